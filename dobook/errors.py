@@ -1,0 +1,140 @@
+"""Every exception of dobook, in one file.
+
+    Exception
+     └─ DobookError                  everything dobook raises by itself
+         ├─ PlatformError            the platform's plain `Error`        (RuntimeError)
+         ├─ PlatformTypeError        the platform's `TypeError`          (TypeError)
+         ├─ PlatformRangeError       the platform's `RangeError`         (ValueError)
+         ├─ PlatformSyntaxError      the platform's `SyntaxError`        (ValueError)
+         ├─ InvalidAccessError       the DOMException of that name       (ValueError)
+         ├─ InvalidStateError        the DOMException of that name       (RuntimeError)
+         ├─ DataCloneError           a value that cannot be stored or sent (TypeError)
+         ├─ CodecError               stored bytes that are no value      (ValueError)
+         ├─ UsageError               dobook itself was used wrongly      (RuntimeError)
+         │   ├─ UnknownNameError     a binding, class or method that does not exist (LookupError)
+         │   └─ DurationError        a duration or time that cannot be read (ValueError)
+         ├─ DeadlockError            nothing is left that could wake the caller
+         └─ StateDirectoryError      a state directory that cannot be used (OSError)
+
+Errors that stand for the platform's carry its text word for word, so that a search for the
+message leads to Cloudflare's documentation. The flags the platform puts on errors (`remote`,
+`retryable`, `overloaded`, `durableObjectReset`) are plain attributes; one that is absent is false.
+Source: developers.cloudflare.com/durable-objects/best-practices/error-handling/
+"""
+
+import difflib
+from collections.abc import Iterable
+
+FLAGS = ("remote", "retryable", "overloaded", "durableObjectReset")
+
+
+class DobookError(Exception):
+    """Base class of every exception that dobook raises by itself."""
+
+    js_name = "Error"
+
+
+class PlatformError(DobookError, RuntimeError):
+    """The platform's plain `Error`."""
+
+
+class PlatformTypeError(DobookError, TypeError):
+    """The platform's `TypeError`."""
+
+    js_name = "TypeError"
+
+
+class PlatformRangeError(DobookError, ValueError):
+    """The platform's `RangeError`."""
+
+    js_name = "RangeError"
+
+
+class PlatformSyntaxError(DobookError, ValueError):
+    """The platform's `SyntaxError`, as HTTP and WebSocket interfaces raise it."""
+
+    js_name = "SyntaxError"
+
+
+class InvalidAccessError(DobookError, ValueError):
+    """The DOMException of that name, for instance for a bad WebSocket close code."""
+
+    js_name = "InvalidAccessError"
+
+
+class InvalidStateError(DobookError, RuntimeError):
+    """The DOMException of that name."""
+
+    js_name = "InvalidStateError"
+
+
+class DataCloneError(DobookError, TypeError):
+    """A value that structured clone cannot store or send."""
+
+    js_name = "DataCloneError"
+
+
+class CodecError(DobookError, ValueError):
+    """Bytes that are not a value in V8's serialisation format."""
+
+
+class UsageError(DobookError, RuntimeError):
+    """dobook itself was used in a way that cannot work; the message says what to do instead."""
+
+
+class UnknownNameError(UsageError, LookupError):
+    """A binding, class, object or method that does not exist.
+
+    Example:
+        >>> print(UnknownNameError("binding", "COUTNER", ["COUNTER", "CHAT"]))
+        no binding named 'COUTNER'. Did you mean 'COUNTER'?
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        self.kind = kind
+        self.name = name
+        self.known = sorted(known)
+        super().__init__(f"no {kind} named {name!r}. {suggest(name, self.known)}")
+
+
+class DurationError(UsageError, ValueError):
+    """A duration or point in time that cannot be read."""
+
+
+class DeadlockError(DobookError, RuntimeError):
+    """Nothing is ready and nothing is scheduled, so what is awaited can never happen."""
+
+
+class StateDirectoryError(DobookError, OSError):
+    """A state directory that is in use, unreadable, full or not one of ours."""
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return a sentence with the nearest of the known names, or with all of them.
+
+    Example:
+        >>> suggest("COUTNER", ["COUNTER", "CHAT"])
+        "Did you mean 'COUNTER'?"
+    """
+    known = list(known)
+    by_lower = {k.lower(): k for k in known}
+    near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    if near:
+        return f"Did you mean {by_lower[near[0]]!r}?"
+    if not known:
+        return "There are none yet."
+    return "There is " + ", ".join(map(repr, known[:8])) + ("…" if len(known) > 8 else ".")
+
+
+def js_name(error: BaseException) -> str:
+    """Return the name the platform would give an error: 'TypeError', 'RangeError', 'Error', …."""
+    own = getattr(error, "js_name", None)
+    if isinstance(own, str):
+        return own
+    if isinstance(error, TypeError):
+        return "TypeError"
+    if isinstance(error, ValueError):
+        return "RangeError"
+    if isinstance(error, SyntaxError):
+        return "SyntaxError"
+    return "Error"

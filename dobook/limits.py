@@ -1,0 +1,38 @@
+"""The platform's limits, each with its source and the date it was read.
+
+One place, so that a reader can check every number against Cloudflare's pages. All sizes are in
+bytes, all times in milliseconds.
+"""
+
+from typing import Final
+
+# developers.cloudflare.com/durable-objects/platform/limits/ (read 2026-11)
+MAX_KEY_BYTES: Final = 2_048
+MAX_KV_VALUE_BYTES: Final = 131_072  # a value in a class declared with new_classes
+MAX_SQLITE_ENTRY_BYTES: Final = 2_097_152  # key + value in a class declared with new_sqlite_classes
+MAX_BATCH_KEYS: Final = 128  # get, put and delete of several keys
+MAX_SQL_STATEMENT_BYTES: Final = 100_000
+MAX_SQL_COLUMNS: Final = 100
+MAX_SQL_BINDINGS: Final = 100
+MAX_SQL_LIKE_PATTERN_BYTES: Final = 50
+MAX_SQL_FUNCTION_ARGUMENTS: Final = 32
+MAX_WEBSOCKET_MESSAGE_BYTES: Final = 32 * 1024 * 1024  # received
+MAX_WEBSOCKET_ATTACHMENT_BYTES: Final = 2_048
+MAX_WEBSOCKETS_PER_OBJECT: Final = 32_768
+MAX_WEBSOCKET_TAGS: Final = 10
+MAX_WEBSOCKET_TAG_CHARS: Final = 256
+MAX_AUTO_RESPONSE_CHARS: Final = 2_048
+
+# developers.cloudflare.com/durable-objects/api/alarms/ (read 2026-11)
+ALARM_RETRY_FIRST_MS: Final = 2_000
+ALARM_MAX_RETRIES: Final = 6
+# cloudflare/workerd src/workerd/server/alarm-scheduler.h (read 2026-11)
+ALARM_RETRY_JITTER: Final = 0.25  # of the delay, added at random
+ALARM_RETRY_MAX_EXPONENT: Final = 9
+
+# developers.cloudflare.com/durable-objects/concepts/durable-object-lifecycle/ (read 2026-11)
+IDLE_EVICTION_MS: Final = 10_000
+# developers.cloudflare.com/durable-objects/api/state/#blockconcurrencywhile (read 2026-11)
+BLOCK_CONCURRENCY_TIMEOUT_MS: Final = 30_000
+# developers.cloudflare.com/durable-objects/api/sqlite-storage-api/#pitr-point-in-time-recovery-api
+PITR_HISTORY_MS: Final = 30 * 24 * 3_600_000

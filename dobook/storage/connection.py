@@ -1,0 +1,294 @@
+"""One object's SQLite database: open, pragmas, transactions, sync, close.
+
+Owns every contact with the `sqlite3` module; the other storage files work through this one and
+through the names it exports. Never decides when to write or what a row means, and never applies
+the user's SQL rules by itself (`sql_rules` does, through `set_rules`).
+
+Files are laid out as the real engine lays them out: WAL journal, pages of 4,096 bytes, foreign
+keys enforced. Commits do not wait for the disk (`synchronous=NORMAL`); `sync` does, so that the
+caller may let several commits share one wait.
+Source: sqlite.org/wal.html, sqlite.org/pragma.html#pragma_synchronous,
+cloudflare/workerd src/workerd/util/sqlite.c++ (`setupSecurity`)
+"""
+
+import os
+import sqlite3
+import sys
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from dobook.errors import StateDirectoryError
+
+SqliteError = sqlite3.Error
+"""Base class of what a statement raises; `error_text` gives it the platform's wording."""
+SqliteCursor = sqlite3.Cursor
+MEMORY: Final = ":memory:"
+PAGE_BYTES: Final = 4_096
+CACHED_STATEMENTS: Final = 512
+BUSY_TIMEOUT_S: Final = 1.0  # another program may hold the file for the length of one commit
+
+# What the real engine sets with sqlite3_limit(), hosted or not. The hosted service's further
+# limits are applied by `sql`. cloudflare/workerd src/workerd/util/sqlite.c++, setupSecurity.
+ENGINE_LIMITS: Final = (
+    (sqlite3.SQLITE_LIMIT_LENGTH, 4 * 1024 * 1024),
+    (sqlite3.SQLITE_LIMIT_SQL_LENGTH, 100_000),
+    (sqlite3.SQLITE_LIMIT_COLUMN, 100),
+    (sqlite3.SQLITE_LIMIT_EXPR_DEPTH, 100),
+    (sqlite3.SQLITE_LIMIT_COMPOUND_SELECT, 5),
+    (sqlite3.SQLITE_LIMIT_VDBE_OP, 25_000),
+    (sqlite3.SQLITE_LIMIT_FUNCTION_ARG, 127),
+    (sqlite3.SQLITE_LIMIT_ATTACHED, 0),
+    (sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 50),
+    (sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 100),
+    (sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH, 10),
+    (sqlite3.SQLITE_LIMIT_WORKER_THREADS, 0),
+)
+PRIMARY_NAMES: Final = """
+    ERROR INTERNAL PERM ABORT BUSY LOCKED NOMEM READONLY INTERRUPT IOERR CORRUPT NOTFOUND FULL
+    CANTOPEN PROTOCOL EMPTY SCHEMA TOOBIG CONSTRAINT MISMATCH MISUSE NOLFS AUTH FORMAT RANGE NOTADB
+    """
+# The codes count up from 1 in this order: sqlite.org/rescode.html
+PRIMARY_CODES: Final = dict(enumerate((f"SQLITE_{n}" for n in PRIMARY_NAMES.split()), start=1))
+# SQLite itself rolls the whole transaction back when one of these happens inside it.
+# sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction
+CRITICAL_CODES: Final = frozenset(
+    {
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_INTERRUPT,
+    }
+)
+OPEN_REASONS: Final = {
+    sqlite3.SQLITE_NOTADB: "is not a SQLite database",
+    sqlite3.SQLITE_CORRUPT: "is damaged",
+    sqlite3.SQLITE_BUSY: "is in use by another program",
+    sqlite3.SQLITE_LOCKED: "is in use by another program",
+    sqlite3.SQLITE_READONLY: "cannot be written",
+    sqlite3.SQLITE_PERM: "cannot be written",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened: the directory is missing or not accessible",
+    sqlite3.SQLITE_FULL: "cannot be written: the disk is full",
+}
+
+
+def primary_code(error: sqlite3.Error) -> int | None:
+    """Return the primary SQLite result code of an error, None for errors of the Python module."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code & 0xFF if isinstance(code, int) else None
+
+
+def is_critical(error: sqlite3.Error) -> bool:
+    """Say whether SQLite may have rolled the transaction back by itself because of the error."""
+    return primary_code(error) in CRITICAL_CODES
+
+
+def error_text(error: sqlite3.Error) -> str:
+    """Return an error's text as the platform words it.
+
+    Example:
+        >>> db = sqlite3.connect(":memory:")
+        >>> try:
+        ...     db.execute("SELECT * FROM nowhere")
+        ... except sqlite3.Error as error:
+        ...     print(error_text(error))
+        no such table: nowhere: SQLITE_ERROR
+
+    Source: cloudflare/workerd src/workerd/util/sqlite.c++ (`dbErrorMessage`)
+    """
+    code = getattr(error, "sqlite_errorcode", None)
+    if not isinstance(code, int):
+        return str(error)
+    name = PRIMARY_CODES.get(code & 0xFF, f"SQLITE_UNKNOWN_ERROR_CODE({code & 0xFF})")
+    text = f"{error}: {name}"
+    extended = getattr(error, "sqlite_errorname", name)
+    if code > 0xFF and extended != "unknown":
+        text += f" (extended: {extended})"
+    return text
+
+
+class Connection:
+    """The database of one object.
+
+    `execute` runs the engine's own statements: the user's rules do not apply to them. Everything
+    but `sync` belongs to one thread at a time.
+
+    Example:
+        >>> connection = Connection(None)
+        >>> connection.begin()
+        >>> _ = connection.execute("CREATE TABLE t(x)")
+        >>> connection.executemany("INSERT INTO t VALUES (?)", [(1,), (2,)])
+        >>> connection.commit()
+        >>> connection.execute("SELECT sum(x) FROM t").fetchone()
+        (3,)
+        >>> connection.close()
+    """
+
+    execute: Callable[..., sqlite3.Cursor]
+    """`execute(sql, params=())`: run one of the engine's own statements on a cursor of its own."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Open the database, creating the file if there is none.
+
+        Args:
+            path: The file; None for a database in memory. The directory must exist.
+
+        Raises:
+            StateDirectoryError: If the file is foreign, damaged, locked, read-only, or the disk
+                is full. The cause is the error of SQLite.
+        """
+        self.path = path
+        self.plans: dict[Any, Any] = {}  # of `sql`: emptied whenever the schema may have changed
+        self.closed = False
+        self._sync_lock = threading.Lock()
+        self._sync_fds: list[int] = []
+        self._new = path is not None and not (path.exists() and path.stat().st_size)
+        try:
+            self.db = sqlite3.connect(
+                MEMORY if path is None else str(path.absolute()),
+                timeout=BUSY_TIMEOUT_S,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=CACHED_STATEMENTS,
+            )
+            try:
+                self._prepare()
+            except BaseException:
+                self.db.close()
+                raise
+        except sqlite3.Error as error:
+            reason = OPEN_REASONS.get(primary_code(error) or 0, "cannot be opened")
+            raise StateDirectoryError(f"{path} {reason} ({error_text(error)}).") from error
+        self.execute = self.db.execute
+        self._control = self.db.cursor()
+
+    def _prepare(self) -> None:
+        db = self.db
+        if self.path is not None:
+            db.execute(f"PRAGMA page_size={PAGE_BYTES}")
+            if self._new:
+                # The switch to WAL would wait for the disk several times; `sync` makes up for it.
+                db.execute("PRAGMA synchronous=OFF")
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=NORMAL")
+        # Builds of SQLite differ in these defaults; the real engine's are:
+        db.execute("PRAGMA foreign_keys=ON")
+        db.execute("PRAGMA recursive_triggers=OFF")
+        db.execute("PRAGMA secure_delete=OFF")
+        db.execute("PRAGMA temp_store=MEMORY")
+        if self.path is not None and not self._new:
+            # Finds out now what would otherwise fail the object's first write: a damaged schema,
+            # a lock, a file or disk that cannot be written.
+            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            db.execute("BEGIN IMMEDIATE")
+            db.execute("ROLLBACK")
+        for category, value in ENGINE_LIMITS:
+            db.setlimit(category, value)
+        if sys.version_info >= (3, 12):
+            db.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)  # noqa: FBT003
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run one of the engine's own statements for each row of bindings."""
+        self.db.executemany(sql, rows)
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        return self.db.in_transaction
+
+    def begin(self) -> None:
+        """Open a transaction for writing."""
+        self._control.execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        """Commit; the rows are in the file, but the disk may not have them: see `sync`.
+
+        Raises:
+            sqlite3.IntegrityError: If a deferred foreign key is violated; the transaction stays
+                open.
+        """
+        self._control.execute("COMMIT")
+
+    def rollback(self) -> None:
+        """Undo the transaction; nothing happens when SQLite has done so already."""
+        self.plans.clear()
+        if self.db.in_transaction:
+            self._control.execute("ROLLBACK")
+
+    def savepoint(self, name: str) -> None:
+        """Open a savepoint. The name must be one of the engine's own, not a user's text."""
+        self._control.execute(f"SAVEPOINT {name}")
+
+    def release(self, name: str) -> None:
+        """Make what happened since the savepoint part of the transaction around it."""
+        self._control.execute(f"RELEASE {name}")
+
+    def rollback_to(self, name: str) -> None:
+        """Undo what happened since the savepoint, which stays open."""
+        self.plans.clear()
+        self._control.execute(f"ROLLBACK TO {name}")
+
+    def sync(self) -> None:
+        """Wait until everything committed so far survives a loss of power.
+
+        Any thread may call it, also while the owner runs statements. In memory it does nothing.
+
+        Raises:
+            StateDirectoryError: If the disk refuses.
+        """
+        if self.path is None:
+            return
+        with self._sync_lock:
+            if self.closed:
+                return  # closing has synced
+            try:
+                if not self._sync_fds:
+                    self._first_sync(self.path)
+                for wal in self._sync_fds[:1]:
+                    flush(wal)
+            except OSError as error:
+                raise StateDirectoryError(f"{self.path} cannot be synced ({error}).") from error
+
+    def _first_sync(self, path: Path) -> None:
+        # The descriptors stay open until the database is closed: closing one of the main file
+        # would drop the locks that SQLite holds on it. sqlite.org/howtocorrupt.html#_posix_advisory
+        try:
+            self._sync_fds.append(os.open(f"{path}-wal", os.O_RDWR))
+        except FileNotFoundError:
+            return  # nothing has been written yet
+        self._sync_fds.append(os.open(path, os.O_RDWR))
+        flush(self._sync_fds[1])
+        if os.name != "nt":
+            directory = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
+
+    def close(self) -> None:
+        """Write the journal back into the file and close. Closing twice does nothing."""
+        with self._sync_lock:
+            if self.closed:
+                return
+            self.closed = True
+            self.plans.clear()
+            try:
+                if self.db.in_transaction:
+                    self.db.execute("ROLLBACK")
+                if self.path is not None:
+                    # Closing does this too, unless a cursor of the user is still alive.
+                    self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                self.db.close()
+                for fd in self._sync_fds:
+                    os.close(fd)
+                self._sync_fds = []
+
+
+def flush(fd: int) -> None:
+    """Wait until the disk has a file's contents."""
+    if hasattr(os, "fdatasync"):
+        os.fdatasync(fd)
+    else:
+        os.fsync(fd)

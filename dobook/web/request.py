@@ -1,0 +1,293 @@
+"""`Request`: what is asked of a Worker or a durable object.
+
+Owns the constructor's rules and the way a request takes to the object that receives it.
+Source: cloudflare/workers-py packages/runtime-sdk/src/workers/request.py and cloudflare/workerd
+src/workerd/api/http.c++
+"""
+
+# ruff: noqa: SLF001 - the classes of this package hand each other's slots over on the hot path
+from collections.abc import Mapping
+from http import HTTPMethod
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from dobook.errors import PlatformTypeError
+from dobook.web.body import Body, BodyUsedError, extract_body
+from dobook.web.headers import Headers
+from dobook.web.streams import ReadableStream
+from dobook.web.text import js_string
+from dobook.web.url import delivered_url, origin, request_url, resolve
+
+if TYPE_CHECKING:
+    from dobook.web.response import FetchResponse
+
+GET: Final = HTTPMethod.GET
+_WITHOUT_BODY: Final = frozenset(("GET", "HEAD"))
+_METHODS: Final[dict[str, str]] = {
+    **{method.value: method for method in HTTPMethod if method.value != "CONNECT"},
+    # The engine knows these too; the SDK, whose methods are HTTPMethod, does not.
+    **{
+        method: method
+        for method in (
+            "ACL", "BAN", "CHECKOUT", "COPY", "LOCK", "MERGE", "MKACTIVITY", "MKCOL", "MOVE",
+            "MSEARCH", "NOTIFY", "PROPFIND", "PROPPATCH", "PURGE", "QUERY", "REPORT", "SEARCH",
+            "SUBSCRIBE", "UNLOCK", "UNSUBSCRIBE",
+        )
+    },
+}  # fmt: skip
+_BODY_REFUSED = "Request with a GET or HEAD method cannot have a body."
+_REDIRECT_REFUSED = (
+    'Invalid redirect value, must be one of "follow" or "manual" ("error" won\'t be implemented '
+    'since it does not make sense at the edge; use "manual" and check the response status code).'
+)
+MAX_REDIRECTS: Final = 20  # fetch.spec.whatwg.org/#http-redirect-fetch
+
+
+class Request(Body):
+    """A request.
+
+    Args:
+        input: A URL, or a Request to start from, whose body this one takes over.
+        **other_options: `method`, `headers`, `body`, `redirect` ("follow" or "manual"), `cf`,
+            `signal`. Others that browsers have are accepted and mean nothing here, as in the engine.
+
+    Raises:
+        PlatformTypeError: If the URL, the method or another option is not allowed.
+
+    Example:
+        >>> Request("http://counter/add", method="POST", body="5")
+        Request(method='POST', url='http://counter/add')
+
+    Source: developers.cloudflare.com/workers/runtime-apis/request/
+    """
+
+    __slots__ = ("_cf", "_incoming", "_method", "_redirect", "_signal", "_url")
+
+    _cf: Any
+    _incoming: bool  # this is the request as the receiving object has it
+    _method: str
+    _redirect: str
+    _signal: Any
+    _url: str
+
+    def __init__(self, input: "Request | str | Any", **other_options: Any) -> None:  # noqa: A002
+        self._used = False
+        self._incoming = False
+        self._body = self._content_type = self._headers = None
+        self._cf = self._signal = None
+        self._method = GET
+        self._redirect = "follow"
+        if type(input) is str:
+            self._url = request_url(input)
+        elif isinstance(input, Request):
+            self._copy(input, keep_body=other_options.get("body") is not None)
+        else:
+            self._url = request_url(js_string(input))
+        if other_options:
+            self._apply(other_options)
+
+    def _copy(self, other: "Request", *, keep_body: bool) -> None:
+        self._url = other._url
+        self._method = other._method
+        self._redirect = other.redirect
+        self._cf = other._cf
+        self._signal = other._signal
+        if other._headers is not None or other._content_type is not None or other._incoming:
+            self._headers = other.js_headers.copy()
+        if not keep_body:
+            try:
+                self._body = other._give()
+            except BodyUsedError:
+                raise PlatformTypeError("Cannot reconstruct a Request with a used body.") from None
+
+    def _apply(self, options: Mapping[str, Any]) -> None:
+        if options.get("integrity"):
+            raise PlatformTypeError(
+                "Subrequest integrity checking is not implemented. "
+                "The integrity option must be either undefined or an empty string."
+            )
+        method, headers = options.get("method"), options.get("headers")
+        if method is not None:
+            text = js_string(method)
+            known = _METHODS.get(text) or _METHODS.get(text.upper())
+            if known is None:
+                raise PlatformTypeError(f"Invalid HTTP method string: {text}")
+            self._method = known
+        if headers is not None:
+            self._headers = Headers(headers)
+            self._content_type = None
+        self._cf = options.get("cf", self._cf)
+        self._signal = options.get("signal", self._signal)
+        body = options.get("body")
+        if body is not None:
+            self._body, self._content_type = extract_body(body)
+        redirect = options.get("redirect")
+        if redirect is not None:
+            lowered = js_string(redirect).lower()
+            if lowered not in ("follow", "manual"):
+                raise PlatformTypeError(_REDIRECT_REFUSED)
+            self._redirect = lowered
+        changed = method is not None or body is not None
+        if changed and self._body is not None and self._method in _WITHOUT_BODY:
+            raise PlatformTypeError(_BODY_REFUSED)
+
+    @property
+    def url(self) -> str:
+        """The URL in normal form."""
+        return self._url
+
+    @property
+    def method(self) -> str:
+        """The method: an `http.HTTPMethod`, which is a text; a plain text for WebDAV's."""
+        return self._method
+
+    @property
+    def redirect(self) -> str:
+        """How redirects are met, "follow" or "manual"; always "manual" on the request a handler receives."""
+        return "manual" if self._incoming else self._redirect
+
+    @property
+    def cf(self) -> Any:
+        """Cloudflare's properties of the request, None here unless the caller gave some."""
+        return self._cf
+
+    @property
+    def signal(self) -> Any:
+        """The signal given to the constructor, or None."""
+        return self._signal
+
+    @property
+    def cache(self) -> str | None:
+        """The option of that name, which means nothing to a durable object: always None."""
+        return None
+
+    @property
+    def integrity(self) -> str:
+        """Always "": the engine checks no subresources."""
+        return ""
+
+    @property
+    def keepalive(self) -> bool:
+        """Always False: the engine has no such mode."""
+        return False
+
+    @property
+    def js_headers(self) -> Headers:
+        """The headers as a `Headers`, live, but unchangeable on the request a handler receives."""
+        headers = self._own_headers()
+        if self._incoming and not headers._immutable:
+            headers._immutable = True
+            values = headers._values
+            if (
+                self._body is not None
+                and not {"content-length", "transfer-encoding"} & values.keys()
+            ):
+                length = self._length()
+                if length is None:
+                    values["transfer-encoding"] = ("chunked",)
+                else:
+                    values["content-length"] = (str(length),)
+        return headers
+
+    async def json(self, **kwargs: Any) -> Any:
+        """Return the body read as JSON.
+
+        Args:
+            **kwargs: For `json.loads`.
+
+        Raises:
+            BodyUsedError: If the body was read before.
+            json.JSONDecodeError: If it is no JSON.
+        """
+        return await self._json(**kwargs)
+
+    def clone(self) -> "Request":
+        """Return an independent copy, body included.
+
+        Raises:
+            BodyUsedError: If the body was read before.
+        """
+        new = Request.__new__(Request)
+        new._body = self._share()
+        new._used = False
+        headers = self.js_headers
+        new._headers = headers.copy(immutable=headers._immutable)
+        new._content_type = None
+        new._url, new._method, new._redirect = self._url, self._method, self._redirect
+        new._cf, new._signal, new._incoming = self._cf, self._signal, self._incoming
+        return new
+
+    def __repr__(self) -> str:
+        return f"Request(method={str(self._method)!r}, url={self._url!r})"
+
+    @classmethod
+    def _for_delivery(cls, input: Any, init: Mapping[str, Any] | None = None) -> Self:  # noqa: A002
+        """Return the request a receiving object gets when a stub's `fetch(input, init)` is called.
+
+        It shares nothing with the caller that can change. Its URL has no credentials and no
+        fragment, its headers are fixed and tell the body's length; the body of a Request given as
+        `input` is used up.
+
+        Raises:
+            PlatformTypeError: As the constructor.
+        """
+        if not init and type(input) is str:
+            self = cls.__new__(cls)
+            self._url = delivered_url(input)
+            self._used = False
+            self._body = self._content_type = self._headers = None
+            self._cf = self._signal = None
+            self._method = GET
+            self._redirect = "follow"
+        else:
+            self = cls(input, **(init or {}))
+            self._url = delivered_url(self._url)
+        self._incoming = True
+        return self
+
+    def _next_hop(self, response: "FetchResponse", hops: int = 0) -> Self | None:
+        """Return the request that follows a redirect, or None if the response is the answer.
+
+        Args:
+            response: What the object answered to this (delivered) request.
+            hops: How many redirects were followed before.
+
+        Raises:
+            PlatformTypeError: If the Location is no URL, there are too many redirects, or the body
+                was a stream and cannot be sent again.
+        """
+        status = response._status
+        if self._redirect != "follow" or status not in (301, 302, 303, 307, 308):
+            return None
+        location = response.js_headers.get("location")
+        if location is None:
+            return None
+        target = resolve(location, self._url)
+        if target is None:
+            raise PlatformTypeError("Invalid Location header; unable to follow redirect.")
+        if hops >= MAX_REDIRECTS:
+            raise PlatformTypeError("Too many redirects.")
+        body = self._body
+        if isinstance(body, ReadableStream):
+            body = body.buffered
+        if status != 303 and body is None and self._body is not None:
+            raise PlatformTypeError(
+                "A request with a one-time-use body (it was initialized from a stream, not a "
+                "buffer) encountered a redirect requiring the body to be retransmitted. To avoid "
+                "this error in the future, construct this request from a buffer-like body "
+                "initializer."
+            )
+        new = type(self).__new__(type(self))
+        new._url, new._redirect, new._incoming = delivered_url(target), "follow", True
+        new._cf, new._signal = self._cf, self._signal
+        new._method, new._body, new._used = self._method, body, False
+        new._content_type = None
+        headers = self.js_headers.copy()
+        for name in ("content-length", "transfer-encoding"):  # those of the body's next journey
+            headers._values.pop(name, None)
+        if origin(target) != origin(self._url):
+            headers._values.pop("authorization", None)
+        new._headers = headers
+        post = self._method == "POST" and status in (301, 302)
+        if post or (status == 303 and self._method != "HEAD"):
+            new._method, new._body = GET, None
+        return new

@@ -1,0 +1,41 @@
+"""The reason phrase of every status, as the engine fills it in on delivery.
+
+Source: cloudflare/workerd src/workerd/api/http.c++ (defaultStatusText)
+"""
+
+import functools
+from http import HTTPStatus
+from typing import Final
+
+# Where Python's table has another name, none, or an invention of its own, by version.
+_DIFFERENT: Final = {
+    208: "Already Reported",
+    226: "IM Used",
+    302: "Found",
+    306: "Redirection",
+    413: "Payload Too Large",
+    414: "URI Too Long",
+    416: "Range Not Satisfiable",
+    418: "I'm a teapot",
+    422: "Unprocessable Entity",
+    425: "Client Error",
+    505: "HTTP Version Not Supported",
+}
+_CLASSES: Final = {2: "Successful", 3: "Redirection", 4: "Client Error", 5: "Server Error"}
+
+
+@functools.cache
+def status_text_of(status: int) -> str:
+    """Return the reason phrase of a status; for an unknown one that of its class, or "".
+
+    Example:
+        >>> status_text_of(404), status_text_of(299), status_text_of(999)
+        ('Not Found', 'Successful', '')
+    """
+    text = _DIFFERENT.get(status)
+    if text is None:
+        try:
+            text = HTTPStatus(status).phrase
+        except ValueError:
+            text = _CLASSES.get(status // 100, "")
+    return text

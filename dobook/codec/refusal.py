@@ -1,0 +1,124 @@
+"""What cannot be stored or sent, and how to say so.
+
+Owns the texts of the refusals and the decision which of the supported types a subclass is taken
+for. The first line of a message is the platform's; the lines after it say what to do instead.
+Implements developer.mozilla.org/docs/Web/API/Web_Workers_API/Structured_clone_algorithm and the
+checks of Cloudflare's Python SDK (github.com/cloudflare/workers-py).
+"""
+
+import dataclasses
+import enum
+import inspect
+import re
+import types
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from dobook.errors import DataCloneError, PlatformTypeError
+
+MAX_DEPTH = 500
+"""Containers inside one another, at most. Half of Python's default recursion limit (1,000)."""
+
+_LONGEST_REPR = 200
+_BASES: tuple[type, ...] = (
+    int,
+    str,
+    float,
+    bytes,
+    list,
+    dict,
+    set,
+    frozenset,
+    datetime,
+    BaseException,
+)
+
+
+def base_of(value: Any) -> type:
+    """Return the supported type that a value of another type is taken for.
+
+    Raises:
+        PlatformTypeError: For a tuple or a bytearray.
+        DataCloneError: For everything else that is no value.
+
+    Example:
+        >>> from collections import OrderedDict
+        >>> base_of(OrderedDict())
+        <class 'dict'>
+    """
+    for base in _BASES:
+        if isinstance(value, base):
+            return base
+    if isinstance(value, tuple | bytearray):
+        raise PlatformTypeError(f"{type(value)} cannot be sent over RPC.")
+    if inspect.isawaitable(value):
+        raise _awaitable(value)
+    hint = _hint(value)
+    first_line = f"{_shown(value)} could not be cloned."
+    raise DataCloneError(f"{first_line}\n  {hint}" if hint else first_line)
+
+
+def too_deep() -> DataCloneError:
+    """Return the error for a value nested deeper than `MAX_DEPTH`."""
+    return DataCloneError(
+        f"The value is nested too deep.\n"
+        f"  At most {MAX_DEPTH} containers may be inside one another; keep a flat list of parts "
+        f"that name each other."
+    )
+
+
+def _awaitable(value: Any) -> DataCloneError:
+    call = "…"
+    for prefix in ("cr", "gi"):
+        frame = getattr(value, f"{prefix}_frame", None)
+        code = getattr(value, f"{prefix}_code", None)
+        if code is not None:
+            owner = "self." if frame is not None and "self" in frame.f_locals else ""
+            call = f"{owner}{code.co_name}()"
+    wanted = f"await {call}" if call != "…" else "await …"
+    return DataCloneError(
+        f"Awaitable {type(value)} cannot be sent over RPC.\n"
+        f'  You wrote:  await storage.put("n", {call})\n'
+        f'  You want:   await storage.put("n", {wanted})'
+    )
+
+
+def _shown(value: Any) -> str:
+    try:
+        text = repr(value)
+    except Exception:
+        text = object.__repr__(value)
+    return text if len(text) <= _LONGEST_REPR else text[: _LONGEST_REPR - 1] + "…"
+
+
+def _hint(value: Any) -> str:
+    """Return what to do instead, or the empty string when nothing sensible can be said."""
+    kind = type(value).__name__
+    if isinstance(value, type):
+        return "A class is not a value: keep its name or its data."
+    if isinstance(
+        value, types.FunctionType | types.BuiltinFunctionType | types.MethodType | types.LambdaType
+    ):
+        return "A function is not a value: keep the data it works on, or call it first."
+    if isinstance(value, enum.Enum):
+        return "Keep its .value, or derive the class from enum.StrEnum or enum.IntEnum."
+    if isinstance(value, timedelta):
+        return "Keep its .total_seconds()."
+    if isinstance(value, date | time):
+        return "Keep its .isoformat(), or a datetime."
+    if isinstance(value, re.Pattern):
+        return "A pattern of bytes has no counterpart in JavaScript; use a pattern of text."
+    if dataclasses.is_dataclass(value):
+        return f"Turn the {kind} into a dict: dataclasses.asdict(…)."
+    if hasattr(value, "to_dict"):
+        return f"Turn the {kind} into plain values first: .to_dict()."
+    if hasattr(value, "tolist"):
+        return f"Turn the {kind} into plain values first: .tolist()."
+    if isinstance(value, Mapping):
+        return f"Turn the {kind} into a dict: dict(…)."
+    if isinstance(value, Iterable):
+        return f"Turn the {kind} into a list: list(…)."
+    if kind in ("Decimal", "Fraction", "UUID") or hasattr(value, "__fspath__"):
+        return f"Keep the {kind} as text: str(…)."
+    return "Keep its data as a dict of plain values."

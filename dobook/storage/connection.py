@@ -2,7 +2,7 @@
 
 Owns every contact with the `sqlite3` module; the other storage files work through this one and
 through the names it exports. Never decides when to write or what a row means, and never applies
-the user's SQL rules by itself (`sql_rules` does, through `set_rules`).
+the user's SQL rules by itself (`sql_session` does, through `set_authorizer`).
 
 Files are laid out as the real engine lays them out: WAL journal, pages of 4,096 bytes, foreign
 keys enforced. Commits do not wait for the disk (`synchronous=NORMAL`); `sync` does, so that the
@@ -24,6 +24,7 @@ from dobook.errors import StateDirectoryError
 SqliteError = sqlite3.Error
 """Base class of what a statement raises; `error_text` gives it the platform's wording."""
 SqliteCursor = sqlite3.Cursor
+LIMIT_FUNCTION_ARG: Final = sqlite3.SQLITE_LIMIT_FUNCTION_ARG
 MEMORY: Final = ":memory:"
 PAGE_BYTES: Final = 4_096
 CACHED_STATEMENTS: Final = 512
@@ -51,6 +52,8 @@ PRIMARY_NAMES: Final = """
     """
 # The codes count up from 1 in this order: sqlite.org/rescode.html
 PRIMARY_CODES: Final = dict(enumerate((f"SQLITE_{n}" for n in PRIMARY_NAMES.split()), start=1))
+# Extended codes whose names Python's module does not know.
+OTHER_NAMES: Final = {3091: "SQLITE_CONSTRAINT_DATATYPE"}
 # SQLite itself rolls the whole transaction back when one of these happens inside it.
 # sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction
 CRITICAL_CODES: Final = frozenset(
@@ -102,7 +105,7 @@ def error_text(error: sqlite3.Error) -> str:
         return str(error)
     name = PRIMARY_CODES.get(code & 0xFF, f"SQLITE_UNKNOWN_ERROR_CODE({code & 0xFF})")
     text = f"{error}: {name}"
-    extended = getattr(error, "sqlite_errorname", name)
+    extended = OTHER_NAMES.get(code, getattr(error, "sqlite_errorname", "unknown"))
     if code > 0xFF and extended != "unknown":
         text += f" (extended: {extended})"
     return text
@@ -228,6 +231,14 @@ class Connection:
         """Undo what happened since the savepoint, which stays open."""
         self.plans.clear()
         self._control.execute(f"ROLLBACK TO {name}")
+
+    def set_authorizer(self, authorizer: Callable[..., int]) -> None:
+        """Have SQLite ask `authorizer` about every statement, the engine's own included.
+
+        Args:
+            authorizer: Called as `sqlite3.Connection.set_authorizer` describes.
+        """
+        self.db.set_authorizer(authorizer)
 
     def sync(self) -> None:
         """Wait until everything committed so far survives a loss of power.

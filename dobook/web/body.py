@@ -88,26 +88,33 @@ class Body:
 
     # _content_type is the type the body brought along, as long as nobody looked at the headers:
     # most never do, and a Headers costs more than everything else about a response.
-    __slots__ = ("_body", "_content_type", "_headers", "_used")
+    __slots__ = ("_body", "_content_type", "_headers", "_incoming", "_used")
 
     _body: Content
     _content_type: str | None
     _headers: Headers | None
+    _incoming: bool  # it came from elsewhere: a handler's request, a caller's response
     _used: bool
 
     @property
     def js_headers(self) -> Headers:
-        """The headers as a `Headers`, live: what JavaScript sees as `headers`."""
-        return self._own_headers()
+        """The headers as a `Headers`, live: what JavaScript sees as `headers`.
 
-    def _own_headers(self) -> Headers:
+        Those of a request or response that came from elsewhere cannot be changed.
+        """
         headers = self._headers
         if headers is None:
             headers = self._headers = Headers()
         if self._content_type is not None:
             headers._values.setdefault("content-type", (self._content_type,))
             self._content_type = None
+        if self._incoming and not headers._immutable:
+            self._add_arrival_headers(headers._values)
+            headers._immutable = True
         return headers
+
+    def _add_arrival_headers(self, values: dict[str, tuple[str, ...]]) -> None:
+        """Add what the journey adds."""
 
     @property
     def headers(self) -> "HTTPMessage":

@@ -5,7 +5,6 @@ Source: cloudflare/workers-py packages/runtime-sdk/src/workers/formdata.py and c
 src/workerd/api/form-data.c++
 """
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, TypeAlias
@@ -198,7 +197,9 @@ def encode_multipart(form: FormData, boundary: str | None = None) -> tuple[bytes
 
 
 def _boundary(form: FormData) -> str:
-    digest = hashlib.blake2b(digest_size=16)
+    from hashlib import blake2b  # milliseconds at import time
+
+    digest = blake2b(digest_size=16)
     for name, value in form.items():
         digest.update(name.encode() + b"\0")
         digest.update(bytes(value) if isinstance(value, Blob) else value.encode())

@@ -70,8 +70,11 @@ class Headers:
         if isinstance(init, Headers):
             self._values = init._values.copy()  # noqa: SLF001 - the same class
             return
+        values = self._values
         for name, value in _pairs(init):
-            self.append(name, value)
+            text = self._checked(value)
+            key = _header_key(name if type(name) is str else js_string(name))
+            values[key] = (*values[key], text) if key in values else (text,)
 
     def copy(self, *, immutable: bool = False) -> "Headers":
         """Return independent headers of the same content, refusing changes if `immutable`."""
@@ -156,7 +159,8 @@ class Headers:
     def _checked(self, value: Any) -> str:
         if self._immutable:
             raise PlatformTypeError("Can't modify immutable headers.")
-        text = js_string(value).strip("\t\r\n ")
+        plain = type(value) is str and value.isascii()
+        text: str = (value if plain else js_string(value)).strip("\t\r\n ")
         if _BAD_VALUE(text):
             raise PlatformTypeError("Invalid header value.")
         return text

@@ -60,10 +60,9 @@ class Request(Body):
     Source: developers.cloudflare.com/workers/runtime-apis/request/
     """
 
-    __slots__ = ("_cf", "_incoming", "_method", "_redirect", "_signal", "_url")
+    __slots__ = ("_cf", "_method", "_redirect", "_signal", "_url")
 
     _cf: Any
-    _incoming: bool  # this is the request as the receiving object has it
     _method: str
     _redirect: str
     _signal: Any
@@ -170,23 +169,14 @@ class Request(Body):
         """Always False: the engine has no such mode."""
         return False
 
-    @property
-    def js_headers(self) -> Headers:
-        """The headers as a `Headers`, live, but unchangeable on the request a handler receives."""
-        headers = self._own_headers()
-        if self._incoming and not headers._immutable:
-            headers._immutable = True
-            values = headers._values
-            if (
-                self._body is not None
-                and not {"content-length", "transfer-encoding"} & values.keys()
-            ):
-                length = self._length()
-                if length is None:
-                    values["transfer-encoding"] = ("chunked",)
-                else:
-                    values["content-length"] = (str(length),)
-        return headers
+    def _add_arrival_headers(self, values: dict[str, tuple[str, ...]]) -> None:
+        if self._body is None or "content-length" in values or "transfer-encoding" in values:
+            return
+        length = self._length()
+        if length is None:
+            values["transfer-encoding"] = ("chunked",)
+        else:
+            values["content-length"] = (str(length),)
 
     async def json(self, **kwargs: Any) -> Any:
         """Return the body read as JSON.
@@ -220,7 +210,30 @@ class Request(Body):
         return f"Request(method={str(self._method)!r}, url={self._url!r})"
 
     @classmethod
-    def _for_delivery(cls, input: Any, init: Mapping[str, Any] | None = None) -> Self:  # noqa: A002
+    def _from_init(cls, input: Any, init: "Mapping[str, Any] | Request | None" = None) -> Self:  # noqa: A002
+        """Return a request from JavaScript's arguments: `new Request(input, init)`.
+
+        Args:
+            input: As for the constructor.
+            init: A mapping of its options; or a request, whose own these are then, body included.
+        """
+        if isinstance(init, Request):
+            init = {
+                "method": init._method,
+                "headers": init.js_headers,
+                "body": init._give(),
+                "redirect": init.redirect,
+                "cf": init._cf,
+                "signal": init._signal,
+            }
+        return cls(input, **(init or {}))
+
+    @classmethod
+    def _for_delivery(
+        cls,
+        input: Any,  # noqa: A002
+        init: "Mapping[str, Any] | Request | None" = None,
+    ) -> Self:
         """Return the request a receiving object gets when a stub's `fetch(input, init)` is called.
 
         It shares nothing with the caller that can change. Its URL has no credentials and no
@@ -239,7 +252,7 @@ class Request(Body):
             self._method = GET
             self._redirect = "follow"
         else:
-            self = cls(input, **(init or {}))
+            self = cls._from_init(input, init)
             self._url = delivered_url(self._url)
         self._incoming = True
         return self

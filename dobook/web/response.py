@@ -192,10 +192,11 @@ class FetchResponse(Body):
         new: Response = _new(Response)
         new._body = body
         new._used = False
+        new._incoming = True
         new._status = status
         new._status_text = self._status_text or status_text_of(status)
         headers = self._headers
-        new._headers = None if headers is None else headers.copy(immutable=True)
+        new._headers = None if headers is None else headers.copy()
         new._content_type = self._content_type
         new._url = url
         new._redirected = redirected
@@ -292,7 +293,7 @@ class Response(FetchResponse):
         headers: HeadersInit = None,
         web_socket: Any = None,
     ) -> None:
-        self._used = self._redirected = False
+        self._used = self._redirected = self._incoming = False
         self._headers = None
         self._url = ""
         if type(body) is str:
@@ -339,7 +340,7 @@ class Response(FetchResponse):
         self._content_type, self._headers = other._content_type, other._headers
         self._status, self._status_text = other._status, other._status_text
         self._web_socket, self._url = other._web_socket, other._url
-        self._redirected = other._redirected
+        self._redirected, self._incoming = other._redirected, other._incoming
 
     @classmethod
     def _from_init(
@@ -381,7 +382,7 @@ def _blank(other: FetchResponse) -> Response:
     headers = other.js_headers
     new._headers = headers.copy(immutable=headers._immutable)
     new._content_type = new._body = None
-    new._used = False
+    new._used, new._incoming = False, other._incoming
     new._status, new._status_text = other._status, other._status_text
     new._url, new._redirected = other._url, other._redirected
     new._web_socket = other._web_socket

@@ -7,8 +7,7 @@ Source: developers.cloudflare.com/workers/runtime-apis/streams/readablestream/
 
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from dobook.errors import PlatformTypeError
 from dobook.web.text import usv
@@ -112,24 +111,29 @@ class ReadableStream:
         """
         if self._locked:
             raise PlatformTypeError(LOCKED)
+        from asyncio import Lock
+
         self._locked = True
         queues: tuple[deque[bytes], deque[bytes]] = (deque(), deque())
+        failures: list[Exception] = []
+        pulling = Lock()  # a generator must not be asked twice at a time
 
         async def branch(at: int) -> AsyncIterator[bytes]:
             while True:
-                if queues[at]:
-                    yield queues[at].popleft()
-                    continue
-                chunk = await self.pull()
-                if queues[at]:  # the other branch pulled while this one waited
-                    if chunk is not None:
-                        queues[at].append(chunk)
-                        queues[1 - at].append(chunk)
-                    continue
-                if chunk is None:
-                    return
-                queues[1 - at].append(chunk)
-                yield chunk
+                async with pulling:
+                    if not queues[at]:
+                        if failures:
+                            raise failures[0]
+                        try:
+                            chunk = await self.pull()
+                        except Exception as error:
+                            failures.append(error)
+                            raise
+                        if chunk is None:
+                            return
+                        for queue in queues:
+                            queue.append(chunk)
+                yield queues[at].popleft()
 
         return [ReadableStream(branch(0)), ReadableStream(branch(1))]
 
@@ -183,8 +187,7 @@ class ReadableStream:
         return f"ReadableStream(locked={self._locked})"
 
 
-@dataclass(frozen=True, slots=True)
-class ReadResult:
+class ReadResult(NamedTuple):
     """What a reader's `read()` gives."""
 
     done: bool

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from dobook.codec.frozen import DeepDict, DeepList, FlatDict, FlatList, FrozenGraph
+from dobook.codec.decode import deserialize
+from dobook.codec.encode import serialize
+from dobook.codec.frozen import DeepDict, DeepList, FlatDict, FlatList, FrozenBytes, FrozenGraph
 from dobook.codec.jsdict import HashableDict, HashableList, JsDict
 from dobook.codec.properties import ordered, plain_dict
 from dobook.codec.refusal import MAX_DEPTH, base_of, too_deep
@@ -37,6 +39,14 @@ _Memo = dict[Any, Any]
 _Copier = Callable[..., Any]
 
 
+class _HashedContainer(Exception):
+    """A Set or Map holds a mutable value where Python wants a hashable one.
+
+    JavaScript told them apart by identity. Rare enough to go by way of the bytes, where this is
+    dealt with once.
+    """
+
+
 def clone(value: Any, *, external: Callable[[Any], Any] | None = None) -> Any:
     """Return a structured clone: a copy that shares nothing mutable with the original.
 
@@ -44,7 +54,9 @@ def clone(value: Any, *, external: Callable[[Any], Any] | None = None) -> Any:
         value: A plain value; lists, dicts, sets and errors that occur more than once, or inside
             themselves, do so in the copy.
         external: Called with each part that structured clone refuses (a function, an object of
-            a class); what it returns stands in the copy as it is. It raises to refuse.
+            a class); what it returns stands in the copy as it is. It raises to refuse. Not
+            consulted for a value that has a list or dict as member of a set or key of a dict,
+            which only values read from a JavaScript Set or Map can have.
 
     Raises:
         PlatformTypeError: For a tuple or a bytearray, at any depth.
@@ -64,7 +76,10 @@ def clone(value: Any, *, external: Callable[[Any], Any] | None = None) -> Any:
     memo: _Memo = {}
     if external is not None:
         memo[_EXTERNAL] = external
-    return _copied(_CLONERS, value, memo)
+    try:
+        return _copied(_CLONERS, value, memo)
+    except _HashedContainer:
+        return deserialize(serialize(value))
 
 
 def freeze(value: Any) -> Any:
@@ -89,7 +104,10 @@ def freeze(value: Any) -> Any:
     if kind in _DICTS and _is_flat_dict(value):
         return FlatDict(value)
     memo: _Memo = {}
-    root = _copied(_FREEZERS, value, memo)
+    try:
+        root = _copied(_FREEZERS, value, memo)
+    except _HashedContainer:
+        return FrozenBytes(serialize(value))
     return FrozenGraph(root) if _SHARED in memo else root
 
 
@@ -217,15 +235,8 @@ def _hashable(value: Any, memo: _Memo, depth: int, copiers: dict[type, _Copier])
             memo[id(value)] = frozenset(members)
         found = memo[id(value)]
         return found if type(found) is frozenset else frozenset(found)
-    if isinstance(value, dict | list):
-        # Hashed by identity: the copies of keys and members must be told from plain copies.
-        memo[_SHARED] = True
-        if depth >= MAX_DEPTH:
-            raise too_deep()
-        if id(value) in memo:
-            return memo[id(value)]
-        copier = _HASHABLE_DICT if isinstance(value, dict) else _HASHABLE_LIST
-        return copier(value, memo, depth, _CLONERS)
+    if isinstance(value, dict | list | BaseException):
+        raise _HashedContainer
     return (copiers.get(kind) or _other)(value, memo, depth, copiers)
 
 
@@ -263,10 +274,6 @@ def _error(value: BaseException, memo: _Memo, depth: int, copiers: dict[type, _C
     if value.__cause__ is not None:
         copy.__cause__ = _error(value.__cause__, memo, depth + 1, copiers)
     return copy
-
-
-def _graph(value: FrozenGraph, memo: _Memo, depth: int, copiers: dict[type, _Copier]) -> Any:
-    return (copiers.get(type(value.root)) or _other)(value.root, memo, depth, copiers)
 
 
 def _other(value: Any, memo: _Memo, depth: int, copiers: dict[type, _Copier]) -> Any:
@@ -321,8 +328,6 @@ _KNOWN_BASES = (
     *(tuple, bytearray),
 )
 _IMMUTABLE = _SCALARS | {float, datetime, re.Pattern, JsRegExp}
-_HASHABLE_DICT = _dict_copier(HashableDict, HashableDict)
-_HASHABLE_LIST = _list_copier(HashableList, HashableList)
 _COMMON: dict[type, _Copier] = {
     **dict.fromkeys(_SCALARS, _same),
     float: _float,
@@ -332,7 +337,6 @@ _COMMON: dict[type, _Copier] = {
     JsRegExp: _same,
     set: _set,
     frozenset: _set,
-    FrozenGraph: _graph,
     **dict.fromkeys(ERROR_TYPES, _error),
 }
 _ALL_DICTS = (dict, JsDict, HashableDict, FlatDict, DeepDict)
@@ -353,6 +357,7 @@ _THAWERS: dict[type, Callable[[Any], Any]] = {
     DeepDict: _thaw_dict,
     DeepList: _thaw_list,
     set: set,
-    FrozenGraph: lambda value: _copied(_CLONERS, value, {}),
+    FrozenBytes: lambda value: deserialize(value.data),
+    FrozenGraph: lambda value: _copied(_CLONERS, value.root, {}),
     **dict.fromkeys(ERROR_TYPES, _thaw_by_cloning),
 }

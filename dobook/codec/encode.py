@@ -35,7 +35,6 @@ SMI_MIN, SMI_MAX = -(2**30), 2**30 - 1
 # A writer appends one value. `seen` maps the id() of an object to its number in the stream; it
 # has an entry for every number given out, so its length is the next one. `ref` is the id() of
 # the caller's own object when `value` is a plain copy of a subclass.
-
 Seen = dict[int, int]
 
 _PACK_DOUBLE = struct.Struct("<d").pack
@@ -145,30 +144,18 @@ def _write_none(value: None, out: bytearray, seen: Seen, depth: int) -> None:
     out += b"0"
 
 
-def _write_bytes(value: bytes, out: bytearray, seen: Seen, depth: int) -> None:
-    if len(value) > 1:
-        number = seen.get(id(value))
-        if number is not None:
-            out += b"^" + varint(number)
-            return
-    size = varint(len(value))
+def _write_bytes(value: bytes | memoryview, out: bytearray, seen: Seen, depth: int) -> None:
+    raw = value if type(value) is bytes else bytes(value)
+    ref = id(value) if len(raw) > 1 else 0  # Python itself shares the shorter ones
+    if ref in seen:
+        out += b"^" + varint(seen[ref])
+        return
+    size = varint(len(raw))
     out += b"B" + size
-    out += value
+    out += raw
     out += b"VB\x00" + size + b"\x00"
     seen[-1 - len(seen)] = -1  # the ArrayBuffer takes a number of its own
-    seen[id(value) if len(value) > 1 else -1 - len(seen)] = len(seen)
-
-
-def _write_memoryview(value: memoryview, out: bytearray, seen: Seen, depth: int) -> None:
-    number = seen.get(id(value))
-    if number is not None:
-        out += b"^" + varint(number)
-        return
-    raw = value.tobytes()
-    size = varint(len(raw))
-    out += b"B" + size + raw + b"VB\x00" + size + b"\x00"
-    seen[-1 - len(seen)] = -1
-    seen[id(value)] = len(seen)
+    seen[ref or -1 - len(seen)] = len(seen)
 
 
 def _write_datetime(value: datetime, out: bytearray, seen: Seen, depth: int) -> None:
@@ -353,6 +340,10 @@ def _write_graph(value: frozen.FrozenGraph, out: bytearray, seen: Seen, depth: i
     (_WRITERS.get(type(value.root)) or _write_other)(value.root, out, seen, depth)
 
 
+def _write_frozen(value: frozen.FrozenBytes, out: bytearray, seen: Seen, depth: int) -> None:
+    out += value.data[len(HEADER) :]
+
+
 def _write_other(value: Any, out: bytearray, seen: Seen, depth: int) -> None:
     """Write a value of a type that is not in the table, as the type it is derived from."""
     base = base_of(value)
@@ -369,7 +360,7 @@ def _write_other(value: Any, out: bytearray, seen: Seen, depth: int) -> None:
     elif base is float:
         _write_float(float.__float__(value), out, seen, depth)
     elif base is bytes:
-        _write_memoryview(memoryview(value), out, seen, depth)
+        _write_bytes(memoryview(value), out, seen, depth)
     elif base is datetime:
         _write_datetime(value, out, seen, depth)
     else:
@@ -384,13 +375,14 @@ _WRITERS: dict[type, Callable[..., None]] = {
     float: _write_float,
     str: _write_text,
     bytes: _write_bytes,
-    memoryview: _write_memoryview,
+    memoryview: _write_bytes,
     datetime: _write_datetime,
     re.Pattern: _write_pattern,
     JsRegExp: _write_pattern,
     set: _write_set,
     frozenset: _write_set,
     frozen.FrozenGraph: _write_graph,
+    frozen.FrozenBytes: _write_frozen,
     **dict.fromkeys((dict, JsDict, HashableDict, frozen.FlatDict, frozen.DeepDict), _write_dict),
     **dict.fromkeys((list, HashableList, frozen.FlatList, frozen.DeepList), _write_list),
     **dict.fromkeys(ERROR_TYPES, _write_error),

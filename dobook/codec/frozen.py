@@ -41,3 +41,15 @@ class FrozenGraph:
 
     def __repr__(self) -> str:
         return f"FrozenGraph({self.root!r})"
+
+
+class FrozenBytes:
+    """A value kept as V8 writes it, because a Set or a Map's keys in it are mutable."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def __repr__(self) -> str:
+        return f"FrozenBytes({self.data!r})"

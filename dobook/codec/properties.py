@@ -59,8 +59,25 @@ def plain_dict(value: dict[Any, Any]) -> dict[Any, Any]:
 
 
 def sorted_members(value: Iterable[Any]) -> list[Any]:
-    """Return a set's members in an order that is the same in every process."""
-    try:
-        return sorted(value)
-    except TypeError:
-        return sorted(value, key=lambda member: (type(member).__name__, repr(member)))
+    """Return a set's members in an order that is the same in every process.
+
+    Example:
+        >>> sorted_members({"b", 2, "a", 1})
+        [1, 2, 'a', 'b']
+    """
+    members = list(value)
+    kinds = set(map(type, members))
+    if len(kinds) < 2 and kinds <= _SORTABLE:
+        members.sort()
+    else:
+        members.sort(key=_rank)
+    return members
+
+
+def _rank(member: Any) -> tuple[str, str]:
+    if isinstance(member, frozenset):
+        return ("frozenset", repr(sorted(map(_rank, member))))
+    return (type(member).__name__, repr(member))
+
+
+_SORTABLE = frozenset({int, float, str, bytes})

@@ -111,14 +111,14 @@ def _hint(value: Any) -> str:
         return "A pattern of bytes has no counterpart in JavaScript; use a pattern of text."
     if dataclasses.is_dataclass(value):
         return f"Turn the {kind} into a dict: dataclasses.asdict(…)."
-    if hasattr(value, "to_dict"):
+    if hasattr(type(value), "to_dict"):
         return f"Turn the {kind} into plain values first: .to_dict()."
-    if hasattr(value, "tolist"):
+    if hasattr(type(value), "tolist"):
         return f"Turn the {kind} into plain values first: .tolist()."
     if isinstance(value, Mapping):
         return f"Turn the {kind} into a dict: dict(…)."
     if isinstance(value, Iterable):
         return f"Turn the {kind} into a list: list(…)."
-    if kind in ("Decimal", "Fraction", "UUID") or hasattr(value, "__fspath__"):
+    if kind in ("Decimal", "Fraction", "UUID") or hasattr(type(value), "__fspath__"):
         return f"Keep the {kind} as text: str(…)."
     return "Keep its data as a dict of plain values."

@@ -15,6 +15,7 @@ import os
 import sqlite3
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +26,7 @@ SqliteError = sqlite3.Error
 """Base class of what a statement raises; `error_text` gives it the platform's wording."""
 SqliteCursor = sqlite3.Cursor
 LIMIT_FUNCTION_ARG: Final = sqlite3.SQLITE_LIMIT_FUNCTION_ARG
+SQLITE_VERSION: Final = sqlite3.sqlite_version_info
 MEMORY: Final = ":memory:"
 PAGE_BYTES: Final = 4_096
 CACHED_STATEMENTS: Final = 512
@@ -143,6 +145,10 @@ class Connection:
         """
         self.path = path
         self.plans: dict[Any, Any] = {}  # of `sql`: emptied whenever the schema may have changed
+        self.idle: list[sqlite3.Cursor] = []  # of `sql`: cursors read to the end
+        self.on_lost: Callable[[sqlite3.Error], None] | None = None
+        """Called when SQLite ended the transaction by itself: all its writes are undone."""
+        self._cursors: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
         self.closed = False
         self._sync_lock = threading.Lock()
         self._sync_fds: list[int] = []
@@ -232,6 +238,22 @@ class Connection:
         self.plans.clear()
         self._control.execute(f"ROLLBACK TO {name}")
 
+    def reader(self) -> sqlite3.Cursor:
+        """Return a cursor that `cancel_readers` will close; put it into `idle` after use."""
+        if self.idle:
+            return self.idle.pop()
+        cursor = self.db.cursor()
+        self._cursors.add(cursor)
+        return cursor
+
+    def cancel_readers(self) -> None:
+        """Close the user's cursors, which else keep tables from being dropped."""
+        self.idle.clear()
+        self.plans.clear()
+        for cursor in list(self._cursors):
+            cursor.close()
+        self._cursors.clear()
+
     def set_authorizer(self, authorizer: Callable[..., int]) -> None:
         """Have SQLite ask `authorizer` about every statement, the engine's own included.
 
@@ -283,12 +305,12 @@ class Connection:
             if self.closed:
                 return
             self.closed = True
-            self.plans.clear()
             try:
+                self.cancel_readers()
                 if self.db.in_transaction:
                     self.db.execute("ROLLBACK")
                 if self.path is not None:
-                    # Closing does this too, unless a cursor of the user is still alive.
+                    # Closing does this too, unless a cursor of somebody's is still alive.
                     self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             finally:
                 self.db.close()

@@ -122,7 +122,7 @@ class SqlStorage:
     def _read(self, plan: Plan, values: Any) -> SqlStorageCursor:
         session = self._session
         idle = session.idle
-        cursor = idle.pop() if idle else session.db.cursor()
+        cursor = idle.pop() if idle else session.connection.reader()
         rules = session.rules
         rules.on = True
         try:
@@ -182,7 +182,7 @@ class SqlStorage:
             values = plan.by_name(values)
         if plan.writes:
             if last.defines:
-                plan.per_row = session.writes_of(plan)  # afterwards SQLite cannot say any more
+                plan.per_row = session.count_writes(plan)  # afterwards SQLite cannot say any more
             self._host.will_write()
             result = self._write(plan, values)
         else:

@@ -90,9 +90,11 @@ class SqlStorageCursor:
             return 0
         changes = self._changes
         if plan.per_row is None:
-            plan.per_row = self._session.writes_of(plan)
+            plan.per_row = self._session.count_writes(plan)
+        if plan.statement.defines or plan.statement.explained:
+            return 0 if plan.statement.explained else plan.per_row
         direct = changes if self._direct < 0 else min(self._direct, changes)
-        return direct * plan.per_row + changes - direct
+        return direct * plan.per_row + (changes - direct if plan.programs else 0)
 
     def next(self) -> "JsDict":
         """Return `{done: False, value: row}`, or `{done: True}` after the last row."""

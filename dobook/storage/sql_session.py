@@ -18,6 +18,7 @@ from dobook.storage.connection import (
     SqliteError,
     error_text,
 )
+from dobook.storage.sql_functions import add_newer_functions
 from dobook.storage.sql_rules import Rules, allowed_name
 from dobook.storage.sql_text import Statement, offset_of
 
@@ -29,6 +30,7 @@ ONLY_LAST_BINDS: Final = (
 )
 DELETED: Final = "SQLite query was canceled because the database was deleted."
 NOT_AUTHORIZED: Final = "not authorized: SQLITE_AUTH"
+CLOSED_CURSOR: Final = "Cannot operate on a closed cursor."  # Python's words
 UNDECODABLE: Final = "Could not decode to UTF-8"  # beginning of what Python says
 # The real engine keeps prepared statements of this much SQL text in all, the latest used.
 MAX_PLANNED_CHARS: Final = 1024 * 1024
@@ -39,7 +41,16 @@ Row = tuple[Any, ...]
 class Plan:
     """What is known about a query of one statement that SQLite has accepted once."""
 
-    __slots__ = ("columns", "mapping", "parameters", "per_row", "statement", "text", "writes")
+    __slots__ = (
+        "columns",
+        "mapping",
+        "parameters",
+        "per_row",
+        "programs",
+        "statement",
+        "text",
+        "writes",
+    )
 
     def __init__(self, statement: Statement) -> None:
         self.statement = statement
@@ -49,6 +60,7 @@ class Plan:
         self.mapping = statement.names
         self.columns: list[str] | None = None  # known after the first run
         self.per_row: int | None = None  # rows of tables and indexes that one changed row writes
+        self.programs = False  # whether triggers or foreign key actions may run
 
     def by_name(self, values: list[Any]) -> dict[str, Any]:
         """Return the bindings as the mapping that named parameters need."""
@@ -64,7 +76,8 @@ class Session:
         self.rules = Rules()
         self.db = connection.db
         self.writer = connection.db.cursor()
-        self.idle: list[SqliteCursor] = []  # cursors that have been read to the end
+        self.idle = connection.idle
+        add_newer_functions(self.db)
         self.plans: dict[str, Plan] = connection.plans
         self._planned_chars = 0
         connection.set_authorizer(self.rules)
@@ -126,13 +139,16 @@ class Session:
         if isinstance(error, UnicodeEncodeError):
             self.run(cursor, well_formed(statement.text), well_formed(values), statement)
         elif isinstance(error, SqliteError):
+            lost = self.connection.on_lost
+            if lost is not None and statement.writes and not self.db.in_transaction:
+                lost(error)  # INSERT OR ROLLBACK, or the disk is full
             raise self.error(error, statement) from None
         else:
             raise error
 
     def error(self, error: SqliteError, statement: Statement | None = None) -> PlatformError:
         """Return the platform's error for one of SQLite's."""
-        if self.connection.closed:
+        if self.connection.closed or str(error) == CLOSED_CURSOR:
             return PlatformError(DELETED)
         reason, self.rules.reason = self.rules.reason, None
         if reason is not None:
@@ -184,10 +200,11 @@ class Session:
             raise self.error(error) from None
         self.db.text_factory = replacing
 
-    def writes_of(self, plan: Plan) -> int:
-        """Return how many rows of tables and indexes a statement writes for each changed row.
+    def count_writes(self, plan: Plan) -> int:
+        """Find out how many rows of tables and indexes a statement writes for each changed row.
 
-        SQLite's bytecode says so: its Insert and IdxInsert instructions on stored tables.
+        SQLite's bytecode says so: its Insert and IdxInsert instructions on stored tables. For a
+        statement that defines something it is the number of rows written in all.
         Source: cloudflare/workerd patches/sqlite/0001-row-counts-plain.patch
         """
         names = plan.mapping
@@ -195,9 +212,14 @@ class Session:
         try:
             code = self.db.execute("EXPLAIN " + plan.text, nothing).fetchall()
         except SqliteError:
-            return 1  # the table is gone by now
+            return 1  # it cannot run any more, or not yet
         stored = {step[2] for step in code if step[1] == "OpenWrite"}
-        return sum(1 for step in code if step[1] in WRITING and step[2] in stored)
+        written = [step[2] for step in code if step[1] in WRITING and step[2] in stored]
+        plan.programs = any(step[1] == "Program" for step in code)
+        if plan.statement.defines:
+            return len(written)
+        # An upsert has two instructions for one table; DELETE counts its rows by another one.
+        return len(set(written)) or 1
 
 
 WRITING: Final = frozenset({"Insert", "IdxInsert"})

@@ -1,0 +1,48 @@
+"""dobook: Durable Objects in a Jupyter notebook.
+
+A lightweight, faithful runtime for classes written for Cloudflare's Durable Objects, with a
+virtual clock, and a notebook surface on top of it. Names resolve lazily: importing `dobook` loads
+neither IPython nor pandas nor a server.
+
+Example:
+    >>> import dobook
+    >>> runtime = dobook.Runtime()
+    >>> runtime.close()
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from dobook.workers_hook import install as _install
+
+if TYPE_CHECKING:
+    from dobook.errors import DobookError
+    from dobook.runtime.alarms import AlarmRun
+    from dobook.runtime.rpc import RpcTarget
+    from dobook.runtime.runtime import Runtime
+
+__version__ = "0.1.0"
+
+__all__ = ["AlarmRun", "DobookError", "RpcTarget", "Runtime"]
+
+_HOME = {
+    "AlarmRun": "dobook.runtime.alarms",
+    "DobookError": "dobook.errors",
+    "RpcTarget": "dobook.runtime.rpc",
+    "Runtime": "dobook.runtime.runtime",
+}
+
+
+_install()
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(import_module(_HOME[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'dobook' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,160 @@
+"""Input gates, critical sections and output gates.
+
+An **input gate** decides when an object may be handed its next event: a new call, or the end of
+something it waited for. While it is locked, events queue and are let in one at a time, in order.
+A **critical section** (`blockConcurrencyWhile`) locks the gate for its duration and is itself a
+gate for what its own code waits for. An **output gate** holds back what an object says (answers,
+calls, messages) until the writes before it are durable.
+
+A waiter is a callable that runs one turn of the object before it returns, so that the next waiter
+sees whatever lock that turn has taken. Gates know neither storage nor instances.
+
+Source: cloudflare/workerd src/workerd/io/io-gate.h
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+Waiter = Callable[[], None]
+
+
+class InputGate:
+    """Lets events in one at a time, and none while it is locked.
+
+    Args:
+        call_soon: Runs a callable on the loop's next tick.
+
+    `busy` is true while an event that comes now has to wait; callers test it and either run at
+    once or pass a waiter to `wait`.
+    """
+
+    __slots__ = ("_call_soon", "busy", "locks", "waiters")
+
+    def __init__(self, call_soon: Callable[[Waiter], object]) -> None:
+        self._call_soon = call_soon
+        self.locks = 0
+        self.waiters: deque[Waiter] = deque()
+        self.busy = False
+
+    def lock(self) -> None:
+        """Shut the gate; locks add up."""
+        self.locks += 1
+        self.busy = True
+
+    def unlock(self) -> None:
+        """Take one lock away; with the last one the first waiter is let in on the next tick."""
+        self.locks -= 1
+        if self.locks == 0:
+            if self.waiters:
+                self._call_soon(self._admit)
+            else:
+                self.busy = False
+
+    def wait(self, waiter: Waiter) -> None:
+        """Queue a waiter behind those that came before."""
+        self.waiters.append(waiter)
+        self.busy = True
+
+    def discard(self, waiter: Waiter) -> None:
+        """Forget a waiter that no longer wants in."""
+        if waiter in self.waiters:
+            self.waiters.remove(waiter)
+            if not self.waiters and not self.locks:
+                self.busy = False
+
+    def _admit(self) -> None:
+        # Each waiter runs a turn; a turn that locks the gate ends the admission.
+        while self.waiters and not self.locks:
+            self.waiters.popleft()()
+        if not self.waiters and not self.locks:
+            self.busy = False
+
+
+class CriticalSection(InputGate):
+    """The inside of one `blockConcurrencyWhile`: holds its parent's lock until it ends.
+
+    What the section's own code waits for is admitted by the section, everything else by the
+    parent after the end. Sections nest.
+    """
+
+    __slots__ = ("ended", "parent")
+
+    def __init__(self, parent: InputGate, call_soon: Callable[[Waiter], object]) -> None:
+        super().__init__(call_soon)
+        self.parent = parent
+        self.ended = False
+
+    def enter(self, start: Waiter) -> None:
+        """Lock the parent, now or when it is this section's turn, then start on the next tick."""
+
+        def begin() -> None:
+            self.parent.lock()
+            self._call_soon(start)
+
+        if self.parent.busy:
+            self.parent.wait(begin)
+        else:
+            begin()
+
+    def leave(self) -> None:
+        """End the section: whoever still waits inside waits at the parent from now on."""
+        if self.ended:
+            return
+        self.ended = True
+        while self.waiters:
+            self.parent.wait(self.waiters.popleft())
+        self.parent.unlock()
+
+
+def open_gate(gate: InputGate) -> InputGate:
+    """Return the gate that counts for code started inside `gate`: its own or, once the section
+    has ended, the nearest enclosing one that has not.
+    """
+    while isinstance(gate, CriticalSection) and gate.ended:
+        gate = gate.parent
+    return gate
+
+
+class OutputGate:
+    """Holds back what an object says until its writes are durable.
+
+    The writes of one tick, of any number of objects, become durable together: they share one
+    `Commit`. The gate is shut while `commit` is set.
+    """
+
+    __slots__ = ("commit",)
+
+    def __init__(self) -> None:
+        self.commit: Commit | None = None
+
+    def pass_through(self, speak: Waiter) -> None:
+        """Call `speak` now or, while writes are on their way to disk, after them; in order."""
+        if self.commit is None:
+            speak()
+        else:
+            self.commit.waiters.append(speak)
+
+
+class Commit:
+    """One group of writes on its way to disk, the gates it keeps shut and who waits for it."""
+
+    __slots__ = ("gates", "waiters")
+
+    def __init__(self) -> None:
+        self.gates: list[OutputGate] = []
+        self.waiters: list[Waiter] = []
+
+    def shut(self, gate: OutputGate) -> None:
+        """Shut a gate until this group is durable."""
+        if gate.commit is not self:
+            gate.commit = self
+            self.gates.append(gate)
+
+    def done(self) -> None:
+        """Open the gates, unless a later group keeps them shut, and let the waiters speak."""
+        for gate in self.gates:
+            if gate.commit is self:
+                gate.commit = None
+        waiters, self.waiters = self.waiters, []
+        for speak in waiters:
+            speak()

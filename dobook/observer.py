@@ -1,0 +1,62 @@
+"""The only way out for traces, frames and widgets: an observer with no-op hooks.
+
+The engine reports what happens by calling `emit`; it never knows who listens. When nobody does,
+`Observers.active` is false and the engine skips even building the event.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+
+class Event(NamedTuple):
+    """One thing that happened.
+
+    `t_ms` is virtual time (ms since 1970); `seq` orders events of the same instant; `object` is
+    `BINDING/name` or empty; `kind` and `detail` say what; `cause` is the `seq` of the event that
+    led to it, 0 for none.
+    """
+
+    seq: int
+    t_ms: int
+    object: str
+    kind: str
+    detail: dict[str, Any]
+    cause: int
+
+
+Listener = Callable[[Event], None]
+
+
+class Observers:
+    """Hands events to listeners, in order.
+
+    Args:
+        now_ms: Reads the clock.
+    """
+
+    def __init__(self, now_ms: Callable[[], int]) -> None:
+        self._now_ms = now_ms
+        self._listeners: list[Listener] = []
+        self._seq = 0
+        self.active = False
+
+    def add(self, listener: Listener) -> None:
+        """Call `listener` for every event from now on."""
+        self._listeners.append(listener)
+        self.active = True
+
+    def remove(self, listener: Listener) -> None:
+        """Stop calling `listener`; unknown ones are ignored."""
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+        self.active = bool(self._listeners)
+
+    def emit(self, obj: str, kind: str, cause: int = 0, **detail: Any) -> int:
+        """Report an event; returns its number, 0 when nobody listens."""
+        if not self.active:
+            return 0
+        self._seq += 1
+        event = Event(self._seq, self._now_ms(), obj, kind, detail, cause)
+        for listener in tuple(self._listeners):
+            listener(event)
+        return self._seq

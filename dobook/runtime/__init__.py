@@ -1,0 +1,1 @@
+"""The runtime: objects come alive. Standard library and storage only."""

@@ -1,0 +1,74 @@
+"""One object as the runtime knows it: its id, its storage and, while it is in memory, its instance.
+
+Source: cloudflare/workerd src/workerd/server/server.c++ (`ActorContainer`)
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from dobook.ids import DurableObjectId
+from dobook.runtime.calls import Call
+from dobook.runtime.instance import Instance
+from dobook.storage.store import ObjectStore
+
+if TYPE_CHECKING:
+    from dobook.runtime.namespace import DurableObjectNamespace
+    from dobook.runtime.runtime import Runtime
+
+
+class Actor:
+    """One object: at most one instance at a time, whoever calls."""
+
+    __slots__ = (
+        "__weakref__",
+        "alarm",
+        "id",
+        "instance",
+        "namespace",
+        "requests",
+        "runtime",
+        "sockets",
+        "store",
+    )
+
+    def __init__(
+        self, namespace: "DurableObjectNamespace", identity: DurableObjectId, store: ObjectStore
+    ) -> None:
+        self.namespace = namespace
+        self.runtime: Runtime = namespace.runtime
+        self.id = identity
+        self.store = store
+        self.instance: Instance | None = None
+        self.alarm: Any = None  # the scheduler's entry
+        self.sockets: Any = None  # hibernatable sockets, which outlive the instance
+        self.requests = 0
+        store.owner = self
+
+    @property
+    def label(self) -> str:
+        """How people call the object: `BINDING/name`, or the start of its id when it has none."""
+        name = self.id.name
+        return f"{self.namespace.binding}/{name if name is not None else self.id.toString()[:8]}"
+
+    def deliver(self, call: Call) -> None:
+        """Hand an event to the object, making its instance if there is none."""
+        instance = self.instance
+        if instance is None:
+            instance = self._start(call)
+            if instance is None:
+                return
+        self.requests += 1
+        instance.enter(call)
+
+    def _start(self, call: Call) -> Instance | None:
+        instance = self.instance = Instance(self)
+        self.runtime.residency.started(instance)
+        try:
+            self.namespace.construct(instance)
+        except BaseException as error:
+            instance.reset(error)
+            call.reject(error)
+            return None
+        if instance.dead is not None:  # the constructor called abort()
+            call.reject(instance.dead)
+            return None
+        return instance

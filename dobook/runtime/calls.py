@@ -1,0 +1,354 @@
+"""One event on its way through an object: a fetch, a method call, an alarm, a socket's message.
+
+A `Call` is made when the caller calls, delivered on the loop's next tick, admitted by the object's
+input gate, run, and answered through its output gate. Its first turn runs by hand, without a task
+of its own: most handlers that only use storage need no second turn, and that is the fast path.
+When a handler does wait, the rest of it becomes a task.
+
+The caller holds an `RpcPromise`. Source: cloudflare/workerd src/workerd/io/worker-entrypoint.c++
+"""
+
+import asyncio
+from asyncio import tasks
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import Context
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any
+
+from dobook.errors import PlatformTypeError
+from dobook.runtime.loop import running_loop
+from dobook.runtime.promise import Promise
+from dobook.runtime.rpc import Member, RpcStub, carry, carry_error, find, member
+from dobook.runtime.turns import resume
+from dobook.web import Response
+
+if TYPE_CHECKING:
+    from dobook.runtime.actor import Actor
+    from dobook.runtime.instance import Instance
+    from dobook.runtime.runtime import Runtime
+
+_enter_task = tasks._enter_task  # type: ignore[attr-defined]  # documented for task implementers
+_leave_task = tasks._leave_task  # type: ignore[attr-defined]
+
+
+class Call:
+    """One event of one object, and the answer to it.
+
+    While its first turn runs, the call is asyncio's current task; it forwards what is done to it
+    (`cancel`, `cancelling`, `uncancel`) to the task that the rest of the handler becomes.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_future",
+        "actor",
+        "args",
+        "done",
+        "error",
+        "instance",
+        "kind",
+        "kwargs",
+        "on_done",
+        "path",
+        "seq",
+        "stub",
+        "target",
+        "task",
+        "value",
+    )
+
+    def __init__(
+        self,
+        actor: "Actor",
+        kind: str,
+        path: tuple[str, ...],
+        args: tuple[Any, ...] | None,
+        kwargs: dict[str, Any] | None = None,
+        target: Any = None,
+        stub: Any = None,
+    ) -> None:
+        self.actor = actor
+        self.kind = kind
+        self.path = path
+        self.args = args
+        self.kwargs = kwargs
+        self.target = target
+        self.stub = stub
+        self.instance: Instance | None = None
+        self.task: asyncio.Task[Any] | None = None
+        self.done = False
+        self.value: Any = None
+        self.error: BaseException | None = None
+        self.on_done: Callable[[Call], None] | None = None
+        self.seq = 0
+        self._future: asyncio.Future[None] | None = None
+
+    # ------------------------------------------------------------------ running
+
+    def start(self) -> None:
+        """Run the first turn; the gate has admitted the event."""
+        instance = self.instance
+        if self.done or instance is None:
+            return
+        loop = instance.runtime.loop
+        context = instance.context()
+        _enter_task(loop, self)
+        try:
+            waits, result = context.run(self._first_turn)
+        except BaseException as error:
+            _leave_task(loop, self)
+            self.fail(error)
+            return
+        _leave_task(loop, self)
+        if waits is None:
+            self.finish(result)
+        else:
+            self._go_on(waits, result, context)
+
+    def _first_turn(self) -> tuple[Coroutine[Any, Any, Any] | None, Any]:
+        value = self._invoke()
+        if type(value) is not CoroutineType:
+            if not hasattr(type(value), "__await__"):
+                return None, value
+            value = _awaiting(value)
+        try:
+            yielded = value.send(None)
+        except StopIteration as stop:
+            return None, stop.value
+        return value, yielded
+
+    def _invoke(self) -> Any:
+        instance = self.instance
+        assert instance is not None
+        kind = self.kind
+        if kind == "rpc":
+            target = instance.object if self.target is None else self.target
+            path = self.path
+            if self.target is None and len(path) == 1:
+                method = instance.method(path[0])
+            else:
+                method = find(target, path, root=self.target is None)
+            args = self.args
+            if args is None:
+                return method  # a property, already read
+            if not callable(method):
+                raise PlatformTypeError(
+                    f'The RPC receiver does not implement the method "{path[-1]}".'
+                )
+            return method(*args, **self.kwargs) if self.kwargs else method(*args)
+        assert self.args is not None
+        return instance.handler(kind)(*self.args)
+
+    def _go_on(self, coro: Coroutine[Any, Any, Any], yielded: Any, context: Context) -> None:
+        instance = self.instance
+        assert instance is not None
+        loop = instance.runtime.loop
+        task = asyncio.Task(
+            resume(loop, instance.frame, coro, yielded), loop=loop, context=context
+        )
+        self.task = task
+        instance.adopt(task)
+        task.add_done_callback(self._task_done)
+
+    def _task_done(self, task: "asyncio.Task[Any]") -> None:
+        if task.cancelled():
+            self.fail(asyncio.CancelledError("the handler was cancelled"))
+            return
+        error = task.exception()
+        if error is None:
+            self.finish(task.result())
+        else:
+            self.fail(error)
+
+    # ------------------------------------------------------------------ answering
+
+    def finish(self, value: Any) -> None:
+        """Answer with a value, as soon as the writes before it are durable."""
+        if self.done:
+            return
+        instance = self.instance
+        assert instance is not None
+        try:
+            if self.kind == "rpc":
+                value = carry(value, instance)
+            elif self.kind == "fetch":
+                value = deliver_response(self, value)
+                if value is None:
+                    return  # a redirect is being followed
+        except BaseException as error:
+            self.fail(error)
+            return
+        gate = instance.output_gate
+        if gate.commit is None:
+            self.settle(value, None)
+        else:
+            gate.commit.waiters.append(lambda: self.settle(value, None))
+
+    def fail(self, error: BaseException) -> None:
+        """Answer with an error of the object's own code."""
+        if self.done:
+            return
+        instance = self.instance
+        if instance is not None and instance.dead is not None:
+            self.reject(instance.dead)
+            return
+        carried = carry_error(error, remote=True)
+        gate = self.actor.store.output_gate
+        gate.pass_through(lambda: self.settle(None, carried))
+
+    def reject(self, error: BaseException) -> None:
+        """Fail because the object is gone, not because its code raised."""
+        carried = carry_error(error, remote=self.kind == "fetch")
+        if self.stub is not None:
+            self.stub.error = carried
+        self.settle(None, carried)
+
+    def settle(self, value: Any, error: BaseException | None) -> None:
+        """Hand the outcome to the caller."""
+        if self.done:
+            return
+        self.done = True
+        self.value = value
+        self.error = error
+        if self.instance is not None:
+            self.instance.leave(self)
+        if self.on_done is not None:
+            self.on_done(self)
+        future = self._future
+        if future is not None and not future.done():
+            future.set_result(None)
+
+    def waiter(self) -> "asyncio.Future[None]":
+        """Return a future of the runtime's loop that is done when the call is."""
+        future = self._future
+        if future is None or future.cancelled():
+            future = self._future = self.actor.runtime.loop.create_future()
+            if self.done:
+                future.set_result(None)
+        return future
+
+    # ------------------------------------------------------------------ asyncio's current task
+
+    def cancel(self, msg: Any = None) -> bool:
+        """Cancel the handler."""
+        return self.task.cancel(msg) if self.task is not None else False
+
+    def cancelling(self) -> int:
+        """Return how many cancellations are pending."""
+        return self.task.cancelling() if self.task is not None else 0
+
+    def uncancel(self) -> int:
+        """Take one cancellation back."""
+        return self.task.uncancel() if self.task is not None else 0
+
+    def get_loop(self) -> Any:
+        """Return the loop the handler runs on."""
+        return self.actor.runtime.loop
+
+    def get_name(self) -> str:
+        """Return a name for logs."""
+        return f"{self.actor.label} {self.kind} {'.'.join(self.path)}".rstrip()
+
+
+class RpcPromise(Promise):
+    """The answer to a call that has been made: await it, or call on what it will be.
+
+    Members of the promise are members of the result (`await stub.counter(3).increment()`).
+    Awaiting works in an object, in `runtime.run(...)`, in a notebook cell and on any asyncio loop.
+    """
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        call = self._call
+        if not call.done:
+            runtime = call.actor.runtime
+            if running_loop() is runtime.loop:
+                yield from call.waiter()
+            else:
+                yield from runtime.driver.wait_elsewhere(call)
+        if call.error is not None:
+            raise call.error
+        return call.value
+
+    def __getattr__(self, name: str) -> Member:
+        return member(_Pipeline(self), (name,))
+
+    def __repr__(self) -> str:
+        call = self._call
+        state = "pending" if not call.done else "failed" if call.error else "done"
+        return f"<promise of {call.get_name()}, {state}>"
+
+
+class _Pipeline:
+    """Members of a result that is not there yet."""
+
+    def __init__(self, promise: RpcPromise) -> None:
+        self._promise = promise
+
+    def _invoke(
+        self, path: tuple[str, ...], args: tuple[Any, ...] | None, kwargs: dict[str, Any] | None
+    ) -> RpcPromise:
+        runtime: Runtime = self._promise._call.actor.runtime
+
+        async def follow() -> Any:
+            base = await self._promise
+            if isinstance(base, RpcStub):
+                return await base._invoke(path, args, kwargs)
+            try:
+                at = base
+                for depth, name in enumerate(path):
+                    if isinstance(at, RpcStub):
+                        return await at._invoke(path[depth:], args, kwargs)
+                    at = find(at, (name,), root=False)
+                if args is None:
+                    return at
+                if isinstance(at, RpcStub):
+                    return await at(*args, **(kwargs or {}))
+                raise PlatformTypeError(
+                    f'The RPC receiver does not implement the method "{path[-1]}".'
+                )
+            except PlatformTypeError as error:
+                error.remote = True  # type: ignore[attr-defined]
+                raise
+
+        return runtime.post.promise_of(follow(), self._promise._call.actor)
+
+    def __repr__(self) -> str:
+        return repr(self._promise)
+
+
+async def _awaiting(awaitable: Any) -> Any:
+    return await awaitable
+
+
+def deliver_response(call: Call, value: Any) -> Response | None:
+    """Return a fetch handler's result as the caller receives it.
+
+    Returns:
+        The response; None if it is a redirect, which is followed to the same object.
+
+    Raises:
+        PlatformTypeError: If it is no response.
+    """
+    if not isinstance(value, Response):
+        error = PlatformTypeError(
+            "Incorrect type for Promise: the Promise did not resolve to 'Response'."
+        )
+        error.add_note(f"fetch() returned {type(value).__name__}: {value!r:.80}")
+        raise error
+    assert call.args is not None
+    request = call.args[0]
+    onward = request._next_hop(value, call.seq)
+    if onward is None:
+        return value._delivered(
+            request.url, head=request.method == "HEAD", redirected=call.seq > 0
+        )
+    following = Call(call.actor, "fetch", (), (onward,), stub=call.stub)
+    following.seq = call.seq + 1
+    following.on_done = lambda done: call.settle(done.value, done.error)
+    call.actor.runtime.post.post(following, None)
+    return None

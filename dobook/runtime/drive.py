@@ -1,0 +1,258 @@
+"""Who turns the loop: a cell, a magic, a script, a test; the only file that crosses loops.
+
+The runtime's loop runs on the caller's thread, also when that thread is already inside another
+loop, as a notebook cell is: the running loop is taken away for the while and given back. Awaiting
+an answer on such a foreign loop submits first and turns on that loop's next tick, so that calls
+gathered in one cell are all on their way before the first one runs.
+
+An interrupt (Ctrl-C, the notebook's stop button) first cancels what handlers are waiting for; one
+that is stuck in a turn is broken off in place after 0.3 s. Raising at once would leave the loop
+between two states.
+"""
+
+import _thread
+import asyncio
+import contextlib
+import signal
+import threading
+from asyncio import events, tasks
+from collections.abc import Callable, Generator, Iterator
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+from dobook.errors import DeadlockError, UsageError
+from dobook.runtime.calls import Call
+from dobook.runtime.loop import running_loop
+
+if TYPE_CHECKING:
+    from dobook.runtime.runtime import Runtime
+
+STUCK_AFTER_S = 0.3
+GRACE_TICKS = 4  # of a foreign loop, for what awaits one answer to go on before time moves
+
+_swap_current_task: Callable[[Any, Any], Any] | None = getattr(tasks, "_swap_current_task", None)
+
+
+class Driver:
+    """Turns the loop of one runtime."""
+
+    def __init__(self, runtime: "Runtime") -> None:
+        self._runtime = runtime
+        self._loop = runtime.loop
+        self._lock = threading.RLock()
+        self._waiting: list[tuple[Call, asyncio.Future[None], asyncio.AbstractEventLoop]] = []
+        self._pumping = False
+        self._interrupts = 0
+
+    # ------------------------------------------------------------------ turning
+
+    def turn(self, horizon: float | None = None) -> None:
+        """Run the loop until it is stopped or nothing is left to do.
+
+        Args:
+            horizon: Virtual time goes exactly this far, in seconds of the loop; None for as far as
+                there are timers.
+
+        Raises:
+            UsageError: If called from inside the loop, from a handler for instance.
+            KeyboardInterrupt: If the user interrupts.
+        """
+        loop = self._loop
+        if running_loop() is loop:
+            raise UsageError(
+                "this would turn the runtime's loop from inside itself. In a handler or in "
+                "runtime.run(...) use await: `await stub.method()`, `await asyncio.sleep(3600)`."
+            )
+        runtime = self._runtime
+        runtime.check_open()
+        with self._lock, _no_running_loop(), self._interruptible():
+            runtime.generation += 1
+            runtime.context = copy_context()
+            loop.horizon = horizon
+            runtime.turning = True
+            try:
+                with runtime.wall_clock:
+                    loop.run_forever()
+            finally:
+                runtime.turning = False
+                loop.horizon = None
+        if self._interrupts:
+            self._interrupts = 0
+            raise KeyboardInterrupt
+
+    def run(self, awaitable: Any) -> Any:
+        """Run until an awaitable is done; returns its result.
+
+        Raises:
+            DeadlockError: If it can never be done.
+        """
+        if running_loop() is self._loop:
+            if asyncio.iscoroutine(awaitable):
+                awaitable.close()
+            raise UsageError(
+                "runtime.run(...) cannot be used inside the runtime's own loop; use await."
+            )
+        future = self._loop.create_task(
+            awaitable if asyncio.iscoroutine(awaitable) else _awaiting(awaitable)
+        )
+        future.add_done_callback(self._stop)
+        try:
+            self.turn()
+        except BaseException:
+            if not future.done():
+                future.cancel()
+                with contextlib.suppress(BaseException):
+                    self.turn(self._loop.time())
+            raise
+        if not future.done():
+            future.cancel()
+            self.turn(self._loop.time())
+            raise DeadlockError(self.why_stuck())
+        return future.result()
+
+    def _stop(self, _done: Any) -> None:
+        self._loop.stop()
+
+    def why_stuck(self) -> str:
+        """Return what is still under way when nothing can go on."""
+        held = [
+            f"{call.get_name()}"
+            for instance in self._runtime.residency.instances()
+            for call in instance.calls
+        ]
+        what = "; ".join(held[:5]) + ("; …" if len(held) > 5 else "")
+        return (
+            "nothing is ready and no timer is set, so what is awaited can never happen. "
+            + (f"Still waiting: {what}. " if held else "")
+            + "Two objects that wait for each other, or one that calls itself inside "
+            "blockConcurrencyWhile, look like this."
+        )
+
+    def finish(self) -> None:
+        """Let cancelled tasks end, as the runtime closes."""
+        loop = self._loop
+        left = [task for task in asyncio.all_tasks(loop) if not task.done()]
+        for task in left:
+            task.cancel()
+        if left:
+            with _no_running_loop():
+                loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+
+    # ------------------------------------------------------------------ foreign loops
+
+    def wait_elsewhere(self, call: Call) -> Generator[Any, None, None]:
+        """Wait for a call on another loop than the runtime's.
+
+        Raises:
+            UsageError: If no loop runs.
+        """
+        foreign = running_loop()
+        if foreign is None:
+            raise UsageError(
+                "await needs a running loop. In a script use runtime.run(stub.method()), in an "
+                "async function await it."
+            )
+        future: asyncio.Future[None] = foreign.create_future()
+        self._waiting.append((call, future, foreign))
+        if not self._pumping:
+            self._pumping = True
+            foreign.call_soon(self._pump, foreign)
+        yield from future
+
+    def _pump(self, foreign: asyncio.AbstractEventLoop) -> None:
+        pending = [w for w in self._waiting if not w[1].done()]
+        self._waiting = pending
+        if not pending:
+            self._pumping = False
+            return
+        if not any(call.done for call, _, _ in pending):
+            for call, _, _ in pending:
+                call.waiter().add_done_callback(self._stop)
+            try:
+                self.turn()
+            except BaseException as error:  # noqa: BLE001 - it belongs to whoever awaits
+                for _, future, _ in pending:
+                    if not future.done():
+                        future.set_exception(_as_exception(error))
+                self._pumping = False
+                return
+            if not any(call.done for call, _, _ in pending):
+                for _, future, _ in pending:
+                    future.set_exception(DeadlockError(self.why_stuck()))
+                self._pumping = False
+                return
+        for call, future, _ in pending:
+            if call.done and not future.done():
+                future.set_result(None)
+        # What has its answer goes on first; it may call again at this very instant.
+        self._after_grace(foreign, GRACE_TICKS)
+
+    def _after_grace(self, foreign: asyncio.AbstractEventLoop, ticks: int) -> None:
+        if ticks:
+            foreign.call_soon(self._after_grace, foreign, ticks - 1)
+        else:
+            self._pump(foreign)
+
+    # ------------------------------------------------------------------ interrupts
+
+    @contextlib.contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        self._interrupts = 0
+        try:
+            before = signal.signal(signal.SIGINT, self._interrupted)
+        except ValueError:  # not the main interpreter
+            yield
+            return
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def _interrupted(self, _signum: int, _frame: Any) -> None:
+        self._interrupts += 1
+        if self._interrupts > 1:
+            raise KeyboardInterrupt
+        self._loop.call_soon_threadsafe(self._break_off)
+        watch = threading.Timer(STUCK_AFTER_S, self._still_stuck)
+        watch.daemon = True
+        watch.start()
+
+    def _still_stuck(self) -> None:
+        if self._interrupts == 1 and self._runtime.turning:
+            _thread.interrupt_main()
+
+    def _break_off(self) -> None:
+        for instance in self._runtime.residency.instances():
+            for task in list(instance.tasks):
+                task.cancel()
+        self._loop.call_soon(self._loop.stop)
+
+
+@contextlib.contextmanager
+def _no_running_loop() -> Iterator[None]:
+    outer = running_loop()
+    if outer is None:
+        yield
+        return
+    # A sync cell runs inside one of the kernel's tasks, so the current task has to go as well:
+    # since 3.14 there is one for the whole thread.
+    task = _swap_current_task(outer, None) if _swap_current_task is not None else None
+    events._set_running_loop(None)
+    try:
+        yield
+    finally:
+        events._set_running_loop(outer)
+        if _swap_current_task is not None:
+            _swap_current_task(outer, task)
+
+
+async def _awaiting(awaitable: Any) -> Any:
+    return await awaitable
+
+
+def _as_exception(error: BaseException) -> BaseException:
+    # A future refuses StopIteration, and a loop treats KeyboardInterrupt as its own.
+    return error

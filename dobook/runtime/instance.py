@@ -1,0 +1,235 @@
+"""One object in memory: made when it is first needed, gone when idle, aborted or crashed.
+
+An `Instance` is one life of an object: the user's object, its input gate, the calls and tasks that
+are under way. What outlives it (id, storage) belongs to its `Actor`.
+
+Source: cloudflare/workerd src/workerd/io/worker.c++ (`Worker::Actor`)
+"""
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dobook.errors import PlatformError
+from dobook.gates import InputGate
+from dobook.runtime.calls import Call
+from dobook.runtime.promise import Rejected
+from dobook.runtime.rpc import carry, find
+from dobook.runtime.turns import Frame, current_frame
+
+if TYPE_CHECKING:
+    from dobook.runtime.actor import Actor
+
+
+class Home(Protocol):
+    """Where a function or target that travelled as a stub lives."""
+
+    def invoke_on(
+        self,
+        target: Any,
+        path: tuple[str, ...],
+        args: tuple[Any, ...] | None,
+        kwargs: dict[str, Any] | None,
+    ) -> Any: ...
+
+    def refuse(self, error: BaseException) -> Any: ...
+
+
+class DurableObjectAbort(BaseException):
+    """Ends the code that called `ctx.abort()`; no `except Exception` catches it."""
+
+
+class Instance:
+    """One life of one object."""
+
+    def __init__(self, actor: "Actor") -> None:
+        self.actor = actor
+        self.runtime = actor.runtime
+        self.gate = InputGate(actor.runtime.loop.call_soon)
+        self.frame = Frame(self, self.gate)
+        self.output_gate = actor.store.output_gate
+        self.dead: BaseException | None = None
+        self.calls: set[Call] = set()
+        self.tasks: set[asyncio.Task[Any]] = set()
+        self.background = 0  # waitUntil() work under way
+        self.idle_since_ms: int | None = None
+        self.sockets: list[Any] = []  # accepted without hibernation
+        self.object: Any = None
+        self.ctx: Any = None
+        self.on_idle: list[asyncio.Future[None]] = []
+        self.in_idle_queue = False
+        self._methods: dict[str, Callable[..., Any]] = {}
+        self._context: Context | None = None
+        self._generation = -1
+
+    # ------------------------------------------------------------------ life
+
+    def construct(self, cls: type, ctx: Any, env: Any) -> None:
+        """Make the user's object.
+
+        Raises:
+            BaseException: What its constructor raised.
+        """
+        self.ctx = ctx
+        self.object = self.context().run(cls, ctx, env)
+
+    def context(self) -> Context:
+        """Return the context that the object's code runs in.
+
+        It is made anew for each drive of the loop, so that a `print` lands in the cell that drives.
+        """
+        generation = self.runtime.generation
+        if self._generation != generation:
+            self._generation = generation
+            self._context = self.runtime.context.copy()
+            self._context.run(current_frame.set, self.frame)
+        assert self._context is not None
+        return self._context
+
+    def reset(self, error: BaseException) -> None:
+        """End this life because of an error: calls fail with it, unwritten changes are lost."""
+        if self.dead is not None:
+            return
+        error.durableObjectReset = True  # type: ignore[attr-defined]
+        self.actor.store.discard()
+        self._end(error)
+        self.runtime.residency.gone(self, error)
+
+    def evict(self) -> None:
+        """End this life because nothing needs it; what was written stays."""
+        self._end(PlatformError("The Durable Object has been evicted."))
+
+    def _end(self, error: BaseException) -> None:
+        self.dead = error
+        if self.actor.instance is self:
+            self.actor.instance = None
+        self.ctx.storage.end(error) if self.ctx is not None else None
+        for call in list(self.calls):
+            call.reject(error)
+        current = asyncio.current_task(self.runtime.loop) if self.runtime.turning else None
+        for task in list(self.tasks):
+            if task is not current:
+                task.cancel()
+        for socket in self.sockets:
+            socket.lost()
+        self.sockets.clear()
+
+    # ------------------------------------------------------------------ events
+
+    def enter(self, call: Call) -> None:
+        """Take an event: run it now or when the gate admits it."""
+        call.instance = self
+        self.calls.add(call)
+        self.idle_since_ms = None
+        if self.gate.busy:
+            self.gate.wait(call.start)
+        else:
+            call.start()
+
+    def leave(self, call: Call) -> None:
+        """An event is over."""
+        calls = self.calls
+        calls.discard(call)
+        if not calls and self.dead is None:
+            self._maybe_idle()
+
+    def adopt(self, task: "asyncio.Task[Any]") -> None:
+        """Count a task as this object's."""
+        self.tasks.add(task)
+        task.add_done_callback(self._task_done)
+
+    def _task_done(self, task: "asyncio.Task[Any]") -> None:
+        self.tasks.discard(task)
+        if not self.tasks and not self.calls and self.dead is None:
+            self._maybe_idle()
+
+    def wait_until(self, awaitable: Any) -> None:
+        """Keep the object in memory until the awaitable is done; its errors harm nobody."""
+        future = asyncio.ensure_future(awaitable, loop=self.runtime.loop)
+        self.background += 1
+
+        def over(done: "asyncio.Future[Any]") -> None:
+            self.background -= 1
+            if not done.cancelled() and (error := done.exception()) is not None:
+                self.runtime.report(self.actor, "waitUntil", error)
+            if self.dead is None:
+                self._maybe_idle()
+
+        future.add_done_callback(over)
+
+    def _maybe_idle(self) -> None:
+        if not (self.calls or self.background or self.sockets or self.tasks):
+            self.idle_since_ms = self.runtime.loop.now_ms
+            self.runtime.residency.idle(self)
+
+    @property
+    def busy(self) -> bool:
+        """Whether something keeps the object in memory."""
+        return bool(self.calls or self.background or self.sockets or self.tasks)
+
+    # ------------------------------------------------------------------ finding the user's code
+
+    def method(self, name: str) -> Callable[..., Any]:
+        """Return what may be called or read over RPC under a name.
+
+        Raises:
+            PlatformTypeError: If there is none.
+        """
+        found = self._methods.get(name)
+        if found is None:
+            found = find(self.object, (name,), root=True)
+            if inspect.ismethod(found):
+                self._methods[name] = found
+        return found
+
+    def handler(self, kind: str) -> Callable[..., Any]:
+        """Return the handler of an event.
+
+        Raises:
+            PlatformError: If the class has none.
+        """
+        found = getattr(self.object, kind, None)
+        if found is None and kind == "fetch":
+            found = getattr(self.object, "on_fetch", None)
+        if found is None:
+            raise PlatformError(f"Handler does not export a {kind}() function.")
+        if kind == "alarm":
+            if not _takes_argument(found):
+                bare = found
+                found = lambda _info: bare()  # noqa: E731
+            return self.runtime.alarms.handler(self.actor, found)  # type: ignore[no-any-return]
+        return found  # type: ignore[no-any-return]
+
+    # ------------------------------------------------------------------ being a home of stubs
+
+    def invoke_on(
+        self,
+        target: Any,
+        path: tuple[str, ...],
+        args: tuple[Any, ...] | None,
+        kwargs: dict[str, Any] | None,
+    ) -> Any:
+        """Call a function or target of this object, as an event of it."""
+        if self.dead is not None:
+            return self.refuse(self.dead)
+        return self.runtime.post.send(
+            Call(self.actor, "rpc", path, args, kwargs, target=target), home=self
+        )
+
+    def refuse(self, error: BaseException) -> Any:
+        """Return a promise that fails."""
+        return Rejected(error)
+
+    def carry(self, value: Any) -> Any:
+        """Return a value as the other side receives it."""
+        return carry(value, self)
+
+
+def _takes_argument(function: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(function).bind(None)
+    except (TypeError, ValueError):
+        return False
+    return True

@@ -1,0 +1,236 @@
+"""The runtime's event loop: asyncio's own, with the clock and the wait replaced.
+
+In virtual time the loop never sleeps. When nothing is ready it jumps to the next timer, unless
+real work (a thread, a file, a socket) is under way, which it waits for. In real time it behaves
+like any other loop, except that timers of one instant keep the order they were set in.
+
+Time is a float of seconds since the runtime's start, on a grid of a microsecond so that sums of
+delays compare equal; everything outside this file counts integer milliseconds since 1970.
+"""
+
+import asyncio
+import datetime as dt
+import heapq
+import itertools
+import selectors
+import time
+from asyncio import events
+from collections.abc import Callable, Mapping
+from contextvars import Context
+from typing import Any
+
+from dobook.clock import format_time
+
+GRID = 6  # decimals of a second
+
+
+class Timer(asyncio.TimerHandle):
+    """A timer that runs after those set earlier for the same instant."""
+
+    __slots__ = ("_seq",)
+
+    def __init__(
+        self,
+        seq: int,
+        when: float,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        loop: "RuntimeLoop",
+        context: Context | None,
+    ) -> None:
+        super().__init__(when, callback, args, loop, context)
+        self._seq = seq
+
+    def __lt__(self, other: Any) -> bool:
+        return (self._when, self._seq) < (other._when, other._seq)  # type: ignore[attr-defined]
+
+
+class VirtualSelector(selectors.BaseSelector):
+    """Wraps the real selector; in virtual time its wait is a jump of the clock."""
+
+    def __init__(self) -> None:
+        self._real = selectors.DefaultSelector()
+        self.loop: RuntimeLoop | None = None
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        loop = self.loop
+        if loop is None or not loop.virtual:
+            return self._real.select(timeout)
+        if timeout is not None and timeout <= 0:
+            if loop.woken or loop.in_flight:
+                loop.woken = False
+                return self._real.select(0)
+            return []
+        if loop.woken or loop.in_flight:
+            loop.woken = False
+            return self._real.select(None if loop.in_flight else 0)
+        loop.pass_time()
+        return []
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        return self._real.register(fileobj, events, data)
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._real.unregister(fileobj)
+
+    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        return self._real.modify(fileobj, events, data)
+
+    def close(self) -> None:
+        self._real.close()
+
+    def get_key(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._real.get_key(fileobj)
+
+    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
+        return self._real.get_map()
+
+
+class RuntimeLoop(asyncio.SelectorEventLoop):
+    """An asyncio loop whose time is virtual until told otherwise.
+
+    Args:
+        start_ms: The instant at which the loop's time is 0, in ms since 1970.
+    """
+
+    def __init__(self, start_ms: int) -> None:
+        selector = VirtualSelector()
+        self.start_ms = start_ms
+        self.virtual = True
+        self.in_flight = 0  # real operations that the clock must wait for
+        self.woken = False  # another thread has called
+        self.horizon: float | None = None  # virtual time goes no further than this
+        self.before_jump: Callable[[float], float | None] | None = None
+        self._now = 0.0
+        self._offset = 0.0  # real mode: virtual time minus the monotonic clock
+        self._sequence = itertools.count()
+        super().__init__(selector)
+        selector.loop = self
+
+    # ------------------------------------------------------------------ the clock
+
+    def time(self) -> float:
+        """Return seconds since the runtime's start."""
+        return self._now if self.virtual else time.monotonic() + self._offset
+
+    @property
+    def now_ms(self) -> int:
+        """Milliseconds since 1970."""
+        return self.start_ms + int(self.time() * 1000 + 1e-3)
+
+    def seconds_at(self, at_ms: int) -> float:
+        """Return the loop's time at an instant given in ms since 1970."""
+        return (at_ms - self.start_ms) / 1000
+
+    def set_now_ms(self, at_ms: int) -> None:
+        """Set the virtual clock forward; timers on the way are not run."""
+        self._now = max(self._now, round(self.seconds_at(at_ms), GRID))
+
+    def set_virtual(self, virtual: bool) -> None:  # noqa: FBT001
+        """Switch between virtual and real time; the clock goes on from where it stands."""
+        now = self.time()
+        self.virtual = virtual
+        if virtual:
+            self._now = round(now, GRID)
+        else:
+            self._offset = now - time.monotonic()
+
+    def next_timer(self) -> float | None:
+        """Return when the next timer that has not been cancelled is due, None if there is none."""
+        scheduled: list[Any] = self._scheduled  # type: ignore[attr-defined]
+        while scheduled and scheduled[0]._cancelled:
+            self._timer_cancelled_count -= 1
+            heapq.heappop(scheduled)._scheduled = False
+        return scheduled[0]._when if scheduled else None
+
+    def pass_time(self) -> None:
+        """Nothing is ready: jump to the next timer, or stop the loop if there is none to reach."""
+        due = self.next_timer()
+        horizon = self.horizon
+        if due is None or (horizon is not None and due > horizon):
+            if horizon is not None:
+                if self.before_jump is not None:
+                    stop = self.before_jump(horizon)
+                    if stop is not None:
+                        self._now = max(self._now, stop)
+                        return
+                self._now = max(self._now, horizon)
+            self.stop()
+            return
+        if self.before_jump is not None:
+            # Something that is no timer (the eviction of an idle object) may come first.
+            stop = self.before_jump(due)
+            if stop is not None:
+                due = stop
+        self._now = max(self._now, due)
+
+    # ------------------------------------------------------------------ asyncio's hooks
+
+    def call_later(
+        self,
+        delay: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        return self.call_at(self.time() + delay, callback, *args, context=context)
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        self._check_closed()
+        seq = next(self._sequence)
+        timer = Timer(seq, round(when, GRID), callback, args, self, context)
+        heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
+        timer._scheduled = True  # type: ignore[attr-defined]
+        return timer
+
+    def call_soon_threadsafe(
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        self.woken = True
+        return super().call_soon_threadsafe(callback, *args, context=context)
+
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
+        future = super().run_in_executor(executor, func, *args)
+        self.in_flight += 1
+        future.add_done_callback(self._landed)
+        return future
+
+    def _landed(self, _future: Any) -> None:
+        self.in_flight -= 1
+
+
+class Clock:
+    """The runtime's clock, to read."""
+
+    def __init__(self, loop: RuntimeLoop) -> None:
+        self._loop = loop
+
+    @property
+    def now_ms(self) -> int:
+        """Milliseconds since 1970."""
+        return self._loop.now_ms
+
+    @property
+    def now(self) -> dt.datetime:
+        """The time as an aware datetime in UTC."""
+        return dt.datetime.fromtimestamp(self._loop.now_ms / 1000, dt.UTC)
+
+    @property
+    def virtual(self) -> bool:
+        """Whether time passes only when it is told to."""
+        return self._loop.virtual
+
+    def __repr__(self) -> str:
+        kind = "virtual" if self.virtual else "real"
+        return f"<{kind} clock at {format_time(self.now_ms)}>"
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the loop that is running on this thread, None if none is."""
+    return events._get_running_loop()

@@ -1,0 +1,137 @@
+"""Calls on their way: copied arguments, the caller's output gate, delivery on the next tick.
+
+Source: cloudflare/workerd src/workerd/api/actor.c++, src/workerd/api/worker-rpc.c++
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+from dobook.runtime.calls import Call, RpcPromise
+from dobook.runtime.promise import Pending, Promise, Rejected
+from dobook.runtime.rpc import carry
+
+if TYPE_CHECKING:
+    from dobook.runtime.actor import Actor
+    from dobook.runtime.instance import Instance
+    from dobook.runtime.runtime import Runtime
+
+
+class Outside:
+    """The home of functions that come from outside any object, a notebook cell for instance."""
+
+    def __init__(self, runtime: "Runtime") -> None:
+        self._runtime = runtime
+
+    def invoke_on(
+        self,
+        target: Any,
+        path: tuple[str, ...],
+        args: tuple[Any, ...] | None,
+        kwargs: dict[str, Any] | None,
+    ) -> Promise:
+        """Call a function that lives outside, on the runtime's loop."""
+
+        async def call() -> Any:
+            at = target
+            for name in path:
+                at = getattr(at, name)
+            if args is None:
+                return carry(at, self)
+            result = at(*args, **(kwargs or {}))
+            if hasattr(type(result), "__await__"):
+                result = await result
+            return carry(result, self)
+
+        return Pending(self._runtime.loop.create_task(call(), context=self._runtime.context))
+
+    def refuse(self, error: BaseException) -> Promise:
+        """Return a promise that fails."""
+        return Rejected(error)
+
+
+class PostOffice:
+    """Puts calls on their way to the objects of a runtime."""
+
+    def __init__(self, runtime: "Runtime") -> None:
+        self._runtime = runtime
+        self._mail: deque[Call] = deque()
+        self._scheduled = False
+        self._outside = Outside(runtime)
+
+    def send(self, call: Call, *, home: "Instance | None") -> Promise:
+        """Copy a call's arguments and put it on its way.
+
+        Args:
+            call: The call.
+            home: The object that calls, None from outside.
+        """
+        args = call.args
+        if args or call.kwargs:
+            place = self._outside if home is None else home
+            try:
+                if args:
+                    call.args = tuple([carry(a, place) for a in args])
+                if call.kwargs:
+                    call.kwargs = {k: carry(v, place) for k, v in call.kwargs.items()}
+            except Exception as error:  # noqa: BLE001 - awaiting raises it
+                return Rejected(error)
+        self.post(call, home)
+        return RpcPromise(call)
+
+    def post(self, call: Call, home: "Instance | None") -> None:
+        """Have a call delivered on the next tick after the caller's writes are durable."""
+        if home is not None and (commit := home.output_gate.commit) is not None:
+            commit.waiters.append(lambda: self._send_unless_dead(call, home))
+            return
+        self._mail.append(call)
+        if not self._scheduled:
+            self._scheduled = True
+            self._runtime.loop.call_soon(self._deliver)
+
+    def _send_unless_dead(self, call: Call, home: "Instance") -> None:
+        if home.dead is None:  # else its writes were lost, and it never got to call
+            self.post(call, home)
+
+    def _deliver(self) -> None:
+        mail = self._mail
+        try:
+            for _ in range(len(mail)):
+                call = mail.popleft()
+                call.actor.deliver(call)
+        finally:
+            if mail:
+                self._runtime.loop.call_soon(self._deliver)
+            else:
+                self._scheduled = False
+
+    def promise_of(
+        self, work: Coroutine[Any, Any, Any], actor: "Actor | None" = None
+    ) -> RpcPromise:
+        """Return a promise of a coroutine that the runtime itself runs."""
+        runtime = self._runtime
+        call = Call(actor or self._nobody(), "internal", (), ())
+        task = runtime.loop.create_task(work, context=runtime.context.copy())
+
+        def over(done: "asyncio.Task[Any]") -> None:
+            if done.cancelled():
+                call.settle(None, asyncio.CancelledError())
+            else:
+                error = done.exception()
+                call.settle(None if error is not None else done.result(), error)
+
+        task.add_done_callback(over)
+        return RpcPromise(call)
+
+    def _nobody(self) -> Any:
+        return _Nobody(self._runtime)
+
+
+class _Nobody:
+    """Stands for the object where a promise belongs to none."""
+
+    label = "worker"
+
+    def __init__(self, runtime: "Runtime") -> None:
+        self.runtime = runtime

@@ -1,0 +1,91 @@
+"""What the platform's methods return: awaitables that have already begun.
+
+On the platform a call acts when it is made; awaiting only fetches the answer. So nothing here is a
+plain coroutine, which would not start before it is awaited. All of them may be awaited, gathered
+and, as they follow the coroutine protocol too, made into tasks.
+"""
+
+from collections.abc import Generator
+from typing import Any
+
+
+class Promise:
+    """Base of everything awaitable; subclasses define `__await__`.
+
+    The coroutine protocol (`send`, `throw`, `close`) lets `asyncio.create_task` take it.
+    """
+
+    __slots__ = ("_steps",)
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        raise NotImplementedError
+
+    def send(self, value: Any) -> Any:
+        """Go one step, as a coroutine does."""
+        return self._begun().send(value)
+
+    def throw(self, error: Any, *rest: Any) -> Any:
+        """Raise an error where the promise waits, as in a coroutine."""
+        return self._begun().throw(error, *rest)
+
+    def close(self) -> None:
+        """Stop waiting; what was begun goes on."""
+        steps = getattr(self, "_steps", None)
+        if steps is not None:
+            steps.close()
+
+    def _begun(self) -> Generator[Any, None, Any]:
+        steps = getattr(self, "_steps", None)
+        if steps is None:
+            steps = self._steps = self.__await__()
+        return steps
+
+
+class Resolved(Promise):
+    """An answer that is there already; awaiting it does not yield to the loop."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: Any = None) -> None:
+        self._value = value
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._value
+        yield
+
+    def __repr__(self) -> str:
+        return f"<resolved {self._value!r}>"
+
+
+class Rejected(Promise):
+    """An error that awaiting raises."""
+
+    __slots__ = ("_error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        raise self._error
+        yield
+
+    def __repr__(self) -> str:
+        return f"<rejected {self._error!r}>"
+
+
+class Pending(Promise):
+    """An answer that a future of the runtime's loop will have."""
+
+    __slots__ = ("_future",)
+
+    def __init__(self, future: Any) -> None:
+        self._future = future
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return (yield from self._future.__await__())
+
+    def __repr__(self) -> str:
+        return "<pending>" if not self._future.done() else "<done>"
+
+
+NOTHING = Resolved()

@@ -1,0 +1,113 @@
+"""Which objects are in memory, and putting those out that nothing needs any more.
+
+An object that has had nothing to do for 10 s is evicted: its memory is lost, its storage stays.
+Virtual time passes only when somebody lets it, so idle objects stay while cells are merely read.
+
+Source: developers.cloudflare.com/durable-objects/concepts/durable-object-lifecycle/
+"""
+
+import heapq
+import itertools
+from typing import TYPE_CHECKING
+
+from dobook import limits
+from dobook.errors import PlatformError
+from dobook.runtime.actor import Actor
+from dobook.runtime.instance import Instance
+
+if TYPE_CHECKING:
+    from dobook.runtime.runtime import Runtime
+
+
+class Residency:
+    """The instances of a runtime."""
+
+    def __init__(self, runtime: "Runtime") -> None:
+        self._runtime = runtime
+        self._instances: dict[Instance, None] = {}
+        self._idle: list[tuple[int, int, Instance]] = []
+        self._sequence = itertools.count()
+
+    def instances(self) -> list[Instance]:
+        """Return the instances, in the order they were made."""
+        return list(self._instances)
+
+    def started(self, instance: Instance) -> None:
+        """An instance was made."""
+        self._instances[instance] = None
+        self._runtime.observers.emit(instance.actor.label, "started")
+
+    def gone(self, instance: Instance, error: BaseException) -> None:
+        """An instance was reset."""
+        self._instances.pop(instance, None)
+        self._runtime.observers.emit(
+            instance.actor.label, "reset", error=f"{type(error).__name__}: {error}"
+        )
+
+    def idle(self, instance: Instance) -> None:
+        """An instance has nothing to do at the moment."""
+        waiters, instance.on_idle = instance.on_idle, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        if not instance.in_idle_queue:
+            instance.in_idle_queue = True
+            assert instance.idle_since_ms is not None
+            deadline_ms = instance.idle_since_ms + limits.IDLE_EVICTION_MS
+            heapq.heappush(self._idle, (deadline_ms, next(self._sequence), instance))
+
+    def evict_before(self, target: float) -> float | None:
+        """Evict the first object that will have been idle long enough by `target` seconds.
+
+        Returns:
+            When that is, in seconds of the loop; None if there is none.
+        """
+        loop = self._runtime.loop
+        idle = self._idle
+        while idle:
+            deadline_ms, _, instance = idle[0]
+            deadline = loop.seconds_at(deadline_ms)
+            if deadline > target:
+                return None
+            heapq.heappop(idle)
+            instance.in_idle_queue = False
+            if instance.dead is not None or instance.idle_since_ms is None or instance.busy:
+                continue
+            if instance.idle_since_ms + limits.IDLE_EVICTION_MS > deadline_ms:
+                self.idle(instance)  # it has been busy since
+                continue
+            self._runtime.loop.set_now_ms(deadline_ms)
+            self.evict(instance, "idle")
+            return deadline
+        return None
+
+    async def evict_when_idle(self, actor: Actor) -> None:
+        """Evict an object as soon as it has nothing to do.
+
+        Raises:
+            PlatformError: If it is not in memory.
+        """
+        if actor.instance is None:
+            raise PlatformError("Cannot evict Durable Object: it is not currently running.")
+        while (instance := actor.instance) is not None and instance.busy:
+            waiter = self._runtime.loop.create_future()
+            instance.on_idle.append(waiter)
+            await waiter
+        if instance is not None:
+            self.evict(instance, "asked")
+
+    def evict(self, instance: Instance, why: str) -> None:
+        """Put an instance out of memory."""
+        actor = instance.actor
+        self._runtime.committer.flush()
+        instance.evict()
+        self._instances.pop(instance, None)
+        self._runtime.observers.emit(actor.label, "evicted", why=why)
+        self._runtime.release(actor)
+
+    def end_all(self) -> None:
+        """Put everything out of memory, as the runtime closes."""
+        for instance in list(self._instances):
+            instance.evict()
+        self._instances.clear()
+        self._idle.clear()

@@ -1,0 +1,203 @@
+"""How user code is stepped: every turn of an object passes its input gate.
+
+A handler runs as a coroutine. What it starts by itself (`asyncio.gather`, `create_task`, task
+groups) becomes tasks of the loop, and these are wrapped so that each time one wakes, from a timer
+or from another object's answer, it waits for the object's gate before it goes on. The context
+variable `current_frame` says on whose behalf code runs; tasks inherit it.
+
+Source: cloudflare/workerd src/workerd/io/io-context.c++ (`IoContext::run` takes the input lock)
+"""
+
+import asyncio
+import types
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import Context, ContextVar
+from typing import TYPE_CHECKING, Any, Final
+
+from dobook.gates import CriticalSection, InputGate, open_gate
+
+if TYPE_CHECKING:
+    from dobook.runtime.instance import Instance
+    from dobook.runtime.loop import RuntimeLoop
+
+_NOT_STARTED: Final = object()
+
+
+class Frame:
+    """On whose behalf code runs: an instance, and the gate that admits its turns."""
+
+    __slots__ = ("event", "gate", "instance")
+
+    def __init__(self, instance: "Instance", gate: InputGate, event: Any = None) -> None:
+        self.instance = instance
+        self.gate = gate
+        self.event = event
+
+
+current_frame: ContextVar[Frame | None] = ContextVar("dobook_frame", default=None)
+
+
+class Pass:
+    """What a task waits for at a shut gate; looks like a future to asyncio.
+
+    A future would only schedule the task's next step. Here the gate itself runs it, because the
+    step may take a lock that the next waiter has to see.
+    """
+
+    __slots__ = ("_asyncio_future_blocking", "_callback", "_cancelled", "_context", "_gate", "_loop")
+
+    def __init__(self, loop: "RuntimeLoop", gate: InputGate) -> None:
+        self._loop = loop
+        self._gate = gate
+        self._asyncio_future_blocking = True
+        self._cancelled = False
+        self._callback: Callable[[Any], object] | None = None
+        self._context: Context | None = None
+        gate.wait(self._admit)
+
+    def get_loop(self) -> "RuntimeLoop":
+        return self._loop
+
+    def add_done_callback(
+        self, callback: Callable[[Any], object], *, context: Context | None = None
+    ) -> None:
+        self._callback = callback
+        self._context = context
+
+    def remove_done_callback(self, _callback: Callable[[Any], object]) -> int:
+        self._callback = None
+        return 1
+
+    def cancel(self, msg: Any = None) -> bool:  # noqa: ARG002 - asyncio's signature
+        if self._callback is None:
+            return False
+        self._cancelled = True
+        gate = self._gate
+        while gate is not None:  # the section may have handed its waiters to its parent
+            gate.discard(self._admit)
+            gate = getattr(gate, "parent", None)  # type: ignore[assignment]
+        self._loop.call_soon(self._admit)
+        return True
+
+    def result(self) -> None:
+        if self._cancelled:
+            raise asyncio.CancelledError
+
+    def _admit(self) -> None:
+        callback, self._callback = self._callback, None
+        if callback is not None:
+            assert self._context is not None
+            self._context.run(callback, self)
+
+
+class SectionEnd:
+    """What a task waits for while a critical section of its object runs.
+
+    The task goes on under the section's lock, which is given up after that turn.
+    """
+
+    __slots__ = ("_asyncio_future_blocking", "_callback", "_context", "_loop", "section")
+
+    def __init__(self, loop: "RuntimeLoop", section: CriticalSection) -> None:
+        self._loop = loop
+        self.section = section
+        self._asyncio_future_blocking = True
+        self._callback: Callable[[Any], object] | None = None
+        self._context: Context | None = None
+
+    def get_loop(self) -> "RuntimeLoop":
+        return self._loop
+
+    def add_done_callback(
+        self, callback: Callable[[Any], object], *, context: Context | None = None
+    ) -> None:
+        self._callback = callback
+        self._context = context
+
+    def remove_done_callback(self, _callback: Callable[[Any], object]) -> int:
+        self._callback = None
+        return 1
+
+    def cancel(self, msg: Any = None) -> bool:  # noqa: ARG002 - asyncio's signature
+        return False  # the section goes on; the waiter learns of its cancellation afterwards
+
+    def result(self) -> None:
+        return None
+
+    def complete(self) -> None:
+        """The section is over: let the waiter go on, then give up the lock."""
+        callback, self._callback = self._callback, None
+        if callback is None:
+            self.section.leave()
+        else:
+            self._loop.call_soon(callback, self, context=self._context)
+
+
+@types.coroutine
+def _steps(
+    loop: "RuntimeLoop", frame: Frame, coro: Coroutine[Any, Any, Any], yielded: Any
+) -> Generator[Any, None, Any]:
+    while True:
+        error: BaseException | None = None
+        if yielded is not _NOT_STARTED:
+            try:
+                yield yielded
+            except GeneratorExit:
+                coro.close()
+                raise
+            except BaseException as caught:
+                error = caught
+        gate = open_gate(frame.gate)
+        ended = yielded if type(yielded) is SectionEnd else None
+        if gate.busy and ended is None:
+            try:
+                yield Pass(loop, gate)
+            except GeneratorExit:
+                coro.close()
+                raise
+            except BaseException as caught:
+                error = caught
+        if frame.instance.dead is not None:
+            # The object is gone; its code stops where it stands, as if it had never been resumed.
+            stop_code(coro)
+            raise asyncio.CancelledError
+        try:
+            yielded = coro.send(None) if error is None else coro.throw(error)
+        except StopIteration as stop:
+            return stop.value
+        finally:
+            if ended is not None:
+                ended.section.leave()
+
+
+async def resume(
+    loop: "RuntimeLoop", frame: Frame, coro: Coroutine[Any, Any, Any], yielded: Any
+) -> Any:
+    """Go on with a coroutine that was stepped once by hand and has yielded."""
+    return await _steps(loop, frame, coro, yielded)
+
+
+async def gated(loop: "RuntimeLoop", frame: Frame, coro: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine of an object, each turn through the gate."""
+    return await _steps(loop, frame, coro, _NOT_STARTED)
+
+
+def stop_code(coro: Coroutine[Any, Any, Any]) -> None:
+    """Close a coroutine of a dead object; what its `finally` blocks do has no effect any more."""
+    try:
+        coro.close()
+    except BaseException:  # noqa: BLE001 - nobody is left to tell
+        return
+
+
+def task_factory(
+    loop: Any, coro: Coroutine[Any, Any, Any], **options: Any
+) -> "asyncio.Task[Any]":
+    """Make a task; one that an object starts is gated and belongs to that object."""
+    context: Context | None = options.get("context")
+    frame = current_frame.get() if context is None else context.get(current_frame)
+    if frame is None:
+        return asyncio.Task(coro, loop=loop, **options)
+    task: asyncio.Task[Any] = asyncio.Task(gated(loop, frame, coro), loop=loop, **options)
+    frame.instance.adopt(task)
+    return task

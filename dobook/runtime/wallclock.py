@@ -1,0 +1,150 @@
+"""`time.time()` and `datetime.now()` follow the virtual clock while the runtime's loop turns.
+
+For that while the names are replaced where code finds them: in the modules `time` and `datetime`,
+and in the globals of modules whose classes are registered (for `from time import time`). Other
+threads keep the real time. Everything is put back when the loop stops.
+"""
+
+import datetime as dt_module
+import threading
+import time as time_module
+from collections.abc import Callable
+from typing import Any
+
+_real_time = time_module.time
+_real_time_ns = time_module.time_ns
+_real_datetime = dt_module.datetime
+_real_date = dt_module.date
+
+
+class WallClock:
+    """A context manager that makes the virtual time the time of day.
+
+    Args:
+        now_ms: Reads the virtual clock, in ms since 1970.
+        active: Says whether time is virtual at the moment.
+    """
+
+    def __init__(self, now_ms: Callable[[], int], active: Callable[[], bool]) -> None:
+        self._active = active
+        self._depth = 0
+        self._globals: dict[int, dict[str, Any]] = {}
+        self._swaps: list[tuple[Any, str, Any, Any]] = []
+        owner = threading.get_ident
+
+        def time() -> float:
+            return now_ms() / 1000 if owner() == self._thread else _real_time()
+
+        def time_ns() -> int:
+            return now_ms() * 1_000_000 if owner() == self._thread else _real_time_ns()
+
+        self._thread = 0
+        self._stand_ins = {
+            id(_real_time): time,
+            id(_real_time_ns): time_ns,
+            id(_real_datetime): _datetime_class(time),
+            id(_real_date): _date_class(time),
+        }
+
+    def watch(self, cls: type) -> None:
+        """Have the globals of a class's methods follow too."""
+        for value in vars(cls).values():
+            function = getattr(value, "__func__", value)
+            function_globals = getattr(function, "__globals__", None)
+            if function_globals is not None:
+                self._globals[id(function_globals)] = function_globals
+
+    def __enter__(self) -> None:
+        self._depth += 1
+        if self._depth > 1 or not self._active():
+            return
+        self._thread = threading.get_ident()
+        stand_ins = self._stand_ins
+        swaps = self._swaps
+        swaps += [
+            (vars(time_module), "time", _real_time, stand_ins[id(_real_time)]),
+            (vars(time_module), "time_ns", _real_time_ns, stand_ins[id(_real_time_ns)]),
+            (vars(dt_module), "datetime", _real_datetime, stand_ins[id(_real_datetime)]),
+            (vars(dt_module), "date", _real_date, stand_ins[id(_real_date)]),
+        ]
+        for names in self._globals.values():
+            for name, value in list(names.items()):
+                stand_in = stand_ins.get(id(value))
+                if stand_in is not None:
+                    swaps.append((names, name, value, stand_in))
+        for names, name, _, stand_in in swaps:
+            names[name] = stand_in
+
+    def __exit__(self, *exc: object) -> None:
+        self._depth -= 1
+        if self._depth:
+            return
+        for names, name, value, stand_in in self._swaps:
+            if names.get(name) is stand_in:
+                names[name] = value
+        self._swaps.clear()
+
+
+def _datetime_class(time: Callable[[], float]) -> type:
+    class Meta(type):
+        def __instancecheck__(cls, value: object) -> bool:
+            return isinstance(value, _real_datetime)
+
+        def __subclasscheck__(cls, other: type) -> bool:
+            return issubclass(other, _real_datetime)
+
+    class datetime(_real_datetime, metaclass=Meta):  # noqa: N801 - it stands in for the real one
+        def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+            return _real_datetime(*args, **kwargs)
+
+        @classmethod
+        def now(cls, tz: dt_module.tzinfo | None = None) -> Any:
+            return _real_datetime.fromtimestamp(time(), tz)
+
+        @classmethod
+        def today(cls) -> Any:
+            return _real_datetime.fromtimestamp(time())  # noqa: DTZ006 - what today() means
+
+        @classmethod
+        def utcnow(cls) -> Any:
+            return _real_datetime.fromtimestamp(time(), dt_module.UTC).replace(tzinfo=None)
+
+        fromtimestamp = _real_datetime.fromtimestamp
+        fromisoformat = _real_datetime.fromisoformat
+        strptime = _real_datetime.strptime
+        combine = _real_datetime.combine
+        utcfromtimestamp = _real_datetime.utcfromtimestamp
+        fromordinal = _real_datetime.fromordinal
+        fromisocalendar = _real_datetime.fromisocalendar
+        min = _real_datetime.min
+        max = _real_datetime.max
+
+    datetime.__qualname__ = "datetime"
+    datetime.__module__ = "datetime"
+    return datetime
+
+
+def _date_class(time: Callable[[], float]) -> type:
+    class Meta(type):
+        def __instancecheck__(cls, value: object) -> bool:
+            return isinstance(value, _real_date)
+
+        def __subclasscheck__(cls, other: type) -> bool:
+            return issubclass(other, _real_date)
+
+    class date(_real_date, metaclass=Meta):  # noqa: N801 - it stands in for the real one
+        def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+            return _real_date(*args, **kwargs)
+
+        @classmethod
+        def today(cls) -> Any:
+            return _real_date.fromtimestamp(time())
+
+        fromtimestamp = _real_date.fromtimestamp
+        fromisoformat = _real_date.fromisoformat
+        fromordinal = _real_date.fromordinal
+        fromisocalendar = _real_date.fromisocalendar
+
+    date.__qualname__ = "date"
+    date.__module__ = "datetime"
+    return date

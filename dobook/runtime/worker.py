@@ -1,0 +1,89 @@
+"""The Worker in front of the objects: answers requests from outside, has no storage of its own.
+
+Source: developers.cloudflare.com/workers/runtime-apis/handlers/fetch/
+"""
+
+import asyncio
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from dobook.errors import PlatformError, UsageError
+from dobook.runtime.promise import Promise, Rejected
+from dobook.web import Request, Response
+
+if TYPE_CHECKING:
+    from dobook.runtime.runtime import Runtime
+
+
+class ExecutionContext:
+    """The `ctx` of a Worker: `waitUntil` keeps background work going after the answer."""
+
+    def __init__(self, runtime: "Runtime") -> None:
+        self._runtime = runtime
+        self.props: dict[str, Any] = {}
+
+    def waitUntil(self, promise: Any) -> None:  # noqa: N802 - the platform's spelling
+        """Go on with a piece of work after the answer."""
+        asyncio.ensure_future(promise, loop=self._runtime.loop)
+
+    def passThroughOnException(self) -> None:  # noqa: N802 - the platform's spelling
+        """Do nothing: there is no origin server behind a Worker here."""
+
+
+class Worker:
+    """The entry Worker of a runtime.
+
+    Args:
+        runtime: The runtime whose `env` it gets.
+        entry: A class that takes `(ctx, env)` and has `fetch`, or a function `on_fetch`.
+    """
+
+    def __init__(self, runtime: "Runtime", entry: Any) -> None:
+        if not callable(entry):
+            raise UsageError(f"a Worker is a class or a function, not {entry!r:.80}")
+        self.entry = entry
+        self._runtime = runtime
+
+    def fetch(self, input: Any, init: Any = None, **options: Any) -> Promise:  # noqa: A002
+        """Send the Worker a request, as from outside.
+
+        Returns:
+            A promise of the Response; what the Worker raises becomes a response with status 500,
+            whose `error` attribute is the exception.
+        """
+        try:
+            request = Request._for_delivery(input, {**(init or {}), **options} or None)
+        except Exception as error:  # noqa: BLE001 - awaiting raises it, as the platform does
+            return Rejected(error)
+        return self._runtime.post.promise_of(self._answer(request))
+
+    async def _answer(self, request: Request) -> Response:
+        runtime = self._runtime
+        try:
+            result = self._handle(request)
+            if hasattr(type(result), "__await__"):
+                result = await result
+            if not isinstance(result, Response):
+                raise PlatformError(  # noqa: TRY301 - it is answered like the Worker's own
+                    "Incorrect type for Promise: the Promise did not resolve to 'Response'."
+                )
+            return result._delivered(request.url, head=request.method == "HEAD")
+        except Exception as error:  # noqa: BLE001 - every error becomes a 500
+            text = "".join(traceback.format_exception_only(error)).strip()
+            runtime.observers.emit("worker", "error", where="fetch", error=text)
+            response = Response(f"Worker threw exception: {text}\n", status=500)
+            delivered = response._delivered(request.url)
+            delivered.error = error
+            return delivered
+
+    def _handle(self, request: Request) -> Any:
+        ctx = ExecutionContext(self._runtime)
+        env = self._runtime.env
+        entry = self.entry
+        if isinstance(entry, type):
+            worker = entry(ctx, env)
+            found = getattr(worker, "fetch", None) or getattr(worker, "on_fetch", None)
+            if found is None:
+                raise PlatformError("Handler does not export a fetch() function.")
+            return found(request)
+        return entry(request, env, ctx)

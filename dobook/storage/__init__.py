@@ -1,0 +1,1 @@
+"""What outlives an object: rows, SQL, files. Knows nothing of instances."""

@@ -1,0 +1,246 @@
+"""A state directory: where the real engine's files lie, and dobook's own beside them.
+
+    PATH/
+      worker-Counter/            one folder a class, named by its unique key
+        1f0c….sqlite             one database an object, named by its id
+        metadata.sqlite          the alarms of the class
+      .dobook/
+        lock                     held while a process uses the directory
+        state.sqlite             names of objects, the clock, the classes
+
+Everything outside `.dobook` is what `wrangler dev --persist-to` and Miniflare write and read.
+Source: cloudflare/workerd src/workerd/server/server.c++, alarm-scheduler.c++
+"""
+
+import contextlib
+import os
+from collections import OrderedDict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, Any
+
+from dobook.errors import StateDirectoryError
+from dobook.storage import schema
+from dobook.storage.connection import Connection
+from dobook.storage.store import ObjectStore
+
+OWN = ".dobook"
+METADATA = "metadata.sqlite"
+# Each open database holds up to three descriptors, and many systems allow 1,024 a process.
+MAX_OPEN_DATABASES = 200
+
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS names (unique_key TEXT, id TEXT, name TEXT, "
+    "PRIMARY KEY (unique_key, id)) WITHOUT ROWID",
+)
+STATE_VERSION = 1
+
+
+class StateDirectory:
+    """One state directory, held by this process until `close`.
+
+    Args:
+        path: The directory; made if it does not exist.
+
+    Raises:
+        StateDirectoryError: If another process holds it, or it cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        own = path / OWN
+        try:
+            own.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StateDirectoryError(
+                f"{path} cannot be used as a state directory ({error.strerror}). Choose a "
+                "directory that can be written."
+            ) from error
+        self._lock = _lock(own / "lock", path)
+        try:
+            self._state = Connection(own / "state.sqlite")
+            self._state.begin()
+            for table in _TABLES:
+                self._state.execute(table)
+            self._state.commit()
+            version = self.meta("version") or STATE_VERSION
+            if version > STATE_VERSION:
+                raise StateDirectoryError(
+                    f"{path} was written by a newer dobook (version {version} of its state, this "
+                    f"one knows {STATE_VERSION}). Upgrade dobook to open it."
+                )
+            self.was_clean = bool(self.meta("clean") in (None, 1))
+            self.set_meta(version=STATE_VERSION, clean=0)
+        except BaseException:
+            self._lock.close()
+            raise
+        self._new_names: list[tuple[str, str, str]] = []
+        self._open: OrderedDict[ObjectStore, None] = OrderedDict()
+
+    # ------------------------------------------------------------------ objects
+
+    def file(self, unique_key: str, identity: str) -> Path:
+        """Return the database file of an object."""
+        return self.path / unique_key / f"{identity}.sqlite"
+
+    def ids(self, unique_key: str) -> list[str]:
+        """Return the ids of the objects of a class that have a file, in order."""
+        folder = self.path / unique_key
+        return sorted(p.stem for p in folder.glob("*.sqlite") if len(p.stem) == 64)
+
+    def name(self, unique_key: str, identity: str) -> str | None:
+        """Return the name an object was first used under, None if it is not known."""
+        row = self._state.execute(
+            "SELECT name FROM names WHERE unique_key = ? AND id = ?", (unique_key, identity)
+        ).fetchone()
+        return None if row is None else row[0]
+
+    def remember_name(self, unique_key: str, identity: str, name: str) -> None:
+        """Keep the name of an object; written with the next `flush`."""
+        self._new_names.append((unique_key, identity, name))
+
+    def used(self, store: ObjectStore) -> None:
+        """Note that a store's database was opened; closes those used least when there are many."""
+        self._open[store] = None
+        self._open.move_to_end(store)
+        if len(self._open) > MAX_OPEN_DATABASES:
+            for old in list(self._open):
+                if not old.dirty and not old.transactions and old is not store:
+                    del self._open[old]
+                    old.close()
+                    if len(self._open) <= MAX_OPEN_DATABASES:
+                        break
+
+    def dropped(self, store: ObjectStore) -> None:
+        """Note that a store's database is closed."""
+        self._open.pop(store, None)
+
+    # ------------------------------------------------------------------ dobook's own state
+
+    def meta(self, key: str) -> Any:
+        """Return one of dobook's own values, None if it was never set."""
+        row = self._state.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else row[0]
+
+    def set_meta(self, **values: Any) -> None:
+        """Store some of dobook's own values."""
+        self._state.begin()
+        self._state.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
+        self._state.commit()
+
+    def flush(self) -> None:
+        """Write the names that are new."""
+        if self._new_names:
+            names, self._new_names = self._new_names, []
+            self._state.begin()
+            self._state.executemany("INSERT OR REPLACE INTO names VALUES (?, ?, ?)", names)
+            self._state.commit()
+
+    # ------------------------------------------------------------------ alarms
+
+    def alarms(self, unique_key: str) -> list[tuple[str, int, str | None]]:
+        """Return (id, time in ms since 1970, name) of the alarms that were left.
+
+        After an unclean end the objects' own files are asked, as the index may lag behind them.
+        """
+        folder = self.path / unique_key
+        if not folder.exists():
+            return []
+        if self.was_clean:
+            index = folder / METADATA
+            if not index.exists():
+                return []
+            connection = Connection(index)
+            try:
+                rows = connection.execute(
+                    "SELECT * FROM _cf_ALARM ORDER BY scheduled_time, actor_id"
+                ).fetchall()
+            finally:
+                connection.close()
+            return [
+                (row[0], row[1] // schema.NS_PER_MS, row[2] if len(row) > 2 else None)
+                for row in rows
+                if row[1] is not None
+            ]
+        found = []
+        for identity in self.ids(unique_key):
+            store_file = self.file(unique_key, identity)
+            connection = Connection(store_file)
+            try:
+                at_ms = read_alarm(connection)
+            finally:
+                connection.close()
+            if at_ms is not None:
+                found.append((identity, at_ms, self.name(unique_key, identity)))
+        return sorted(found, key=lambda row: (row[1], row[0]))
+
+    async def write_alarms(
+        self, unique_key: str, alarms: Iterable[tuple[str, int, str | None]]
+    ) -> None:
+        """Write the index of a class's alarms, off the loop's thread."""
+        import aiosqlite  # only where a directory is closed
+
+        folder = self.path / unique_key
+        rows = [(identity, at_ms * schema.NS_PER_MS, name) for identity, at_ms, name in alarms]
+        if not folder.exists() and not rows:
+            return
+        folder.mkdir(exist_ok=True)
+        async with aiosqlite.connect(folder / METADATA) as index:
+            await index.execute("PRAGMA journal_mode=WAL")
+            await index.execute(schema.CREATE_ALARM_INDEX)
+            await index.execute("DELETE FROM _cf_ALARM")
+            await index.executemany("INSERT INTO _cf_ALARM VALUES (?, ?, ?)", rows)
+            await index.commit()
+
+    # ------------------------------------------------------------------ the end
+
+    def close(self) -> None:
+        """Close every file and let the directory go."""
+        for store in list(self._open):
+            store.close()
+        self._open.clear()
+        self.flush()
+        self.set_meta(clean=1)
+        self._state.close()
+        self._lock.close()
+
+
+def read_alarm(connection: Connection) -> int | None:
+    """Return an object's alarm in ms since 1970, read from its database."""
+    exists = connection.execute(
+        "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_cf_METADATA'"
+    ).fetchone()
+    if exists is None:
+        return None
+    row = connection.execute(schema.GET_ALARM).fetchone()
+    return None if row is None or row[0] is None else int(row[0]) // schema.NS_PER_MS
+
+
+def _lock(file: Path, directory: Path) -> IO[str]:
+    handle = file.open("a+", encoding="ascii")
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        holder = ""
+        with contextlib.suppress(OSError):
+            handle.seek(0)
+            holder = handle.read().strip()
+        handle.close()
+        by = f" (process {holder})" if holder else ""
+        raise StateDirectoryError(
+            f"{directory} is in use by another runtime{by}. Close that one first, or choose "
+            "another directory: two at once would overwrite each other."
+        ) from error
+    if os.name != "nt":
+        handle.truncate(0)
+        handle.write(str(os.getpid()))
+        handle.flush()
+    return handle

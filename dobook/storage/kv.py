@@ -1,0 +1,299 @@
+"""The key-value rows of one object: a cache that is also the transaction log.
+
+`rows` holds the current values, frozen (see `dobook.codec`): isolated from the caller and cheap to
+hand out again. `undo` remembers, for every key touched since the last commit, what was there
+before. So a rollback copies back, and the keys of `undo` are exactly the dirty ones. Transactions
+stack further undo layers on top.
+
+A memory-backed object has all its rows here. A disk-backed one loads them from its database: all
+at once while it is small (`complete`), otherwise row by row.
+
+Nothing here waits, checks limits or knows of gates; that is `dobook.runtime.storage`.
+Source: cloudflare/workerd src/workerd/util/sqlite-kv.c++, src/workerd/io/actor-sqlite.c++
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, Protocol
+
+from dobook.codec import deserialize, freeze, thaw
+
+
+class Missing:
+    """Stands for a key that has no value, where None is one."""
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+class Deleted:
+    """Stands for a row that the cache has removed and the source still has."""
+
+    def __repr__(self) -> str:
+        return "DELETED"
+
+
+class AlarmKey(str):
+    """The key under which the alarm time stands in undo logs, beside the rows it changed with."""
+
+    __slots__ = ()
+
+
+MISSING: Final = Missing()
+DELETED: Final = Deleted()
+ALARM: Final = AlarmKey("\x00alarm")
+
+
+class Encoded(bytes):
+    """A value as it came from disk, decoded when somebody reads it."""
+
+    __slots__ = ()
+
+
+class RowSource(Protocol):
+    """Where rows that are not in the cache are read from."""
+
+    def read_row(self, key: str) -> bytes | None: ...
+
+    def read_rows(
+        self, start: str, end: str | None, *, reverse: bool
+    ) -> Iterator[tuple[str, bytes]]: ...
+
+
+class KV:
+    """Rows of one object, with undo layers. All methods act at once.
+
+    Args:
+        source: Where rows are read from that are not cached; None if all rows are here.
+    """
+
+    __slots__ = ("_sorted", "alarm_ms", "layers", "rows", "source", "undo")
+
+    def __init__(self, source: RowSource | None = None) -> None:
+        self.rows: dict[str, Any] = {}
+        self.undo: dict[str, Any] = {}
+        self.layers: list[dict[str, Any]] = []
+        self.alarm_ms: int | None = None
+        self.source = source
+        self._sorted: list[str] | None = None
+
+    # ------------------------------------------------------------------ reading
+
+    def get(self, key: str) -> Any:
+        """Return a fresh copy of the value, or None; a key without value reads as None too."""
+        found = self.rows.get(key, MISSING)
+        if found is MISSING:
+            return None if self.source is None else self._load(key)
+        kind = type(found)
+        if kind is int or kind is str:
+            return found
+        if kind is Encoded:
+            found = self.rows[key] = freeze(deserialize(found))
+        elif found is DELETED:
+            return None
+        return thaw(found)
+
+    def has(self, key: str) -> bool:
+        """Return whether there is a row."""
+        found = self.rows.get(key, MISSING)
+        if found is MISSING and self.source is not None:
+            self._load(key)
+            found = self.rows.get(key, MISSING)
+        return found is not MISSING and found is not DELETED
+
+    def scan(
+        self,
+        start: str = "",
+        end: str | None = None,
+        *,
+        reverse: bool = False,
+        limit: int | None = None,
+    ) -> dict[str, Any]:
+        """Return the rows with start <= key < end, ordered by the keys' UTF-8 bytes.
+
+        Args:
+            start: First key that may appear.
+            end: First key that may not; None for no end.
+            reverse: From the last key to the first.
+            limit: At most so many rows, counted from where the order begins.
+        """
+        if limit is not None and limit <= 0:
+            return {}
+        if self.source is not None:
+            return self._list_from_source(start, end, reverse=reverse, limit=limit)
+        keys = self._sorted_keys()
+        low = bisect_left(keys, start) if start else 0
+        high = len(keys) if end is None else bisect_left(keys, end)
+        if limit is not None and high - low > limit:
+            low, high = (high - limit, high) if reverse else (low, low + limit)
+        chosen = keys[low:high]
+        if reverse:
+            chosen.reverse()
+        rows = self.rows
+        return {key: thaw(self._decoded(key, rows[key])) for key in chosen}
+
+    def keys(self) -> Iterable[str]:
+        """Return the keys in order."""
+        return self._sorted_keys() if self.source is None else list(self.scan())
+
+    # ------------------------------------------------------------------ writing
+
+    def put(self, key: str, frozen: Any) -> None:
+        """Store a value that is already frozen."""
+        rows = self.rows
+        undo = self.undo
+        if key not in undo:
+            old = undo[key] = rows.get(key, MISSING)
+            if old is MISSING:
+                self._sorted = None
+        elif key not in rows:
+            self._sorted = None
+        rows[key] = frozen
+
+    def delete(self, key: str) -> bool:
+        """Remove a row; returns whether there was one."""
+        if not self.has(key):
+            return False
+        old = self.rows.pop(key)
+        if self.source is not None:
+            self.rows[key] = DELETED  # a tombstone: the source still has the row
+        self.undo.setdefault(key, old)
+        self._sorted = None
+        return True
+
+    def delete_all(self) -> int:
+        """Remove every row; returns how many there were."""
+        keys = list(self.keys())
+        for key in keys:
+            self.delete(key)
+        return len(keys)
+
+    def set_alarm(self, at_ms: int | None) -> None:
+        """Set the alarm time in ms since 1970, or remove it with None."""
+        self.undo.setdefault(ALARM, self.alarm_ms)
+        self.alarm_ms = at_ms
+
+    # ------------------------------------------------------------------ transactions
+
+    def push(self) -> None:
+        """Begin a nested transaction."""
+        self.layers.append(self.undo)
+        self.undo = {}
+
+    def pop(self) -> None:
+        """Keep what the innermost transaction did, as part of the one around it."""
+        inner, self.undo = self.undo, self.layers.pop()
+        for key, old in inner.items():
+            self.undo.setdefault(key, old)
+
+    def pop_and_undo(self) -> None:
+        """Undo what the innermost transaction did."""
+        self._restore()
+        self.undo = self.layers.pop()
+
+    def undo_all(self) -> None:
+        """Undo everything since the last commit, open transactions included."""
+        while self.layers:
+            self.pop_and_undo()
+        self._restore()
+        self.undo = {}
+
+    def changes(self) -> list[tuple[str, Any]]:
+        """Return (key, frozen value or MISSING) of every row changed since the last commit."""
+        rows = self.rows
+        changed = []
+        for key in self.undo:
+            if key is not ALARM:
+                value = rows.get(key, MISSING)
+                changed.append((key, MISSING if value is DELETED else value))
+        return changed
+
+    def committed(self) -> dict[str, Any]:
+        """Forget the undo log, as its changes are safe now; returns it."""
+        log, self.undo = self.undo, {}
+        if self.source is not None:
+            for key in log:
+                if self.rows.get(key) is DELETED:
+                    del self.rows[key]
+        return log
+
+    # ------------------------------------------------------------------ loading
+
+    def load_all(self, rows: Iterable[tuple[str, bytes]]) -> None:
+        """Take in all rows of the source, which is not asked again."""
+        self.source = None
+        self.rows = {key: Encoded(value) for key, value in rows}
+        self._sorted = None
+
+    def _load(self, key: str) -> Any:
+        assert self.source is not None
+        data = self.source.read_row(key)
+        if data is None:
+            return None
+        frozen = self.rows[key] = freeze(deserialize(data))
+        return thaw(frozen)
+
+    def _decoded(self, key: str, value: Any) -> Any:
+        if type(value) is Encoded:
+            value = self.rows[key] = freeze(deserialize(value))
+        return value
+
+    def _list_from_source(
+        self, start: str, end: str | None, *, reverse: bool, limit: int | None
+    ) -> dict[str, Any]:
+        # The rows of this turn may not be in the database yet, so both are merged.
+        assert self.source is not None
+        dirty = {k for log in (*self.layers, self.undo) for k in log if k is not ALARM}
+        own = sorted(
+            (
+                k
+                for k in dirty
+                if k >= start
+                and (end is None or k < end)
+                and self.rows.get(k, DELETED) is not DELETED
+            ),
+            reverse=reverse,
+        )
+        result: dict[str, Any] = {}
+        position = 0
+
+        def take_own(before: str | None) -> None:
+            nonlocal position
+            while position < len(own) and (limit is None or len(result) < limit):
+                key = own[position]
+                if before is not None and (key < before if reverse else key > before):
+                    return
+                result[key] = thaw(self._decoded(key, self.rows[key]))
+                position += 1
+
+        for key, data in self.source.read_rows(start, end, reverse=reverse):
+            take_own(key)
+            if limit is not None and len(result) >= limit:
+                return result
+            if key not in dirty:
+                cached = self.rows.get(key, MISSING)
+                result[key] = (
+                    thaw(freeze(deserialize(data)))
+                    if cached is MISSING
+                    else thaw(self._decoded(key, cached))
+                )
+        take_own(None)
+        return result
+
+    def _sorted_keys(self) -> list[str]:
+        keys = self._sorted
+        if keys is None:
+            # Code point order is the order of the UTF-8 bytes.
+            keys = self._sorted = sorted(self.rows)
+        return keys
+
+    def _restore(self) -> None:
+        rows = self.rows
+        for key, old in self.undo.items():
+            if key is ALARM:
+                self.alarm_ms = old
+            elif old is MISSING:
+                rows.pop(key, None)
+            else:
+                rows[key] = old
+        self._sorted = None

@@ -1,0 +1,341 @@
+"""What outlives an object: its rows, its SQL database, its alarm, and when they become durable.
+
+An `ObjectStore` is one object's storage in either of two places: in memory, or in one SQLite file
+per object laid out as the real engine lays it out (`schema`). Writes are collected; the
+`Committer` makes the writes of one tick of the loop durable together and opens the output gates
+they kept shut. All methods act at once.
+
+Source: cloudflare/workerd src/workerd/io/actor-sqlite.c++
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from dobook.codec import serialize
+from dobook.errors import DobookError
+from dobook.gates import Commit, OutputGate
+from dobook.storage import schema
+from dobook.storage.connection import Connection, SqliteError
+from dobook.storage.kv import ALARM, KV, MISSING
+
+# Objects up to this size are read whole when they are first used, larger ones row by row.
+WHOLE_LOAD_BYTES = 4 * 1024 * 1024
+
+Failed = Callable[["ObjectStore", BaseException], None]
+
+
+class Committer:
+    """Makes the writes of one tick durable together.
+
+    Args:
+        call_soon: Runs a callable on the loop's next tick.
+        on_commit: Told of each store and the undo log of what it committed.
+        on_failure: Told of each store whose commit failed, before anything waiting on it is let go.
+        sync: Waits until the disk has what the given stores wrote, then calls back; None when
+            nothing has to be waited for (memory, or durability "process").
+    """
+
+    def __init__(
+        self,
+        call_soon: Callable[[Callable[[], None]], object],
+        on_commit: Callable[["ObjectStore", dict[str, Any]], None],
+        on_failure: Failed,
+        sync: Callable[[list["ObjectStore"], Callable[[], None]], None] | None = None,
+    ) -> None:
+        self._call_soon = call_soon
+        self._on_commit = on_commit
+        self._on_failure = on_failure
+        self._sync = sync
+        self.group: Commit | None = None
+        self._dirty: list[ObjectStore] = []
+
+    def add(self, store: "ObjectStore", *, confirmed: bool) -> None:
+        """Have `store` committed with this tick; `confirmed` shuts its output gate until then."""
+        group = self.group
+        if group is None:
+            group = self.group = Commit()
+            self._call_soon(self.flush)
+        if not store.dirty:
+            store.dirty = True
+            self._dirty.append(store)
+        if confirmed:
+            group.shut(store.output_gate)
+
+    def flush(self) -> None:
+        """Commit what has been collected so far."""
+        group, self.group = self.group, None
+        if group is None:
+            return
+        dirty, self._dirty = self._dirty, []
+        for store in dirty:
+            if not store.dirty:
+                continue  # rolled back since
+            try:
+                log = store.commit()
+            except (SqliteError, OSError, DobookError) as error:
+                store.discard()
+                self._on_failure(store, error)
+            else:
+                self._on_commit(store, log)
+        if self._sync is None:
+            group.done()
+        else:
+            self._sync(dirty, group.done)
+
+
+class ObjectStore:
+    """The storage of one object.
+
+    Args:
+        path: The object's database file; None keeps everything in memory.
+        committer: Who makes writes durable.
+        unsafe_limits: Enforce only the engine's limits on SQL, not the hosted service's.
+    """
+
+    __slots__ = (
+        "_committer",
+        "_connection",
+        "_on_open",
+        "_tables",
+        "broken",
+        "dirty",
+        "kv",
+        "output_gate",
+        "owner",
+        "path",
+        "transactions",
+        "unsafe_limits",
+    )
+
+    def __init__(
+        self,
+        path: Path | None,
+        committer: Committer,
+        *,
+        unsafe_limits: bool = False,
+        on_open: Callable[["ObjectStore"], None] | None = None,
+    ) -> None:
+        self.path = path
+        self.kv = KV()
+        self.output_gate = OutputGate()
+        self.dirty = False
+        self.broken: BaseException | None = None
+        self.transactions = 0  # explicit asynchronous ones that are open
+        self.unsafe_limits = unsafe_limits
+        self.owner: Any = None  # whoever wants to find its way back from a store
+        self._committer = committer
+        self._on_open = on_open
+        self._connection: Connection | None = None
+        self._tables = False
+        if path is not None and path.exists():
+            self._load()
+
+    # ------------------------------------------------------------------ writing
+
+    def check(self) -> None:
+        """Raise if the object can no longer use its storage."""
+        if self.broken is not None:
+            raise self.broken
+
+    def will_write(self, *, confirmed: bool = True) -> None:
+        """Announce a write to SQL: open the transaction that the tick's commit will end."""
+        self.touch(confirmed=confirmed)
+        connection = self.connection()
+        if not connection.in_transaction:
+            connection.begin()
+            for depth in range(len(self.kv.layers)):
+                connection.savepoint(f"_cf_savepoint_{depth}")
+
+    def touch(self, *, confirmed: bool = True) -> None:
+        """Announce a write to the rows or the alarm."""
+        # Inside an explicit transaction nothing is committed, nor the output gate shut, before it
+        # ends; see `commit_transaction`.
+        if not self.transactions:
+            self._committer.add(self, confirmed=confirmed)
+
+    def delete_all(self) -> int:
+        """Remove all rows and SQL tables; returns the number of rows. The alarm stays."""
+        count = self.kv.delete_all()
+        if self._connection is not None or self.path is not None:
+            tables = self._user_objects()
+            if tables:
+                self.will_write()
+                self._drop(tables)
+        return count
+
+    # ------------------------------------------------------------------ transactions
+
+    def begin_transaction(self, *, explicit: bool) -> None:
+        """Begin a transaction inside whatever is open.
+
+        Args:
+            explicit: One that may wait (`transaction`); what was written before is committed first,
+                so that it does not depend on how the transaction ends.
+        """
+        if explicit:
+            if not self.transactions and self.dirty:
+                self._committer.flush()
+            self.transactions += 1
+        connection = self._connection
+        if connection is not None and connection.in_transaction:
+            connection.savepoint(f"_cf_savepoint_{len(self.kv.layers)}")
+        self.kv.push()
+
+    def commit_transaction(self, *, explicit: bool) -> None:
+        """Keep what the innermost transaction did."""
+        self.kv.pop()
+        connection = self._connection
+        sql = connection is not None and connection.in_transaction
+        if connection is not None and sql:
+            connection.release(f"_cf_savepoint_{len(self.kv.layers)}")
+        if explicit:
+            self.transactions -= 1
+            if not self.transactions and (self.kv.undo or sql):
+                self.touch()
+
+    def rollback_transaction(self, *, explicit: bool) -> None:
+        """Undo what the innermost transaction did."""
+        self.kv.pop_and_undo()
+        connection = self._connection
+        sql = connection is not None and connection.in_transaction
+        if connection is not None and sql:
+            name = f"_cf_savepoint_{len(self.kv.layers)}"
+            connection.rollback_to(name)
+            connection.release(name)
+        if explicit:
+            self.transactions -= 1
+            if not self.transactions and sql and not self.dirty and connection is not None:
+                connection.rollback()  # nothing was written before it
+
+    def commit(self) -> dict[str, Any]:
+        """Write everything collected into the database file; returns the undo log.
+
+        Raises:
+            SqliteError: If the file refuses.
+        """
+        self.dirty = False
+        connection = self._connection
+        if self.path is not None and self.kv.undo:
+            connection = self.connection()
+            if not connection.in_transaction:
+                connection.begin()
+            self._write_rows(connection)
+        if connection is not None and connection.in_transaction:
+            connection.commit()
+        return self.kv.committed()
+
+    def discard(self) -> None:
+        """Undo everything that has not been committed."""
+        self.dirty = False
+        self.transactions = 0
+        self._tables = False  # their creation may be among what is undone
+        self.kv.undo_all()
+        if self._connection is not None:
+            self._connection.rollback()
+
+    # ------------------------------------------------------------------ the database
+
+    def connection(self) -> Connection:
+        """Return the object's database, opening it when needed."""
+        connection = self._connection
+        if connection is None:
+            if self.path is not None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            connection = self._connection = Connection(self.path)
+            if self._on_open is not None:
+                self._on_open(self)
+        return connection
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the object holds an open database."""
+        return self._connection is not None
+
+    def sync(self) -> None:
+        """Wait until the disk has all commits."""
+        if self._connection is not None:
+            self._connection.sync()
+
+    def close(self) -> None:
+        """Close the database file; it is opened again when needed. Memory stays as it is."""
+        if self.path is not None and self._connection is not None:
+            connection, self._connection = self._connection, None
+            connection.close()
+
+    def forget(self) -> None:
+        """Close the database for good, also one in memory."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            connection.close()
+
+    def read_row(self, key: str) -> bytes | None:
+        """Return the stored bytes of a row, None if there is none."""
+        row = self.connection().execute(schema.GET, (key,)).fetchone()
+        return None if row is None else row[0]
+
+    def read_rows(
+        self, start: str, end: str | None, *, reverse: bool
+    ) -> Iterator[tuple[str, bytes]]:
+        """Yield the stored rows with start <= key < end, in key order."""
+        bindings = (start,) if end is None else (start, end)
+        yield from self.connection().execute(schema.range_query(end, reverse=reverse), bindings)
+
+    def _load(self) -> None:
+        connection = self.connection()
+        tables = {
+            name
+            for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        }
+        if "_cf_METADATA" in tables:
+            row = connection.execute(schema.GET_ALARM).fetchone()
+            if row is not None and row[0] is not None:
+                self.kv.alarm_ms = int(row[0]) // schema.NS_PER_MS
+        self._tables = "_cf_KV" in tables and "_cf_METADATA" in tables
+        if "_cf_KV" in tables:
+            (pages,) = connection.execute("PRAGMA page_count").fetchone()
+            if pages * 4096 <= WHOLE_LOAD_BYTES:
+                self.kv.load_all(connection.execute(schema.ALL))
+            else:
+                self.kv.source = self
+
+    def _write_rows(self, connection: Connection) -> None:
+        if not self._tables:
+            connection.execute(schema.CREATE_KV)
+            connection.execute(schema.CREATE_METADATA)
+            self._tables = True
+        puts = []
+        deletes = []
+        for key, value in self.kv.changes():
+            if value is MISSING:
+                deletes.append((key,))
+            else:
+                puts.append((key, serialize(value)))
+        if len(puts) == 1:
+            connection.execute(schema.PUT, puts[0])
+        elif puts:
+            connection.executemany(schema.PUT, puts)
+        if deletes:
+            connection.executemany(schema.DELETE, deletes)
+        if ALARM in self.kv.undo:
+            at_ms = self.kv.alarm_ms
+            connection.execute(
+                schema.PUT_ALARM, (None if at_ms is None else at_ms * schema.NS_PER_MS,)
+            )
+
+    def _user_objects(self) -> list[tuple[str, str]]:
+        rows = self.connection().execute(
+            "SELECT type, name FROM sqlite_master WHERE type IN ('table', 'view', 'trigger') "
+            "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT LIKE '\\_cf\\_%' ESCAPE '\\' "
+            "ORDER BY sql LIKE 'create virtual%' DESC"  # they take their shadow tables along
+        )
+        return [(kind, name) for kind, name in rows]
+
+    def _drop(self, objects: list[tuple[str, str]]) -> None:
+        connection = self.connection()
+        connection.plans.clear()
+        connection.execute("PRAGMA defer_foreign_keys = ON")
+        for kind in ("trigger", "view", "table"):
+            for _, name in (o for o in objects if o[0] == kind):
+                quoted = name.replace('"', '""')
+                connection.execute(f'DROP {kind} IF EXISTS "{quoted}"')

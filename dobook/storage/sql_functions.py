@@ -103,11 +103,11 @@ def only(values: tuple[Any, ...]) -> list[Any]:
 
 
 def unhex(value: Any, ignored: Any = "") -> bytes | None:
-    """Decode hexadecimal digits in pairs; anything else gives NULL.
+    r"""Decode hexadecimal digits in pairs; anything else gives NULL.
 
     Example:
         >>> unhex("ff00"), unhex("ff-00", "-"), unhex("f")
-        (b'\\xff\\x00', b'\\xff\\x00', None)
+        (b'\xff\x00', b'\xff\x00', None)
     """
     if value is None or ignored is None:
         return None

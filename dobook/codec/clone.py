@@ -119,7 +119,10 @@ def thaw(frozen: Any) -> Any:
         {1, 2}
     """
     thawer = _THAWERS.get(type(frozen))
-    return frozen if thawer is None else thawer(frozen)
+    try:
+        return frozen if thawer is None else thawer(frozen)
+    except RecursionError:
+        raise too_deep() from None
 
 
 def _is_flat_dict(value: dict[Any, Any]) -> bool:
@@ -312,11 +315,14 @@ def _thaw_dict(value: DeepDict) -> JsDict:
 
 
 def _thaw_list(value: DeepList) -> list[Any]:
+    # No comprehension: it would be a second frame per level of nesting before Python 3.12.
+    out = list(value)
     thawers = _THAWERS
-    return [
-        member if (thawer := thawers.get(type(member))) is None else thawer(member)
-        for member in value
-    ]
+    for index, member in enumerate(value):
+        thawer = thawers.get(type(member))
+        if thawer is not None:
+            out[index] = thawer(member)
+    return out
 
 
 def _thaw_by_cloning(value: Any) -> Any:

@@ -291,8 +291,9 @@ def _write_set(value: Iterable[Any], out: bytearray, seen: Seen, depth: int, ref
         return
     if depth >= MAX_DEPTH:
         raise too_deep()
-    seen[ref] = len(seen)
     members = sorted_members(value)
+    # Python has only one empty frozenset; it is no reference each time it occurs.
+    seen[ref if members or type(value) is set else -1 - len(seen)] = len(seen)
     out += b"'"
     for member in members:
         (_WRITERS.get(type(member)) or _write_other)(member, out, seen, depth + 1)

@@ -107,7 +107,8 @@ def datetime_from_ms(ms: float) -> datetime | int | None:
 
 def normal_datetime(value: datetime) -> datetime | int | None:
     """Return the datetime that is read back after `value` was stored; itself when possible."""
-    if type(value) is datetime and value.tzinfo is UTC and not value.microsecond % 1000:
+    plain = type(value) is datetime and value.tzinfo is UTC and not value.fold
+    if plain and not value.microsecond % 1000:
         return value
     return datetime_from_ms(datetime_to_ms(value))
 

@@ -9,13 +9,14 @@ delays compare equal; everything outside this file counts integer milliseconds s
 """
 
 import asyncio
+import contextlib
 import datetime as dt
 import heapq
 import itertools
 import selectors
 import time
 from asyncio import events
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import Context
 from typing import Any
 
@@ -194,6 +195,15 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
     ) -> asyncio.Handle:
         self.woken = True
         return super().call_soon_threadsafe(callback, *args, context=context)
+
+    @contextlib.contextmanager
+    def real_work(self) -> Iterator[None]:
+        """Keep virtual time from moving on while something real is waited for."""
+        self.in_flight += 1
+        try:
+            yield
+        finally:
+            self.in_flight -= 1
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
         future = super().run_in_executor(executor, func, *args)

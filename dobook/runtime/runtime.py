@@ -474,7 +474,8 @@ class Runtime:
                     (entry.id.toString(), entry.due_ms, entry.id.name)
                     for entry in self.alarms.of(namespace)
                 ]
-                self.driver.run(directory.write_alarms(namespace.unique_key, rows))
+                with self.loop.real_work():
+                    self.driver.run(directory.write_alarms(namespace.unique_key, rows))
             directory.set_meta(clock_ms=self.loop.now_ms)
         self.closed = True
         self.residency.end_all()

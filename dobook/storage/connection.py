@@ -176,11 +176,10 @@ class Connection:
         db = self.db
         if self.path is not None:
             db.execute(f"PRAGMA page_size={PAGE_BYTES}")
-            if self._new:
-                # The switch to WAL would wait for the disk several times; `sync` makes up for it.
-                db.execute("PRAGMA synchronous=OFF")
+            # The switch to WAL and the first commit of a new file would wait for the disk several
+            # times; `sync` makes up for it.
+            db.execute(f"PRAGMA synchronous={'OFF' if self._new else 'NORMAL'}")
             db.execute("PRAGMA journal_mode=WAL")
-            db.execute("PRAGMA synchronous=NORMAL")
         # Builds of SQLite differ in these defaults; the real engine's are:
         db.execute("PRAGMA foreign_keys=ON")
         db.execute("PRAGMA recursive_triggers=OFF")
@@ -218,6 +217,9 @@ class Connection:
                 open.
         """
         self._control.execute("COMMIT")
+        if self._new:
+            self._new = False
+            self._control.execute("PRAGMA synchronous=NORMAL")
 
     def rollback(self) -> None:
         """Undo the transaction; nothing happens when SQLite has done so already."""
@@ -310,6 +312,7 @@ class Connection:
                 if self.db.in_transaction:
                     self.db.execute("ROLLBACK")
                 if self.path is not None:
+                    self.db.execute("PRAGMA synchronous=NORMAL")
                     # Closing does this too, unless a cursor of somebody's is still alive.
                     self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             finally:

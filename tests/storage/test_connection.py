@@ -91,6 +91,8 @@ def test_closing_drops_an_open_transaction(tmp_path):
 
 def test_the_file_has_the_layout_of_the_real_engine(tmp_path):
     connection = Connection(tmp_path / "a.sqlite")
+    connection.begin()
+    connection.commit()
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert connection.execute("PRAGMA page_size").fetchone() == (4096,)
     assert connection.execute("PRAGMA synchronous").fetchone() == (1,)

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from enum import IntEnum, StrEnum
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from dobook.codec import JsDict, clone, deserialize, freeze, serialize, thaw
 
-COPIES = {
+COPIES: dict[str, Callable[[Any], Any]] = {
     "clone": clone,
     "thaw": lambda value: thaw(freeze(value)),
     "bytes": lambda value: deserialize(serialize(value)),

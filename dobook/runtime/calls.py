@@ -143,9 +143,7 @@ class Call:
         instance = self.instance
         assert instance is not None
         loop = instance.runtime.loop
-        task = asyncio.Task(
-            resume(loop, instance.frame, coro, yielded), loop=loop, context=context
-        )
+        task = asyncio.Task(resume(loop, instance.frame, coro, yielded), loop=loop, context=context)
         self.task = task
         instance.adopt(task)
         task.add_done_callback(self._task_done)
@@ -344,9 +342,7 @@ def deliver_response(call: Call, value: Any) -> Response | None:
     request = call.args[0]
     onward = request._next_hop(value, call.seq)
     if onward is None:
-        return value._delivered(
-            request.url, head=request.method == "HEAD", redirected=call.seq > 0
-        )
+        return value._delivered(request.url, head=request.method == "HEAD", redirected=call.seq > 0)
     following = Call(call.actor, "fetch", (), (onward,), stub=call.stub)
     following.seq = call.seq + 1
     following.on_done = lambda done: call.settle(done.value, done.error)

@@ -71,7 +71,9 @@ class DurableObjectNamespace:
         """
         return self._ids.from_string(id)
 
-    def newUniqueId(self, options: Any = None, *, jurisdiction: str | None = None) -> DurableObjectId:  # noqa: N802
+    def newUniqueId(
+        self, options: Any = None, *, jurisdiction: str | None = None
+    ) -> DurableObjectId:  # noqa: N802
         """Return the id of an object that has no name."""
         if isinstance(options, Mapping):
             jurisdiction = options.get("jurisdiction", jurisdiction)

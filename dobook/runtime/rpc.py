@@ -198,9 +198,7 @@ def find(target: Any, path: tuple[str, ...], *, root: bool) -> Any:
     at = target
     for depth, name in enumerate(path):
         if root and depth == 0 and name in RESERVED:
-            raise PlatformTypeError(
-                f"'{name}' is a reserved method and cannot be called over RPC."
-            )
+            raise PlatformTypeError(f"'{name}' is a reserved method and cannot be called over RPC.")
         if isinstance(at, dict):
             if name not in at:
                 raise _missing(name, at)

@@ -7,7 +7,6 @@ import datetime as dt
 import random
 import re
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context, copy_context
 from pathlib import Path
 from types import TracebackType
@@ -38,7 +37,8 @@ from dobook.runtime.wallclock import WallClock
 from dobook.runtime.worker import Worker
 from dobook.storage.directory import StateDirectory
 from dobook.storage.kv import ALARM
-from dobook.storage.store import Committer, ObjectStore
+from dobook.storage.committer import Committer
+from dobook.storage.store import ObjectStore
 
 Durability = Literal["power", "process"]
 
@@ -113,13 +113,12 @@ class Runtime:
         self.worker_entry: Worker | None = None
         self._namespaces: dict[str, DurableObjectNamespace] = {}
         self._id_rng = random.Random(f"{seed} ids")  # noqa: S311
-        self._syncers: ThreadPoolExecutor | None = None
         power = self._directory is not None and durability == "power"
         self.committer = Committer(
             self.loop.call_soon,
             self._committed,
             self._commit_failed,
-            self._sync if power else None,
+            self._directory.journal if power and self._directory is not None else None,
         )
 
     # ------------------------------------------------------------------ classes
@@ -392,6 +391,7 @@ class Runtime:
             directory.file(namespace.unique_key, identity),
             self.committer,
             unsafe_limits=self._unsafe_limits,
+            power_safe=self.durability == "power",
             on_open=directory.used,
         )
 
@@ -439,17 +439,6 @@ class Runtime:
         if actor.instance is not None:
             actor.instance.reset(broken)
 
-    def _sync(self, stores: list[ObjectStore], done: Callable[[], None]) -> None:
-        """Wait for the disk; in virtual time there is nothing else to do meanwhile."""
-        opened = [store for store in stores if store.is_open]
-        if len(opened) > 1:
-            if self._syncers is None:
-                self._syncers = ThreadPoolExecutor(8, thread_name_prefix="dobook-sync")
-            list(self._syncers.map(ObjectStore.sync, opened))
-        elif opened:
-            opened[0].sync()
-        done()
-
     # ------------------------------------------------------------------ the end
 
     def check_open(self) -> None:
@@ -466,7 +455,7 @@ class Runtime:
         if self.closed:
             return
         self.driver.turn(self.loop.time())
-        self.committer.flush()
+        self.committer.close()
         directory = self._directory
         if directory is not None:
             for namespace in self.namespaces:
@@ -479,8 +468,6 @@ class Runtime:
             directory.set_meta(clock_ms=self.loop.now_ms)
         self.closed = True
         self.residency.end_all()
-        if self._syncers is not None:
-            self._syncers.shutdown()
         if directory is not None:
             directory.close()
         self.driver.finish()

@@ -87,7 +87,11 @@ def read_key(key: Any) -> str:
 
 
 def list_range(
-    prefix: Any = None, start: Any = None, startAfter: Any = None, end: Any = None, **_: Any  # noqa: N803
+    prefix: Any = None,
+    start: Any = None,
+    startAfter: Any = None,
+    end: Any = None,
+    **_: Any,  # noqa: N803
 ) -> tuple[str, str | None]:
     """Return the half-open range of keys that the options of `list` mean.
 
@@ -264,9 +268,7 @@ class Operations:
         except Exception as error:  # noqa: BLE001 - awaiting raises it
             return Rejected(error)
 
-    def _put_general(
-        self, key: Any, value: Any, options: Any, keywords: dict[str, Any]
-    ) -> Promise:
+    def _put_general(self, key: Any, value: Any, options: Any, keywords: dict[str, Any]) -> Promise:
         if isinstance(key, Mapping):
             if value is not UNSET:
                 if options is not None or not (value is None or isinstance(value, Mapping)):
@@ -316,7 +318,10 @@ class Operations:
             return Rejected(error)
 
     def setAlarm(  # noqa: N802
-        self, scheduledTime: Any = UNSET, options: Any = None, **keywords: Any  # noqa: N803
+        self,
+        scheduledTime: Any = UNSET,
+        options: Any = None,
+        **keywords: Any,  # noqa: N803
     ) -> Promise:
         """Have `alarm()` called at a time; an alarm that is set already is replaced.
 
@@ -438,9 +443,7 @@ def alarm_time(value: Any) -> int:
     elif isinstance(value, int | float) and not isinstance(value, bool):
         at_ms = value
         if at_ms != at_ms or at_ms in (float("inf"), float("-inf")):
-            raise PlatformTypeError(
-                "The value cannot be converted because it is not a valid Date."
-            )
+            raise PlatformTypeError("The value cannot be converted because it is not a valid Date.")
     else:
         raise PlatformTypeError(
             "Failed to execute 'setAlarm' on 'DurableObjectStorage': parameter 1 is not of type "
@@ -714,7 +717,12 @@ class SyncKvStorage:
         return self._rows(low, high, bool(chosen.get("reverse")), limit, self._iteration)
 
     def _rows(
-        self, low: str, high: str | None, reverse: bool, limit: int | None, iteration: int  # noqa: FBT001
+        self,
+        low: str,
+        high: str | None,
+        reverse: bool,
+        limit: int | None,
+        iteration: int,  # noqa: FBT001
     ) -> Iterator[tuple[str, Any]]:
         left = limit
         while left is None or left > 0:
@@ -739,5 +747,3 @@ class SyncKvStorage:
 
     def __repr__(self) -> str:
         return f"<kv of {self._storage!r}>"
-
-

@@ -65,7 +65,9 @@ class DurableObjectStub:
         if self._state.error is not None:
             return Rejected(self._state.error)
         try:
-            request = Request._for_delivery(input, {**(init or {}), **options} if init or options else None)
+            request = Request._for_delivery(
+                input, {**(init or {}), **options} if init or options else None
+            )
         except Exception as error:  # noqa: BLE001 - awaiting raises it, as the platform does
             return Rejected(error)
         namespace = self._namespace
@@ -95,5 +97,3 @@ class DurableObjectStub:
     def __repr__(self) -> str:
         named = self.name if self.name is not None else self.id.toString()[:8] + "…"
         return f"<{self._namespace.binding}/{named}>"
-
-

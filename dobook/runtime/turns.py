@@ -44,7 +44,14 @@ class Pass:
     step may take a lock that the next waiter has to see.
     """
 
-    __slots__ = ("_asyncio_future_blocking", "_callback", "_cancelled", "_context", "_gate", "_loop")
+    __slots__ = (
+        "_asyncio_future_blocking",
+        "_callback",
+        "_cancelled",
+        "_context",
+        "_gate",
+        "_loop",
+    )
 
     def __init__(self, loop: "RuntimeLoop", gate: InputGate) -> None:
         self._loop = loop
@@ -190,9 +197,7 @@ def stop_code(coro: Coroutine[Any, Any, Any]) -> None:
         return
 
 
-def task_factory(
-    loop: Any, coro: Coroutine[Any, Any, Any], **options: Any
-) -> "asyncio.Task[Any]":
+def task_factory(loop: Any, coro: Coroutine[Any, Any, Any], **options: Any) -> "asyncio.Task[Any]":
     """Make a task; one that an object starts is gated and belongs to that object."""
     context: Context | None = options.get("context")
     frame = current_frame.get() if context is None else context.get(current_frame)

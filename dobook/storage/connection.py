@@ -11,6 +11,8 @@ Source: sqlite.org/wal.html, sqlite.org/pragma.html#pragma_synchronous,
 cloudflare/workerd src/workerd/util/sqlite.c++ (`setupSecurity`)
 """
 
+import contextlib
+import functools
 import os
 import sqlite3
 import sys
@@ -30,6 +32,8 @@ SQLITE_VERSION: Final = sqlite3.sqlite_version_info
 MEMORY: Final = ":memory:"
 PAGE_BYTES: Final = 4_096
 CACHED_STATEMENTS: Final = 512
+COMMITS_BETWEEN_LOOKS: Final = 256
+MAX_WAL_BYTES: Final = 8 * 1024 * 1024
 BUSY_TIMEOUT_S: Final = 1.0  # another program may hold the file for the length of one commit
 
 # What the real engine sets with sqlite3_limit(), hosted or not. The hosted service's further
@@ -133,11 +137,16 @@ class Connection:
     execute: Callable[..., sqlite3.Cursor]
     """`execute(sql, params=())`: run one of the engine's own statements on a cursor of its own."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(
+        self, path: Path | None, *, blank: bytes | None = None, power_safe: bool = True
+    ) -> None:
         """Open the database, creating the file if there is none.
 
         Args:
             path: The file; None for a database in memory. The directory must exist.
+            blank: What a new file begins with (see `blank_database`); None for an empty one.
+            power_safe: Whether the file is to survive a loss of power, once `sync` has returned;
+                otherwise the disk is never waited for, which survives a killed process.
 
         Raises:
             StateDirectoryError: If the file is foreign, damaged, locked, read-only, or the disk
@@ -152,7 +161,13 @@ class Connection:
         self.closed = False
         self._sync_lock = threading.Lock()
         self._sync_fds: list[int] = []
+        self._power_safe = power_safe and path is not None
+        self._commits = 0
         self._new = path is not None and not (path.exists() and path.stat().st_size)
+        if self._new and blank is not None and path is not None:
+            # One write in place of the dozens that SQLite needs to make a file, its journal and
+            # its first tables.
+            path.write_bytes(blank)
         try:
             self.db = sqlite3.connect(
                 MEMORY if path is None else str(path.absolute()),
@@ -175,11 +190,14 @@ class Connection:
     def _prepare(self) -> None:
         db = self.db
         if self.path is not None:
+            # The directory is locked, so nobody else needs the shared index of the journal.
+            db.execute("PRAGMA locking_mode=EXCLUSIVE")
             db.execute(f"PRAGMA page_size={PAGE_BYTES}")
-            # The switch to WAL and the first commit of a new file would wait for the disk several
-            # times; `sync` makes up for it.
-            db.execute(f"PRAGMA synchronous={'OFF' if self._new else 'NORMAL'}")
+            # SQLite itself never waits for the disk: `sync` and `checkpoint` do, where they must.
+            db.execute("PRAGMA synchronous=OFF")
             db.execute("PRAGMA journal_mode=WAL")
+            if self._power_safe:
+                db.execute("PRAGMA wal_autocheckpoint=0")
         # Builds of SQLite differ in these defaults; the real engine's are:
         db.execute("PRAGMA foreign_keys=ON")
         db.execute("PRAGMA recursive_triggers=OFF")
@@ -217,9 +235,27 @@ class Connection:
                 open.
         """
         self._control.execute("COMMIT")
-        if self._new:
-            self._new = False
-            self._control.execute("PRAGMA synchronous=NORMAL")
+        if self._power_safe:
+            self._commits += 1
+            if self._commits % COMMITS_BETWEEN_LOOKS == 0:
+                self._look_at_journal()
+
+    def _look_at_journal(self) -> None:
+        wal = Path(f"{self.path}-wal")
+        if wal.exists() and wal.stat().st_size > MAX_WAL_BYTES:
+            self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """Write the journal back into the file, so that neither can be lost or torn."""
+        if self.path is None:
+            return
+        if self._power_safe:
+            self.sync()  # the journal first: it heals a file that is torn while it is written
+        self._control.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if self._power_safe:
+            with self._sync_lock:
+                for main in self._sync_fds[1:]:
+                    flush(main)
 
     def rollback(self) -> None:
         """Undo the transaction; nothing happens when SQLite has done so already."""
@@ -278,12 +314,15 @@ class Connection:
             if self.closed:
                 return  # closing has synced
             try:
-                if not self._sync_fds:
-                    self._first_sync(self.path)
-                for wal in self._sync_fds[:1]:
-                    flush(wal)
+                self._sync_now(self.path)
             except OSError as error:
                 raise StateDirectoryError(f"{self.path} cannot be synced ({error}).") from error
+
+    def _sync_now(self, path: Path) -> None:
+        if not self._sync_fds:
+            self._first_sync(path)
+        for wal in self._sync_fds[:1]:
+            flush(wal)
 
     def _first_sync(self, path: Path) -> None:
         # The descriptors stay open until the database is closed: closing one of the main file
@@ -312,14 +351,29 @@ class Connection:
                 if self.db.in_transaction:
                     self.db.execute("ROLLBACK")
                 if self.path is not None:
-                    self.db.execute("PRAGMA synchronous=NORMAL")
+                    if self._power_safe and self._commits:
+                        self._sync_now(self.path)
                     # Closing does this too, unless a cursor of somebody's is still alive.
                     self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                    for main in self._sync_fds[1:]:
+                        flush(main)
             finally:
                 self.db.close()
                 for fd in self._sync_fds:
                     os.close(fd)
                 self._sync_fds = []
+
+
+@functools.cache
+def blank_database(*statements: str) -> bytes:
+    """Return the bytes of a database in WAL mode in which some statements have been run."""
+    with contextlib.closing(sqlite3.connect(MEMORY, isolation_level=None)) as db:
+        db.execute(f"PRAGMA page_size={PAGE_BYTES}")
+        for statement in statements:
+            db.execute(statement)
+        blank = bytearray(db.serialize())
+    blank[18:20] = b"\x02\x02"  # written and read through a WAL: sqlite.org/fileformat2.html
+    return bytes(blank)
 
 
 def flush(fd: int) -> None:

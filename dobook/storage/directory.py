@@ -6,7 +6,8 @@
         metadata.sqlite          the alarms of the class
       .dobook/
         lock                     held while a process uses the directory
-        state.sqlite             names of objects, the clock, the classes
+        journal                  rows on their way to the disk (durability "power")
+        state.sqlite             names of objects, the clock
 
 Everything outside `.dobook` is what `wrangler dev --persist-to` and Miniflare write and read.
 Source: cloudflare/workerd src/workerd/server/server.c++, alarm-scheduler.c++
@@ -21,13 +22,14 @@ from typing import IO, Any
 
 from dobook.errors import StateDirectoryError
 from dobook.storage import schema
-from dobook.storage.connection import Connection
-from dobook.storage.store import ObjectStore
+from dobook.storage.connection import Connection, blank_database
+from dobook.storage.journal import Entry, Journal, replay
+from dobook.storage.store import Changes, ObjectStore, write_rows
 
 OWN = ".dobook"
 METADATA = "metadata.sqlite"
-# Each open database holds up to three descriptors, and many systems allow 1,024 a process.
-MAX_OPEN_DATABASES = 200
+MAX_OPEN_DATABASES = 2_000
+DESCRIPTORS_PER_DATABASE = 4
 
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
@@ -50,6 +52,7 @@ class StateDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
         own = path / OWN
+        self.recovered = 0  # objects whose last writes came out of the journal
         try:
             own.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -70,13 +73,32 @@ class StateDirectory:
                     f"{path} was written by a newer dobook (version {version} of its state, this "
                     f"one knows {STATE_VERSION}). Upgrade dobook to open it."
                 )
+            self.journal = Journal(own / "journal")
             self.was_clean = bool(self.meta("clean") in (None, 1))
+            if not self.was_clean:
+                self.recovered = replay(self.journal.read(), self._apply)
+            self.journal.restart()
             self.set_meta(version=STATE_VERSION, clean=0)
         except BaseException:
             self._lock.close()
             raise
         self._new_names: list[tuple[str, str, str]] = []
         self._open: OrderedDict[ObjectStore, None] = OrderedDict()
+        self._max_open = _databases_allowed()
+
+    def _apply(self, entry: Entry) -> None:
+        """Write what the journal says of an object into its file."""
+        file = self.file(entry.unique_key, entry.id)
+        file.parent.mkdir(exist_ok=True)
+        connection = Connection(file, blank=blank_database(*schema.TABLES))
+        try:
+            connection.begin()
+            for table in schema.TABLES:
+                connection.execute(table)
+            write_rows(connection, Changes(entry.rows, entry.alarm))
+            connection.commit()
+        finally:
+            connection.close()
 
     # ------------------------------------------------------------------ objects
 
@@ -104,12 +126,12 @@ class StateDirectory:
         """Note that a store's database was opened; closes those used least when there are many."""
         self._open[store] = None
         self._open.move_to_end(store)
-        if len(self._open) > MAX_OPEN_DATABASES:
+        if len(self._open) > self._max_open:
             for old in list(self._open):
                 if not old.dirty and not old.transactions and old is not store:
                     del self._open[old]
                     old.close()
-                    if len(self._open) <= MAX_OPEN_DATABASES:
+                    if len(self._open) <= self._max_open:
                         break
 
     def dropped(self, store: ObjectStore) -> None:
@@ -203,6 +225,7 @@ class StateDirectory:
         self.flush()
         self.set_meta(clean=1)
         self._state.close()
+        self.journal.close()
         self._lock.close()
 
 
@@ -244,3 +267,21 @@ def _lock(file: Path, directory: Path) -> IO[str]:
         handle.write(str(os.getpid()))
         handle.flush()
     return handle
+
+
+def _databases_allowed() -> int:
+    """Return how many databases may be open, raising the process's limit where that is allowed."""
+    if os.name == "nt":
+        return MAX_OPEN_DATABASES
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_OPEN_DATABASES * DESCRIPTORS_PER_DATABASE + 512
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        target = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if soft == resource.RLIM_INFINITY:
+        return MAX_OPEN_DATABASES
+    return max(16, min(MAX_OPEN_DATABASES, (soft - 256) // DESCRIPTORS_PER_DATABASE))

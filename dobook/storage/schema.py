@@ -15,14 +15,13 @@ CREATE_KV: Final = (
 CREATE_METADATA: Final = (
     "CREATE TABLE IF NOT EXISTS _cf_METADATA (key INTEGER PRIMARY KEY, value BLOB)"
 )
+TABLES: Final = (CREATE_KV, CREATE_METADATA)
 CREATE_ALARM_INDEX: Final = (
     "CREATE TABLE IF NOT EXISTS _cf_ALARM (actor_id TEXT PRIMARY KEY, scheduled_time INTEGER, "
     "actor_name TEXT) WITHOUT ROWID"
 )
 
-PUT: Final = (
-    "INSERT INTO _cf_KV VALUES(?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
-)
+PUT: Final = "INSERT INTO _cf_KV VALUES(?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
 DELETE: Final = "DELETE FROM _cf_KV WHERE key = ?"
 GET: Final = "SELECT value FROM _cf_KV WHERE key = ?"
 ALL: Final = "SELECT key, value FROM _cf_KV ORDER BY key"

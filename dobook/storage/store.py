@@ -9,79 +9,31 @@ Source: cloudflare/workerd src/workerd/io/actor-sqlite.c++
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dobook.codec import serialize
-from dobook.errors import DobookError
-from dobook.gates import Commit, OutputGate
+from dobook.gates import OutputGate
 from dobook.storage import schema
-from dobook.storage.connection import Connection, SqliteError
+from dobook.storage.connection import Connection, blank_database
 from dobook.storage.kv import ALARM, KV, MISSING
+
+if TYPE_CHECKING:
+    from dobook.storage.committer import Committer
 
 # Objects up to this size are read whole when they are first used, larger ones row by row.
 WHOLE_LOAD_BYTES = 4 * 1024 * 1024
 
-Failed = Callable[["ObjectStore", BaseException], None]
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a commit writes: (key, stored bytes or None for deleted), and the alarm if it changed.
 
-
-class Committer:
-    """Makes the writes of one tick durable together.
-
-    Args:
-        call_soon: Runs a callable on the loop's next tick.
-        on_commit: Told of each store and the undo log of what it committed.
-        on_failure: Told of each store whose commit failed, before anything waiting on it is let go.
-        sync: Waits until the disk has what the given stores wrote, then calls back; None when
-            nothing has to be waited for (memory, or durability "process").
+    `alarm` is a tuple of the time in ns since 1970, or of None; absent (None) if it did not change.
     """
 
-    def __init__(
-        self,
-        call_soon: Callable[[Callable[[], None]], object],
-        on_commit: Callable[["ObjectStore", dict[str, Any]], None],
-        on_failure: Failed,
-        sync: Callable[[list["ObjectStore"], Callable[[], None]], None] | None = None,
-    ) -> None:
-        self._call_soon = call_soon
-        self._on_commit = on_commit
-        self._on_failure = on_failure
-        self._sync = sync
-        self.group: Commit | None = None
-        self._dirty: list[ObjectStore] = []
-
-    def add(self, store: "ObjectStore", *, confirmed: bool) -> None:
-        """Have `store` committed with this tick; `confirmed` shuts its output gate until then."""
-        group = self.group
-        if group is None:
-            group = self.group = Commit()
-            self._call_soon(self.flush)
-        if not store.dirty:
-            store.dirty = True
-            self._dirty.append(store)
-        if confirmed:
-            group.shut(store.output_gate)
-
-    def flush(self) -> None:
-        """Commit what has been collected so far."""
-        group, self.group = self.group, None
-        if group is None:
-            return
-        dirty, self._dirty = self._dirty, []
-        for store in dirty:
-            if not store.dirty:
-                continue  # rolled back since
-            try:
-                log = store.commit()
-            except (SqliteError, OSError, DobookError) as error:
-                store.discard()
-                self._on_failure(store, error)
-            else:
-                self._on_commit(store, log)
-        if self._sync is None:
-            group.done()
-        else:
-            self._sync(dirty, group.done)
+    rows: list[tuple[str, bytes | None]]
+    alarm: tuple[int | None] | None
 
 
 class ObjectStore:
@@ -91,13 +43,15 @@ class ObjectStore:
         path: The object's database file; None keeps everything in memory.
         committer: Who makes writes durable.
         unsafe_limits: Enforce only the engine's limits on SQL, not the hosted service's.
+        power_safe: Whether the file is to survive a loss of power.
+        on_open: Told when the database is opened.
     """
 
     __slots__ = (
         "_committer",
         "_connection",
         "_on_open",
-        "_tables",
+        "_power_safe",
         "broken",
         "dirty",
         "kv",
@@ -111,9 +65,10 @@ class ObjectStore:
     def __init__(
         self,
         path: Path | None,
-        committer: Committer,
+        committer: "Committer",
         *,
         unsafe_limits: bool = False,
+        power_safe: bool = True,
         on_open: Callable[["ObjectStore"], None] | None = None,
     ) -> None:
         self.path = path
@@ -125,9 +80,9 @@ class ObjectStore:
         self.unsafe_limits = unsafe_limits
         self.owner: Any = None  # whoever wants to find its way back from a store
         self._committer = committer
+        self._power_safe = power_safe
         self._on_open = on_open
         self._connection: Connection | None = None
-        self._tables = False
         if path is not None and path.exists():
             self._load()
 
@@ -161,6 +116,7 @@ class ObjectStore:
             tables = self._user_objects()
             if tables:
                 self.will_write()
+                self.connection().cancel_readers()
                 self._drop(tables)
         return count
 
@@ -208,28 +164,39 @@ class ObjectStore:
             if not self.transactions and sql and not self.dirty and connection is not None:
                 connection.rollback()  # nothing was written before it
 
-    def commit(self) -> dict[str, Any]:
+    def changes(self) -> Changes:
+        """Return what the next commit will write."""
+        kv = self.kv
+        rows = [(k, None if v is MISSING else serialize(v)) for k, v in kv.changes()]
+        alarm = None
+        if ALARM in kv.undo:
+            alarm = (None if kv.alarm_ms is None else kv.alarm_ms * schema.NS_PER_MS,)
+        return Changes(rows, alarm)
+
+    def commit(self, changes: Changes | None = None) -> dict[str, Any]:
         """Write everything collected into the database file; returns the undo log.
+
+        Args:
+            changes: What `changes()` has returned, to save working it out again.
 
         Raises:
             SqliteError: If the file refuses.
         """
-        self.dirty = False
         connection = self._connection
         if self.path is not None and self.kv.undo:
             connection = self.connection()
             if not connection.in_transaction:
                 connection.begin()
-            self._write_rows(connection)
+            write_rows(connection, changes or self.changes())
         if connection is not None and connection.in_transaction:
             connection.commit()
+        self.dirty = False
         return self.kv.committed()
 
     def discard(self) -> None:
         """Undo everything that has not been committed."""
         self.dirty = False
         self.transactions = 0
-        self._tables = False  # their creation may be among what is undone
         self.kv.undo_all()
         if self._connection is not None:
             self._connection.rollback()
@@ -242,10 +209,26 @@ class ObjectStore:
         if connection is None:
             if self.path is not None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-            connection = self._connection = Connection(self.path)
+            connection = self._connection = Connection(
+                self.path, blank=blank_database(*schema.TABLES), power_safe=self._power_safe
+            )
             if self._on_open is not None:
                 self._on_open(self)
         return connection
+
+    def present(self, changes: Changes) -> Changes:
+        """Return the rows and the alarm that `changes` names as they are now."""
+        rows = self.kv.rows
+        at_ms = self.kv.alarm_ms
+        return Changes(
+            [(k, serialize(rows[k]) if self.kv.has(k) else None) for k, _ in changes.rows],
+            None if changes.alarm is None else (None if at_ms is None else at_ms * schema.NS_PER_MS,),
+        )
+
+    @property
+    def in_sql_transaction(self) -> bool:
+        """Whether SQL has written something that is not committed."""
+        return self._connection is not None and self._connection.in_transaction
 
     @property
     def is_open(self) -> bool:
@@ -291,37 +274,15 @@ class ObjectStore:
             row = connection.execute(schema.GET_ALARM).fetchone()
             if row is not None and row[0] is not None:
                 self.kv.alarm_ms = int(row[0]) // schema.NS_PER_MS
-        self._tables = "_cf_KV" in tables and "_cf_METADATA" in tables
+        if not {"_cf_KV", "_cf_METADATA"} <= tables:  # the real engine makes them when needed
+            connection.execute(schema.CREATE_KV)
+            connection.execute(schema.CREATE_METADATA)
         if "_cf_KV" in tables:
             (pages,) = connection.execute("PRAGMA page_count").fetchone()
             if pages * 4096 <= WHOLE_LOAD_BYTES:
                 self.kv.load_all(connection.execute(schema.ALL))
             else:
                 self.kv.source = self
-
-    def _write_rows(self, connection: Connection) -> None:
-        if not self._tables:
-            connection.execute(schema.CREATE_KV)
-            connection.execute(schema.CREATE_METADATA)
-            self._tables = True
-        puts = []
-        deletes = []
-        for key, value in self.kv.changes():
-            if value is MISSING:
-                deletes.append((key,))
-            else:
-                puts.append((key, serialize(value)))
-        if len(puts) == 1:
-            connection.execute(schema.PUT, puts[0])
-        elif puts:
-            connection.executemany(schema.PUT, puts)
-        if deletes:
-            connection.executemany(schema.DELETE, deletes)
-        if ALARM in self.kv.undo:
-            at_ms = self.kv.alarm_ms
-            connection.execute(
-                schema.PUT_ALARM, (None if at_ms is None else at_ms * schema.NS_PER_MS,)
-            )
 
     def _user_objects(self) -> list[tuple[str, str]]:
         rows = self.connection().execute(
@@ -339,3 +300,17 @@ class ObjectStore:
             for _, name in (o for o in objects if o[0] == kind):
                 quoted = name.replace('"', '""')
                 connection.execute(f'DROP {kind} IF EXISTS "{quoted}"')
+
+
+def write_rows(connection: Connection, changes: Changes) -> None:
+    """Write changed rows and the alarm in the transaction that is open."""
+    puts = [row for row in changes.rows if row[1] is not None]
+    if len(puts) == 1:
+        connection.execute(schema.PUT, puts[0])
+    elif puts:
+        connection.executemany(schema.PUT, puts)
+    if len(puts) < len(changes.rows):
+        deletes = [(key,) for key, value in changes.rows if value is None]
+        connection.executemany(schema.DELETE, deletes)
+    if changes.alarm is not None:
+        connection.execute(schema.PUT_ALARM, changes.alarm)

@@ -1,0 +1,207 @@
+"""The journal of a state directory: one wait for the disk for the writes of a tick, of any objects.
+
+With durability "power" an answer leaves only when its writes would survive a loss of power. To
+wait for every object's file would cost one wait each. Instead the rows that a tick has changed are
+appended here, and this file alone is waited for; the objects' files are written at once as well,
+but the disk takes them when it likes. From time to time, and at the end, it is made to
+(`checkpoint`), and the journal starts again.
+
+After an unclean end the journal is replayed into the files: it holds rows as they are after each
+tick, so doing it twice does no harm. SQL changes are not in it: an object that uses SQL waits for
+its own file, and its earlier entries are sealed off.
+
+A record is its length, the generation and a checksum, then the entries. A generation is one life
+of the file from a checkpoint to the next; the space is written over, never given back, because
+a disk is faster at that.
+"""
+
+import os
+import struct
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from dobook.storage.connection import flush
+
+_HEAD: Final = struct.Struct("<4sIQI")  # magic, length, generation, checksum
+_MAGIC: Final = b"dbj1"
+_LENGTH: Final = struct.Struct("<i")
+_ALARM: Final = struct.Struct("<bq")
+CHUNK_BYTES: Final = 1024 * 1024
+CHECKPOINT_BYTES: Final = 8 * 1024 * 1024
+_NOTHING: Final = -1
+SEAL: Final = 2
+NO_ALARM: Final = 0
+ALARM_SET: Final = 1
+
+
+class Entry(NamedTuple):
+    """What one object changed in one tick.
+
+    `rows` are (key, stored bytes or None for deleted). `alarm` is absent (None) if it was not
+    changed, otherwise a tuple of the time in ns, or of None. `seal` voids what came before.
+    """
+
+    unique_key: str
+    id: str
+    rows: list[tuple[str, bytes | None]]
+    alarm: tuple[int | None] | None = None
+    seal: bool = False
+
+
+class Journal:
+    """The journal file of a state directory.
+
+    Args:
+        path: The file; made if it does not exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        self._size = os.fstat(self._fd).st_size
+        self._position = 0
+        self._generation = 1
+        head = self._read(0, _HEAD.size)
+        if len(head) == _HEAD.size and head[:4] == _MAGIC:
+            self._generation = _HEAD.unpack(head)[2]
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time for a checkpoint."""
+        return self._position > CHECKPOINT_BYTES
+
+    def append(self, entries: Iterable[Entry]) -> None:
+        """Write what a tick has changed and wait for the disk.
+
+        Raises:
+            OSError: If the disk refuses.
+        """
+        payload = b"".join(map(_encode, entries))
+        record = _HEAD.pack(_MAGIC, len(payload), self._generation, zlib.crc32(payload)) + payload
+        end = self._position + len(record)
+        if end > self._size:
+            self._grow(end)
+        self._write(self._position, record)
+        flush(self._fd)
+        self._position = end
+
+    def read(self) -> Iterator[Entry]:
+        """Yield the entries since the last checkpoint, in order; a torn end is left out."""
+        position = 0
+        while True:
+            head = self._read(position, _HEAD.size)
+            if len(head) < _HEAD.size:
+                return
+            magic, length, generation, checksum = _HEAD.unpack(head)
+            if magic != _MAGIC or generation != self._generation:
+                return
+            payload = self._read(position + _HEAD.size, length)
+            if len(payload) < length or zlib.crc32(payload) != checksum:
+                return
+            yield from _decode(payload)
+            position += _HEAD.size + length
+
+    def restart(self) -> None:
+        """Void all entries: the objects' files have everything."""
+        self._generation += 1
+        self._position = 0
+        # An empty record of the new generation, so that the old ones are not read again.
+        record = _HEAD.pack(_MAGIC, 0, self._generation, zlib.crc32(b""))
+        if self._size < len(record):
+            self._grow(len(record))
+        self._write(0, record)
+        flush(self._fd)
+        self._position = len(record)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._fd)
+
+    def _read(self, position: int, length: int) -> bytes:
+        os.lseek(self._fd, position, os.SEEK_SET)
+        return os.read(self._fd, length)
+
+    def _write(self, position: int, data: bytes) -> None:
+        os.lseek(self._fd, position, os.SEEK_SET)
+        while data:
+            data = data[os.write(self._fd, data) :]
+
+    def _grow(self, needed: int) -> None:
+        # Zeros are written, not just reserved: writing over blocks that exist is what is fast.
+        while self._size < needed:
+            self._write(self._size, bytes(CHUNK_BYTES))
+            self._size += CHUNK_BYTES
+        os.fsync(self._fd)
+
+
+def replay(entries: Iterable[Entry], apply: Callable[[Entry], None]) -> int:
+    """Apply the entries that still count, per object in order; returns how many objects."""
+    left: dict[tuple[str, str], Entry] = {}
+    for entry in entries:
+        key = (entry.unique_key, entry.id)
+        before = left.get(key)
+        if entry.seal or before is None:
+            left[key] = Entry(entry.unique_key, entry.id, list(entry.rows), entry.alarm)
+            continue
+        before.rows.extend(entry.rows)
+        if entry.alarm is not None:
+            left[key] = before._replace(alarm=entry.alarm)
+    changed = [e for e in left.values() if e.rows or e.alarm is not None]
+    for entry in changed:
+        apply(entry)
+    return len(changed)
+
+
+def _text(value: str) -> bytes:
+    data = value.encode("utf-8", "surrogatepass")
+    return _LENGTH.pack(len(data)) + data
+
+
+def _encode(entry: Entry) -> bytes:
+    parts = [_text(entry.unique_key), _text(entry.id)]
+    flag, at_ns = NO_ALARM, 0
+    if entry.seal:
+        flag = SEAL
+    elif entry.alarm is not None:
+        flag, at_ns = ALARM_SET, _NOTHING if entry.alarm[0] is None else entry.alarm[0]
+    parts.append(_ALARM.pack(flag, at_ns))
+    parts.append(_LENGTH.pack(len(entry.rows)))
+    for key, value in entry.rows:
+        parts.append(_text(key))
+        if value is None:
+            parts.append(_LENGTH.pack(_NOTHING))
+        else:
+            parts.append(_LENGTH.pack(len(value)))
+            parts.append(value)
+    return b"".join(parts)
+
+
+def _decode(payload: bytes) -> Iterator[Entry]:
+    position = 0
+
+    def number() -> int:
+        nonlocal position
+        (value,) = _LENGTH.unpack_from(payload, position)
+        position += _LENGTH.size
+        return int(value)
+
+    def data(length: int) -> bytes:
+        nonlocal position
+        position += length
+        return payload[position - length : position]
+
+    def text() -> str:
+        return data(number()).decode("utf-8", "surrogatepass")
+
+    while position < len(payload):
+        unique_key, identity = text(), text()
+        flag, at_ns = _ALARM.unpack_from(payload, position)
+        position += _ALARM.size
+        rows: list[tuple[str, bytes | None]] = []
+        for _ in range(number()):
+            key = text()
+            length = number()
+            rows.append((key, None if length == _NOTHING else data(length)))
+        alarm = (None if at_ns == _NOTHING else at_ns,) if flag == ALARM_SET else None
+        yield Entry(unique_key, identity, rows, alarm, flag == SEAL)

@@ -24,6 +24,7 @@ class Actor:
         "id",
         "instance",
         "namespace",
+        "released",
         "requests",
         "runtime",
         "sockets",
@@ -41,6 +42,7 @@ class Actor:
         self.alarm: Any = None  # the scheduler's entry
         self.sockets: Any = None  # hibernatable sockets, which outlive the instance
         self.requests = 0
+        self.released = False  # forgotten by the namespace; a new one has taken its place
         store.owner = self
 
     @property

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from dobook.errors import PlatformTypeError
 from dobook.runtime.loop import running_loop
 from dobook.runtime.promise import Promise
-from dobook.runtime.rpc import Member, RpcStub, carry, carry_error, find, member
+from dobook.runtime.rpc import PLAIN, Member, RpcStub, carry, carry_error, find, member
 from dobook.runtime.turns import resume
 from dobook.web import Response
 
@@ -38,24 +38,15 @@ class Call:
     (`cancel`, `cancelling`, `uncancel`) to the task that the rest of the handler becomes.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_future",
-        "actor",
-        "args",
-        "done",
-        "error",
-        "instance",
-        "kind",
-        "kwargs",
-        "on_done",
-        "path",
-        "seq",
-        "stub",
-        "target",
-        "task",
-        "value",
-    )
+    # Most calls never have these; a default of the class costs nothing.
+    instance: "Instance | None" = None
+    task: "asyncio.Task[Any] | None" = None
+    done = False
+    value: Any = None
+    error: BaseException | None = None
+    on_done: "Callable[[Call], None] | None" = None
+    hops = 0  # redirects followed before
+    _future: "asyncio.Future[None] | None" = None
 
     def __init__(
         self,
@@ -74,14 +65,6 @@ class Call:
         self.kwargs = kwargs
         self.target = target
         self.stub = stub
-        self.instance: Instance | None = None
-        self.task: asyncio.Task[Any] | None = None
-        self.done = False
-        self.value: Any = None
-        self.error: BaseException | None = None
-        self.on_done: Callable[[Call], None] | None = None
-        self.seq = 0
-        self._future: asyncio.Future[None] | None = None
 
     # ------------------------------------------------------------------ running
 
@@ -98,6 +81,8 @@ class Call:
         except BaseException as error:
             _leave_task(loop, self)
             self.fail(error)
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
             return
         _leave_task(loop, self)
         if waits is None:
@@ -168,7 +153,8 @@ class Call:
         assert instance is not None
         try:
             if self.kind == "rpc":
-                value = carry(value, instance)
+                if type(value) not in PLAIN:
+                    value = carry(value, instance)
             elif self.kind == "fetch":
                 value = deliver_response(self, value)
                 if value is None:
@@ -208,8 +194,12 @@ class Call:
         self.done = True
         self.value = value
         self.error = error
-        if self.instance is not None:
-            self.instance.leave(self)
+        instance = self.instance
+        if instance is not None:
+            calls = instance.calls
+            calls.discard(self)
+            if not calls and not instance.tasks:
+                instance.maybe_idle()
         if self.on_done is not None:
             self.on_done(self)
         future = self._future
@@ -340,11 +330,11 @@ def deliver_response(call: Call, value: Any) -> Response | None:
         raise error
     assert call.args is not None
     request = call.args[0]
-    onward = request._next_hop(value, call.seq)
+    onward = request._next_hop(value, call.hops)
     if onward is None:
-        return value._delivered(request.url, head=request.method == "HEAD", redirected=call.seq > 0)
+        return value._delivered(request.url, head=request.method == "HEAD", redirected=call.hops > 0)
     following = Call(call.actor, "fetch", (), (onward,), stub=call.stub)
-    following.seq = call.seq + 1
+    following.hops = call.hops + 1
     following.on_done = lambda done: call.settle(done.value, done.error)
     call.actor.runtime.post.post(following, None)
     return None

@@ -54,7 +54,7 @@ class Instance:
         self.calls: set[Call] = set()
         self.tasks: set[asyncio.Task[Any]] = set()
         self.background = 0  # waitUntil() work under way
-        self.idle_since_ms: int | None = None
+        self.idle_since = 0.0  # seconds of the loop
         self.sockets: list[Any] = []  # accepted without hibernation
         self.object: Any = None
         self.ctx: Any = None
@@ -122,18 +122,10 @@ class Instance:
         """Take an event: run it now or when the gate admits it."""
         call.instance = self
         self.calls.add(call)
-        self.idle_since_ms = None
         if self.gate.busy:
             self.gate.wait(call.start)
         else:
             call.start()
-
-    def leave(self, call: Call) -> None:
-        """An event is over."""
-        calls = self.calls
-        calls.discard(call)
-        if not calls and self.dead is None:
-            self._maybe_idle()
 
     def adopt(self, task: "asyncio.Task[Any]") -> None:
         """Count a task as this object's."""
@@ -142,8 +134,8 @@ class Instance:
 
     def _task_done(self, task: "asyncio.Task[Any]") -> None:
         self.tasks.discard(task)
-        if not self.tasks and not self.calls and self.dead is None:
-            self._maybe_idle()
+        if not self.tasks and not self.calls:
+            self.maybe_idle()
 
     def wait_until(self, awaitable: Any) -> None:
         """Keep the object in memory until the awaitable is done; its errors harm nobody."""
@@ -154,14 +146,16 @@ class Instance:
             self.background -= 1
             if not done.cancelled() and (error := done.exception()) is not None:
                 self.runtime.report(self.actor, "waitUntil", error)
-            if self.dead is None:
-                self._maybe_idle()
+            self.maybe_idle()
 
         future.add_done_callback(over)
 
-    def _maybe_idle(self) -> None:
-        if not (self.calls or self.background or self.sockets or self.tasks):
-            self.idle_since_ms = self.runtime.loop.now_ms
+    def maybe_idle(self) -> None:
+        """Note the time if nothing keeps the object in memory any more."""
+        if self.calls or self.background or self.sockets or self.tasks or self.dead is not None:
+            return
+        self.idle_since = self.runtime.loop.time()
+        if self.on_idle or not self.in_idle_queue:
             self.runtime.residency.idle(self)
 
     @property

@@ -123,9 +123,9 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
         """Return the loop's time at an instant given in ms since 1970."""
         return (at_ms - self.start_ms) / 1000
 
-    def set_now_ms(self, at_ms: int) -> None:
+    def set_time(self, seconds: float) -> None:
         """Set the virtual clock forward; timers on the way are not run."""
-        self._now = max(self._now, round(self.seconds_at(at_ms), GRID))
+        self._now = max(self._now, round(seconds, GRID))
 
     def set_virtual(self, virtual: bool) -> None:  # noqa: FBT001
         """Switch between virtual and real time; the clock goes on from where it stands."""

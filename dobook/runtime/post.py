@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dobook.runtime.calls import Call, RpcPromise
 from dobook.runtime.promise import Pending, Promise, Rejected
-from dobook.runtime.rpc import carry
+from dobook.runtime.rpc import PLAIN, carry
 
 if TYPE_CHECKING:
     from dobook.runtime.actor import Actor
@@ -72,7 +72,9 @@ class PostOffice:
             place = self._outside if home is None else home
             try:
                 if args:
-                    call.args = tuple([carry(a, place) for a in args])
+                    call.args = tuple(
+                        [a if type(a) in PLAIN else carry(a, place) for a in args]
+                    )
                 if call.kwargs:
                     call.kwargs = {k: carry(v, place) for k, v in call.kwargs.items()}
             except Exception as error:  # noqa: BLE001 - awaiting raises it

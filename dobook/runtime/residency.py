@@ -19,13 +19,16 @@ if TYPE_CHECKING:
     from dobook.runtime.runtime import Runtime
 
 
+IDLE_EVICTION_S = limits.IDLE_EVICTION_MS / 1000
+
+
 class Residency:
     """The instances of a runtime."""
 
     def __init__(self, runtime: "Runtime") -> None:
         self._runtime = runtime
         self._instances: dict[Instance, None] = {}
-        self._idle: list[tuple[int, int, Instance]] = []
+        self._idle: list[tuple[float, int, Instance]] = []
         self._sequence = itertools.count()
 
     def instances(self) -> list[Instance]:
@@ -52,9 +55,8 @@ class Residency:
                 waiter.set_result(None)
         if not instance.in_idle_queue:
             instance.in_idle_queue = True
-            assert instance.idle_since_ms is not None
-            deadline_ms = instance.idle_since_ms + limits.IDLE_EVICTION_MS
-            heapq.heappush(self._idle, (deadline_ms, next(self._sequence), instance))
+            deadline = instance.idle_since + IDLE_EVICTION_S
+            heapq.heappush(self._idle, (deadline, next(self._sequence), instance))
 
     def evict_before(self, target: float) -> float | None:
         """Evict the first object that will have been idle long enough by `target` seconds.
@@ -65,18 +67,17 @@ class Residency:
         loop = self._runtime.loop
         idle = self._idle
         while idle:
-            deadline_ms, _, instance = idle[0]
-            deadline = loop.seconds_at(deadline_ms)
+            deadline, _, instance = idle[0]
             if deadline > target:
                 return None
             heapq.heappop(idle)
             instance.in_idle_queue = False
-            if instance.dead is not None or instance.idle_since_ms is None or instance.busy:
+            if instance.dead is not None or instance.busy:
                 continue
-            if instance.idle_since_ms + limits.IDLE_EVICTION_MS > deadline_ms:
+            if instance.idle_since + IDLE_EVICTION_S > deadline:
                 self.idle(instance)  # it has been busy since
                 continue
-            self._runtime.loop.set_now_ms(deadline_ms)
+            loop.set_time(deadline)
             self.evict(instance, "idle")
             return deadline
         return None

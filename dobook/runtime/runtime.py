@@ -119,6 +119,7 @@ class Runtime:
             self._committed,
             self._commit_failed,
             self._directory.journal if power and self._directory is not None else None,
+            self._directory.backlog if power and self._directory is not None else None,
         )
 
     # ------------------------------------------------------------------ classes
@@ -387,11 +388,13 @@ class Runtime:
         directory = self._directory
         if directory is None:
             return ObjectStore(None, self.committer, unsafe_limits=self._unsafe_limits)
+        power = self.durability == "power"
         return ObjectStore(
             directory.file(namespace.unique_key, identity),
             self.committer,
             unsafe_limits=self._unsafe_limits,
-            power_safe=self.durability == "power",
+            power_safe=power,
+            backlog=directory.backlog if power else None,
             on_open=directory.used,
         )
 
@@ -409,6 +412,7 @@ class Runtime:
             actor.store.close()
             self._directory.dropped(actor.store)
             actor.namespace.actors.pop(actor.id.toString(), None)
+            actor.released = True
 
     def report(self, actor: Actor, where: str, error: BaseException) -> None:
         """An error that nobody awaits: of `waitUntil`, an alarm or a socket's handler."""

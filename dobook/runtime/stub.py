@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from dobook.ids import DurableObjectId
 from dobook.runtime.calls import Call, RpcPromise
-from dobook.runtime.promise import Rejected
+from dobook.runtime.promise import Promise, Rejected
 from dobook.runtime.rpc import Member, member
 from dobook.runtime.turns import current_frame
 from dobook.web import Request
 
 if TYPE_CHECKING:
+    from dobook.runtime.actor import Actor
     from dobook.runtime.namespace import DurableObjectNamespace
 
 
@@ -48,6 +49,7 @@ class DurableObjectStub:
         self.id = identity
         self.name = identity.name
         self._state = StubState()
+        self._actor: "Actor | None" = None
 
     def fetch(self, input: Any, init: Any = None, **options: Any) -> Any:  # noqa: A002
         """Send the object a request.
@@ -70,26 +72,36 @@ class DurableObjectStub:
             )
         except Exception as error:  # noqa: BLE001 - awaiting raises it, as the platform does
             return Rejected(error)
-        namespace = self._namespace
-        call = Call(namespace.actor(self.id), "fetch", (), (request,), stub=self._state)
+        actor = self._known()
+        call = Call(actor, "fetch", (), (request,), None, None, self._state)
         frame = current_frame.get()
-        namespace.runtime.post.post(call, None if frame is None else frame.instance)
+        actor.runtime.post.post(call, None if frame is None else frame.instance)
         return RpcPromise(call)
 
     def __getattr__(self, name: str) -> Member:
-        found = self.__dict__[name] = member(self, (name,))
+        if name.startswith("_"):
+            return member(self, (name,))  # raises
+        found = self.__dict__[name] = Member(self, (name,))
         return found
+
+    def _known(self) -> "Actor":
+        actor = self._actor
+        if actor is None or actor.released:
+            actor = self._actor = self._namespace.actor(self.id)
+        return actor
 
     def _invoke(
         self, path: tuple[str, ...], args: tuple[Any, ...] | None, kwargs: dict[str, Any] | None
-    ) -> Any:
-        if self._state.error is not None:
-            return Rejected(self._state.error)
-        namespace = self._namespace
-        actor = namespace.actor(self.id)
-        call = Call(actor, "rpc", path, args, kwargs, stub=self._state)
+    ) -> Promise:
+        state = self._state
+        if state.error is not None:
+            return Rejected(state.error)
+        actor = self._known()
         frame = current_frame.get()
-        return namespace.runtime.post.send(call, home=None if frame is None else frame.instance)
+        return actor.runtime.post.send(
+            Call(actor, "rpc", path, args, kwargs, None, state),
+            home=None if frame is None else frame.instance,
+        )
 
     def _carried_(self) -> "DurableObjectStub":
         return DurableObjectStub(self._namespace, self.id)

@@ -1,21 +1,20 @@
 """When writes become durable: the writes of one tick, of any objects, together.
 
 In memory, and with durability "process", a commit is all there is. With "power" the tick's rows go
-to the journal first (`journal`), which is waited for once; then they are written to the objects'
-own files. Objects that use SQL wait for their own file, all of them at the same time.
+to the journal first (`journal`), which is waited for once; the objects' own files follow later
+(`backlog`). Objects that use SQL wait for their own file, all of them at the same time.
 """
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from dobook.errors import DobookError
 from dobook.gates import Commit
+from dobook.storage.backlog import Backlog
 from dobook.storage.connection import SqliteError
 from dobook.storage.journal import Entry, Journal
 from dobook.storage.store import Changes, ObjectStore
-
-SYNC_THREADS = 8
 
 
 class Committer:
@@ -26,6 +25,7 @@ class Committer:
         on_commit: Told of each store and the undo log of what it committed.
         on_failure: Told of each store whose commit failed, before anything waiting on it is let go.
         journal: Where writes become durable; None if nothing has to wait for the disk.
+        backlog: Where rows wait that are in the journal and not in their files.
     """
 
     def __init__(
@@ -34,16 +34,18 @@ class Committer:
         on_commit: Callable[[ObjectStore, dict[str, Any]], None],
         on_failure: Callable[[ObjectStore, BaseException], None],
         journal: Journal | None = None,
+        backlog: Backlog | None = None,
     ) -> None:
         self._call_soon = call_soon
         self._on_commit = on_commit
         self._on_failure = on_failure
         self._journal = journal
+        self._backlog = backlog or Backlog()
         self._group: Commit | None = None
         self._dirty: list[ObjectStore] = []
         self._journaled: dict[ObjectStore, None] = {}
         self._sealed: set[ObjectStore] = set()
-        self._threads: ThreadPoolExecutor | None = None
+        self._had_files: set[Path] = set()
 
     def add(self, store: ObjectStore, *, confirmed: bool) -> None:
         """Have `store` committed with this tick; `confirmed` shuts its output gate until then."""
@@ -97,7 +99,11 @@ class Committer:
                         store.sync()
                         entries.append(_entry(store, Changes([], None), seal=True))
             elif changes.rows or changes.alarm is not None:
-                entries.append(_entry(store, changes))
+                assert store.path is not None
+                new = store.path not in self._had_files and not store.path.exists()
+                if not new:
+                    self._had_files.add(store.path)
+                entries.append(_entry(store, changes, new=new))
                 self._journaled[store] = None
         if entries:
             try:
@@ -107,42 +113,46 @@ class Committer:
                     store.discard()
                     self._on_failure(store, error)
                 return
-        failed = [
-            (store, changes) for store, changes in work if not self._commit(store, changes)
-        ]
+        failed = []
+        for store, changes in work:
+            if store.is_open:
+                if not self._commit(store, changes):
+                    failed.append((store, changes))
+            else:
+                self._backlog.add(store.path, changes)
+                self._on_commit(store, store.committed())
         for store, changes in failed:
             if store not in self._sealed:
                 journal.append([_entry(store, store.present(changes))])
-        self._sync(store for store in alone if store.is_open)
-        if journal.full:
+        self._backlog.each(ObjectStore.sync, (store for store in alone if store.is_open))
+        if journal.full or self._backlog.full:
             self.checkpoint()
 
     def checkpoint(self) -> None:
-        """Have the disk take every object's file, and start the journal again."""
+        """Have the disk take every object's file, and start the journal again.
+
+        Raises:
+            StateDirectoryError: If a file cannot be written; the journal keeps its rows.
+        """
         if self._journal is None:
             return
-        self._sync(store for store in self._journaled if store.is_open)  # closing has synced
+        self._backlog.write_all()
+        # Closing a file has synced it.
+        self._backlog.each(ObjectStore.sync, (s for s in self._journaled if s.is_open))
         self._journaled.clear()
         self._sealed.clear()
+        self._had_files.clear()
         self._journal.restart()
 
-    def _sync(self, stores: Iterable[ObjectStore]) -> None:
-        waiting = list(stores)
-        if len(waiting) == 1:
-            waiting[0].sync()
-        elif waiting:
-            if self._threads is None:
-                self._threads = ThreadPoolExecutor(SYNC_THREADS, thread_name_prefix="dobook-sync")
-            list(self._threads.map(ObjectStore.sync, waiting))
-
     def close(self) -> None:
-        """Commit what is left and let the threads go."""
+        """Commit what is left and have the disk take it."""
         self.flush()
         self.checkpoint()
-        if self._threads is not None:
-            self._threads.shutdown()
 
 
-def _entry(store: ObjectStore, changes: Changes, *, seal: bool = False) -> Entry:
-    assert store.path is not None
-    return Entry(store.path.parent.name, store.path.stem, changes.rows, changes.alarm, seal)
+def _entry(
+    store: ObjectStore, changes: Changes, *, seal: bool = False, new: bool = False
+) -> Entry:
+    path = store.path
+    assert path is not None
+    return Entry(path.parent.name, path.stem, changes.rows, changes.alarm, seal, new)

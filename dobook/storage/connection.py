@@ -376,6 +376,22 @@ def blank_database(*statements: str) -> bytes:
     return bytes(blank)
 
 
+def new_database(blank: bytes, fill: Callable[[Any], None]) -> bytes:
+    """Return the bytes of a database made from a blank one.
+
+    Args:
+        blank: What it begins as, see `blank_database`.
+        fill: Called with something that has `execute` and `executemany`.
+    """
+    with contextlib.closing(sqlite3.connect(MEMORY, isolation_level=None)) as db:
+        # In memory there is no WAL: the mark is taken off for the while.
+        db.deserialize(blank[:18] + b"\x01\x01" + blank[20:])
+        fill(db)
+        image = bytearray(db.serialize())
+    image[18:20] = blank[18:20]
+    return bytes(image)
+
+
 def flush(fd: int) -> None:
     """Wait until the disk has a file's contents."""
     if hasattr(os, "fdatasync"):

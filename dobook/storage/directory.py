@@ -22,9 +22,10 @@ from typing import IO, Any
 
 from dobook.errors import StateDirectoryError
 from dobook.storage import schema
-from dobook.storage.connection import Connection, blank_database
+from dobook.storage.backlog import Backlog, sync_file, sync_folder, write_file
+from dobook.storage.connection import Connection
 from dobook.storage.journal import Entry, Journal, replay
-from dobook.storage.store import Changes, ObjectStore, write_rows
+from dobook.storage.store import Changes, ObjectStore, read_alarm
 
 OWN = ".dobook"
 METADATA = "metadata.sqlite"
@@ -74,6 +75,7 @@ class StateDirectory:
                     f"one knows {STATE_VERSION}). Upgrade dobook to open it."
                 )
             self.journal = Journal(own / "journal")
+            self.backlog = Backlog()
             self.was_clean = bool(self.meta("clean") in (None, 1))
             if not self.was_clean:
                 self.recovered = replay(self.journal.read(), self._apply)
@@ -89,16 +91,12 @@ class StateDirectory:
     def _apply(self, entry: Entry) -> None:
         """Write what the journal says of an object into its file."""
         file = self.file(entry.unique_key, entry.id)
-        file.parent.mkdir(exist_ok=True)
-        connection = Connection(file, blank=blank_database(*schema.TABLES))
-        try:
-            connection.begin()
-            for table in schema.TABLES:
-                connection.execute(table)
-            write_rows(connection, Changes(entry.rows, entry.alarm))
-            connection.commit()
-        finally:
-            connection.close()
+        if entry.new:  # the journal has all of it, the file perhaps half
+            for leftover in (file, Path(f"{file}-wal"), Path(f"{file}-shm")):
+                leftover.unlink(missing_ok=True)
+        if write_file(file, Changes(entry.rows, entry.alarm)):
+            sync_file(file)
+            sync_folder(file.parent)
 
     # ------------------------------------------------------------------ objects
 
@@ -226,18 +224,8 @@ class StateDirectory:
         self.set_meta(clean=1)
         self._state.close()
         self.journal.close()
+        self.backlog.close()
         self._lock.close()
-
-
-def read_alarm(connection: Connection) -> int | None:
-    """Return an object's alarm in ms since 1970, read from its database."""
-    exists = connection.execute(
-        "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_cf_METADATA'"
-    ).fetchone()
-    if exists is None:
-        return None
-    row = connection.execute(schema.GET_ALARM).fetchone()
-    return None if row is None or row[0] is None else int(row[0]) // schema.NS_PER_MS
 
 
 def _lock(file: Path, directory: Path) -> IO[str]:

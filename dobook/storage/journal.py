@@ -31,16 +31,17 @@ _ALARM: Final = struct.Struct("<bq")
 CHUNK_BYTES: Final = 1024 * 1024
 CHECKPOINT_BYTES: Final = 8 * 1024 * 1024
 _NOTHING: Final = -1
+ALARM_SET: Final = 1  # bits of an entry's flags
 SEAL: Final = 2
-NO_ALARM: Final = 0
-ALARM_SET: Final = 1
+NEW: Final = 4
 
 
 class Entry(NamedTuple):
     """What one object changed in one tick.
 
     `rows` are (key, stored bytes or None for deleted). `alarm` is absent (None) if it was not
-    changed, otherwise a tuple of the time in ns, or of None. `seal` voids what came before.
+    changed, otherwise a tuple of the time in ns, or of None. `seal` voids what came before. `new`
+    says that the object had no file at the last checkpoint, so that the journal has all of it.
     """
 
     unique_key: str
@@ -48,6 +49,7 @@ class Entry(NamedTuple):
     rows: list[tuple[str, bytes | None]]
     alarm: tuple[int | None] | None = None
     seal: bool = False
+    new: bool = False
 
 
 class Journal:
@@ -142,7 +144,7 @@ def replay(entries: Iterable[Entry], apply: Callable[[Entry], None]) -> int:
         key = (entry.unique_key, entry.id)
         before = left.get(key)
         if entry.seal or before is None:
-            left[key] = Entry(entry.unique_key, entry.id, list(entry.rows), entry.alarm)
+            left[key] = entry._replace(rows=list(entry.rows), seal=False)
             continue
         before.rows.extend(entry.rows)
         if entry.alarm is not None:
@@ -160,12 +162,13 @@ def _text(value: str) -> bytes:
 
 def _encode(entry: Entry) -> bytes:
     parts = [_text(entry.unique_key), _text(entry.id)]
-    flag, at_ns = NO_ALARM, 0
-    if entry.seal:
-        flag = SEAL
-    elif entry.alarm is not None:
-        flag, at_ns = ALARM_SET, _NOTHING if entry.alarm[0] is None else entry.alarm[0]
-    parts.append(_ALARM.pack(flag, at_ns))
+    flags = (SEAL if entry.seal else 0) | (NEW if entry.new else 0)
+    at_ns = _NOTHING
+    if entry.alarm is not None:
+        flags |= ALARM_SET
+        if entry.alarm[0] is not None:
+            at_ns = entry.alarm[0]
+    parts.append(_ALARM.pack(flags, at_ns))
     parts.append(_LENGTH.pack(len(entry.rows)))
     for key, value in entry.rows:
         parts.append(_text(key))
@@ -196,12 +199,12 @@ def _decode(payload: bytes) -> Iterator[Entry]:
 
     while position < len(payload):
         unique_key, identity = text(), text()
-        flag, at_ns = _ALARM.unpack_from(payload, position)
+        flags, at_ns = _ALARM.unpack_from(payload, position)
         position += _ALARM.size
         rows: list[tuple[str, bytes | None]] = []
         for _ in range(number()):
             key = text()
             length = number()
             rows.append((key, None if length == _NOTHING else data(length)))
-        alarm = (None if at_ns == _NOTHING else at_ns,) if flag == ALARM_SET else None
-        yield Entry(unique_key, identity, rows, alarm, flag == SEAL)
+        alarm = (None if at_ns == _NOTHING else at_ns,) if flags & ALARM_SET else None
+        yield Entry(unique_key, identity, rows, alarm, bool(flags & SEAL), bool(flags & NEW))

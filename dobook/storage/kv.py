@@ -222,7 +222,9 @@ class KV:
     def load_all(self, rows: Iterable[tuple[str, bytes]]) -> None:
         """Take in all rows of the source, which is not asked again."""
         self.source = None
-        self.rows = {key: Encoded(value) for key, value in rows}
+        self.rows = {
+            key: value if type(value) is Encoded else Encoded(value) for key, value in rows
+        }
         self._sorted = None
 
     def _load(self, key: str) -> Any:

@@ -20,6 +20,7 @@ from dobook.storage.connection import Connection, blank_database
 from dobook.storage.kv import ALARM, KV, MISSING
 
 if TYPE_CHECKING:
+    from dobook.storage.backlog import Backlog
     from dobook.storage.committer import Committer
 
 # Objects up to this size are read whole when they are first used, larger ones row by row.
@@ -44,10 +45,12 @@ class ObjectStore:
         committer: Who makes writes durable.
         unsafe_limits: Enforce only the engine's limits on SQL, not the hosted service's.
         power_safe: Whether the file is to survive a loss of power.
+        backlog: Where rows may wait that are not in the file yet.
         on_open: Told when the database is opened.
     """
 
     __slots__ = (
+        "_backlog",
         "_committer",
         "_connection",
         "_on_open",
@@ -69,6 +72,7 @@ class ObjectStore:
         *,
         unsafe_limits: bool = False,
         power_safe: bool = True,
+        backlog: "Backlog | None" = None,
         on_open: Callable[["ObjectStore"], None] | None = None,
     ) -> None:
         self.path = path
@@ -81,10 +85,11 @@ class ObjectStore:
         self.owner: Any = None  # whoever wants to find its way back from a store
         self._committer = committer
         self._power_safe = power_safe
+        self._backlog = backlog
         self._on_open = on_open
         self._connection: Connection | None = None
-        if path is not None and path.exists():
-            self._load()
+        if path is not None:
+            self._load(path)
 
     # ------------------------------------------------------------------ writing
 
@@ -190,6 +195,10 @@ class ObjectStore:
             write_rows(connection, changes or self.changes())
         if connection is not None and connection.in_transaction:
             connection.commit()
+        return self.committed()
+
+    def committed(self) -> dict[str, Any]:
+        """Note that the changes are safe; returns the undo log."""
         self.dirty = False
         return self.kv.committed()
 
@@ -207,11 +216,18 @@ class ObjectStore:
         """Return the object's database, opening it when needed."""
         connection = self._connection
         if connection is None:
-            if self.path is not None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
+            path = self.path
+            found = path is not None and path.exists()
+            if path is not None and not found:
+                path.parent.mkdir(parents=True, exist_ok=True)
             connection = self._connection = Connection(
-                self.path, blank=blank_database(*schema.TABLES), power_safe=self._power_safe
+                path, blank=blank_database(*schema.TABLES), power_safe=self._power_safe
             )
+            if found:
+                for table in schema.TABLES:  # the real engine makes them only when it needs them
+                    connection.execute(table)
+            if self._backlog is not None and self.path is not None:
+                self._backlog.write_with(connection)
             if self._on_open is not None:
                 self._on_open(self)
         return connection
@@ -264,25 +280,37 @@ class ObjectStore:
         bindings = (start,) if end is None else (start, end)
         yield from self.connection().execute(schema.range_query(end, reverse=reverse), bindings)
 
-    def _load(self) -> None:
-        connection = self.connection()
-        tables = {
-            name
-            for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-        }
-        if "_cf_METADATA" in tables:
-            row = connection.execute(schema.GET_ALARM).fetchone()
-            if row is not None and row[0] is not None:
-                self.kv.alarm_ms = int(row[0]) // schema.NS_PER_MS
-        if not {"_cf_KV", "_cf_METADATA"} <= tables:  # the real engine makes them when needed
-            connection.execute(schema.CREATE_KV)
-            connection.execute(schema.CREATE_METADATA)
-        if "_cf_KV" in tables:
-            (pages,) = connection.execute("PRAGMA page_count").fetchone()
-            if pages * 4096 <= WHOLE_LOAD_BYTES:
-                self.kv.load_all(connection.execute(schema.ALL))
-            else:
-                self.kv.source = self
+    def _load(self, path: Path) -> None:
+        kv = self.kv
+        if path.exists():
+            if path.stat().st_size > WHOLE_LOAD_BYTES:
+                kv.alarm_ms = read_alarm(self.connection())
+                kv.source = self
+                return
+            if self._backlog is None:
+                connection = self.connection()
+                kv.load_all(connection.execute(schema.ALL))
+                kv.alarm_ms = read_alarm(connection)
+            else:  # rows and alarm go through the journal, so the file need not stay open
+                connection = Connection(path)
+                try:
+                    if has_table(connection, "_cf_KV"):
+                        kv.load_all(connection.execute(schema.ALL))
+                    kv.alarm_ms = read_alarm(connection)
+                finally:
+                    connection.close()
+        pending = None if self._backlog is None else self._backlog.get(path)
+        if pending is not None:
+            rows = dict(kv.rows)
+            for key, value in pending.rows.items():
+                if value is None:
+                    rows.pop(key, None)
+                else:
+                    rows[key] = value
+            kv.load_all(rows.items())
+            if pending.alarm is not None:
+                (at_ns,) = pending.alarm
+                kv.alarm_ms = None if at_ns is None else at_ns // schema.NS_PER_MS
 
     def _user_objects(self) -> list[tuple[str, str]]:
         rows = self.connection().execute(
@@ -314,3 +342,21 @@ def write_rows(connection: Connection, changes: Changes) -> None:
         connection.executemany(schema.DELETE, deletes)
     if changes.alarm is not None:
         connection.execute(schema.PUT_ALARM, changes.alarm)
+
+
+def has_table(connection: Connection, name: str) -> bool:
+    """Return whether a database has a table."""
+    return (
+        connection.execute(
+            "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,)
+        ).fetchone()
+        is not None
+    )
+
+
+def read_alarm(connection: Connection) -> int | None:
+    """Return an object's alarm in ms since 1970, read from its database."""
+    if not has_table(connection, "_cf_METADATA"):
+        return None
+    row = connection.execute(schema.GET_ALARM).fetchone()
+    return None if row is None or row[0] is None else int(row[0]) // schema.NS_PER_MS

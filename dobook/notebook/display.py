@@ -1,0 +1,123 @@
+"""Cards: text and HTML from the same rows, all text escaped, light and dark alike.
+
+Styles are inline and take JupyterLab's colours with plain fallbacks: an output has to look right
+alone, in a committed notebook, in an exported page and where a front end strips style sheets.
+"""
+
+from dataclasses import dataclass
+from html import escape
+
+FONT = "var(--jp-ui-font-color1, inherit)"
+MUTED = "var(--jp-ui-font-color2, #767676)"
+LINE = "var(--jp-border-color1, rgba(128, 128, 128, 0.45))"
+ACCENT = "var(--jp-brand-color1, #1976d2)"
+MONO = "var(--jp-code-font-family, ui-monospace, monospace)"
+
+_BOX = f"border-left: 3px solid {ACCENT}; padding: 2px 0 2px 12px; margin: 2px 0; color: {FONT}"
+_TABLE = "border: 0; border-collapse: collapse; margin: 4px 0 0 0; table-layout: auto"
+_ROW = "background: transparent"
+_CELL = "border: 0; text-align: left; vertical-align: top; padding: 1px 16px 1px 0; max-width: none"
+_PRE = (
+    f"margin: 6px 0 0 0; padding: 0; border: 0; background: transparent; color: {FONT}; "
+    f"font-family: {MONO}; white-space: pre-wrap; overflow-wrap: anywhere"
+)
+
+
+def tag(name: str, content: str, style: str = "") -> str:
+    """Return an element; `content` is HTML already."""
+    return f'<{name} style="{style}">{content}</{name}>' if style else f"<{name}>{content}</{name}>"
+
+
+def box(*parts: str) -> str:
+    """Return the frame that all of dobook's outputs share."""
+    return tag("div", "".join(parts), _BOX)
+
+
+def heading(title: str, note: str = "") -> str:
+    """Return a card's first line, from plain text."""
+    aside = " " + tag("span", escape(note), f"color: {MUTED}") if note else ""
+    return tag("div", tag("b", escape(title)) + aside)
+
+
+def pre(text: str) -> str:
+    """Return text as it is, with its line breaks."""
+    return tag("pre", escape(text), _PRE)
+
+
+def rows_html(rows: "Rows", *, code: bool = False) -> str:
+    """Return rows of a label and a text as a table without lines."""
+    font = f"; font-family: {MONO}" if code else ""
+    lines = "".join(
+        tag(
+            "tr",
+            tag("td", escape(label), f"{_CELL}; color: {MUTED}; white-space: nowrap{font}")
+            + tag("td", escape(text).replace("\n", "<br>"), _CELL + font),
+            _ROW,
+        )
+        for label, text in rows
+    )
+    return tag("table", lines, _TABLE)
+
+
+def rows_text(rows: "Rows") -> str:
+    """Return rows of a label and a text, aligned."""
+    width = max((len(label) for label, _ in rows), default=0)
+    margin = "\n" + " " * (width + 4)
+    return "\n".join(
+        f"  {label:<{width}}  {text}".replace("\n", margin).rstrip() for label, text in rows
+    )
+
+
+Rows = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Card:
+    """What dobook says of one thing.
+
+    Attributes:
+        title: What it is.
+        rows: Label and text.
+        note: A few words beside the title.
+    """
+
+    title: str
+    rows: Rows
+    note: str = ""
+
+    def __repr__(self) -> str:
+        head = f"{self.title}  {self.note}".rstrip()
+        return "\n".join(filter(None, (head, rows_text(self.rows))))
+
+    def _repr_html_(self) -> str:
+        return box(heading(self.title, self.note), rows_html(self.rows) if self.rows else "")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Hint:
+    """One sentence beside an output."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        return tag("div", escape(self.text), f"color: {MUTED}; padding-left: 15px")
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    Example:
+        >>> count(1, "key"), count(2, "key"), count(0, "class")
+        ('1 key', '2 keys', '0 classes')
+    """
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number:,} {noun}{'es' if noun.endswith('s') else 's'}"
+
+
+def shorten(text: str, width: int = 80) -> str:
+    """Return a text cut to a width, with an ellipsis where it was cut."""
+    return text if len(text) <= width else text[: width - 1] + "…"

@@ -1,0 +1,60 @@
+"""`%load_ext dobook`: registers magics, completion and displays; nothing happens at import time."""
+
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import display
+
+from dobook.notebook import completion, formatters, nesting, tracebacks
+from dobook.notebook.magics import ALL, MagicsBase
+from dobook.notebook.session import Session
+
+_ATTRIBUTE = "_dobook_session"
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Open a session in a shell and show its card.
+
+    Args:
+        shell: The shell that `%load_ext dobook` was typed in.
+    """
+    if session_of(shell) is not None:
+        return
+    session = Session(shell)
+    setattr(shell, _ATTRIBUTE, session)
+    families = [family(shell, session) for family in ALL]
+    for family in families:
+        shell.register_magics(family)
+    session.undo += [
+        completion.install(shell, session, families),
+        formatters.install(shell, session),
+        tracebacks.install(shell),
+        nesting.install(),
+        _unregistering(shell, families),
+    ]
+    display(session.card())
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Close the session of a shell and take everything back that loading added."""
+    session = session_of(shell)
+    if session is not None:
+        delattr(shell, _ATTRIBUTE)
+        session.close()
+
+
+def session_of(shell: Any) -> Session | None:
+    """Return the session of a shell, None if dobook is not loaded there."""
+    return getattr(shell, _ATTRIBUTE, None)
+
+
+def _unregistering(shell: InteractiveShell, families: list[MagicsBase]) -> Any:
+    manager = shell.magics_manager
+
+    def undo() -> None:
+        for family in families:
+            for kind, names in family.magics.items():
+                for name in names:
+                    manager.magics[kind].pop(name, None)
+
+    return undo

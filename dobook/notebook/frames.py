@@ -1,0 +1,316 @@
+"""Snapshots and records as DataFrames: dtypes stated, the same columns also without rows.
+
+Times are `datetime64[ms, UTC]` on the runtime's clock, durations float64 in the unit that the
+column's name ends with. `.attrs` says which object a frame is of and at what time it was taken.
+"""
+
+import datetime as dt
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from dobook.clock import format_duration, format_time
+from dobook.codec import serialize
+from dobook.notebook.display import MUTED, count, shorten, tag
+from dobook.notebook.log import Asked
+from dobook.notebook.plots import window_picture
+from dobook.runtime.alarms import AlarmRun
+from dobook.runtime.snapshots import AlarmSnapshot, ObjectSnapshot
+from dobook.storage.store import ObjectStore
+
+TIME = "datetime64[ms, UTC]"
+ID_DIGITS = 12
+
+
+class Frame(pd.DataFrame):
+    """A DataFrame that says in a line above what it shows; everything made from it is plain."""
+
+    _internal_names = [*pd.DataFrame._internal_names, "_picture"]  # noqa: RUF012, SLF001 - pandas' own hook
+    _internal_names_set = set(_internal_names)  # noqa: RUF012
+    _picture = ""
+
+    @property
+    def _constructor(self) -> type[pd.DataFrame]:
+        return pd.DataFrame
+
+    def __repr__(self) -> str:
+        caption = self.attrs.get("caption", "")
+        return caption if self.empty else f"{caption}\n{super().__repr__()}"
+
+    def _repr_html_(self) -> str:
+        caption = tag("div", escape(self.attrs.get("caption", "")), f"color: {MUTED}")
+        table = "" if self.empty else super()._repr_html_() or ""  # type: ignore[operator]
+        return caption + self._picture + table
+
+
+def _frame(
+    columns: Mapping[str, str],
+    rows: Iterable[Sequence[Any]],
+    caption: str,
+    now_ms: int,
+    **attrs: Any,
+) -> Frame:
+    listed = list(rows)
+    data = {
+        name: _column([row[i] for row in listed], dtype)
+        for i, (name, dtype) in enumerate(columns.items())
+    }
+    frame = Frame(data)
+    frame.attrs.update(caption=caption, time=format_time(now_ms), **attrs)
+    return frame
+
+
+def _column(values: list[Any], dtype: str) -> "pd.Series[Any]":
+    if dtype == TIME:
+        times = [None if v is None else dt.datetime.fromtimestamp(v / 1000, dt.UTC) for v in values]
+        return pd.Series(pd.to_datetime(times, utc=True), dtype="datetime64[ns, UTC]").astype(TIME)
+    if dtype == "object":
+        series = pd.Series([None] * len(values), dtype=object)
+        for i, value in enumerate(values):
+            series.iat[i] = value  # lists and dicts are values here, not rows
+        return series
+    return pd.Series(values, dtype=dtype)  # type: ignore[call-overload,no-any-return]
+
+
+def storage_frame(store: ObjectStore | None, label: str, prefix: str, now_ms: int) -> Frame:
+    """Stored rows of an object, one each, ordered by key.
+
+    Index: range. Columns: key (string), value (object, the value as Python has it), type (string,
+    its Python type), bytes (Int64, the size of the stored value). No rows: same columns, empty.
+    `.attrs`: object, time.
+    """
+    found = {} if store is None else {k: v for k, v in _values(store) if k.startswith(prefix)}
+    rows = [(key, value, type_name(value), len(serialize(value))) for key, value in found.items()]
+    beginning = f" beginning {prefix!r}" if prefix else ""
+    if store is None:
+        caption = f"{label} has never been used: no keys"
+    else:
+        caption = f"{label}: {count(len(rows), 'key')}{beginning}"
+        if store.kv.alarm_ms is not None:
+            caption += f", alarm at {format_time(store.kv.alarm_ms)}"
+    columns = {"key": "string", "value": "object", "type": "string", "bytes": "Int64"}
+    return _frame(columns, rows, caption, now_ms, object=label)
+
+
+def _values(store: ObjectStore) -> Iterable[tuple[str, Any]]:
+    return store.kv.scan().items()
+
+
+def type_name(value: Any) -> str:
+    """Return a stored value's type as Python users call it.
+
+    Example:
+        >>> type_name(None), type_name([1]), type_name(True)
+        ('None', 'list', 'bool')
+    """
+    if value is None:
+        return "None"
+    if isinstance(value, dict):
+        return "dict"
+    return type(value).__name__
+
+
+def objects_frame(objects: Sequence[ObjectSnapshot], now_ms: int) -> Frame:
+    """Objects the runtime knows, one row each, by binding and in the order of first use.
+
+    Index: range. Columns: object (string, `BINDING/name`; the whole id where there is no name),
+    class (string), state (string: running, idle or evicted), keys (Int64), alarm (datetime64[ms,
+    UTC], missing without one), requests (Int64, events delivered), id (string, its first 12
+    digits). No objects: same columns, no rows. `.attrs`: time.
+    """
+    rows = [
+        (
+            f"{o.binding}/{o.name if o.name is not None else o.id}",
+            o.class_name,
+            o.state,
+            o.keys,
+            o.alarm_ms,
+            o.requests,
+            o.id[:ID_DIGITS] + "…",
+        )
+        for o in objects
+    ]
+    columns = {
+        "object": "string",
+        "class": "string",
+        "state": "string",
+        "keys": "Int64",
+        "alarm": TIME,
+        "requests": "Int64",
+        "id": "string",
+    }
+    living = sum(o.state != "evicted" for o in objects)
+    caption = f"{count(len(rows), 'object')}, {living} in memory" if rows else "no objects yet"
+    return _frame(columns, rows, caption, now_ms)
+
+
+def alarms_frame(alarms: Sequence[AlarmSnapshot], now_ms: int) -> Frame:
+    """Scheduled alarms, one row each, soonest first.
+
+    Index: range. Columns: object (string), due (datetime64[ms, UTC], the time that was set), runs
+    (datetime64[ms, UTC], the next run; later than due while it is retried), in_s (float64, seconds
+    from now to that run), attempt (Int64, 0 before the first run). No alarms: same columns, no
+    rows. `.attrs`: time.
+    """
+    rows = [(a.object, a.due_ms, a.runs_ms, (a.runs_ms - now_ms) / 1000, a.attempt) for a in alarms]
+    columns = {
+        "object": "string",
+        "due": TIME,
+        "runs": TIME,
+        "in_s": "float64",
+        "attempt": "Int64",
+    }
+    caption = "no alarms are set"
+    if alarms:
+        soon = format_duration(alarms[0].runs_ms - now_ms)
+        caption = f"{count(len(alarms), 'alarm')}, the next in {soon}"
+    return _frame(columns, rows, caption, now_ms)
+
+
+def runs_frame(runs: Sequence[AlarmRun], from_ms: int, to_ms: int, note: str = "") -> Frame:
+    """Alarm handlers that ran while time passed, one row each, in the order they ran.
+
+    Index: range. Columns: object (string), ran (datetime64[ms, UTC]), scheduled (datetime64[ms,
+    UTC], the time that was set), attempt (Int64, 0 for the first run), outcome (string: ok, error,
+    gave up, cancelled), error (string, empty if none), retry_at (datetime64[ms, UTC], missing if
+    it is not tried again). Nothing ran: same columns, no rows. `.attrs`: from, time (the end).
+
+    Args:
+        runs: What ran.
+        from_ms: Where the clock stood before, in ms since 1970.
+        to_ms: Where it stands now.
+        note: What else there is to say, for the caption.
+    """
+    rows = [
+        (r.object, r.ran_ms, r.scheduled_ms, r.attempt, r.outcome, r.error, r.retry_ms)
+        for r in runs
+    ]
+    columns = {
+        "object": "string",
+        "ran": TIME,
+        "scheduled": TIME,
+        "attempt": "Int64",
+        "outcome": "string",
+        "error": "string",
+        "retry_at": TIME,
+    }
+    ran = f"{count(len(rows), 'alarm')} ran" if rows else "no alarm ran"
+    caption = f"{format_time(from_ms)} → {format_time(to_ms)} ({format_duration(to_ms - from_ms)})"
+    attrs = {"from": format_time(from_ms)}
+    return _frame(columns, rows, f"{caption}: {ran}{note}", to_ms, **attrs)
+
+
+def requests_frame(asked: Sequence[Asked], now_ms: int) -> Frame:
+    """Requests and calls since the runtime began, one row each, oldest first.
+
+    Index: range. Columns: at (datetime64[ms, UTC]), object (string, "worker" for the Worker),
+    method (string, the HTTP method or rpc), path (string; for rpc the call), status (Int64,
+    missing for rpc), took_ms (float64, virtual; missing while under way), error (string, empty if
+    none). Nothing asked: same columns, no rows. `.attrs`: time.
+    """
+    rows = [
+        (
+            a.at_ms,
+            a.object,
+            a.method,
+            shorten(a.path),
+            a.status,
+            math.nan if a.answered_ms is None else float(a.answered_ms - a.at_ms),
+            a.error,
+        )
+        for a in asked
+    ]
+    columns = {
+        "at": TIME,
+        "object": "string",
+        "method": "string",
+        "path": "string",
+        "status": "Int64",
+        "took_ms": "float64",
+        "error": "string",
+    }
+    caption = count(len(rows), "request") if rows else "nothing has been asked yet"
+    return _frame(columns, rows, caption, now_ms)
+
+
+def answers_frame(answers: Sequence[Mapping[str, Any]], label: str, now_ms: int) -> Frame:
+    """Answers to a repeated request, one row each, in the order they were sent.
+
+    Index: range. Columns: sent (datetime64[ms, UTC]), status (Int64, missing if it failed),
+    retry_after (string, the header of that name, missing without one), body (string, its first 80
+    characters), took_ms (float64, virtual), error (string, empty if none). `.attrs`: object, time.
+    """
+    columns = {
+        "sent": TIME,
+        "status": "Int64",
+        "retry_after": "string",
+        "body": "string",
+        "took_ms": "float64",
+        "error": "string",
+    }
+    rows = [tuple(a[name] for name in columns) for a in answers]
+    good = sum(a["status"] is not None and a["status"] < 400 for a in answers)
+    caption = f"{label}: {good} of {count(len(rows), 'request')} answered with a status below 400"
+    return _frame(columns, rows, caption, now_ms, object=label)
+
+
+def sql_frame(columns: Sequence[str], rows: Sequence[Sequence[Any]], label: str, ms: int) -> Frame:
+    """Rows of a query, one each, in the order SQLite gave them.
+
+    Index: range. Columns: the query's own (object, the values as SQLite has them; repeated names
+    get a number). No rows: same columns, no rows. `.attrs`: object, time.
+    """
+    seen: dict[str, int] = {}
+    names = []
+    for name in columns:
+        seen[name] = seen.get(name, 0) + 1
+        names.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+    caption = f"{label}: {count(len(rows), 'row')}"
+    return _frame(dict.fromkeys(names, "object"), rows, caption, ms, object=label)
+
+
+def window_frame(hits_ms: Sequence[int], label: str, window_ms: int, limit: int, ms: int) -> Frame:
+    """Hits inside a rate limiter's sliding window, one row each, oldest first.
+
+    A hit counts while it is younger than the window, and is free again when it is as old.
+
+    Index: range. Columns: hit (datetime64[ms, UTC]), age_s (float64), frees (datetime64[ms, UTC]),
+    frees_in_s (float64). No hits: same columns, no rows. `.attrs`: object, time, limit, window_s,
+    used, remaining, retry_after (whole seconds until one more is allowed, 0 if it is now).
+
+    Args:
+        hits_ms: When each hit was, in ms since 1970, in any order.
+        label: The object.
+        window_ms: The window's length.
+        limit: How many hits a window may have.
+        ms: Now, in ms since 1970.
+    """
+    counted = sorted(hit for hit in hits_ms if hit > ms - window_ms)
+    rows = [
+        (hit, (ms - hit) / 1000, hit + window_ms, (hit + window_ms - ms) / 1000) for hit in counted
+    ]
+    remaining = max(limit - len(counted), 0)
+    # One more is allowed when so many have left that fewer than the limit stay.
+    freeing = counted[len(counted) - limit] if len(counted) >= limit else None
+    retry_after = 0 if freeing is None else math.ceil((freeing + window_ms - ms) / 1000)
+    caption = f"{label}: {len(counted)} of {limit} used in {format_duration(window_ms)}, " + (
+        f"{remaining} remaining" if remaining else f"none remaining, retry after {retry_after} s"
+    )
+    columns = {"hit": TIME, "age_s": "float64", "frees": TIME, "frees_in_s": "float64"}
+    frame = _frame(
+        columns,
+        rows,
+        caption,
+        ms,
+        object=label,
+        limit=limit,
+        window_s=window_ms / 1000,
+        used=len(counted),
+        remaining=remaining,
+        retry_after=retry_after,
+    )
+    frame._picture = window_picture(counted, window_ms, limit, ms)
+    return frame

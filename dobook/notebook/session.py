@@ -1,0 +1,284 @@
+"""One notebook's session: its runtime, the classes its cells have defined, what was asked."""
+
+import atexit
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from dobook.clock import DEFAULT_START_MS, format_duration, format_time
+from dobook.errors import DobookError, UnknownNameError, UsageError
+from dobook.notebook.definitions import Definition
+from dobook.notebook.display import Card, count
+from dobook.notebook.log import RequestLog
+from dobook.runtime.namespace import DurableObjectNamespace
+from dobook.runtime.runtime import Durability, Runtime
+from dobook.runtime.stub import DurableObjectStub
+from dobook.storage.store import ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a session opens its runtime; see `dobook.Runtime` for what each means."""
+
+    path: Path | None = None
+    seed: int = 0
+    start: str | int = DEFAULT_START_MS
+    durability: Durability = "power"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An object that a magic's line names.
+
+    Attributes:
+        label: `BINDING/name`, as it was written.
+        namespace: Its class.
+        stub: Its stub.
+    """
+
+    label: str
+    namespace: DurableObjectNamespace
+    stub: DurableObjectStub
+
+
+class Session:
+    """What `%load_ext dobook` opens. The notebook has its `runtime` and `env` as variables.
+
+    Attributes:
+        runtime: The runtime in use; another one after `%dobook reset` or `%dobook --state`.
+        definitions: The classes of objects, by the name they are deployed under.
+        worker: The entry Worker, if a cell has defined one.
+        migrations: What the configuration of a deployment would list, oldest first.
+        undo: What unloading has to call.
+    """
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self.shell = shell
+        self.settings = Settings()
+        self.definitions: dict[str, Definition] = {}
+        self.worker: Definition | None = None
+        self.migrations: list[dict[str, Any]] = []
+        self.undo: list[Callable[[], None]] = []
+        self.log = RequestLog()
+        self.runtime: Runtime
+        self._take(self._open(self.settings))
+        atexit.register(self._close_runtime)
+
+    # ------------------------------------------------------------------ the runtime
+
+    def reopen(self, settings: Settings) -> None:
+        """Close the runtime and open another one, with the classes defined so far.
+
+        Raises:
+            StateDirectoryError: If the directory is in use; the old runtime goes on then.
+            UsageError: If a setting cannot be used.
+        """
+        old, same = self.runtime, settings.path is not None and settings.path == self.runtime.path
+        if same:
+            old.close()  # it holds the lock
+        try:
+            runtime = self._open(settings)
+        except DobookError:
+            if same:
+                self._take(self._open(self.settings))
+            raise
+        old.close()
+        self.settings = settings
+        self._take(runtime)
+
+    def reset(self) -> None:
+        """Begin again with empty storage and the clock at its start; the classes stay.
+
+        Raises:
+            UsageError: If the state is on disk: deleting it is the user's to decide.
+        """
+        if self.settings.path is not None:
+            raise UsageError(
+                f"the state is kept in {self.settings.path}. Delete that directory yourself, or "
+                "go on in memory with: %dobook --state memory"
+            )
+        self.reopen(self.settings)
+
+    def _open(self, settings: Settings) -> Runtime:
+        return Runtime(**{f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)})
+
+    def _take(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.log = RequestLog()
+        runtime.observers.add(self.log)
+        for definition in self.definitions.values():
+            self._register(definition)
+        if self.worker is not None:
+            runtime.serve_worker(self.worker.cls)
+        self.shell.push({"runtime": runtime, "env": runtime.env}, interactive=False)
+
+    def close(self) -> None:
+        """Close the runtime and take back what was installed."""
+        for undo in reversed(self.undo):
+            undo()
+        self.undo.clear()
+        self._close_runtime()
+        atexit.unregister(self._close_runtime)
+
+    def _close_runtime(self) -> None:
+        self.runtime.close()
+
+    # ------------------------------------------------------------------ classes
+
+    def define(self, definition: Definition) -> Card:
+        """Register a class of objects, or replace it; returns its card.
+
+        Raises:
+            UsageError: If the class exists with the other kind of storage.
+        """
+        name = definition.class_name
+        old = self.definitions.get(name)
+        known = next((n for n in self.runtime.namespaces if n.class_name == name), None)
+        kept_storage = old.storage if old is not None else "sqlite"
+        definition = dataclasses.replace(
+            definition,
+            binding=definition.binding or (known.binding if known is not None else ""),
+            storage=definition.storage or kept_storage,
+        )
+        before = [o for o in self.runtime.objects() if known and o.binding == known.binding]
+        namespace = self._register(definition)
+        definition = dataclasses.replace(definition, binding=namespace.binding)
+        self.definitions[name] = definition
+        if old is None:
+            kind = "new_sqlite_classes" if definition.storage == "sqlite" else "new_classes"
+            self.migrations.append({"tag": f"v{len(self.migrations) + 1}", kind: [name]})
+        kv = "key-value, declared with new_classes"
+        rows = [
+            ("binding", f"env.{definition.binding}"),
+            ("storage", "SQLite and key-value" if definition.storage == "sqlite" else kv),
+            ("handlers", ", ".join(definition.handlers) or "none"),
+            ("methods", ", ".join(definition.methods) or "none"),
+        ]
+        if old is not None:
+            running = sum(o.state != "evicted" for o in before)
+            alarms = sum(o.alarm_ms is not None for o in before)
+            rows.append(("new code", definition.changes_since(old)))
+            rows.append(
+                (
+                    "kept",
+                    f"storage of {count(len(before), 'object')}, {count(alarms, 'alarm')}; "
+                    f"{count(running, 'instance')} restarted",
+                )
+            )
+        migration = next(m for m in self.migrations if name in m.get(_kind(definition), []))
+        rows.append(("migration", f"{migration['tag']}: {_kind(definition)}"))
+        note = "durable object" if old is None else "durable object, redefined"
+        return Card(name, tuple(rows), note)
+
+    def _register(self, definition: Definition) -> DurableObjectNamespace:
+        return self.runtime.register(
+            definition.cls,
+            definition.binding or None,
+            name=definition.class_name,
+            sqlite=definition.storage == "sqlite",
+        )
+
+    def define_worker(self, definition: Definition) -> Card:
+        """Make a class the Worker that answers requests; returns its card."""
+        old, self.worker = self.worker, definition
+        self.runtime.serve_worker(definition.cls)
+        names = self.runtime.env.names()
+        rows = [
+            ("handlers", ", ".join(definition.handlers) or "none"),
+            ("env", ", ".join(names) or "no bindings"),
+        ]
+        if old is not None:
+            rows.append(("new code", definition.changes_since(old)))
+        return Card(definition.class_name, tuple(rows), "Worker, answers %request METHOD /path")
+
+    # ------------------------------------------------------------------ objects
+
+    def target(self, text: str) -> Target:
+        """Return the object that a line names: `BINDING/name`, or `BINDING/` and an id.
+
+        Raises:
+            UnknownNameError: If there is no such binding; the message names the nearest.
+            UsageError: If no object is named.
+        """
+        binding = text.partition("/")[0]
+        if not self.definitions and not self.runtime.namespaces:
+            raise UsageError(
+                f"there is no class behind {binding!r} yet. Define one with %%durable_object."
+            )
+        known = {n.binding: n for n in self.runtime.namespaces}
+        if binding not in known:
+            raise UnknownNameError("binding", binding, known)
+        return Target(text, known[binding], self.runtime.stub(text))
+
+    def store(self, target: Target) -> ObjectStore | None:
+        """Return an object's storage to look at, None if nothing of the object exists yet.
+
+        What has been begun and needs no time is finished first.
+        """
+        runtime = self.runtime
+        runtime.settle()
+        actors, identity = target.namespace.actors, target.stub.id.toString()
+        known = identity in actors
+        if not known and runtime.path is None:
+            return None
+        store = runtime.actor_of(target.stub).store
+        if not known and (store.path is None or not store.path.exists()):
+            del actors[identity]  # looking at an object must not make it
+            return None
+        return store
+
+    def labels(self) -> list[str]:
+        """Return `BINDING/name` of the objects the runtime knows."""
+        return [f"{o.binding}/{o.name or o.id}" for o in self.runtime.objects()]
+
+    # ------------------------------------------------------------------ cards
+
+    def card(self, *, full: bool = False) -> Card:
+        """Return the card of the session.
+
+        Args:
+            full: Also show classes, objects, alarms and the Worker.
+        """
+        runtime = self.runtime
+        rows = [
+            ("state", where(runtime)),
+            ("clock", f"{format_time(runtime.clock.now_ms)} UTC, virtual: moves when told to"),
+            ("seed", str(runtime.seed)),
+        ]
+        if full:
+            rows += self._contents()
+        rows.append(("help", "%dobook help lists the magics; %request? explains one"))
+        return Card("dobook", tuple(rows), "a Durable Objects runtime in this notebook")
+
+    def _contents(self) -> list[tuple[str, str]]:
+        runtime = self.runtime
+        runtime.settle()
+        classes = [f"{n.binding} ({n.class_name})" for n in runtime.namespaces]
+        objects, alarms = runtime.objects(), runtime.scheduled_alarms()
+        living = sum(o.state != "evicted" for o in objects)
+        due = ""
+        if alarms:
+            in_ms = alarms[0].runs_ms - runtime.clock.now_ms
+            due = f"; next {alarms[0].object} in {format_duration(in_ms)}"
+        return [
+            ("classes", ", ".join(classes) or "none yet; define one with %%durable_object"),
+            ("objects", f"{len(objects):,}, {living:,} in memory"),
+            ("alarms", f"{len(alarms):,}{due}"),
+            ("worker", self.worker.class_name if self.worker else "none"),
+        ]
+
+
+def _kind(definition: Definition) -> str:
+    return "new_sqlite_classes" if definition.storage == "sqlite" else "new_classes"
+
+
+def where(runtime: Runtime) -> str:
+    """Return where a runtime's state lives, as people read it."""
+    if runtime.path is None:
+        return "in memory, gone with the kernel"
+    wait = "the disk" if runtime.durability == "power" else "the operating system"
+    return f"{runtime.path}, answers wait for {wait}"

@@ -1,0 +1,165 @@
+"""Rows that are safe in the journal and not yet in their objects' files.
+
+With durability "power" the journal is what an answer waits for, so an object's own file can be
+written later: at a checkpoint, when SQL needs it, or when the directory is closed. An object that
+is changed a thousand times is then written once, and one that has no file yet gets it whole, in
+one write, without a journal of its own.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from dobook.storage import schema
+from dobook.storage.connection import Connection, blank_database, flush, new_database
+from dobook.storage.store import Changes, write_rows
+
+SYNC_THREADS = 8
+MAX_OBJECTS = 10_000  # that may wait; each costs a file when its turn comes
+
+
+class Pending:
+    """What waits to be written to one object's file.
+
+    `new` says that there was no file at the last checkpoint.
+    """
+
+    __slots__ = ("alarm", "new", "rows")
+
+    def __init__(self, *, new: bool) -> None:
+        self.rows: dict[str, bytes | None] = {}
+        self.alarm: tuple[int | None] | None = None
+        self.new = new
+
+    def add(self, changes: Changes) -> None:
+        """Take in later changes."""
+        self.rows.update(changes.rows)
+        if changes.alarm is not None:
+            self.alarm = changes.alarm
+
+    def changes(self) -> Changes:
+        """Return everything that waits."""
+        return Changes(list(self.rows.items()), self.alarm)
+
+
+class Backlog:
+    """The objects of a state directory whose files are behind."""
+
+    def __init__(self) -> None:
+        self._pending: dict[Path, Pending] = {}
+        self._threads: ThreadPoolExecutor | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time for a checkpoint."""
+        return len(self._pending) >= MAX_OBJECTS
+
+    def add(self, path: Path, changes: Changes) -> Pending:
+        """Have changes written to a file later."""
+        pending = self._pending.get(path)
+        if pending is None:
+            pending = self._pending[path] = Pending(new=not path.exists())
+        pending.add(changes)
+        return pending
+
+    def get(self, path: Path) -> Pending | None:
+        """Return what waits for a file, None if nothing does."""
+        return self._pending.get(path)
+
+    def write_with(self, connection: Connection) -> None:
+        """Write what waits for a file that has just been opened."""
+        assert connection.path is not None
+        pending = self._pending.get(connection.path)
+        if pending is not None:
+            connection.begin()
+            write_rows(connection, pending.changes())
+            connection.commit()
+            del self._pending[connection.path]
+
+    def write_all(self) -> None:
+        """Write every file and wait for the disk.
+
+        Raises:
+            StateDirectoryError: If a file cannot be written; the others are, and what was not
+                written still waits.
+        """
+        fresh: list[Path] = []
+        folders: dict[Path, None] = {}
+        try:
+            for path, pending in list(self._pending.items()):
+                folders[path.parent] = None
+                if write_file(path, pending.changes()):
+                    fresh.append(path)
+                del self._pending[path]
+        finally:
+            self.each(sync_file, fresh)
+            self.each(sync_folder, folders)
+
+    def each(self, work: Callable[[Any], None], items: Iterable[Any]) -> None:
+        """Do something that waits for the disk to each of the items, several at a time."""
+        waiting = list(items)
+        if len(waiting) == 1:
+            work(waiting[0])
+        elif waiting:
+            if self._threads is None:
+                self._threads = ThreadPoolExecutor(SYNC_THREADS, thread_name_prefix="dobook-sync")
+            list(self._threads.map(work, waiting))
+
+    def paths(self) -> Iterator[Path]:
+        """Yield the files that are behind."""
+        yield from self._pending
+
+    def close(self) -> None:
+        """Let the threads go."""
+        if self._threads is not None:
+            self._threads.shutdown()
+
+
+def write_file(path: Path, changes: Changes) -> bool:
+    """Write changes to a file, making it whole if there is none.
+
+    Returns:
+        Whether the file was made; then it still has to be synced.
+    """
+    blank = blank_database(*schema.TABLES)
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image = new_database(blank, lambda connection: write_rows(connection, changes))
+        beside = path.with_suffix(".new")
+        beside.write_bytes(image)
+        beside.replace(path)  # never half a file
+        return True
+    connection = Connection(path, blank=blank)
+    try:
+        connection.begin()
+        for table in schema.TABLES:
+            connection.execute(table)
+        write_rows(connection, changes)
+        connection.commit()
+    finally:
+        connection.close()
+    return False
+
+
+def sync_file(path: Path) -> None:
+    """Wait until the disk has a file."""
+    fd = os.open(path, os.O_RDWR)
+    try:
+        flush(fd)
+    finally:
+        os.close(fd)
+
+
+def sync_folder(path: Path) -> None:
+    """Wait until the disk has the names in a folder."""
+    if os.name == "nt":
+        return
+    with contextlib.suppress(FileNotFoundError):
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)

@@ -1,0 +1,15 @@
+"""The chat room of W9 and W9net; importing it fails while dobook has no WebSockets."""
+
+from js import WebSocketPair
+from workers import DurableObject, Response
+
+
+class Room(DurableObject):
+    async def fetch(self, request):
+        client, server = WebSocketPair.new().object_values()
+        self.ctx.acceptWebSocket(server)
+        return Response(None, status=101, web_socket=client)
+
+    async def webSocketMessage(self, ws, message):
+        for peer in self.ctx.getWebSockets():
+            peer.send(message)

@@ -107,8 +107,9 @@ class CriticalSection(InputGate):
 
 
 def open_gate(gate: InputGate) -> InputGate:
-    """Return the gate that counts for code started inside `gate`: its own or, once the section
-    has ended, the nearest enclosing one that has not.
+    """Return the gate that counts for code started inside `gate`.
+
+    That is `gate` itself or, once its section has ended, the nearest enclosing one that has not.
     """
     while isinstance(gate, CriticalSection) and gate.ended:
         gate = gate.parent

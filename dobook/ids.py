@@ -32,7 +32,7 @@ class DurableObjectId:
         self._hex = hex_digits
         self.name = name
 
-    def toString(self) -> str:  # noqa: N802 - the platform's spelling
+    def toString(self) -> str:
         """Return the id as 64 lower-case hex digits."""
         return self._hex
 
@@ -47,7 +47,7 @@ class DurableObjectId:
                 "Failed to execute 'equals' on 'DurableObjectId': parameter 1 is not of type "
                 "'DurableObjectId'."
             )
-        return self._hex == other._hex
+        return self == other
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, DurableObjectId) and self._hex == other._hex
@@ -74,7 +74,7 @@ class IdFactory:
     def __init__(self, unique_key: str, rng: random.Random | None = None) -> None:
         self.unique_key = unique_key
         self._key = hashlib.sha256(unique_key.encode()).digest()
-        self._rng = rng or random.Random()  # noqa: S311
+        self._rng = rng or random.Random()
         self._hex_of_name = lru_cache(maxsize=4096)(self._derive)
 
     def from_name(self, name: str) -> DurableObjectId:
@@ -97,7 +97,7 @@ class IdFactory:
             PlatformTypeError: If the text is not 64 hex digits or not an id of this class.
         """
         malformed = PlatformTypeError("Invalid Durable Object ID: must be 64 hex digits")
-        if not isinstance(text, str) or len(text) != 64 or not text.isascii():
+        if len(text := str(text)) != 64 or not text.isascii():
             raise malformed
         try:
             raw = bytes.fromhex(text)

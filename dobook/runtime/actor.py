@@ -53,6 +53,8 @@ class Actor:
 
     def deliver(self, call: Call) -> None:
         """Hand an event to the object, making its instance if there is none."""
+        if self.runtime.observers.active:
+            self._observe(call)
         instance = self.instance
         if instance is None:
             instance = self._start(call)
@@ -60,6 +62,23 @@ class Actor:
                 return
         self.requests += 1
         instance.enter(call)
+
+    def _observe(self, call: Call) -> None:
+        """Report a request or call now, and its answer when there is one."""
+        if call.kind not in ("fetch", "rpc"):
+            return
+        observers = self.runtime.observers
+        seq = observers.emit(self.label, call.kind, **call.described())
+        before = call.on_done
+
+        def over(done: Call) -> None:
+            error = "" if done.error is None else f"{type(done.error).__name__}: {done.error}"
+            status = getattr(done.value, "status", None) if call.kind == "fetch" else None
+            observers.emit(self.label, "answer", cause=seq, status=status, error=error)
+            if before is not None:
+                before(done)
+
+        call.on_done = over
 
     def _start(self, call: Call) -> Instance | None:
         instance = self.instance = Instance(self)

@@ -36,9 +36,9 @@ class AlarmInvocationInfo:
         scheduledTime: When it was set to run, in ms since 1970.
     """
 
-    isRetry: bool  # noqa: N815
-    retryCount: int  # noqa: N815
-    scheduledTime: int  # noqa: N815
+    isRetry: bool
+    retryCount: int
+    scheduledTime: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from dobook.runtime.instance import Instance
     from dobook.runtime.runtime import Runtime
 
-_enter_task = tasks._enter_task  # type: ignore[attr-defined]  # documented for task implementers
-_leave_task = tasks._leave_task  # type: ignore[attr-defined]
+_enter_task: Callable[[Any, Any], None] = tasks._enter_task  # documented for task implementers
+_leave_task: Callable[[Any, Any], None] = tasks._leave_task  # documented for task implementers
 
 
 class Call:
@@ -332,7 +332,9 @@ def deliver_response(call: Call, value: Any) -> Response | None:
     request = call.args[0]
     onward = request._next_hop(value, call.hops)
     if onward is None:
-        return value._delivered(request.url, head=request.method == "HEAD", redirected=call.hops > 0)
+        return value._delivered(
+            request.url, head=request.method == "HEAD", redirected=call.hops > 0
+        )
     following = Call(call.actor, "fetch", (), (onward,), stub=call.stub)
     following.hops = call.hops + 1
     following.on_done = lambda done: call.settle(done.value, done.error)

@@ -37,7 +37,7 @@ class DurableObjectState:
         self.storage = DurableObjectStorage(instance)
         self.props: dict[str, Any] = {}
 
-    def blockConcurrencyWhile(self, callback: Callable[[], Any]) -> SectionPromise:  # noqa: N802
+    def blockConcurrencyWhile(self, callback: Callable[[], Any]) -> SectionPromise:
         """Run a function while no other event is delivered to the object.
 
         Args:
@@ -64,7 +64,7 @@ class DurableObjectState:
         self._check()
         return SectionPromise(Section(self._instance, callback, breaks=True))
 
-    def waitUntil(self, promise: Any) -> None:  # noqa: N802
+    def waitUntil(self, promise: Any) -> None:
         """Keep the object in memory until `promise` is done; its errors are only logged."""
         self._check()
         self._instance.wait_until(promise)

@@ -170,7 +170,7 @@ class Driver:
                 call.waiter().add_done_callback(self._stop)
             try:
                 self.turn()
-            except BaseException as error:  # noqa: BLE001 - it belongs to whoever awaits
+            except BaseException as error:
                 for _, future, _ in pending:
                     if not future.done():
                         future.set_exception(_as_exception(error))

@@ -32,9 +32,11 @@ class Home(Protocol):
         path: tuple[str, ...],
         args: tuple[Any, ...] | None,
         kwargs: dict[str, Any] | None,
-    ) -> Any: ...
+    ) -> Any:
+        """Call what `path` leads to from `target`, or read it if there are no arguments."""
 
-    def refuse(self, error: BaseException) -> Any: ...
+    def refuse(self, error: BaseException) -> Any:
+        """Return a promise that fails."""
 
 
 class DurableObjectAbort(BaseException):
@@ -53,7 +55,7 @@ class Instance:
         self.dead: BaseException | None = None
         self.calls: set[Call] = set()
         self.tasks: set[asyncio.Task[Any]] = set()
-        self.background = 0  # waitUntil() work under way
+        self.background: int = 0  # waitUntil() work under way
         self.idle_since = 0.0  # seconds of the loop
         self.sockets: list[Any] = []  # accepted without hibernation
         self.object: Any = None

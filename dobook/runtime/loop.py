@@ -8,6 +8,8 @@ Time is a float of seconds since the runtime's start, on a grid of a microsecond
 delays compare equal; everything outside this file counts integer milliseconds since 1970.
 """
 
+# ruff: noqa: D102 - the undocumented methods are those of asyncio and selectors
+
 import asyncio
 import contextlib
 import datetime as dt
@@ -140,7 +142,7 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
         """Return when the next timer that has not been cancelled is due, None if there is none."""
         scheduled: list[Any] = self._scheduled  # type: ignore[attr-defined]
         while scheduled and scheduled[0]._cancelled:
-            self._timer_cancelled_count -= 1
+            self._timer_cancelled_count -= 1  # type: ignore[attr-defined]
             heapq.heappop(scheduled)._scheduled = False
         return scheduled[0]._when if scheduled else None
 
@@ -167,7 +169,7 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
 
     # ------------------------------------------------------------------ asyncio's hooks
 
-    def call_later(
+    def call_later(  # type: ignore[override]
         self,
         delay: float,
         callback: Callable[..., object],
@@ -176,21 +178,21 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
     ) -> asyncio.TimerHandle:
         return self.call_at(self.time() + delay, callback, *args, context=context)
 
-    def call_at(
+    def call_at(  # type: ignore[override]
         self,
         when: float,
         callback: Callable[..., object],
         *args: Any,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
-        self._check_closed()
+        self._check_closed()  # type: ignore[attr-defined]
         seq = next(self._sequence)
         timer = Timer(seq, round(when, GRID), callback, args, self, context)
         heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
         timer._scheduled = True  # type: ignore[attr-defined]
         return timer
 
-    def call_soon_threadsafe(
+    def call_soon_threadsafe(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
         self.woken = True
@@ -205,7 +207,9 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
         finally:
             self.in_flight -= 1
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Any, func: Callable[..., Any], *args: Any
+    ) -> Any:
         future = super().run_in_executor(executor, func, *args)
         self.in_flight += 1
         future.add_done_callback(self._landed)

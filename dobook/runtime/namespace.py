@@ -59,11 +59,11 @@ class DurableObjectNamespace:
 
     # ------------------------------------------------------------------ the platform's methods
 
-    def idFromName(self, name: str) -> DurableObjectId:  # noqa: N802
+    def idFromName(self, name: str) -> DurableObjectId:
         """Return the id of the object with a name."""
         return self._ids.from_name(name)
 
-    def idFromString(self, id: str) -> DurableObjectId:  # noqa: N802, A002
+    def idFromString(self, id: str) -> DurableObjectId:  # noqa: A002
         """Return the id that `id.toString()` wrote.
 
         Raises:
@@ -73,13 +73,13 @@ class DurableObjectNamespace:
 
     def newUniqueId(
         self, options: Any = None, *, jurisdiction: str | None = None
-    ) -> DurableObjectId:  # noqa: N802
+    ) -> DurableObjectId:
         """Return the id of an object that has no name."""
         if isinstance(options, Mapping):
             jurisdiction = options.get("jurisdiction", jurisdiction)
         return self._ids.unique(jurisdiction)
 
-    def get(self, id: DurableObjectId, options: Any = None) -> DurableObjectStub:  # noqa: A002, ARG002
+    def get(self, id: DurableObjectId, options: Any = None) -> DurableObjectStub:  # noqa: A002
         """Return a stub for the object with an id; the object need not exist yet.
 
         Raises:
@@ -95,7 +95,7 @@ class DurableObjectNamespace:
             raise error
         return DurableObjectStub(self, id)
 
-    def getByName(self, name: str, options: Any = None) -> DurableObjectStub:  # noqa: N802, ARG002
+    def getByName(self, name: str, options: Any = None) -> DurableObjectStub:
         """Return a stub for the object with a name."""
         return DurableObjectStub(self, self._ids.from_name(name))
 
@@ -111,8 +111,8 @@ class DurableObjectNamespace:
         key = identity.toString()
         actor = self.actors.get(key)
         if actor is None:
-            actor = self.actors[key] = Actor(self, identity, self.runtime.open_store(self, key))
-            self.runtime.actor_made(actor)
+            actor = self.actors[key] = Actor(self, identity, self.runtime.stores.open(self, key))
+            self.runtime.stores.name_of(self, identity)
         elif identity.name is not None and actor.id.name is None and actor.instance is None:
             actor.id = identity
         return actor

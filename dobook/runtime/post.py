@@ -59,6 +59,7 @@ class PostOffice:
         self._mail: deque[Call] = deque()
         self._scheduled = False
         self._outside = Outside(runtime)
+        self._kept: set[asyncio.Future[Any]] = set()
 
     def send(self, call: Call, *, home: "Instance | None") -> Promise:
         """Copy a call's arguments and put it on its way.
@@ -72,12 +73,10 @@ class PostOffice:
             place = self._outside if home is None else home
             try:
                 if args:
-                    call.args = tuple(
-                        [a if type(a) in PLAIN else carry(a, place) for a in args]
-                    )
+                    call.args = tuple([a if type(a) in PLAIN else carry(a, place) for a in args])
                 if call.kwargs:
                     call.kwargs = {k: carry(v, place) for k, v in call.kwargs.items()}
-            except Exception as error:  # noqa: BLE001 - awaiting raises it
+            except Exception as error:
                 return Rejected(error)
         self.post(call, home)
         return RpcPromise(call)
@@ -125,6 +124,11 @@ class PostOffice:
 
         task.add_done_callback(over)
         return RpcPromise(call)
+
+    def keep(self, work: "asyncio.Future[Any]") -> None:
+        """Hold on to background work, which the loop itself would not."""
+        self._kept.add(work)
+        work.add_done_callback(self._kept.discard)
 
     def _nobody(self) -> Any:
         return _Nobody(self._runtime)

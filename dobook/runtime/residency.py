@@ -90,21 +90,25 @@ class Residency:
         """
         if actor.instance is None:
             raise PlatformError("Cannot evict Durable Object: it is not currently running.")
-        while (instance := actor.instance) is not None and instance.busy:
+        while True:
+            instance = actor.instance
+            if instance is None:  # it was reset meanwhile
+                return
+            if not instance.busy:
+                self.evict(instance, "asked")
+                return
             waiter = self._runtime.loop.create_future()
             instance.on_idle.append(waiter)
             await waiter
-        if instance is not None:
-            self.evict(instance, "asked")
 
     def evict(self, instance: Instance, why: str) -> None:
         """Put an instance out of memory."""
         actor = instance.actor
-        self._runtime.committer.flush()
+        self._runtime.stores.committer.flush()
         instance.evict()
         self._instances.pop(instance, None)
         self._runtime.observers.emit(actor.label, "evicted", why=why)
-        self._runtime.release(actor)
+        self._runtime.stores.release(actor)
 
     def end_all(self) -> None:
         """Put everything out of memory, as the runtime closes."""

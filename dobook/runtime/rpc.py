@@ -18,7 +18,6 @@ from dobook.runtime.promise import Promise
 from dobook.web import Request, Response
 
 if TYPE_CHECKING:
-    from dobook.runtime.calls import Call
     from dobook.runtime.instance import Home
 
 RESERVED = frozenset(
@@ -67,7 +66,8 @@ class Member(Promise):
         self._target = target
         self._path = path
 
-    def __call__(self, *args: Any, **kwargs: Any) -> "Call":
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the method; the call is on its way when this returns its promise."""
         return self._target._invoke(self._path, args, kwargs)
 
     def __await__(self) -> Any:
@@ -105,7 +105,8 @@ class RpcStub:
         self._target = target
         self._disposed = False
 
-    def __call__(self, *args: Any, **kwargs: Any) -> "Call":
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function; the call is on its way when this returns its promise."""
         return self._invoke((), args, kwargs)
 
     def __getattr__(self, name: str) -> Member:
@@ -133,7 +134,7 @@ class RpcStub:
 
     def _invoke(
         self, path: tuple[str, ...], args: tuple[Any, ...] | None, kwargs: dict[str, Any] | None
-    ) -> "Call":
+    ) -> Any:
         if self._disposed:
             return self._home.refuse(PlatformError("RPC stub used after being disposed."))
         return self._home.invoke_on(self._target, path, args, kwargs)
@@ -239,8 +240,8 @@ def carry_error(error: BaseException, *, remote: bool) -> BaseException:
     try:
         copied = copy.copy(error)
         if type(copied) is not type(error) or str(copied) != str(error):
-            raise TypeError  # noqa: TRY301 - a class that does not copy faithfully
-    except Exception:  # noqa: BLE001 - the user's class may do anything
+            raise TypeError
+    except Exception:
         copied = PlatformError(f"{type(error).__name__}: {error}")
     for attribute in ("__notes__", "js_name"):
         if hasattr(error, attribute) and attribute not in copied.__dict__:

@@ -5,7 +5,6 @@ Source: cloudflare/workerd src/workerd/server/server.c++
 
 import datetime as dt
 import random
-import re
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from pathlib import Path
@@ -13,17 +12,16 @@ from types import TracebackType
 from typing import Any, Literal
 
 from dobook.clock import DEFAULT_START_MS, format_time, parse_duration, parse_time
-from dobook.errors import PlatformError, UnknownNameError, UsageError
-from dobook.ids import DurableObjectId
+from dobook.errors import PlatformError, UsageError
 from dobook.observer import Observers
 from dobook.runtime.actor import Actor
 from dobook.runtime.alarms import AlarmRun, AlarmScheduler
 from dobook.runtime.drive import Driver
-from dobook.runtime.instance import Instance
 from dobook.runtime.loop import Clock, RuntimeLoop
 from dobook.runtime.namespace import DurableObjectNamespace, Env
 from dobook.runtime.post import PostOffice
-from dobook.runtime.promise import NOTHING, Pending, Promise
+from dobook.runtime.promise import Promise
+from dobook.runtime.registry import Registry, default_binding
 from dobook.runtime.residency import Residency
 from dobook.runtime.snapshots import (
     AlarmSnapshot,
@@ -31,14 +29,12 @@ from dobook.runtime.snapshots import (
     alarm_snapshots,
     object_snapshots,
 )
+from dobook.runtime.stores import Stores
 from dobook.runtime.stub import DurableObjectStub
 from dobook.runtime.turns import task_factory
 from dobook.runtime.wallclock import WallClock
 from dobook.runtime.worker import Worker
 from dobook.storage.directory import StateDirectory
-from dobook.storage.kv import ALARM
-from dobook.storage.committer import Committer
-from dobook.storage.store import ObjectStore
 
 Durability = Literal["power", "process"]
 
@@ -94,33 +90,26 @@ class Runtime:
         self.generation = 0
         self.turning = False
         self.context: Context = copy_context()
-        self._unsafe_limits = unsafe_limits
-        self._directory = None if self.path is None else StateDirectory(self.path)
+        directory = None if self.path is None else StateDirectory(self.path)
         start_ms = parse_time(start)
-        if self._directory is not None:
-            start_ms = max(start_ms, self._directory.meta("clock_ms") or 0)
+        if directory is not None:
+            start_ms = max(start_ms, directory.meta("clock_ms") or 0)
         self.loop = RuntimeLoop(start_ms)
-        self.loop.set_task_factory(task_factory)
+        self.loop.set_task_factory(task_factory)  # type: ignore[arg-type]
         self.post = PostOffice(self)
         self.residency = Residency(self)
         self.loop.before_jump = self.residency.evict_before
         self.clock = Clock(self.loop)
         self.observers = Observers(lambda: self.loop.now_ms)
-        self.alarms = AlarmScheduler(self, random.Random(f"{seed} alarms"))  # noqa: S311
+        self.alarms = AlarmScheduler(self, random.Random(f"{seed} alarms"))
         self.env = Env()
         self.wall_clock = WallClock(lambda: self.loop.now_ms, lambda: self.loop.virtual)
         self.driver = Driver(self)
         self.worker_entry: Worker | None = None
-        self._namespaces: dict[str, DurableObjectNamespace] = {}
-        self._id_rng = random.Random(f"{seed} ids")  # noqa: S311
-        power = self._directory is not None and durability == "power"
-        self.committer = Committer(
-            self.loop.call_soon,
-            self._committed,
-            self._commit_failed,
-            self._directory.journal if power and self._directory is not None else None,
-            self._directory.backlog if power and self._directory is not None else None,
+        self.stores = Stores(
+            self, directory, power=durability == "power", unsafe_limits=unsafe_limits
         )
+        self.registry = Registry(self, random.Random(f"{seed} ids"))
 
     # ------------------------------------------------------------------ classes
 
@@ -151,37 +140,15 @@ class Runtime:
         self.check_open()
         if not isinstance(cls, type):
             raise UsageError(f"register() takes a class, not {type(cls).__name__}: {cls!r:.80}")
-        class_name = name or cls.__name__
-        binding = binding or default_binding(class_name)
         self.wall_clock.watch(cls)
-        for known in self._namespaces.values():
-            if known.class_name == class_name and (unique_key in (None, known.unique_key)):
-                if known.sqlite != sqlite:
-                    raise UsageError(
-                        f"{class_name} was declared with "
-                        f"{'new_sqlite_classes' if known.sqlite else 'new_classes'}; the storage of "
-                        "a class cannot be changed after it has been deployed. Use another class "
-                        "name, or delete the class first."
-                    )
-                self._redefine(known, cls)
-                if known.binding != binding:
-                    self._rebind(known, binding)
-                return known
-        namespace = DurableObjectNamespace(
-            self,
-            binding,
+        class_name = name or cls.__name__
+        return self.registry.register(
             cls,
-            class_name=class_name,
-            unique_key=unique_key or f"{self.worker}-{class_name}",
+            binding or default_binding(class_name),
+            class_name,
+            unique_key or f"{self.worker}-{class_name}",
             sqlite=sqlite,
-            rng=self._id_rng,
         )
-        self._namespaces[binding] = namespace
-        self.env.bind(binding, namespace)
-        if self._directory is not None:
-            for identity, at_ms, object_name in self._directory.alarms(namespace.unique_key):
-                self.alarms.load(namespace, DurableObjectId(identity, object_name), at_ms)
-        return namespace
 
     def namespace(self, which: str | type) -> DurableObjectNamespace:
         """Return a namespace by its binding, its class or its class's name.
@@ -189,11 +156,7 @@ class Runtime:
         Raises:
             UnknownNameError: If there is none; the message names the nearest.
         """
-        for namespace in self._namespaces.values():
-            if which in (namespace.binding, namespace.cls, namespace.class_name):
-                return namespace
-        name = which if isinstance(which, str) else which.__name__
-        raise UnknownNameError("binding", name, self._namespaces)
+        return self.registry.find(which)
 
     def serve_worker(self, entry: Any) -> Worker:
         """Make a class or function the Worker that answers requests from outside.
@@ -229,7 +192,7 @@ class Runtime:
     @property
     def namespaces(self) -> list[DurableObjectNamespace]:
         """The namespaces, in the order they were registered."""
-        return list(self._namespaces.values())
+        return self.registry.namespaces()
 
     def stub(self, path: str) -> DurableObjectStub:
         """Return a stub by `BINDING/name`, or `BINDING/` and the 64 digits of an id.
@@ -238,28 +201,7 @@ class Runtime:
             UnknownNameError: If there is no such binding.
             UsageError: If the text is not of that form.
         """
-        binding, slash, name = path.partition("/")
-        namespace = self.namespace(binding)
-        if not slash or not name:
-            raise UsageError(f"{path!r} names no object. Write {binding}/name.")
-        if len(name) == 64 and all(c in "0123456789abcdefABCDEF" for c in name):
-            return namespace.get(namespace.idFromString(name))
-        return namespace.getByName(name)
-
-    def _redefine(self, namespace: DurableObjectNamespace, cls: type) -> None:
-        namespace.cls = cls
-        for actor in namespace.actors.values():
-            if actor.instance is not None:
-                actor.instance.reset(
-                    PlatformError("Durable Object reset because its code was updated.")
-                )
-
-    def _rebind(self, namespace: DurableObjectNamespace, binding: str) -> None:
-        del self._namespaces[namespace.binding]
-        self.env.unbind(namespace.binding)
-        namespace.binding = binding
-        self._namespaces[binding] = namespace
-        self.env.bind(binding, namespace)
+        return self.registry.stub(path)
 
     # ------------------------------------------------------------------ time
 
@@ -378,70 +320,14 @@ class Runtime:
         if isinstance(which, str):
             which = self.stub(which)
         if isinstance(which, DurableObjectStub):
-            return which._namespace.actor(which.id)  # noqa: SLF001 - a stub has no public members
+            return which._namespace.actor(which.id)
         raise UsageError(f"expected a stub or 'BINDING/name', not {which!r:.80}")
 
-    # ------------------------------------------------------------------ the engine's side
-
-    def open_store(self, namespace: DurableObjectNamespace, identity: str) -> ObjectStore:
-        """Return the storage of an object that is not known yet."""
-        directory = self._directory
-        if directory is None:
-            return ObjectStore(None, self.committer, unsafe_limits=self._unsafe_limits)
-        power = self.durability == "power"
-        return ObjectStore(
-            directory.file(namespace.unique_key, identity),
-            self.committer,
-            unsafe_limits=self._unsafe_limits,
-            power_safe=power,
-            backlog=directory.backlog if power else None,
-            on_open=directory.used,
-        )
-
-    def actor_made(self, actor: Actor) -> None:
-        """An object is known from now on; find or keep its name."""
-        if self._directory is None:
-            return
-        unique_key, identity = actor.namespace.unique_key, actor.id.toString()
-        if actor.id.name is not None:
-            self._directory.remember_name(unique_key, identity, actor.id.name)
-
-    def release(self, actor: Actor) -> None:
-        """An object left memory; on disk nothing of it needs to stay here."""
-        if self._directory is not None and not actor.store.dirty:
-            actor.store.close()
-            self._directory.dropped(actor.store)
-            actor.namespace.actors.pop(actor.id.toString(), None)
-            actor.released = True
-
     def report(self, actor: Actor, where: str, error: BaseException) -> None:
-        """An error that nobody awaits: of `waitUntil`, an alarm or a socket's handler."""
+        """Take note of an error that nobody awaits: of `waitUntil`, an alarm, a socket, a commit."""
         self.observers.emit(
             actor.label, "error", where=where, error=f"{type(error).__name__}: {error}"
         )
-
-    def durable(self, instance: Instance) -> Promise:
-        """Return a promise that is done when what an object has written is durable."""
-        commit = instance.output_gate.commit
-        if commit is None:
-            return NOTHING
-        waiter = self.loop.create_future()
-        commit.waiters.append(lambda: None if waiter.done() else waiter.set_result(None))
-        return Pending(waiter)
-
-    def _committed(self, store: ObjectStore, log: dict[str, Any]) -> None:
-        if ALARM in log:
-            self.alarms.committed(store.owner)
-        if self._directory is not None:
-            self._directory.flush()
-
-    def _commit_failed(self, store: ObjectStore, error: BaseException) -> None:
-        actor: Actor = store.owner
-        self.report(actor, "commit", error)
-        broken = PlatformError(f"The Durable Object's storage could not be written: {error}")
-        broken.__cause__ = error
-        if actor.instance is not None:
-            actor.instance.reset(broken)
 
     # ------------------------------------------------------------------ the end
 
@@ -459,25 +345,11 @@ class Runtime:
         if self.closed:
             return
         self.driver.turn(self.loop.time())
-        self.committer.close()
-        directory = self._directory
-        if directory is not None:
-            for namespace in self.namespaces:
-                rows = [
-                    (entry.id.toString(), entry.due_ms, entry.id.name)
-                    for entry in self.alarms.of(namespace)
-                ]
-                with self.loop.real_work():
-                    self.driver.run(directory.write_alarms(namespace.unique_key, rows))
-            directory.set_meta(clock_ms=self.loop.now_ms)
+        self.stores.save()
         self.closed = True
         self.residency.end_all()
-        if directory is not None:
-            directory.close()
         self.driver.finish()
-        for namespace in self.namespaces:
-            for actor in namespace.actors.values():
-                actor.store.forget()
+        self.stores.close()
         self.loop.close()
 
     def __enter__(self) -> "Runtime":
@@ -495,13 +367,3 @@ class Runtime:
         where = "memory" if self.path is None else str(self.path)
         state = "closed" if self.closed else f"at {format_time(self.loop.now_ms)}"
         return f"<dobook.Runtime in {where}, {state}>"
-
-
-def default_binding(class_name: str) -> str:
-    """Return a class's binding when none is given.
-
-    Example:
-        >>> default_binding("RateLimiter")
-        'RATE_LIMITER'
-    """
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", class_name).upper()

@@ -49,7 +49,7 @@ class DurableObjectStub:
         self.id = identity
         self.name = identity.name
         self._state = StubState()
-        self._actor: "Actor | None" = None
+        self._actor: Actor | None = None
 
     def fetch(self, input: Any, init: Any = None, **options: Any) -> Any:  # noqa: A002
         """Send the object a request.
@@ -70,7 +70,7 @@ class DurableObjectStub:
             request = Request._for_delivery(
                 input, {**(init or {}), **options} if init or options else None
             )
-        except Exception as error:  # noqa: BLE001 - awaiting raises it, as the platform does
+        except Exception as error:
             return Rejected(error)
         actor = self._known()
         call = Call(actor, "fetch", (), (request,), None, None, self._state)

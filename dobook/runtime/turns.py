@@ -8,6 +8,8 @@ variable `current_frame` says on whose behalf code runs; tasks inherit it.
 Source: cloudflare/workerd src/workerd/io/io-context.c++ (`IoContext::run` takes the input lock)
 """
 
+# ruff: noqa: D102 - the undocumented methods are those that asyncio expects of a future
+
 import asyncio
 import types
 from collections.abc import Callable, Coroutine, Generator
@@ -75,7 +77,7 @@ class Pass:
         self._callback = None
         return 1
 
-    def cancel(self, msg: Any = None) -> bool:  # noqa: ARG002 - asyncio's signature
+    def cancel(self, msg: Any = None) -> bool:
         if self._callback is None:
             return False
         self._cancelled = True
@@ -125,7 +127,7 @@ class SectionEnd:
         self._callback = None
         return 1
 
-    def cancel(self, msg: Any = None) -> bool:  # noqa: ARG002 - asyncio's signature
+    def cancel(self, msg: Any = None) -> bool:
         return False  # the section goes on; the waiter learns of its cancellation afterwards
 
     def result(self) -> None:
@@ -193,7 +195,7 @@ def stop_code(coro: Coroutine[Any, Any, Any]) -> None:
     """Close a coroutine of a dead object; what its `finally` blocks do has no effect any more."""
     try:
         coro.close()
-    except BaseException:  # noqa: BLE001 - nobody is left to tell
+    except BaseException:
         return
 
 

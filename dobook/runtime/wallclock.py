@@ -93,7 +93,7 @@ def _datetime_class(time: Callable[[], float]) -> type:
         def __subclasscheck__(cls, other: type) -> bool:
             return issubclass(other, _real_datetime)
 
-    class datetime(_real_datetime, metaclass=Meta):  # noqa: N801 - it stands in for the real one
+    class datetime(_real_datetime, metaclass=Meta):
         def __new__(cls, *args: Any, **kwargs: Any) -> Any:
             return _real_datetime(*args, **kwargs)
 
@@ -103,19 +103,19 @@ def _datetime_class(time: Callable[[], float]) -> type:
 
         @classmethod
         def today(cls) -> Any:
-            return _real_datetime.fromtimestamp(time())  # noqa: DTZ006 - what today() means
+            return _real_datetime.fromtimestamp(time())
 
         @classmethod
         def utcnow(cls) -> Any:
             return _real_datetime.fromtimestamp(time(), dt_module.UTC).replace(tzinfo=None)
 
-        fromtimestamp = _real_datetime.fromtimestamp
-        fromisoformat = _real_datetime.fromisoformat
-        strptime = _real_datetime.strptime
-        combine = _real_datetime.combine
-        utcfromtimestamp = _real_datetime.utcfromtimestamp
-        fromordinal = _real_datetime.fromordinal
-        fromisocalendar = _real_datetime.fromisocalendar
+        fromtimestamp = _real_datetime.fromtimestamp  # type: ignore[assignment]
+        fromisoformat = _real_datetime.fromisoformat  # type: ignore[assignment]
+        strptime = _real_datetime.strptime  # type: ignore[assignment]
+        combine = _real_datetime.combine  # type: ignore[assignment]
+        utcfromtimestamp = _real_datetime.utcfromtimestamp  # type: ignore[assignment]
+        fromordinal = _real_datetime.fromordinal  # type: ignore[assignment]
+        fromisocalendar = _real_datetime.fromisocalendar  # type: ignore[assignment]
         min = _real_datetime.min
         max = _real_datetime.max
 
@@ -132,7 +132,7 @@ def _date_class(time: Callable[[], float]) -> type:
         def __subclasscheck__(cls, other: type) -> bool:
             return issubclass(other, _real_date)
 
-    class date(_real_date, metaclass=Meta):  # noqa: N801 - it stands in for the real one
+    class date(_real_date, metaclass=Meta):
         def __new__(cls, *args: Any, **kwargs: Any) -> Any:
             return _real_date(*args, **kwargs)
 
@@ -140,10 +140,10 @@ def _date_class(time: Callable[[], float]) -> type:
         def today(cls) -> Any:
             return _real_date.fromtimestamp(time())
 
-        fromtimestamp = _real_date.fromtimestamp
-        fromisoformat = _real_date.fromisoformat
-        fromordinal = _real_date.fromordinal
-        fromisocalendar = _real_date.fromisocalendar
+        fromtimestamp = _real_date.fromtimestamp  # type: ignore[assignment]
+        fromisoformat = _real_date.fromisoformat  # type: ignore[assignment]
+        fromordinal = _real_date.fromordinal  # type: ignore[assignment]
+        fromisocalendar = _real_date.fromisocalendar  # type: ignore[assignment]
 
     date.__qualname__ = "date"
     date.__module__ = "datetime"

@@ -344,8 +344,9 @@ def refuse_if_too_large(end: End, message: str | bytes) -> Broken | None:
     if size <= limit:
         return None
     text = f"Message is too large: {size} > {limit}"
-    if end.open:
-        end.close(Close(TOO_LARGE_CODE, text))
+    if end.open and end.wire is not None:
+        end.wire.put(end.peer, Close(TOO_LARGE_CODE, text))  # of the transport: past the gate
+    end.closed_in = end.closed_out = True
     end.abort()
     end.reader = ignore
     return Broken(

@@ -22,12 +22,22 @@ class ExecutionContext:
         self._runtime = runtime
         self.props: dict[str, Any] = {}
 
-    def waitUntil(self, promise: Any) -> None:  # noqa: N802 - the platform's spelling
+    def waitUntil(self, promise: Any) -> None:
         """Go on with a piece of work after the answer."""
-        asyncio.ensure_future(promise, loop=self._runtime.loop)
+        self._runtime.post.keep(asyncio.ensure_future(promise, loop=self._runtime.loop))
 
-    def passThroughOnException(self) -> None:  # noqa: N802 - the platform's spelling
+    def passThroughOnException(self) -> None:
         """Do nothing: there is no origin server behind a Worker here."""
+
+
+class FailedResponse(Response):
+    """The response to a request whose Worker raised; `error` is the exception."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, text: str, error: Exception) -> None:
+        super().__init__(text, status=500, status_text="Internal Server Error")
+        self.error = error
 
 
 class Worker:
@@ -53,7 +63,7 @@ class Worker:
         """
         try:
             request = Request._for_delivery(input, {**(init or {}), **options} or None)
-        except Exception as error:  # noqa: BLE001 - awaiting raises it, as the platform does
+        except Exception as error:
             return Rejected(error)
         return self._runtime.post.promise_of(self._answer(request))
 
@@ -64,17 +74,14 @@ class Worker:
             if hasattr(type(result), "__await__"):
                 result = await result
             if not isinstance(result, Response):
-                raise PlatformError(  # noqa: TRY301 - it is answered like the Worker's own
+                raise PlatformError(
                     "Incorrect type for Promise: the Promise did not resolve to 'Response'."
                 )
             return result._delivered(request.url, head=request.method == "HEAD")
-        except Exception as error:  # noqa: BLE001 - every error becomes a 500
+        except Exception as error:
             text = "".join(traceback.format_exception_only(error)).strip()
             runtime.observers.emit("worker", "error", where="fetch", error=text)
-            response = Response(f"Worker threw exception: {text}\n", status=500)
-            delivered = response._delivered(request.url)
-            delivered.error = error
-            return delivered
+            return FailedResponse(f"Worker threw exception: {text}\n", error)
 
     def _handle(self, request: Request) -> Any:
         ctx = ExecutionContext(self._runtime)

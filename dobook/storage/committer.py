@@ -118,7 +118,7 @@ class Committer:
             if store.is_open:
                 if not self._commit(store, changes):
                     failed.append((store, changes))
-            else:
+            elif store.path is not None:
                 self._backlog.add(store.path, changes)
                 self._on_commit(store, store.committed())
         for store, changes in failed:
@@ -150,9 +150,7 @@ class Committer:
         self.checkpoint()
 
 
-def _entry(
-    store: ObjectStore, changes: Changes, *, seal: bool = False, new: bool = False
-) -> Entry:
+def _entry(store: ObjectStore, changes: Changes, *, seal: bool = False, new: bool = False) -> Entry:
     path = store.path
     assert path is not None
     return Entry(path.parent.name, path.stem, changes.rows, changes.alarm, seal, new)

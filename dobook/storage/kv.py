@@ -53,11 +53,14 @@ class Encoded(bytes):
 class RowSource(Protocol):
     """Where rows that are not in the cache are read from."""
 
-    def read_row(self, key: str) -> bytes | None: ...
+    def read_row(self, key: str) -> bytes | None:
+        """Return the stored bytes of a row, None if there is none."""
 
     def read_rows(
         self, start: str, end: str | None, *, reverse: bool
-    ) -> Iterator[tuple[str, bytes]]: ...
+    ) -> Iterator[tuple[str, bytes]]:
+        """Yield the stored rows with start <= key < end, in key order."""
+        ...
 
 
 class KV:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # Objects up to this size are read whole when they are first used, larger ones row by row.
 WHOLE_LOAD_BYTES = 4 * 1024 * 1024
 
+
 @dataclass(frozen=True, slots=True)
 class Changes:
     """What a commit writes: (key, stored bytes or None for deleted), and the alarm if it changed.
@@ -238,7 +239,9 @@ class ObjectStore:
         at_ms = self.kv.alarm_ms
         return Changes(
             [(k, serialize(rows[k]) if self.kv.has(k) else None) for k, _ in changes.rows],
-            None if changes.alarm is None else (None if at_ms is None else at_ms * schema.NS_PER_MS,),
+            None
+            if changes.alarm is None
+            else (None if at_ms is None else at_ms * schema.NS_PER_MS,),
         )
 
     @property

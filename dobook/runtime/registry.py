@@ -1,0 +1,123 @@
+"""The classes of a runtime: which there are, what they are called, and replacing their code."""
+
+import random
+import re
+from typing import TYPE_CHECKING
+
+from dobook.errors import PlatformError, UnknownNameError, UsageError
+from dobook.runtime.namespace import DurableObjectNamespace
+from dobook.runtime.stub import DurableObjectStub
+
+if TYPE_CHECKING:
+    from dobook.runtime.runtime import Runtime
+
+CODE_UPDATED = "Durable Object reset because its code was updated."
+
+
+class Registry:
+    """The namespaces of a runtime, by their bindings.
+
+    Args:
+        runtime: Whose they are.
+        rng: Where unique ids come from.
+    """
+
+    def __init__(self, runtime: "Runtime", rng: random.Random) -> None:
+        self._runtime = runtime
+        self._rng = rng
+        self._namespaces: dict[str, DurableObjectNamespace] = {}
+
+    def namespaces(self) -> list[DurableObjectNamespace]:
+        """Return the namespaces, in the order they were registered."""
+        return list(self._namespaces.values())
+
+    def register(
+        self, cls: type, binding: str, class_name: str, unique_key: str, *, sqlite: bool
+    ) -> DurableObjectNamespace:
+        """Add a class, or replace the code of one that is known by its unique key.
+
+        Raises:
+            UsageError: If it is known with the other kind of storage.
+        """
+        for known in self._namespaces.values():
+            if known.unique_key == unique_key:
+                if known.sqlite != sqlite:
+                    raise UsageError(
+                        f"{class_name} was declared with "
+                        f"{'new_sqlite_classes' if known.sqlite else 'new_classes'}; the storage of "
+                        "a class cannot be changed after it has been deployed. Use another class "
+                        "name, or delete the class first."
+                    )
+                self._replace(known, cls)
+                self._bind(known, binding)
+                return known
+        namespace = DurableObjectNamespace(
+            self._runtime,
+            binding,
+            cls,
+            class_name=class_name,
+            unique_key=unique_key,
+            sqlite=sqlite,
+            rng=self._rng,
+        )
+        self._bind(namespace, binding)
+        self._runtime.stores.load_alarms(namespace)
+        return namespace
+
+    def find(self, which: str | type) -> DurableObjectNamespace:
+        """Return a namespace by its binding, its class or its class's name.
+
+        Raises:
+            UnknownNameError: If there is none; the message names the nearest.
+        """
+        for namespace in self._namespaces.values():
+            if which in (namespace.binding, namespace.cls, namespace.class_name):
+                return namespace
+        name = which if isinstance(which, str) else which.__name__
+        raise UnknownNameError("binding", name, self._namespaces)
+
+    def stub(self, path: str) -> DurableObjectStub:
+        """Return a stub by `BINDING/name`, or `BINDING/` and the 64 digits of an id.
+
+        Raises:
+            UnknownNameError: If there is no such binding.
+            UsageError: If the text is not of that form.
+        """
+        binding, slash, name = path.partition("/")
+        namespace = self.find(binding)
+        if not slash or not name:
+            raise UsageError(f"{path!r} names no object. Write {binding}/name.")
+        if re.fullmatch(r"[0-9a-fA-F]{64}", name):
+            return namespace.get(namespace.idFromString(name))
+        return namespace.getByName(name)
+
+    def _replace(self, namespace: DurableObjectNamespace, cls: type) -> None:
+        namespace.cls = cls
+        self._runtime.stores.committer.flush()  # what is written stays
+        for actor in list(namespace.actors.values()):
+            if actor.instance is not None:
+                actor.instance.reset(PlatformError(CODE_UPDATED))
+
+    def _bind(self, namespace: DurableObjectNamespace, binding: str) -> None:
+        other = self._namespaces.get(binding)
+        if other is not None and other is not namespace:
+            raise UsageError(
+                f"{binding} is the binding of {other.class_name} already. Choose another one for "
+                f"{namespace.class_name}."
+            )
+        if namespace.binding != binding:
+            self._namespaces.pop(namespace.binding, None)
+            self._runtime.env.unbind(namespace.binding)
+            namespace.binding = binding
+        self._namespaces[binding] = namespace
+        self._runtime.env.bind(binding, namespace)
+
+
+def default_binding(class_name: str) -> str:
+    """Return a class's binding when none is given.
+
+    Example:
+        >>> default_binding("RateLimiter")
+        'RATE_LIMITER'
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", class_name).upper()

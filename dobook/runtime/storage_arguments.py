@@ -1,0 +1,159 @@
+"""What the methods of `ctx.storage` accept: options, keys, ranges, times, and their limits.
+
+Options are taken as a dict or as keywords, as Cloudflare's own Python examples do both.
+Source: cloudflare/workerd src/workerd/api/actor-state.c++, src/workerd/io/actor-storage.c++
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any, Final
+
+from dobook import limits
+from dobook.errors import PlatformTypeError, suggest
+
+UNSET: Final = object()
+GET_OPTIONS: Final = ("allowConcurrency", "noCache")
+PUT_OPTIONS: Final = ("allowConcurrency", "allowUnconfirmed", "noCache")
+ALARM_OPTIONS: Final = ("allowConcurrency", "allowUnconfirmed")
+LIST_OPTIONS: Final = (
+    "start",
+    "startAfter",
+    "end",
+    "prefix",
+    "reverse",
+    "limit",
+    "allowConcurrency",
+    "noCache",
+)
+LAST_CODE_POINT: Final = chr(0x10FFFF)
+SMALL: Final = frozenset({int, float, bool, type(None)})
+
+
+def read_options(
+    method: str, kind: str, known: tuple[str, ...], options: Any, keywords: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the options of a call, from the dict, the keywords or both.
+
+    Raises:
+        PlatformTypeError: If the options are no dict, or a keyword is none of the known ones.
+    """
+    for name in keywords:
+        if name not in known:
+            raise PlatformTypeError(f"{method}() has no option {name!r}. {suggest(name, known)}")
+    if options is None:
+        return keywords
+    if not isinstance(options, Mapping):
+        raise PlatformTypeError(
+            f"Failed to execute '{method}' on 'DurableObjectStorage': parameter "
+            f"{1 if method in ('list', 'deleteAll', 'getAlarm', 'deleteAlarm') else 2} is not of "
+            f"type '{kind}'."
+        )
+    given = {name: value for name, value in options.items() if value is not None}
+    for name in given:
+        # The platform ignores options it does not know; a misspelt one is worth an error.
+        if "_" in str(name) and str(name).replace("_", "").lower() in {k.lower() for k in known}:
+            raise PlatformTypeError(f"{method}() has no option {name!r}. {suggest(name, known)}")
+    return given | keywords
+
+
+def read_key(key: Any) -> str:
+    """Return a key as text; numbers are taken as their text, as the platform does.
+
+    Raises:
+        PlatformTypeError: If it is neither, or longer than the platform allows.
+    """
+    if isinstance(key, str):
+        return str.__str__(key)
+    if isinstance(key, int | float) and not isinstance(key, bool):
+        return str(key)
+    raise PlatformTypeError(
+        f"a storage key is a text or a list of texts, not {type(key).__name__}: {key!r:.60}"
+    )
+
+
+def list_range(
+    prefix: Any = None,
+    start: Any = None,
+    startAfter: Any = None,
+    end: Any = None,
+    **_: Any,
+) -> tuple[str, str | None]:
+    """Return the half-open range of keys that the options of `list` mean.
+
+    Raises:
+        PlatformTypeError: If both `start` and `startAfter` are given.
+    """
+    if start is not None and startAfter is not None:
+        raise PlatformTypeError("list() cannot be called with both start and startAfter values.")
+    low = "" if start is None else read_key(start)
+    if startAfter is not None:
+        low = read_key(startAfter) + "\x00"
+    high = None if end is None else read_key(end)
+    if prefix is not None and (prefix := read_key(prefix)):
+        low = max(low, prefix)
+        past = after_prefix(prefix)
+        if past is not None:
+            high = past if high is None else min(high, past)
+    return low, high
+
+
+def after_prefix(prefix: str) -> str | None:
+    """Return the first key after all that begin with `prefix`, None if there can be none."""
+    stem = prefix.rstrip(LAST_CODE_POINT)
+    if not stem:
+        return None
+    following = ord(stem[-1]) + 1
+    if following == 0xD800:  # the surrogates are no characters
+        following = 0xE000
+    return stem[:-1] + chr(following)
+
+
+def list_limit(options: Mapping[str, Any]) -> int | None:
+    """Return the limit of `list`.
+
+    Raises:
+        PlatformTypeError: If it is below 1.
+    """
+    limit = options.get("limit")
+    if limit is None:
+        return None
+    if not isinstance(limit, int | float) or int(limit) < 1:
+        raise PlatformTypeError("List limit must be positive.")
+    return int(limit)
+
+
+def weight(value: Any) -> int:
+    """Return a number that three times over is surely more than the bytes a value takes."""
+    kind = type(value)
+    if kind is str or kind is bytes:
+        return len(value) + 8
+    if isinstance(value, dict):
+        return 8 + sum(weight(k) + weight(v) for k, v in value.items())
+    if isinstance(value, list | set):
+        return 8 + sum(map(weight, value))
+    if kind in SMALL:
+        return 8 if kind is not int else 8 + value.bit_length() // 8
+    return limits.MAX_SQLITE_ENTRY_BYTES  # rare kinds are measured
+
+
+def alarm_time(value: Any) -> int:
+    """Return an alarm's time in ms since 1970.
+
+    Raises:
+        PlatformTypeError: If it is no time, or not positive.
+    """
+    if isinstance(value, dt.datetime):
+        value = value if value.tzinfo is not None else value.replace(tzinfo=dt.UTC)
+        at_ms = value.timestamp() * 1000
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        at_ms = value
+        if at_ms != at_ms or at_ms in (float("inf"), float("-inf")):
+            raise PlatformTypeError("The value cannot be converted because it is not a valid Date.")
+    else:
+        raise PlatformTypeError(
+            "Failed to execute 'setAlarm' on 'DurableObjectStorage': parameter 1 is not of type "
+            "'date'."
+        )
+    if at_ms <= 0:
+        raise PlatformTypeError("setAlarm() cannot be called with an alarm time <= 0")
+    return int(at_ms + 0.5)

@@ -1,0 +1,130 @@
+"""Between objects and their storage: opening it, losing it, and what a commit sets in motion."""
+
+from typing import TYPE_CHECKING, Any
+
+from dobook.errors import PlatformError
+from dobook.ids import DurableObjectId
+from dobook.runtime.promise import NOTHING, Pending, Promise
+from dobook.storage.committer import Committer
+from dobook.storage.directory import StateDirectory
+from dobook.storage.kv import ALARM
+from dobook.storage.store import ObjectStore
+
+if TYPE_CHECKING:
+    from dobook.runtime.actor import Actor
+    from dobook.runtime.instance import Instance
+    from dobook.runtime.namespace import DurableObjectNamespace
+    from dobook.runtime.runtime import Runtime
+
+
+class Stores:
+    """The storage of a runtime's objects.
+
+    Args:
+        runtime: Whose objects they are.
+        directory: Where they are kept; None for in memory.
+        power: Whether an answer waits for the disk.
+        unsafe_limits: Enforce only the engine's limits, not the hosted service's.
+    """
+
+    def __init__(
+        self,
+        runtime: "Runtime",
+        directory: StateDirectory | None,
+        *,
+        power: bool,
+        unsafe_limits: bool,
+    ) -> None:
+        self._runtime = runtime
+        self._directory = directory
+        self._power = power
+        self._unsafe_limits = unsafe_limits
+        journaled = directory is not None and power
+        self.committer = Committer(
+            runtime.loop.call_soon,
+            self._committed,
+            self._failed,
+            directory.journal if directory is not None and journaled else None,
+            directory.backlog if directory is not None and journaled else None,
+        )
+
+    def open(self, namespace: "DurableObjectNamespace", identity: str) -> ObjectStore:
+        """Return the storage of an object that is not in memory."""
+        directory = self._directory
+        if directory is None:
+            return ObjectStore(None, self.committer, unsafe_limits=self._unsafe_limits)
+        return ObjectStore(
+            directory.file(namespace.unique_key, identity),
+            self.committer,
+            unsafe_limits=self._unsafe_limits,
+            power_safe=self._power,
+            backlog=directory.backlog if self._power else None,
+            on_open=directory.used,
+        )
+
+    def name_of(self, namespace: "DurableObjectNamespace", identity: DurableObjectId) -> None:
+        """Keep the name an object is used under."""
+        if self._directory is not None and identity.name is not None:
+            self._directory.remember_name(namespace.unique_key, identity.toString(), identity.name)
+
+    def load_alarms(self, namespace: "DurableObjectNamespace") -> None:
+        """Schedule the alarms that an earlier process left."""
+        if self._directory is not None:
+            for identity, at_ms, name in self._directory.alarms(namespace.unique_key):
+                self._runtime.alarms.load(namespace, DurableObjectId(identity, name), at_ms)
+
+    def release(self, actor: "Actor") -> None:
+        """Forget an object that has left memory; with a directory its file has everything."""
+        if self._directory is not None and not actor.store.dirty:
+            actor.store.close()
+            self._directory.dropped(actor.store)
+            actor.namespace.actors.pop(actor.id.toString(), None)
+            actor.released = True
+
+    def durable(self, instance: "Instance") -> Promise:
+        """Return a promise that is done when what an object has written is durable."""
+        commit = instance.output_gate.commit
+        if commit is None:
+            return NOTHING
+        waiter = self._runtime.loop.create_future()
+        commit.waiters.append(lambda: None if waiter.done() else waiter.set_result(None))
+        return Pending(waiter)
+
+    def _committed(self, store: ObjectStore, log: dict[str, Any]) -> None:
+        if ALARM in log:
+            self._runtime.alarms.committed(store.owner)
+        if self._directory is not None:
+            self._directory.flush()
+
+    def _failed(self, store: ObjectStore, error: BaseException) -> None:
+        actor: Actor = store.owner
+        self._runtime.report(actor, "commit", error)
+        broken = PlatformError(f"The Durable Object's storage could not be written: {error}")
+        broken.__cause__ = error
+        if actor.instance is not None:
+            actor.instance.reset(broken)
+
+    def save(self) -> None:
+        """Write what is left, the clock and the alarms, as the runtime closes."""
+        self.committer.close()
+        directory = self._directory
+        if directory is None:
+            return
+        runtime = self._runtime
+        for namespace in runtime.namespaces:
+            rows = [
+                (entry.id.toString(), entry.due_ms, entry.id.name)
+                for entry in runtime.alarms.of(namespace)
+                if entry.due_ms is not None
+            ]
+            with runtime.loop.real_work():
+                runtime.driver.run(directory.write_alarms(namespace.unique_key, rows))
+        directory.set_meta(clock_ms=runtime.loop.now_ms)
+
+    def close(self) -> None:
+        """Close every file and let the directory go."""
+        if self._directory is not None:
+            self._directory.close()
+        for namespace in self._runtime.namespaces:
+            for actor in namespace.actors.values():
+                actor.store.forget()

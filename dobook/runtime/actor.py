@@ -65,10 +65,16 @@ class Actor:
 
     def _observe(self, call: Call) -> None:
         """Report a request or call now, and its answer when there is one."""
-        if call.kind not in ("fetch", "rpc"):
+        if call.kind == "fetch":
+            assert call.args is not None
+            request = call.args[0]
+            detail = {"method": request.method, "url": request.url}
+        elif call.kind == "rpc":
+            detail = {"method": ".".join(call.path), "args": call.args}
+        else:
             return
         observers = self.runtime.observers
-        seq = observers.emit(self.label, call.kind, **call.described())
+        seq = observers.emit(self.label, call.kind, **detail)
         before = call.on_done
 
         def over(done: Call) -> None:

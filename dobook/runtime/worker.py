@@ -68,6 +68,15 @@ class Worker:
         return self._runtime.post.promise_of(self._answer(request))
 
     async def _answer(self, request: Request) -> Response:
+        observers = self._runtime.observers
+        seq = observers.emit("worker", "fetch", method=request.method, url=request.url)
+        response = await self._response(request)
+        error = getattr(response, "error", None)
+        text = "" if error is None else f"{type(error).__name__}: {error}"
+        observers.emit("worker", "answer", cause=seq, status=response.status, error=text)
+        return response
+
+    async def _response(self, request: Request) -> Response:
         runtime = self._runtime
         try:
             result = self._handle(request)

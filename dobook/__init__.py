@@ -30,6 +30,8 @@ _HOME = {
     "DobookError": "dobook.errors",
     "RpcTarget": "dobook.runtime.rpc",
     "Runtime": "dobook.runtime.runtime",
+    "load_ipython_extension": "dobook.notebook.extension",
+    "unload_ipython_extension": "dobook.notebook.extension",
 }
 
 

@@ -75,7 +75,7 @@ def run_cell(shell: InteractiveShell, magic_line: str, cell: str) -> list[Defini
     # The raw text gives the file its name: breakpoints set in this cell then hold.
     name = shell.compile.cache(code, shell.execution_count, f"{magic_line}\n{cell}")
     tree = ast.parse(code, name)
-    exec(compile(tree, name, "exec"), shell.user_ns)  # noqa: S102 - the user's own cell
+    exec(compile(tree, name, "exec"), shell.user_ns)
     return [
         _describe(shell.user_ns[node.name], node, code, cell)
         for node in tree.body

@@ -22,7 +22,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
         return
     session = Session(shell)
     setattr(shell, _ATTRIBUTE, session)
-    families = [family(shell, session) for family in ALL]
+    families = session.families = [family(shell, session) for family in ALL]
     for family in families:
         shell.register_magics(family)
     session.undo += [

@@ -4,12 +4,12 @@ Times are `datetime64[ms, UTC]` on the runtime's clock, durations float64 in the
 column's name ends with. `.attrs` says which object a frame is of and at what time it was taken.
 """
 
-import datetime as dt
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from dobook.clock import format_duration, format_time
@@ -23,12 +23,19 @@ from dobook.storage.store import ObjectStore
 
 TIME = "datetime64[ms, UTC]"
 ID_DIGITS = 12
+_MOST_ROWS = 20  # of a table on the screen; the frame has them all
+_TABLE: Final[dict[str, Any]] = {"max_rows": _MOST_ROWS, "border": 0, "justify": "left"}
+_TEXT: Final = (
+    *("display.width", 160, "display.max_columns", 20, "display.show_dimensions", False),
+    *("display.max_rows", _MOST_ROWS, "display.min_rows", _MOST_ROWS),
+)
 
 
 class Frame(pd.DataFrame):
     """A DataFrame that says in a line above what it shows; everything made from it is plain."""
 
-    _internal_names = [*pd.DataFrame._internal_names, "_picture"]  # noqa: RUF012, SLF001 - pandas' own hook
+    # pandas' hook for attributes that are no columns.
+    _internal_names = [*getattr(pd.DataFrame, "_internal_names", ()), "_picture"]  # noqa: RUF012
     _internal_names_set = set(_internal_names)  # noqa: RUF012
     _picture = ""
 
@@ -36,14 +43,41 @@ class Frame(pd.DataFrame):
     def _constructor(self) -> type[pd.DataFrame]:
         return pd.DataFrame
 
+    def picture(self, svg: str) -> "Frame":
+        """Show a picture above the table; returns the frame."""
+        self._picture = svg
+        return self
+
     def __repr__(self) -> str:
         caption = self.attrs.get("caption", "")
-        return caption if self.empty else f"{caption}\n{super().__repr__()}"
+        if self.empty:
+            return caption
+        # The same width everywhere: committed outputs must not depend on a terminal.
+        with pd.option_context(*_TEXT):
+            return f"{caption}\n{self._readable()!r}"
 
     def _repr_html_(self) -> str:
         caption = tag("div", escape(self.attrs.get("caption", "")), f"color: {MUTED}")
-        table = "" if self.empty else super()._repr_html_() or ""  # type: ignore[operator]
+        table = "" if self.empty else str(self._readable().to_html(**_TABLE))
         return caption + self._picture + table
+
+    def _readable(self) -> pd.DataFrame:
+        """Return the frame with times as people read them, and nothing where nothing is."""
+        shown = pd.DataFrame(self)
+        if len(shown) > _MOST_ROWS:
+            half = _MOST_ROWS // 2 + 1  # one too many each: pandas marks what it leaves out
+            shown = pd.concat([shown.head(half), shown.tail(half)])
+        for name, dtype in shown.dtypes.items():
+            if str(dtype) == TIME:
+                texts = [
+                    "" if pd.isna(t) else format_time(round(t.timestamp() * 1000))
+                    for t in shown[name]
+                ]
+                shown[name] = pd.Series(texts, index=shown.index, dtype=object)
+            elif str(dtype) in ("string", "Int64"):
+                texts = ["" if v is pd.NA else v for v in shown[name]]
+                shown[name] = pd.Series(texts, index=shown.index, dtype=object)
+        return shown
 
 
 def _frame(
@@ -65,14 +99,13 @@ def _frame(
 
 def _column(values: list[Any], dtype: str) -> "pd.Series[Any]":
     if dtype == TIME:
-        times = [None if v is None else dt.datetime.fromtimestamp(v / 1000, dt.UTC) for v in values]
-        return pd.Series(pd.to_datetime(times, utc=True), dtype="datetime64[ns, UTC]").astype(TIME)
+        return pd.Series(np.array(values, dtype="datetime64[ms]")).dt.tz_localize("UTC")
     if dtype == "object":
         series = pd.Series([None] * len(values), dtype=object)
         for i, value in enumerate(values):
             series.iat[i] = value  # lists and dicts are values here, not rows
         return series
-    return pd.Series(values, dtype=dtype)  # type: ignore[call-overload,no-any-return]
+    return pd.Series(values, dtype=dtype)
 
 
 def storage_frame(store: ObjectStore | None, label: str, prefix: str, now_ms: int) -> Frame:
@@ -312,5 +345,4 @@ def window_frame(hits_ms: Sequence[int], label: str, window_ms: int, limit: int,
         remaining=remaining,
         retry_after=retry_after,
     )
-    frame._picture = window_picture(counted, window_ms, limit, ms)
-    return frame
+    return frame.picture(window_picture(counted, window_ms, limit, ms))

@@ -2,10 +2,13 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
 
 from dobook.observer import Event
 
 MOST_ENTRIES = 10_000
+MOST_ARGUMENT = 40  # characters of an argument of a call
 _KINDS = frozenset({"fetch", "rpc"})
 
 
@@ -42,9 +45,7 @@ class RequestLog:
         """Take in an event of the runtime."""
         detail = event.detail
         if event.kind in _KINDS:
-            self._asked[event.seq] = Asked(
-                event.t_ms, event.object, detail["method"], detail["path"]
-            )
+            self._asked[event.seq] = Asked(event.t_ms, event.object, *_described(event))
             if len(self._asked) > MOST_ENTRIES:
                 self._asked.popitem(last=False)
         elif event.kind == "answer" and (asked := self._asked.get(event.cause)) is not None:
@@ -55,3 +56,20 @@ class RequestLog:
     def entries(self) -> list[Asked]:
         """Return what was asked, oldest first."""
         return list(self._asked.values())
+
+
+def _described(event: Event) -> tuple[str, str]:
+    """Return the method and the path of a row."""
+    detail = event.detail
+    if event.kind == "fetch":
+        parts = urlsplit(detail["url"])
+        return detail["method"], f"{parts.path}?{parts.query}" if parts.query else parts.path
+    args = detail["args"]
+    if args is None:
+        return "rpc", detail["method"]
+    return "rpc", f"{detail['method']}({', '.join(_shown(arg) for arg in args)})"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= MOST_ARGUMENT else text[: MOST_ARGUMENT - 1] + "…"

@@ -38,10 +38,10 @@ def window_picture(hits_ms: Sequence[int], window_ms: int, limit: int, now_ms: i
     parts.append(
         f'<line x1="{_LEFT}" y1="{base}" x2="{end}" y2="{base}" stroke="{LINE}" stroke-width="1"/>'
     )
-    for x in (_LEFT, end):
-        parts.append(
-            f'<line x1="{x}" y1="{base - 4}" x2="{x}" y2="{base + 4}" stroke="{LINE}"/>'
-        )
+    parts += [
+        f'<line x1="{x}" y1="{base - 4}" x2="{x}" y2="{base + 4}" stroke="{LINE}"/>'
+        for x in (_LEFT, end)
+    ]
     parts.append(_text(_LEFT, base + 18, f"{format_duration(window_ms)} ago", "start"))
     parts.append(_text(end, base + 18, "now", "end"))
     height = base + 26

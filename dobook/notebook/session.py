@@ -54,6 +54,7 @@ class Session:
         worker: The entry Worker, if a cell has defined one.
         migrations: What the configuration of a deployment would list, oldest first.
         undo: What unloading has to call.
+        families: The magics of this session.
     """
 
     def __init__(self, shell: InteractiveShell) -> None:
@@ -63,6 +64,7 @@ class Session:
         self.worker: Definition | None = None
         self.migrations: list[dict[str, Any]] = []
         self.undo: list[Callable[[], None]] = []
+        self.families: list[Any] = []
         self.log = RequestLog()
         self.runtime: Runtime
         self._take(self._open(self.settings))

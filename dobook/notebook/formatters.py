@@ -1,0 +1,161 @@
+"""How the engine's objects show themselves in a notebook, in text and HTML.
+
+Registered with IPython, so that the engine knows nothing of HTML. Nothing shows a memory address:
+committed outputs have to be the same every time.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from dobook.clock import format_duration, format_time
+from dobook.ids import DurableObjectId
+from dobook.notebook.display import Card, Rows, box, count, heading, rows_html
+from dobook.notebook.responses import response_html, response_text
+from dobook.notebook.session import Session, where
+from dobook.runtime.alarms import AlarmRun
+from dobook.runtime.calls import RpcPromise
+from dobook.runtime.loop import Clock
+from dobook.runtime.namespace import DurableObjectNamespace, Env
+from dobook.runtime.runtime import Runtime
+from dobook.runtime.stub import DurableObjectStub
+from dobook.runtime.worker import Worker
+from dobook.web import FetchResponse
+
+
+def install(shell: InteractiveShell, session: Session) -> Callable[[], None]:
+    """Register the displays with a shell; returns what undoes it."""
+    formatters: Any = shell.display_formatter
+    text, html = (formatters.formatters[kind] for kind in ("text/plain", "text/html"))
+    cards: dict[type, Callable[[Any], Card]] = {
+        Runtime: runtime_card,
+        Clock: clock_card,
+        DurableObjectNamespace: namespace_card,
+        DurableObjectStub: lambda stub: stub_card(stub, session.runtime),
+        Worker: worker_card,
+    }
+    undo: list[Callable[[], None]] = []
+
+    def register(formatter: Any, kind: type, function: Callable[..., Any]) -> None:
+        before = formatter.for_type(kind, function)
+
+        def back() -> None:
+            if before is not None:
+                formatter.for_type(kind, before)
+            else:
+                formatter.pop(kind, None)
+
+        undo.append(back)
+
+    for kind, card in cards.items():
+        register(text, kind, lambda obj, p, _cycle, card=card: p.text(repr(card(obj))))
+        register(html, kind, lambda obj, card=card: card(obj)._repr_html_())
+    register(text, FetchResponse, lambda obj, p, _cycle: p.text(response_text(obj, shell)))
+    register(html, FetchResponse, lambda obj: response_html(obj, shell))
+    register(text, AlarmRun, lambda obj, p, _cycle: p.text(str(obj)))
+    register(html, AlarmRun, lambda obj: box(rows_html(run_rows([obj]))))
+    register(html, list, runs_html)
+    register(text, RpcPromise, lambda obj, p, _cycle: p.text(promise_text(obj)))
+    register(text, DurableObjectId, lambda obj, p, _cycle: p.text(repr(obj)))
+    register(text, Env, lambda obj, p, _cycle: p.text(repr(obj)))
+
+    def undo_all() -> None:
+        for step in reversed(undo):
+            step()
+
+    return undo_all
+
+
+def runtime_card(runtime: Runtime) -> Card:
+    """Return the card of a runtime."""
+    if runtime.closed:
+        return Card("Runtime", (("state", where(runtime)),), "closed")
+    objects, alarms = runtime.objects(), runtime.scheduled_alarms()
+    rows = (
+        ("state", where(runtime)),
+        ("clock", _clock(runtime.clock)),
+        ("seed", str(runtime.seed)),
+        (
+            "classes",
+            ", ".join(f"{n.binding} ({n.class_name})" for n in runtime.namespaces) or "none",
+        ),
+        ("objects", f"{len(objects):,}, {sum(o.state != 'evicted' for o in objects):,} in memory"),
+        ("alarms", f"{len(alarms):,}"),
+    )
+    return Card("Runtime", rows)
+
+
+def clock_card(clock: Clock) -> Card:
+    """Return the card of a clock."""
+    return Card("Clock", (("now", _clock(clock)), ("now_ms", str(clock.now_ms))))
+
+
+def _clock(clock: Clock) -> str:
+    kind = "virtual: moves when told to" if clock.virtual else "real"
+    return f"{format_time(clock.now_ms)} UTC, {kind}"
+
+
+def namespace_card(namespace: DurableObjectNamespace) -> Card:
+    """Return the card of a namespace."""
+    objects = [o for o in namespace.runtime.objects() if o.binding == namespace.binding]
+    names = [o.name if o.name is not None else o.id[:8] + "…" for o in objects]
+    shown = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
+    rows = (
+        ("class", namespace.class_name),
+        ("storage", "SQLite and key-value" if namespace.sqlite else "key-value"),
+        ("objects", f"{len(objects):,}" + (f": {shown}" if shown else "")),
+        ("unique key", namespace.unique_key),
+    )
+    return Card(f"env.{namespace.binding}", rows, "namespace")
+
+
+def stub_card(stub: DurableObjectStub, runtime: Runtime) -> Card:
+    """Return the card of a stub; looking at it makes no object."""
+    label = repr(stub).strip("<>")
+    rows = [("id", stub.id.toString())]
+    for found in runtime.objects():
+        if found.id == stub.id.toString():
+            rows += [
+                ("state", found.state),
+                ("storage", count(found.keys, "key")),
+                ("alarm", _alarm(found.alarm_ms, runtime.clock.now_ms)),
+                ("requests", f"{found.requests:,}"),
+            ]
+            break
+    else:
+        rows.append(("state", "not used yet"))
+    return Card(label, tuple(rows), "stub")
+
+
+def _alarm(at_ms: int | None, now_ms: int) -> str:
+    if at_ms is None:
+        return "none"
+    return f"{format_time(at_ms)}, in {format_duration(at_ms - now_ms)}"
+
+
+def worker_card(worker: Worker) -> Card:
+    """Return the card of the entry Worker."""
+    name = getattr(worker.entry, "__name__", type(worker.entry).__name__)
+    return Card(name, (), "Worker, answers runtime.fetch(...) and %request METHOD /path")
+
+
+def run_rows(runs: list[AlarmRun]) -> Rows:
+    """Return when each run was, and what came of it."""
+    return tuple(
+        (format_time(run.ran_ms), " ".join(filter(None, (run.object, run.outcome, run.error))))
+        for run in runs
+    )
+
+
+def runs_html(value: list[Any]) -> str | None:
+    """Return what `runtime.advance(...)` gave as HTML; None for every other list."""
+    if not value or not all(isinstance(item, AlarmRun) for item in value):
+        return None
+    return box(heading(f"{count(len(value), 'alarm')} ran"), rows_html(run_rows(value[:200])))
+
+
+def promise_text(promise: RpcPromise) -> str:
+    """Return what a promise is, and how to get what it promises."""
+    text = repr(promise)
+    return text.replace("pending>", "pending: write `await` before it>")

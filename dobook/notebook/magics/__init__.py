@@ -1,0 +1,20 @@
+"""dobook's magics, one file per family: each parses its line, calls the session, returns."""
+
+from dobook.notebook.magics.base import MagicsBase
+from dobook.notebook.magics.define import DefineMagics
+from dobook.notebook.magics.faults import FaultMagics
+from dobook.notebook.magics.request import RequestMagics
+from dobook.notebook.magics.status import StatusMagics
+from dobook.notebook.magics.storage import StorageMagics
+from dobook.notebook.magics.timing import TimingMagics
+
+ALL: tuple[type[MagicsBase], ...] = (
+    DefineMagics,
+    RequestMagics,
+    StorageMagics,
+    TimingMagics,
+    FaultMagics,
+    StatusMagics,
+)
+
+__all__ = ["ALL", "MagicsBase"]

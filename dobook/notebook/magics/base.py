@@ -1,0 +1,85 @@
+"""What all magics share: reading the line, and errors of use as one line without a traceback."""
+
+import argparse
+import functools
+import re
+from collections.abc import Callable
+from typing import Any
+
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.magic import MAGIC_NO_VAR_EXPAND_ATTR, Magics, magics_class
+from IPython.core.magic_arguments import argument
+
+from dobook.errors import DobookError, suggest
+from dobook.notebook.arguments import split, unquote
+from dobook.notebook.session import Session
+from dobook.notebook.tracebacks import has_users_frames
+
+target_argument = argument("target", metavar="OBJ", help="The object: BINDING/name.")
+
+
+@magics_class
+class MagicsBase(Magics):
+    """A family of magics of one session."""
+
+    shell: InteractiveShell  # never None here
+
+    def __init__(self, shell: InteractiveShell, session: Session) -> None:
+        super().__init__(shell)
+        self.session = session
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """The notebook's variables."""
+        names: dict[str, Any] = self.shell.user_ns
+        return names
+
+
+def command(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function of parsed arguments a magic, below `@magic_arguments()`.
+
+    `args.words` has the line's words as they were written, quotes included. An error that dobook
+    raises before user code runs becomes IPython's UsageError, the only class whose traceback
+    IPython hides; an error of user code keeps its traceback.
+    """
+
+    @functools.wraps(function)
+    def magic(self: MagicsBase, line: str = "", *cell: str) -> Any:
+        try:
+            words = split(line)
+            args = parse(function.parser, [unquote(word) for word in words])  # type: ignore[attr-defined]
+            args.line, args.words = line, words
+            return function(self, args, *cell)
+        except DobookError as error:
+            if has_users_frames(error):
+                raise
+            raise UsageError(one_line(error)) from error
+
+    # Braces are JSON here, and names are looked up, never evaluated; see `arguments`.
+    setattr(magic, MAGIC_NO_VAR_EXPAND_ATTR, True)
+    return magic
+
+
+def parse(parser: argparse.ArgumentParser, argv: list[str]) -> argparse.Namespace:
+    """Parse a magic's words; a misspelt option is answered with the right one.
+
+    Raises:
+        UsageError: If they do not fit.
+    """
+    try:
+        return parser.parse_args(argv)
+    except UsageError as error:
+        found = re.match(r"unrecognized arguments: (--?\S+)", str(error))
+        if found:
+            options = [o for a in parser._actions for o in a.option_strings]  # noqa: SLF001
+            word = found[1].partition("=")[0]
+            if options:
+                raise UsageError(f"no option {word!r}. {suggest(word, options)}") from None
+        raise UsageError(f"{error}. %{parser.prog}? shows how it is used.") from None
+
+
+def one_line(error: BaseException) -> str:
+    """Return an error's message with its notes, on one line."""
+    notes = getattr(error, "__notes__", [])
+    return " ".join(" ".join([str(error), *notes]).split())

@@ -1,0 +1,108 @@
+"""`%%durable_object` and `%%worker`: a cell's classes become objects and the Worker."""
+
+import argparse
+import dataclasses
+
+from IPython.core.error import UsageError
+from IPython.core.magic import cell_magic, magics_class
+from IPython.core.magic_arguments import argument, magic_arguments
+from IPython.display import display
+
+from dobook.notebook.definitions import is_worker, require, run_cell
+from dobook.notebook.display import Card
+from dobook.notebook.magics.base import MagicsBase, command
+
+_OBJECT_EXAMPLE = "class Counter(DurableObject): …, after: from workers import DurableObject"
+_WORKER_EXAMPLE = "class Default(WorkerEntrypoint): …, after: from workers import WorkerEntrypoint"
+
+
+@magics_class
+class DefineMagics(MagicsBase):
+    """The magics that define classes."""
+
+    @cell_magic
+    @command
+    @magic_arguments()
+    @argument("--binding", metavar="NAME", help="The name in env; by default COUNTER for Counter.")
+    @argument(
+        "--storage",
+        choices=("sqlite", "kv"),
+        help="sqlite (the default): SQL and key-value, as new_sqlite_classes gives; "
+        "kv: key-value alone, as new_classes gives.",
+    )
+    @argument("--name", metavar="NAME", help="The class's name when deployed, if not its own.")
+    def durable_object(self, args: argparse.Namespace, cell: str) -> Card | None:
+        """Run the cell and make the DurableObject classes it defines available.
+
+        The code runs in the notebook's namespace. Each class gets a binding in `env`. Defining a
+        class again is a deployment: its instances restart with the new code, storage and alarms
+        stay.
+
+        Returns the class's card.
+
+        Example::
+
+            %%durable_object
+            from workers import DurableObject
+
+            class Counter(DurableObject):
+                async def increment(self):
+                    n = (await self.ctx.storage.get("n") or 0) + 1
+                    await self.ctx.storage.put("n", n)
+                    return n
+        """
+        found = run_cell(self.shell, f"%%durable_object {args.line}".rstrip(), cell)
+        objects = [d for d in found if not is_worker(d.cls)]
+        require(objects, "class with the base DurableObject", _OBJECT_EXAMPLE)
+        if len(objects) > 1 and (args.binding or args.name):
+            names = ", ".join(d.class_name for d in objects)
+            raise UsageError(
+                f"--binding and --name are for one class, and this cell defines {names}."
+            )
+        cards = [
+            self.session.define(
+                dataclasses.replace(
+                    definition,
+                    class_name=args.name or definition.class_name,
+                    binding=args.binding or "",
+                    storage=args.storage or "",
+                )
+            )
+            for definition in objects
+        ]
+        cards += [self.session.define_worker(d) for d in found if is_worker(d.cls)]
+        for card in cards[:-1]:
+            display(card)
+        return cards[-1]
+
+    @cell_magic
+    @command
+    @magic_arguments()
+    def worker(self, args: argparse.Namespace, cell: str) -> Card | None:
+        """Run the cell and make the WorkerEntrypoint it defines answer requests from outside.
+
+        The class named Default counts, or the only one there is. Its `env` has the bindings of the
+        objects; `%request METHOD /path` asks it.
+
+        Returns the Worker's card.
+
+        Example::
+
+            %%worker
+            from workers import WorkerEntrypoint
+
+            class Default(WorkerEntrypoint):
+                async def fetch(self, request):
+                    return await self.env.COUNTER.getByName("a").fetch(request)
+        """
+        found = run_cell(self.shell, f"%%worker {args.line}".rstrip(), cell)
+        workers = [d for d in found if is_worker(d.cls)]
+        require(workers, "class with the base WorkerEntrypoint", _WORKER_EXAMPLE)
+        chosen = [d for d in workers if d.class_name == "Default"] or workers
+        if len(chosen) > 1:
+            names = ", ".join(d.class_name for d in chosen)
+            raise UsageError(f"name one of {names} Default: it is the one that answers requests.")
+        for definition in found:
+            if not is_worker(definition.cls):
+                display(self.session.define(definition))
+        return self.session.define_worker(chosen[0])

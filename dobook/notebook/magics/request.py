@@ -1,0 +1,222 @@
+"""`%request`, `%%request`, `%rpc`: asking objects and the Worker; `%requests`: what was asked."""
+
+import argparse
+import asyncio
+import difflib
+from collections.abc import Awaitable
+from typing import Any
+from urllib.parse import urlsplit
+
+from IPython.core.error import UsageError
+from IPython.core.magic import line_cell_magic, line_magic, magics_class
+from IPython.core.magic_arguments import argument, magic_arguments
+from IPython.display import display
+
+from dobook.errors import UnknownNameError, suggest
+from dobook.notebook.arguments import read_json, read_value, with_names
+from dobook.notebook.completion import METHODS, mentioned_paths
+from dobook.notebook.display import Hint, shorten
+from dobook.notebook.frames import Frame, answers_frame, requests_frame
+from dobook.notebook.magics.base import MagicsBase, command, target_argument
+from dobook.notebook.responses import body_text
+from dobook.notebook.session import Target
+from dobook.runtime.rpc import RESERVED
+
+HOST = "http://localhost"
+
+
+@magics_class
+class RequestMagics(MagicsBase):
+    """The magics that ask."""
+
+    @line_cell_magic
+    @command
+    @magic_arguments()
+    @argument(
+        "words_given",
+        nargs="+",
+        metavar="WORD",
+        help="[METHOD] [BINDING/name] [/path?query]: the method (GET if left out), the object (the "
+        "Worker if left out), the path or a whole URL (/ if left out).",
+    )
+    @argument("-H", "--header", action="append", default=[], help="A header, 'name: value'.")
+    @argument("--json", metavar="JSON", help="The body, as JSON; $name takes a variable.")
+    @argument("--body", metavar="TEXT", help="The body, as text; $name takes a variable.")
+    @argument("--repeat", type=int, metavar="N", help="Send it N times and return a DataFrame.")
+    @argument(
+        "--concurrency", type=int, default=1, metavar="N", help="With --repeat: so many at once."
+    )
+    @argument("--as", dest="variable", metavar="NAME", help="Also keep the answer as a variable.")
+    def request(self, args: argparse.Namespace, cell: str | None = None) -> Any:
+        """Send an object, or the Worker, a request and return the Response.
+
+        As a cell magic the cell is the JSON body, and the method is POST if left out. Time passes
+        as far as the handler needs. `$name` in the path stands for a variable of the notebook.
+
+        Returns the Response; its body can still be read: `await _.json()`. With --repeat a
+        DataFrame of the answers.
+
+        Example::
+
+            %request GET COUNTER/a /value
+            %request POST COUNTER/a /add -H 'x-user: ada' --json {"by": 2}
+            %request GET /value?id=a
+            %request COUNTER/a /add --repeat 100 --concurrency 10
+        """
+        given = [with_names(word, self.names) for word in args.words_given]
+        method, where, path = self._read(given, default="GET" if cell is None else "POST")
+        target = None if where is None else self.session.target(where)
+        init = self._init(args, method, cell)
+        url = path if "://" in path else HOST + path
+        if args.repeat is not None:
+            return self._keep(args, self._repeat(target, url, init, args))
+        response = self.session.runtime.run(self._send(target, url, init))
+        if response.status == 404:
+            self._hint(target, url)
+        return self._keep(args, response)
+
+    def _read(self, words: list[str], *, default: str) -> tuple[str, str | None, str]:
+        """Return method, object (None for the Worker) and path of a request's words."""
+        rest = list(words)
+        method = default
+        if "/" not in rest[0]:
+            method = rest.pop(0).upper()
+            if method not in METHODS:
+                raise UsageError(f"no method {words[0]!r}. {suggest(words[0], METHODS)}")
+        where = None
+        if rest and not rest[0].startswith("/") and "://" not in rest[0]:
+            where = rest.pop(0)
+        path = rest.pop(0) if rest else "/"
+        if rest or not ("://" in path or path.startswith("/")):
+            wrong = rest[0] if rest else path
+            raise UsageError(
+                f"{wrong!r} is one word too many, or a path that does not begin with '/'. Write "
+                "%request METHOD BINDING/name /path?query"
+            )
+        return method, where, path
+
+    def _init(self, args: argparse.Namespace, method: str, cell: str | None) -> dict[str, Any]:
+        headers: list[list[str]] = []
+        for header in args.header:
+            name, colon, value = with_names(header, self.names).partition(":")
+            if not colon or not name.strip():
+                raise UsageError(f"a header is written 'name: value', not {header!r}.")
+            headers.append([name.strip(), value.strip()])
+        given = [body for body in (args.json, args.body, cell) if body is not None]
+        if len(given) > 1:
+            raise UsageError("give one body: --json, --body or the cell.")
+        init: dict[str, Any] = {"method": method, "headers": headers}
+        if given and method in ("GET", "HEAD"):
+            raise UsageError(f"{method} has no body. Send it with POST or PUT.")
+        if args.body is not None:
+            init["body"] = with_names(args.body, self.names)
+        elif given and given[0].strip():
+            init["body"] = read_json(given[0], self.names)
+            if not any(name.lower() == "content-type" for name, _ in headers):
+                headers.append(["content-type", "application/json"])
+        return init
+
+    def _send(self, target: Target | None, url: str, init: dict[str, Any]) -> Awaitable[Any]:
+        if target is None:
+            return self.session.runtime.fetch(url, init)
+        return target.stub.fetch(url, init)  # type: ignore[no-any-return]
+
+    def _repeat(
+        self, target: Target | None, url: str, init: dict[str, Any], args: argparse.Namespace
+    ) -> Frame:
+        if args.repeat < 1 or args.concurrency < 1:
+            raise UsageError("--repeat and --concurrency are 1 or more.")
+        runtime, answers = self.session.runtime, []
+
+        async def ask() -> dict[str, Any]:
+            began_ms = runtime.clock.now_ms
+            answer: dict[str, Any] = dict.fromkeys(("status", "retry_after", "body"))
+            try:
+                response = await self._send(target, url, init)
+            except Exception as error:
+                answer |= {"error": f"{type(error).__name__}: {error}"}
+            else:
+                answer |= {
+                    "status": response.status,
+                    "retry_after": response.js_headers.get("retry-after"),
+                    "body": shorten(body_text(response)),
+                    "error": "",
+                }
+            return answer | {"sent": began_ms, "took_ms": float(runtime.clock.now_ms - began_ms)}
+
+        async def ask_all() -> None:
+            for begin in range(0, args.repeat, args.concurrency):
+                batch = min(args.concurrency, args.repeat - begin)
+                answers.extend(await asyncio.gather(*(ask() for _ in range(batch))))
+
+        runtime.run(ask_all())
+        label = "the Worker" if target is None else target.label
+        return answers_frame(answers, label, runtime.clock.now_ms)
+
+    def _keep(self, args: argparse.Namespace, answer: Any) -> Any:
+        if args.variable is not None:
+            if not args.variable.isidentifier():
+                raise UsageError(f"{args.variable!r} cannot be a variable's name.")
+            self.shell.push({args.variable: answer})
+        return answer
+
+    def _hint(self, target: Target | None, url: str) -> None:
+        known = mentioned_paths(self.session, "" if target is None else target.namespace.binding)
+        path = urlsplit(url).path
+        near = difflib.get_close_matches(path, known, n=1, cutoff=0.6)
+        if near and path not in known:
+            display(Hint(f"The code mentions no path {path!r}. Did you mean {near[0]!r}?"))
+
+    @line_magic
+    @command
+    @magic_arguments()
+    @target_argument
+    @argument("method", metavar="METHOD", help="The method's name.")
+    @argument(
+        "arguments",
+        nargs=argparse.REMAINDER,
+        metavar="ARG",
+        help="Its arguments: JSON, Python literals or $name of a variable.",
+    )
+    def rpc(self, args: argparse.Namespace) -> Any:
+        """Call a method of an object and return its result.
+
+        Example::
+
+            %rpc COUNTER/a add 2
+            %rpc CHAT/lobby say "hello" {"bold": true}
+        """
+        target = self.session.target(args.target)
+        kind = target.namespace.cls
+        if not hasattr(kind, args.method) and not args.method.startswith("_"):
+            known = [n for n in dir(kind) if not n.startswith("_") and n not in RESERVED]
+            raise UnknownNameError("method", args.method, known)
+        words = args.words[len(args.words) - len(args.arguments) :]
+        values = [read_value(word, self.names) for word in words]
+        return self.session.runtime.run(getattr(target.stub, args.method)(*values))
+
+    @line_magic
+    @command
+    @magic_arguments()
+    @argument("target", nargs="?", metavar="OBJ", help="Only this object: BINDING/name, or worker.")
+    @argument("--errors", action="store_true", help="Only those that failed: error or status 500.")
+    def requests(self, args: argparse.Namespace) -> Frame:
+        """Show what was asked of the Worker and the objects since the runtime began.
+
+        Returns a DataFrame: at, object, method, path, status, took_ms, error.
+
+        Example::
+
+            %requests
+            %requests COUNTER/a --errors
+        """
+        runtime = self.session.runtime
+        runtime.settle()
+        asked = self.session.log.entries()
+        if args.target is not None:
+            if args.target != "worker":
+                args.target = self.session.target(args.target).label
+            asked = [a for a in asked if a.object == args.target]
+        if args.errors:
+            asked = [a for a in asked if a.error or (a.status or 0) >= 500]
+        return requests_frame(asked, runtime.clock.now_ms)

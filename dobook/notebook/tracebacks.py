@@ -1,0 +1,95 @@
+"""Tracebacks that show the user's lines and leave dobook's own frames out.
+
+`%xmode Verbose` shows everything, for those who look for the fault in dobook itself.
+"""
+
+import linecache
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from dobook.errors import DobookError
+
+# Raised on purpose by what the user called; anything else that comes from inside is our own fault,
+# and then the frames are wanted.
+_INTENDED = (DobookError, AttributeError, TypeError, ValueError, OSError)
+_MACHINERY = ("dobook", "asyncio", "contextlib", "IPython", "ipykernel", "runpy")
+
+
+def install(shell: InteractiveShell) -> Callable[[], None]:
+    """Have a shell's tracebacks trimmed; returns what undoes it."""
+    formatter: Any = shell.InteractiveTB
+    original = formatter.format_exception_as_a_whole
+
+    def trimmed(
+        etype: type, evalue: BaseException | None, etb: TracebackType | None, *rest: Any
+    ) -> Any:
+        if formatter.mode != "Verbose" and evalue is not None:
+            etb = users_traceback(evalue, etb)
+        return original(etype, evalue, etb, *rest)
+
+    formatter.format_exception_as_a_whole = trimmed
+
+    def undo() -> None:
+        del formatter.format_exception_as_a_whole
+
+    return undo
+
+
+def users_traceback(error: BaseException, traceback: TracebackType | None) -> TracebackType | None:
+    """Return a traceback without the frames of dobook, as far as that hides no fault of dobook.
+
+    Args:
+        error: What was raised.
+        traceback: Its traceback, which stays as it is.
+    """
+    entries = list(_entries(traceback))
+    kept = [entry for entry in entries if not is_ours(entry)]
+    if not kept or len(kept) == len(entries):
+        return traceback
+    if is_ours(entries[-1]) and not isinstance(error, _INTENDED):
+        kept.append(entries[-1])
+    following: TracebackType | None = None
+    for entry in reversed(kept):
+        following = TracebackType(following, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return following
+
+
+def has_users_frames(error: BaseException) -> bool:
+    """Return whether user code was running when an error was raised below a magic."""
+    return any(_root(entry) not in _MACHINERY for entry in _entries(error.__traceback__))
+
+
+def users_lines(error: BaseException, shell: InteractiveShell) -> list[str]:
+    """Return where an error was raised in the user's code: a place and the line; empty if nowhere.
+
+    Args:
+        error: What was raised.
+        shell: The shell, which knows the cells' file names.
+    """
+    places = [e for e in _entries(error.__traceback__) if _root(e) not in _MACHINERY]
+    if not places:
+        return []
+    last = places[-1]
+    code = last.tb_frame.f_code
+    name = shell.compile.format_code_name(code.co_filename)
+    place = " ".join(name) if name is not None else code.co_filename
+    line = linecache.getline(code.co_filename, last.tb_lineno).strip()
+    return [f"raised in {place}, line {last.tb_lineno}, in {code.co_name}:", f"    {line}"]
+
+
+def is_ours(entry: TracebackType) -> bool:
+    """Return whether a frame is one of dobook's own code."""
+    return _root(entry) == "dobook"
+
+
+def _root(entry: TracebackType) -> str:
+    return str(entry.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
+def _entries(traceback: TracebackType | None) -> Iterator[TracebackType]:
+    while traceback is not None:
+        yield traceback
+        traceback = traceback.tb_next

@@ -28,12 +28,13 @@ class InputGate:
     once or pass a waiter to `wait`.
     """
 
-    __slots__ = ("_call_soon", "busy", "locks", "waiters")
+    __slots__ = ("_call_soon", "busy", "locks", "sections", "waiters")
 
     def __init__(self, call_soon: Callable[[Waiter], object]) -> None:
         self._call_soon = call_soon
         self.locks = 0
         self.waiters: deque[Waiter] = deque()
+        self.sections: deque[Waiter] = deque()  # critical sections, which come before the waiters
         self.busy = False
 
     def lock(self) -> None:
@@ -45,7 +46,7 @@ class InputGate:
         """Take one lock away; with the last one the first waiter is let in on the next tick."""
         self.locks -= 1
         if self.locks == 0:
-            if self.waiters:
+            if self.waiters or self.sections:
                 self._call_soon(self._admit)
             else:
                 self.busy = False
@@ -59,15 +60,13 @@ class InputGate:
         """Forget a waiter that no longer wants in."""
         if waiter in self.waiters:
             self.waiters.remove(waiter)
-            if not self.waiters and not self.locks:
-                self.busy = False
+            self.busy = bool(self.locks or self.waiters or self.sections)
 
     def _admit(self) -> None:
         # Each waiter runs a turn; a turn that locks the gate ends the admission.
-        while self.waiters and not self.locks:
-            self.waiters.popleft()()
-        if not self.waiters and not self.locks:
-            self.busy = False
+        while not self.locks and (self.sections or self.waiters):
+            (self.sections or self.waiters).popleft()()
+        self.busy = bool(self.locks or self.waiters or self.sections)
 
 
 class CriticalSection(InputGate):
@@ -91,8 +90,12 @@ class CriticalSection(InputGate):
             self.parent.lock()
             self._call_soon(start)
 
-        if self.parent.busy:
-            self.parent.wait(begin)
+        # The code that begins a section has been admitted already, so the section goes before the
+        # events that still wait; only another section holds it up.
+        parent = self.parent
+        if parent.locks or parent.sections:
+            parent.sections.append(begin)
+            parent.busy = True
         else:
             begin()
 
@@ -103,6 +106,8 @@ class CriticalSection(InputGate):
         self.ended = True
         while self.waiters:
             self.parent.wait(self.waiters.popleft())
+        while self.sections:
+            self.parent.sections.append(self.sections.popleft())
         self.parent.unlock()
 
 

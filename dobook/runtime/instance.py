@@ -90,11 +90,18 @@ class Instance:
         assert self._context is not None
         return self._context
 
-    def reset(self, error: BaseException) -> None:
-        """End this life because of an error: calls fail with it, unwritten changes are lost."""
+    def reset(self, error: BaseException, *, flagged: bool = True) -> None:
+        """End this life because of an error: calls fail with it, unwritten changes are lost.
+
+        Args:
+            error: What the callers get.
+            flagged: Whether it tells them that the object was reset, as the platform's own does
+                unless a commit has failed.
+        """
         if self.dead is not None:
             return
-        error.durableObjectReset = True  # type: ignore[attr-defined]
+        if flagged:
+            error.durableObjectReset = True  # type: ignore[attr-defined]
         self.actor.store.discard()
         self._end(error)
         self.runtime.residency.gone(self, error)

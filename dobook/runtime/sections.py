@@ -90,9 +90,14 @@ class Section:
         instance.runtime.observers.emit(instance.actor.label, "gate closed", why="critical section")
 
     async def _run(self) -> Any:
-        result = self.body()
-        if hasattr(type(result), "__await__"):
-            result = await result
+        try:
+            result = self.body()
+            if hasattr(type(result), "__await__"):
+                result = await result
+        except Exception as error:
+            if self.breaks:  # now, before what this turn has written is committed
+                self.instance.reset(error)
+            raise
         return result
 
     def _time_out(self) -> None:

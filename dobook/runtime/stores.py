@@ -6,6 +6,7 @@ from dobook.errors import PlatformError
 from dobook.ids import DurableObjectId
 from dobook.runtime.promise import NOTHING, Pending, Promise
 from dobook.storage.committer import Committer
+from dobook.storage.connection import SqliteError, error_text, is_constraint
 from dobook.storage.directory import StateDirectory
 from dobook.storage.kv import ALARM
 from dobook.storage.store import ObjectStore
@@ -99,10 +100,16 @@ class Stores:
     def _failed(self, store: ObjectStore, error: BaseException) -> None:
         actor: Actor = store.owner
         self._runtime.report(actor, "commit", error)
-        broken = PlatformError(f"The Durable Object's storage could not be written: {error}")
+        text = error_text(error) if isinstance(error, SqliteError) else str(error)
+        broken = PlatformError(
+            "Durable Object was reset and rolled back to its last known good state because the "
+            "application left the database in a state where constraints were violated: " + text
+            if is_constraint(error)
+            else f"Durable Object was reset because its storage could not be written: {text}"
+        )
         broken.__cause__ = error
         if actor.instance is not None:
-            actor.instance.reset(broken)
+            actor.instance.reset(broken, flagged=False)
 
     def save(self) -> None:
         """Write what is left, the clock and the alarms, as the runtime closes."""

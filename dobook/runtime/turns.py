@@ -105,11 +105,19 @@ class SectionEnd:
     The task goes on under the section's lock, which is given up after that turn.
     """
 
-    __slots__ = ("_asyncio_future_blocking", "_callback", "_context", "_loop", "section")
+    __slots__ = (
+        "_asyncio_future_blocking",
+        "_callback",
+        "_context",
+        "_loop",
+        "cancelled",
+        "section",
+    )
 
     def __init__(self, loop: "RuntimeLoop", section: CriticalSection) -> None:
         self._loop = loop
         self.section = section
+        self.cancelled = False
         self._asyncio_future_blocking = True
         self._callback: Callable[[Any], object] | None = None
         self._context: Context | None = None
@@ -128,10 +136,16 @@ class SectionEnd:
         return 1
 
     def cancel(self, msg: Any = None) -> bool:
-        return False  # the section goes on; the waiter learns of its cancellation afterwards
+        callback, self._callback = self._callback, None
+        if callback is None:
+            return False
+        self.cancelled = True  # the section goes on without anybody waiting for it
+        self._loop.call_soon(callback, self, context=self._context)
+        return True
 
     def result(self) -> None:
-        return None
+        if self.cancelled:
+            raise asyncio.CancelledError
 
     def complete(self) -> None:
         """The section is over: let the waiter go on, then give up the lock."""
@@ -157,8 +171,8 @@ def _steps(
             except BaseException as caught:
                 error = caught
         gate = open_gate(frame.gate)
-        ended = yielded if type(yielded) is SectionEnd else None
-        if gate.busy and ended is None:
+        ended = yielded if type(yielded) is SectionEnd and not yielded.cancelled else None
+        if gate.busy and ended is None and frame.instance.dead is None:
             try:
                 yield Pass(loop, gate)
             except GeneratorExit:

@@ -279,13 +279,12 @@ class Receiver(Protocol):
 class SocketEvent(Call):
     """Something that arrived at a socket of an object, on its way through the input gate."""
 
-    __slots__ = ("item", "receiver", "timer")
+    timer: asyncio.TimerHandle | None = None
 
     def __init__(self, actor: "Actor", kind: str, receiver: Receiver, item: Any) -> None:
         super().__init__(actor, kind, (), ())
         self.receiver = receiver
         self.item = item
-        self.timer: asyncio.TimerHandle | None = None
         self.on_done = _over
 
     def start(self) -> None:
@@ -295,8 +294,10 @@ class SocketEvent(Call):
         wire = self.actor.runtime.wire
         if wire.observers.active:
             _report(wire, self.actor.label, self.item)
-        super().start()
-        self.receiver.happened(self.item)
+        try:
+            super().start()
+        finally:
+            self.receiver.happened(self.item)
         task = self.task
         if task is not None and not task.done() and (ms := self.receiver.timeout_ms) is not None:
             self.timer = wire.runtime.loop.call_later(ms / 1000, self._time_out)

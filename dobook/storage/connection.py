@@ -93,6 +93,11 @@ def is_critical(error: sqlite3.Error) -> bool:
     return primary_code(error) in CRITICAL_CODES
 
 
+def is_constraint(error: BaseException) -> bool:
+    """Say whether an error is that a constraint was violated."""
+    return isinstance(error, sqlite3.IntegrityError)
+
+
 def error_text(error: sqlite3.Error) -> str:
     """Return an error's text as the platform words it.
 
@@ -158,6 +163,7 @@ class Connection:
         self.on_lost: Callable[[sqlite3.Error], None] | None = None
         """Called when SQLite ended the transaction by itself: all its writes are undone."""
         self._cursors: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
+        self._owned: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
         self.closed = False
         self._sync_lock = threading.Lock()
         self._sync_fds: list[int] = []
@@ -185,7 +191,7 @@ class Connection:
             reason = OPEN_REASONS.get(primary_code(error) or 0, "cannot be opened")
             raise StateDirectoryError(f"{path} {reason} ({error_text(error)}).") from error
         self.execute = self.db.execute
-        self._control = self.db.cursor()
+        self._control = self.cursor()
 
     def _prepare(self) -> None:
         db = self.db
@@ -276,6 +282,12 @@ class Connection:
         self.plans.clear()
         self._control.execute(f"ROLLBACK TO {name}")
 
+    def cursor(self) -> sqlite3.Cursor:
+        """Return a cursor that `close` will close."""
+        cursor = self.db.cursor()
+        self._owned.add(cursor)
+        return cursor
+
     def reader(self) -> sqlite3.Cursor:
         """Return a cursor that `cancel_readers` will close; put it into `idle` after use."""
         if self.idle:
@@ -358,6 +370,9 @@ class Connection:
                     for main in self._sync_fds[1:]:
                         flush(main)
             finally:
+                # A cursor with a statement in it would keep the file, and its lock, open.
+                for cursor in list(self._owned):
+                    cursor.close()
                 self.db.close()
                 for fd in self._sync_fds:
                     os.close(fd)

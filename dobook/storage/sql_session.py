@@ -75,7 +75,7 @@ class Session:
         self.hosted = hosted
         self.rules = Rules()
         self.db = connection.db
-        self.writer = connection.db.cursor()
+        self.writer = connection.cursor()
         self.idle = connection.idle
         add_newer_functions(self.db)
         self.plans: dict[str, Plan] = connection.plans
@@ -107,7 +107,7 @@ class Session:
         names = statement.names
         nothing: Any = [None] * statement.parameters if names is None else dict.fromkeys(names)
         text = statement.text if statement.explained else "EXPLAIN " + statement.text
-        cursor = self.db.cursor()
+        cursor = self.connection.cursor()
         self.run(cursor, text, nothing, statement)
         cursor.close()
         if not allowed_name(statement.renamed_to):
@@ -115,7 +115,7 @@ class Session:
 
     def step(self, statement: Statement) -> None:
         """Make the first step of a statement without bindings and forget its rows."""
-        cursor = self.db.cursor()
+        cursor = self.connection.cursor()
         self.run(cursor, statement.text, (), statement)
         cursor.close()
 

@@ -115,7 +115,10 @@ def next_statement(code: str, start: int) -> tuple[Statement, int]:
             text=text,
             verb=verb,
             explained=explained,
-            writes="OPTIMIZE" in words if verb == "PRAGMA" else verb not in READING and verb != "",
+            # Putting the check of foreign keys off holds for one transaction, so it needs one.
+            writes=bool({"OPTIMIZE", "DEFER_FOREIGN_KEYS"} & set(words))
+            if verb == "PRAGMA"
+            else verb not in READING and verb != "",
             parameters=count,
             names=names,
             renamed_to=renamed(verb, targets),

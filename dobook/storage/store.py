@@ -224,7 +224,7 @@ class ObjectStore:
             connection = self._connection = Connection(
                 path, blank=blank_database(*schema.TABLES), power_safe=self._power_safe
             )
-            if found:
+            if found or path is None:
                 for table in schema.TABLES:  # the real engine makes them only when it needs them
                     connection.execute(table)
             if self._backlog is not None and self.path is not None:

@@ -1,0 +1,681 @@
+"""`WebSocketPair` and `WebSocket`: what the programmer holds of a connection.
+
+One end of a pair goes to the client in a response with status 101, the other is accepted: with
+`accept()` it keeps its object in memory and calls listeners, with `ctx.acceptWebSocket()` it
+hibernates (see `hibernation`). In an object whatever arrives is an event that waits at the input
+gate; outside of objects listeners run on the runtime's loop. How things get from one end to the
+other is `wire`'s business.
+
+Source: developers.cloudflare.com/workers/runtime-apis/websockets/,
+cloudflare/workerd src/workerd/api/web-socket.c++
+"""
+
+# ruff: noqa: N802, N803, N815, SLF001 - the platform's names; the classes here share their slots
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from dobook.codec import deserialize, serialize
+from dobook.errors import (
+    InvalidAccessError,
+    PlatformError,
+    PlatformSyntaxError,
+    PlatformTypeError,
+    UsageError,
+    js_name,
+)
+from dobook.gates import open_gate
+from dobook.limits import MAX_WEBSOCKET_ATTACHMENT_BYTES
+from dobook.runtime.turns import current_frame
+from dobook.runtime.wire import (
+    ACCEPTED,
+    AWAITING,
+    HIBERNATABLE,
+    LOST,
+    LOST_CODE,
+    LOST_REASON,
+    RELEASED,
+    Broken,
+    Close,
+    End,
+    SocketEvent,
+    current_wire,
+    refuse_if_too_large,
+)
+from dobook.web import Blob, JsBuffer, Request
+from dobook.web.text import js_string, usv
+
+if TYPE_CHECKING:
+    from dobook.gates import InputGate
+    from dobook.runtime.instance import Instance
+
+MAX_REASON_BYTES: Final = 123  # what a close frame has room for: RFC 6455, 5.5
+_NEVER_SENT: Final = frozenset({1004, 1005, 1006, 1015})  # RFC 6455, 7.4.1
+_NOT_ACCEPTED = (
+    "You must call one of accept() or state.acceptWebSocket() on this WebSocket before sending "
+    "messages."
+)
+
+Listener = Callable[["Event"], Any]
+
+
+class Event:
+    """Something that happened to a WebSocket.
+
+    Attributes:
+        type: "open", "message", "close" or "error".
+        target: The WebSocket.
+    """
+
+    __slots__ = ("target", "type")
+
+    def __init__(self, type: str, target: "WebSocket | None" = None) -> None:  # noqa: A002
+        self.type = type
+        self.target = target
+
+    @property
+    def currentTarget(self) -> "WebSocket | None":
+        """The same as `target`."""
+        return self.target
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.type}>"
+
+
+class MessageEvent(Event):
+    """A message arrived: `data` is a text, or bytes."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: Any, target: "WebSocket | None" = None) -> None:
+        self.type = "message"
+        self.target = target
+        self.data = data
+
+    def __repr__(self) -> str:
+        return f"<MessageEvent {self.data!r:.80}>"
+
+
+class CloseEvent(Event):
+    """The connection is over: `code`, `reason`, and `wasClean` if there was a close frame."""
+
+    __slots__ = ("code", "reason", "wasClean")
+
+    def __init__(
+        self,
+        code: int,
+        reason: str,
+        wasClean: bool,  # noqa: FBT001 - the platform's order
+        target: "WebSocket | None" = None,
+    ) -> None:
+        super().__init__("close", target)
+        self.code = code
+        self.reason = reason
+        self.wasClean = wasClean
+
+    def __repr__(self) -> str:
+        return f"<CloseEvent {self.code} {self.reason!r}>"
+
+
+class ErrorEvent(Event):
+    """The connection broke: `error` is the exception, `message` its text."""
+
+    __slots__ = ("error", "message")
+
+    def __init__(self, error: BaseException, target: "WebSocket | None" = None) -> None:
+        super().__init__("error", target)
+        self.error = error
+        self.message = f"Uncaught {js_name(error)}: {error}"
+
+    def __repr__(self) -> str:
+        return f"<ErrorEvent {self.message!r:.80}>"
+
+
+class WebSocket:
+    """One end of a connection. Made by `WebSocketPair()`, or got as `response.web_socket`.
+
+    Attributes:
+        onopen: Called with the event, like a listener; likewise `onmessage`, `onclose`, `onerror`.
+        binaryType: What a listener gets for a binary message: "arraybuffer" for bytes (what it is
+            at first), "blob" for a Blob.
+
+    Example:
+        >>> client, server = WebSocketPair().object_values()
+        >>> server.readyState == WebSocket.OPEN
+        True
+
+    Source: developers.cloudflare.com/workers/runtime-apis/websockets/#websocket
+    """
+
+    CONNECTING: ClassVar = 0
+    OPEN: ClassVar = 1
+    CLOSING: ClassVar = 2
+    CLOSED: ClassVar = 3
+    READY_STATE_CONNECTING: ClassVar = 0
+    READY_STATE_OPEN: ClassVar = 1
+    READY_STATE_CLOSING: ClassVar = 2
+    READY_STATE_CLOSED: ClassVar = 3
+
+    onopen: Listener | None = None
+    onmessage: Listener | None = None
+    onclose: Listener | None = None
+    onerror: Listener | None = None
+
+    url: str | None = None
+    protocol: str | None = ""
+    extensions: str | None = ""
+
+    _end: End
+    _listeners: dict[str, list[tuple[Listener, bool]]]
+    _error: BaseException | None = None
+    _half_open = False
+    _blobs = False
+
+    def __init__(self, url: str, protocols: Any = None) -> None:
+        del protocols
+        raise UsageError(
+            f"WebSocket({url!r}) would open a connection to the network, which a runtime does not "
+            "do. To connect to an object, fetch it and accept the socket of the response:\n"
+            '  response = await stub.fetch(url, headers={"Upgrade": "websocket"})\n'
+            "  response.web_socket.accept()"
+        )
+
+    @classmethod
+    def new(cls, url: str, protocols: Any = None) -> "WebSocket":
+        """Do what the constructor does, by Pyodide's name for it."""
+        return cls(url, protocols)
+
+    @classmethod
+    def _holding(cls, end: End) -> "WebSocket":
+        self = cls.__new__(cls)
+        self._end = end
+        self._listeners = {}
+        return self
+
+    # ------------------------------------------------------------------ the platform's properties
+
+    @property
+    def readyState(self) -> int:
+        """0 connecting, 1 open, 2 closing, 3 closed; 2 once either side has closed."""
+        end = self._end
+        if self._error is not None or (end.closed_in and end.closed_out):
+            return 3
+        return 2 if end.closed_in or end.closed_out else 1
+
+    @property
+    def binaryType(self) -> str:
+        """What a listener gets for a binary message, "arraybuffer" or "blob"."""
+        return "blob" if self._blobs else "arraybuffer"
+
+    @binaryType.setter
+    def binaryType(self, value: str) -> None:
+        if value in ("blob", "arraybuffer"):  # anything else is ignored, as browsers do
+            self._blobs = value == "blob"
+
+    # ------------------------------------------------------------------ the platform's methods
+
+    def accept(self, options: Any = None, *, allowHalfOpen: bool | None = None) -> None:
+        """Begin to receive; in an object this keeps it in memory while the connection lasts.
+
+        Args:
+            options: A mapping with `allowHalfOpen`, which may also be given as a keyword.
+            allowHalfOpen: Whether a close of the other side is left to be answered by `close()`.
+
+        Raises:
+            PlatformTypeError: If the socket hibernates or was used in a response.
+            UsageError: If no runtime is there to deliver anything.
+        """
+        end = self._end
+        if end.state == RELEASED:
+            raise PlatformTypeError(
+                "Can't accept() WebSocket that was already used in a response."
+            )
+        if end.state == HIBERNATABLE:
+            raise PlatformTypeError("Can't accept() WebSocket after enabling hibernation.")
+        if end.state == ACCEPTED:
+            return
+        if isinstance(options, Mapping) and allowHalfOpen is None:
+            allowHalfOpen = options.get("allowHalfOpen")
+        self._half_open = bool(allowHalfOpen)
+        attach(end)
+        frame = current_frame.get()
+        if frame is None:
+            end.begin(ACCEPTED, self._read_outside)
+            return
+        resident = Resident(self, frame.instance, open_gate(frame.gate))
+        end.receiver = resident
+        end.begin(ACCEPTED, resident.receive, frame.instance.actor)
+        if end.coupled:
+            resident.stay()
+        report_open(end, [])
+
+    def send(self, message: Any) -> None:
+        """Send a message; it leaves once the object's writes before it are durable.
+
+        Args:
+            message: A text, or bytes.
+
+        Raises:
+            PlatformTypeError: Before `accept()`, after `close()`, or if the message is neither.
+        """
+        end = self._end
+        if not end.open and not self._can_send(end):
+            return
+        if type(message) is not str or not message.isascii():
+            message = payload(message)
+        wire = end.wire
+        if wire.observers.active and end.label:  # type: ignore[union-attr]
+            wire.observers.emit(end.label, "socket sent", data=message)  # type: ignore[union-attr]
+        commit = end.gate.commit
+        if commit is not None:
+            end.hold(commit, message)
+            return
+        wire.mail.append((end.peer, message))  # type: ignore[union-attr]
+        if not wire.scheduled:  # type: ignore[union-attr]
+            wire.schedule()  # type: ignore[union-attr]
+
+    def close(self, code: Any = None, reason: Any = None) -> None:
+        """Close this side of the connection; what was sent before still arrives.
+
+        Args:
+            code: 1000 to 4999, without those reserved for what no frame says.
+            reason: At most 123 bytes.
+
+        Raises:
+            InvalidAccessError: If the code is not allowed, or there is a reason without one.
+            PlatformSyntaxError: If the reason is too long.
+            PlatformTypeError: Before `accept()`.
+        """
+        if code is not None:
+            code = int(code)
+            if not 1000 <= code < 5000 or code in _NEVER_SENT:
+                raise InvalidAccessError(f"Invalid WebSocket close code: {code}.")
+        if reason is not None:
+            reason = js_string(reason)
+            if len(reason.encode()) > MAX_REASON_BYTES:
+                raise PlatformSyntaxError(
+                    f"WebSocket close reason must not be longer than {MAX_REASON_BYTES} bytes when "
+                    "UTF-8 encoded."
+                )
+            if code is None:
+                raise InvalidAccessError(
+                    "If you specify a WebSocket close reason, you must also specify a code."
+                )
+        end = self._end
+        if end.closed_out or end.aborted:
+            return
+        if end.state == AWAITING:
+            raise PlatformTypeError(_NOT_ACCEPTED)
+        end.close(Close(1005 if code is None else code, reason or ""))
+        if end.closed_in and end.receiver is not None:
+            end.receiver.over()
+
+    def addEventListener(self, type: str, listener: Any, options: Any = None) -> None:  # noqa: A002
+        """Call `listener` with every event of a type ("message", "close", "error").
+
+        Args:
+            type: The events' type.
+            listener: A function, may be asynchronous; or an object with `handleEvent`.
+            options: A mapping with `once`, to call it a single time.
+        """
+        if listener is None:
+            return
+        function = getattr(listener, "handleEvent", listener)
+        if not callable(function):
+            raise PlatformTypeError(
+                "Failed to execute 'addEventListener' on 'EventTarget': parameter 2 is not of type "
+                f"'EventHandler': {listener!r:.80}"
+            )
+        known = self._listeners.setdefault(type, [])
+        if all(function != other for other, _ in known):
+            once = bool(options.get("once")) if isinstance(options, Mapping) else False
+            known.append((function, once))
+
+    def removeEventListener(self, type: str, listener: Any, options: Any = None) -> None:  # noqa: A002, ARG002
+        """Stop calling a listener; an unknown one is ignored."""
+        function = getattr(listener, "handleEvent", listener)
+        known = self._listeners.get(type, [])
+        known[:] = [entry for entry in known if entry[0] != function]
+
+    def serializeAttachment(self, attachment: Any) -> None:
+        """Keep a copy of a value with the connection; it survives hibernation.
+
+        Raises:
+            PlatformError: If it is larger than 16 KiB when serialised.
+            DataCloneError: If it cannot be stored.
+        """
+        data = serialize(attachment)
+        if len(data) > MAX_WEBSOCKET_ATTACHMENT_BYTES:
+            raise PlatformError(
+                f"A WebSocket 'attachment' cannot be larger than {MAX_WEBSOCKET_ATTACHMENT_BYTES} "
+                f"bytes.'attachment' was {len(data)} bytes."
+            )
+        self._end.attachment = data
+
+    def deserializeAttachment(self) -> Any:
+        """Return a copy of the value kept with the connection, None without one."""
+        data = self._end.attachment
+        return None if data is None else deserialize(data)
+
+    def __repr__(self) -> str:
+        state = ("connecting", "open", "closing", "closed")[self.readyState]
+        if self._end.state == AWAITING:
+            state = "not accepted"
+        elif self._end.state == RELEASED:
+            state = "given away"
+        return f"<WebSocket {state}{f', of {self._end.label}' if self._end.label else ''}>"
+
+    # ------------------------------------------------------------------ what arrives
+
+    def _can_send(self, end: End) -> bool:
+        if end.closed_out:
+            raise PlatformTypeError("Can't call WebSocket send() after close().")
+        if end.state == AWAITING:
+            raise PlatformTypeError(_NOT_ACCEPTED)
+        return False  # the connection is lost; as on the platform that is no error
+
+    def _read_outside(self, item: Any) -> None:
+        """Something arrived, and this end is held outside of any object."""
+        wire = self._end.wire
+        assert wire is not None
+        runtime = wire.runtime
+        try:
+            for awaitable in self._happen(item):
+                task = awaiting(awaitable)
+                runtime.loop.create_task(task, context=runtime.context.copy())
+        except Exception as error:
+            runtime.loop.call_exception_handler(
+                {"message": f"a listener of {self!r} failed", "exception": error}
+            )
+
+    def _happen(self, item: Any) -> list[Any]:
+        """Take note of what arrived and tell the listeners; returns what they left to await."""
+        end = self._end
+        try:
+            if type(item) is str:
+                return self._dispatch(MessageEvent(item, self))
+            if isinstance(item, bytes):
+                data = Blob([item]) if self._blobs else item
+                return self._dispatch(MessageEvent(data, self))
+            if type(item) is Close:
+                end.closed_in = True
+                if end.open and not self._half_open:
+                    end.close(item)
+                return self._dispatch(CloseEvent(item.code, item.reason, True, self))  # noqa: FBT003
+            if item is LOST:
+                end.abort()
+                if end.closed_in:
+                    return []
+                end.closed_in = True
+                return self._dispatch(CloseEvent(LOST_CODE, LOST_REASON, False, self))  # noqa: FBT003
+        except Exception as error:
+            self._break(error)
+            raise
+        assert type(item) is Broken
+        return self._break(item.error)
+
+    def _break(self, error: Exception) -> list[Any]:
+        """End the connection because reading from it failed."""
+        end = self._end
+        if self._error is not None:
+            return []
+        self._error = error
+        end.closed_in = True
+        if not end.aborted:
+            end.lost()
+        return self._dispatch(ErrorEvent(error, self))
+
+    def _dispatch(self, event: Event) -> list[Any]:
+        left = []
+        kind = event.type
+        handler = getattr(self, f"on{kind}", None)
+        if callable(handler):
+            result = handler(event)
+            if hasattr(type(result), "__await__"):
+                left.append(result)
+        known = self._listeners.get(kind)
+        if known:
+            for entry in tuple(known):
+                if entry not in known:
+                    continue  # removed by one before it
+                if entry[1]:
+                    known.remove(entry)
+                result = entry[0](event)
+                if hasattr(type(result), "__await__"):
+                    left.append(result)
+        return left
+
+    # ------------------------------------------------------------------ travelling
+
+    def _coupled(self, request: Request) -> "WebSocket":
+        """Return the socket that the caller of `fetch` gets for this one, which is given away.
+
+        Raises:
+            PlatformTypeError: If the request did not ask for it, or the socket is in use.
+        """
+        if (request.js_headers.get("upgrade") or "").lower() != "websocket":
+            raise PlatformTypeError(
+                "Worker tried to return a WebSocket in a response to a request which did not "
+                'contain the header "Upgrade: websocket".'
+            )
+        end = self._end
+        if end.state == RELEASED:
+            raise PlatformTypeError("Can't return WebSocket that was already used in a response.")
+        if end.state != AWAITING:
+            called = "acceptWebSocket" if end.state == HIBERNATABLE else "accept"
+            raise PlatformTypeError(
+                f"Can't return WebSocket in a Response after calling {called}()."
+            )
+        given = WebSocket._holding(end)
+        self._end = End(end.wire)
+        self._end.state = RELEASED
+        self._end.abort()
+        end.coupled = end.peer.coupled = True
+        if end.peer.receiver is not None:
+            end.peer.receiver.stay()
+        return given
+
+
+class WebSocketPair:
+    """Two sockets connected with each other, `pair[0]` and `pair[1]`.
+
+    Example:
+        >>> client, server = WebSocketPair().object_values()
+
+    Source: developers.cloudflare.com/workers/runtime-apis/websockets/#websocketpair
+    """
+
+    __slots__ = ("_sockets",)
+
+    def __init__(self) -> None:
+        wire = current_wire()
+        first, second = End(wire), End(wire)
+        first.peer, second.peer = second, first
+        self._sockets = (WebSocket._holding(first), WebSocket._holding(second))
+
+    @classmethod
+    def new(cls) -> "WebSocketPair":
+        """Make a pair, by Pyodide's name for it."""
+        return cls()
+
+    def object_values(self) -> tuple[WebSocket, WebSocket]:
+        """Return both sockets, as `Object.values` does in JavaScript."""
+        return self._sockets
+
+    def object_keys(self) -> tuple[str, str]:
+        """Return the names of both sockets, "0" and "1"."""
+        return ("0", "1")
+
+    def __iter__(self) -> Iterator[WebSocket]:
+        return iter(self._sockets)
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, which: int | str) -> WebSocket:
+        if str(which) not in ("0", "1"):
+            raise KeyError(which)
+        return self._sockets[int(which)]
+
+    def __repr__(self) -> str:
+        return f"<WebSocketPair {self._sockets[0]!r} {self._sockets[1]!r}>"
+
+
+class WebSocketRequestResponsePair:
+    """A message and its automatic answer, for `ctx.setWebSocketAutoResponse`.
+
+    Example:
+        >>> WebSocketRequestResponsePair("ping", "pong").response
+        'pong'
+
+    Source: developers.cloudflare.com/durable-objects/api/state/#setwebsocketautoresponse
+    """
+
+    __slots__ = ("_request", "_response")
+
+    def __init__(self, request: Any, response: Any) -> None:
+        self._request = js_string(request)
+        self._response = js_string(response)
+
+    @classmethod
+    def new(cls, request: Any, response: Any) -> "WebSocketRequestResponsePair":
+        """Make a pair, by Pyodide's name for it."""
+        return cls(request, response)
+
+    @property
+    def request(self) -> str:
+        """The message that is answered."""
+        return self._request
+
+    @property
+    def response(self) -> str:
+        """The answer."""
+        return self._response
+
+    def __repr__(self) -> str:
+        return f"WebSocketRequestResponsePair({self._request!r}, {self._response!r})"
+
+
+class Resident:
+    """A socket that was accepted in an object and lives in its memory: `accept()` there."""
+
+    __slots__ = ("_gate", "_instance", "_socket")
+
+    timeout_ms: ClassVar[int | None] = None
+
+    def __init__(self, socket: WebSocket, instance: "Instance", gate: "InputGate") -> None:
+        self._socket = socket
+        self._instance = instance
+        self._gate = gate  # of a critical section, if the socket was accepted in one
+
+    def stay(self) -> None:
+        """Keep the object in memory: somebody is at the other end."""
+        if not self._socket._end.closed_in and self._instance.dead is None:
+            self._instance.sockets[self] = None
+
+    def over(self) -> None:
+        """Both sides have closed: the object need not stay for this connection."""
+        self._instance.sockets.pop(self, None)
+
+    def lost(self) -> None:
+        """The object's life has ended, and the connection with it."""
+        self._socket._end.lost()
+
+    def receive(self, item: Any) -> None:
+        """Something arrived: make it an event of the object."""
+        instance = self._instance
+        if isinstance(item, str | bytes):
+            item = refuse_if_too_large(self._socket._end, item) or item
+            if type(item) is bytes:
+                item = JsBuffer(item)
+        elif item is LOST:
+            self._socket._end.abort()
+        event = SocketEvent(instance.actor, "webSocket", self, item)
+        gate = open_gate(self._gate)
+        instance.actor.requests += 1
+        instance.enter(event, None if gate is instance.gate else gate)
+
+    def happen(self, instance: "Instance", item: Any) -> Any:
+        """Call the listeners; returns what is left to await."""
+        try:
+            left = self._socket._happen(item)
+        finally:
+            end = self._socket._end
+            if end.closed_in and (end.closed_out or end.aborted):
+                self.over()
+        for awaitable in left[1:]:
+            instance.runtime.loop.create_task(awaiting(awaitable))
+        return left[0] if left else None
+
+    def happened(self, item: Any) -> None:
+        """Nothing more to do after a turn."""
+
+
+async def awaiting(awaitable: Any) -> Any:
+    """Await anything that can be awaited."""
+    return await awaitable
+
+
+def attach(end: End) -> None:
+    """Make sure that an end belongs to a runtime.
+
+    Raises:
+        UsageError: If no runtime's code is running and the pair was made outside too.
+    """
+    if end.wire is None:
+        end.wire = end.peer.wire = current_wire()
+        if end.wire is None:
+            raise UsageError(
+                "a WebSocketPair works inside an object or a Worker; from outside connect with "
+                'stub.fetch(url, headers={"Upgrade": "websocket"}).'
+            )
+
+
+def report_open(end: End, tags: list[str]) -> None:
+    """Tell the observers of a new connection of an object."""
+    wire = end.wire
+    assert wire is not None
+    if wire.observers.active:
+        kind = "hibernatable" if end.state == HIBERNATABLE else "classic"
+        wire.observers.emit(end.label, "socket open", accepted=kind, tags=tags)
+
+
+def payload(message: Any) -> str | bytes:
+    """Return what is sent for a message.
+
+    Raises:
+        PlatformTypeError: If it is neither a text nor bytes, and no number either.
+    """
+    if isinstance(message, str):
+        return usv(str(message))
+    if isinstance(message, bytes | bytearray | memoryview):
+        return bytes(message)
+    try:
+        return js_string(message)
+    except PlatformTypeError:
+        hint = ""
+        if asyncio.iscoroutine(message):
+            message.close()
+            hint = "\n  You want:   ws.send(await …)"
+        elif isinstance(message, dict | list | tuple):
+            hint = "\n  You want:   ws.send(json.dumps(…))"
+        raise PlatformTypeError(
+            "Failed to execute 'send' on 'WebSocket': parameter 1 is not of type 'string' or "
+            f"'ArrayBuffer', but {type(message).__name__}.{hint}"
+        ) from None
+
+
+def drop(socket: WebSocket) -> None:
+    """Hang up without a close frame, as a client does whose network fails.
+
+    Args:
+        socket: A socket that was accepted.
+
+    Raises:
+        UsageError: If it was not accepted, or was given away.
+    """
+    if socket._end.state not in (ACCEPTED, HIBERNATABLE):
+        raise UsageError(f"{socket!r} has not been accepted; there is no connection to drop.")
+    if not socket._end.aborted:
+        socket._end.closed_out = socket._end.closed_in = True
+        socket._end.lost()

@@ -5,9 +5,9 @@ loop, as a notebook cell is: the running loop is taken away for the while and gi
 an answer on such a foreign loop submits first and turns on that loop's next tick, so that calls
 gathered in one cell are all on their way before the first one runs.
 
-An interrupt (Ctrl-C, the notebook's stop button) first cancels what handlers are waiting for; one
-that is stuck in a turn is broken off in place after 0.3 s. Raising at once would leave the loop
-between two states.
+An interrupt (Ctrl-C, the notebook's stop button) stops the loop between two callbacks and then
+cancels what is under way; a handler that is stuck in a turn is broken off in place after 0.3 s.
+Raising at once would leave the loop between two states.
 """
 
 import _thread
@@ -23,11 +23,13 @@ from typing import TYPE_CHECKING, Any
 from dobook.errors import DeadlockError, UsageError
 from dobook.runtime.calls import Call
 from dobook.runtime.loop import running_loop
+from dobook.runtime.promise import Interrupted
 
 if TYPE_CHECKING:
     from dobook.runtime.runtime import Runtime
 
 STUCK_AFTER_S = 0.3
+UNWIND_TICKS = 50  # of the loop, for what was interrupted to run its `finally` blocks
 GRACE_TICKS = 4  # of a foreign loop, for what awaits one answer to go on before time moves
 
 _swap_current_task: Callable[[Any, Any], Any] | None = getattr(tasks, "_swap_current_task", None)
@@ -43,6 +45,8 @@ class Driver:
         self._waiting: list[tuple[Call, asyncio.Future[None], asyncio.AbstractEventLoop]] = []
         self._pumping = False
         self._interrupts = 0
+        self._stopped = False
+        self._unwinding = 0
 
     # ------------------------------------------------------------------ turning
 
@@ -70,15 +74,20 @@ class Driver:
             runtime.context = copy_context()
             loop.horizon = horizon
             runtime.turning = True
+            self._stopped = False
             try:
                 with runtime.wall_clock:
-                    loop.run_forever()
+                    try:
+                        loop.run_forever()
+                    finally:
+                        if self._interrupts:
+                            self._unwind()
             finally:
                 runtime.turning = False
                 loop.horizon = None
         if self._interrupts:
             self._interrupts = 0
-            raise KeyboardInterrupt
+            raise Interrupted
 
     def run(self, awaitable: Any) -> Any:
         """Run until an awaitable is done; returns its result.
@@ -97,7 +106,7 @@ class Driver:
         )
         future.add_done_callback(self._stop)
         try:
-            self.turn()
+            self._turn_until(future.done)
         except BaseException:
             if not future.done():
                 future.cancel()
@@ -110,7 +119,15 @@ class Driver:
             raise DeadlockError(self.why_stuck())
         return future.result()
 
+    def _turn_until(self, done: Callable[[], bool]) -> None:
+        """Turn until something is done, or nothing can happen any more."""
+        self.turn()
+        # What an earlier, interrupted turn waited for stops the loop too when it ends at last.
+        while self._stopped and not done():
+            self.turn()
+
     def _stop(self, _done: Any) -> None:
+        self._stopped = True
         self._loop.stop()
 
     def why_stuck(self) -> str:
@@ -169,11 +186,13 @@ class Driver:
             for call, _, _ in pending:
                 call.waiter().add_done_callback(self._stop)
             try:
-                self.turn()
+                self._turn_until(lambda: any(call.done for call, _, _ in pending))
             except BaseException as error:
+                if isinstance(error, KeyboardInterrupt):
+                    error = Interrupted()
                 for _, future, _ in pending:
                     if not future.done():
-                        future.set_exception(_as_exception(error))
+                        future.set_exception(error)
                 self._pumping = False
                 return
             if not any(call.done for call, _, _ in pending):
@@ -214,8 +233,8 @@ class Driver:
     def _interrupted(self, _signum: int, _frame: Any) -> None:
         self._interrupts += 1
         if self._interrupts > 1:
-            raise KeyboardInterrupt
-        self._loop.call_soon_threadsafe(self._break_off)
+            raise Interrupted
+        self._loop.call_soon_threadsafe(self._loop.stop)
         watch = threading.Timer(STUCK_AFTER_S, self._still_stuck)
         watch.daemon = True
         watch.start()
@@ -224,11 +243,28 @@ class Driver:
         if self._interrupts == 1 and self._runtime.turning:
             _thread.interrupt_main()
 
-    def _break_off(self) -> None:
+    def _unwind(self) -> None:
+        """End all that is under way, so that the next turn does not go on with it."""
+        error = Interrupted()
+        self._runtime.post.drop(error)
         for instance in self._runtime.residency.instances():
+            for call in list(instance.calls):
+                if call.task is None:
+                    call.settle(None, error)
             for task in list(instance.tasks):
                 task.cancel()
-        self._loop.call_soon(self._loop.stop)
+        self._unwinding = UNWIND_TICKS
+        self._loop.call_soon(self._unwind_tick)
+        while self._unwinding:  # a stop that was asked for before may come in between
+            with contextlib.suppress(KeyboardInterrupt):
+                self._loop.run_forever()
+
+    def _unwind_tick(self) -> None:
+        self._unwinding -= 1
+        if self._unwinding:
+            self._loop.call_soon(self._unwind_tick)
+        else:
+            self._loop.stop()
 
 
 @contextlib.contextmanager
@@ -251,8 +287,3 @@ def _no_running_loop() -> Iterator[None]:
 
 async def _awaiting(awaitable: Any) -> Any:
     return await awaitable
-
-
-def _as_exception(error: BaseException) -> BaseException:
-    # A future refuses StopIteration, and a loop treats KeyboardInterrupt as its own.
-    return error

@@ -107,6 +107,12 @@ class PostOffice:
             else:
                 self._scheduled = False
 
+    def drop(self, error: BaseException) -> None:
+        """Fail the calls that have not been delivered yet."""
+        mail = self._mail
+        while mail:
+            mail.popleft().settle(None, error)
+
     def promise_of(
         self, work: Coroutine[Any, Any, Any], actor: "Actor | None" = None
     ) -> RpcPromise:

@@ -5,8 +5,20 @@ plain coroutine, which would not start before it is awaited. All of them may be 
 and, as they follow the coroutine protocol too, made into tasks.
 """
 
+from asyncio import CancelledError
 from collections.abc import Generator
 from typing import Any
+
+
+class Interrupted(KeyboardInterrupt, CancelledError):
+    """The user's interrupt, as those who await see it.
+
+    A bare KeyboardInterrupt in one of several gathered calls would end the loop that gathers them,
+    the notebook kernel's for instance; as a cancellation it only ends the tasks.
+    """
+
+
+Interrupted.__name__ = Interrupted.__qualname__ = "KeyboardInterrupt"  # what the user did
 
 
 class Promise:

@@ -33,8 +33,9 @@ class InputGate:
     def __init__(self, call_soon: Callable[[Waiter], object]) -> None:
         self._call_soon = call_soon
         self.locks = 0
-        self.waiters: deque[Waiter] = deque()
-        self.sections: deque[Waiter] = deque()  # critical sections, which come before the waiters
+        # An empty deque takes 600 bytes, and most objects never have anybody waiting.
+        self.waiters: deque[Waiter] | None = None
+        self.sections: deque[Waiter] | None = None  # critical sections: they go before the waiters
         self.busy = False
 
     def lock(self) -> None:
@@ -53,19 +54,28 @@ class InputGate:
 
     def wait(self, waiter: Waiter) -> None:
         """Queue a waiter behind those that came before."""
+        if self.waiters is None:
+            self.waiters = deque()
         self.waiters.append(waiter)
+        self.busy = True
+
+    def wait_as_section(self, waiter: Waiter) -> None:
+        """Queue the beginning of a critical section, before all other waiters."""
+        if self.sections is None:
+            self.sections = deque()
+        self.sections.append(waiter)
         self.busy = True
 
     def discard(self, waiter: Waiter) -> None:
         """Forget a waiter that no longer wants in."""
-        if waiter in self.waiters:
+        if self.waiters and waiter in self.waiters:
             self.waiters.remove(waiter)
             self.busy = bool(self.locks or self.waiters or self.sections)
 
     def _admit(self) -> None:
         # Each waiter runs a turn; a turn that locks the gate ends the admission.
-        while not self.locks and (self.sections or self.waiters):
-            (self.sections or self.waiters).popleft()()
+        while not self.locks and (queue := self.sections or self.waiters):
+            queue.popleft()()
         self.busy = bool(self.locks or self.waiters or self.sections)
 
 
@@ -94,8 +104,7 @@ class CriticalSection(InputGate):
         # events that still wait; only another section holds it up.
         parent = self.parent
         if parent.locks or parent.sections:
-            parent.sections.append(begin)
-            parent.busy = True
+            parent.wait_as_section(begin)
         else:
             begin()
 
@@ -107,7 +116,7 @@ class CriticalSection(InputGate):
         while self.waiters:
             self.parent.wait(self.waiters.popleft())
         while self.sections:
-            self.parent.sections.append(self.sections.popleft())
+            self.parent.wait_as_section(self.sections.popleft())
         self.parent.unlock()
 
 

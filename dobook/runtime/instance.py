@@ -10,7 +10,7 @@ import asyncio
 import inspect
 from collections.abc import Callable
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from dobook.errors import PlatformError
 from dobook.gates import InputGate
@@ -43,8 +43,35 @@ class DurableObjectAbort(BaseException):
     """Ends the code that called `ctx.abort()`; no `except Exception` catches it."""
 
 
+# Most objects only ever need the first turn of each event, which is no task.
+NO_TASKS: Final[frozenset[asyncio.Task[Any]]] = frozenset()
+
+
 class Instance:
     """One life of one object."""
+
+    __slots__ = (
+        "__weakref__",
+        "_context",
+        "_generation",
+        "_handlers",
+        "_methods",
+        "actor",
+        "background",
+        "calls",
+        "ctx",
+        "dead",
+        "frame",
+        "gate",
+        "idle_since",
+        "in_idle_queue",
+        "object",
+        "on_idle",
+        "output_gate",
+        "runtime",
+        "sockets",
+        "tasks",
+    )
 
     def __init__(self, actor: "Actor") -> None:
         self.actor = actor
@@ -54,15 +81,16 @@ class Instance:
         self.output_gate = actor.store.output_gate
         self.dead: BaseException | None = None
         self.calls: set[Call] = set()
-        self.tasks: set[asyncio.Task[Any]] = set()
+        self.tasks: set[asyncio.Task[Any]] | frozenset[asyncio.Task[Any]] = NO_TASKS
         self.background: int = 0  # waitUntil() work under way
         self.idle_since = 0.0  # seconds of the loop
-        self.sockets: list[Any] = []  # accepted without hibernation
+        self.sockets: dict[Any, None] = {}  # accepted without hibernation
         self.object: Any = None
         self.ctx: Any = None
         self.on_idle: list[asyncio.Future[None]] = []
         self.in_idle_queue = False
         self._methods: dict[str, Callable[..., Any]] = {}
+        self._handlers: dict[str, Callable[..., Any]] = {}
         self._context: Context | None = None
         self._generation = -1
 
@@ -104,11 +132,14 @@ class Instance:
             error.durableObjectReset = True  # type: ignore[attr-defined]
         self.actor.store.discard()
         self._end(error)
+        self.actor.drop_sockets(unsaid=self.object is None)
         self.runtime.residency.gone(self, error)
 
     def evict(self) -> None:
         """End this life because nothing needs it; what was written stays."""
         self._end(PlatformError("The Durable Object has been evicted."))
+        if self.actor.sockets is not None:
+            self.actor.sockets.hibernate()
 
     def _end(self, error: BaseException) -> None:
         self.dead = error
@@ -138,10 +169,13 @@ class Instance:
 
     def adopt(self, task: "asyncio.Task[Any]") -> None:
         """Count a task as this object's."""
+        if isinstance(self.tasks, frozenset):
+            self.tasks = set()
         self.tasks.add(task)
         task.add_done_callback(self._task_done)
 
     def _task_done(self, task: "asyncio.Task[Any]") -> None:
+        assert isinstance(self.tasks, set)
         self.tasks.discard(task)
         if not self.tasks and not self.calls:
             self.maybe_idle()
@@ -193,17 +227,20 @@ class Instance:
         Raises:
             PlatformError: If the class has none.
         """
-        found = getattr(self.object, kind, None)
-        if found is None and kind == "fetch":
-            found = getattr(self.object, "on_fetch", None)
+        found = self._handlers.get(kind)
         if found is None:
-            raise PlatformError(f"Handler does not export a {kind}() function.")
-        if kind == "alarm":
-            if not _takes_argument(found):
+            found = getattr(self.object, kind, None)
+            if found is None and kind == "fetch":
+                found = getattr(self.object, "on_fetch", None)
+            if found is None:
+                raise PlatformError(f"Handler does not export a {kind}() function.")
+            if kind == "alarm" and not _takes_argument(found):
                 bare = found
                 found = lambda _info: bare()  # noqa: E731
+            self._handlers[kind] = found
+        if kind == "alarm":
             return self.runtime.alarms.handler(self.actor, found)  # type: ignore[no-any-return]
-        return found  # type: ignore[no-any-return]
+        return found
 
     # ------------------------------------------------------------------ being a home of stubs
 

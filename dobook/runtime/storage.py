@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 class DurableObjectTransaction(Operations):
     """`txn`, what a transaction's closure is given. It is dead once the transaction is over."""
 
+    __slots__ = ("_over", "_rolled_back")
+
     def __init__(self, instance: "Instance") -> None:
         super().__init__(instance)
         self._rolled_back = False
@@ -76,6 +78,8 @@ class DurableObjectStorage(Operations):
 
     Source: developers.cloudflare.com/durable-objects/api/storage-api/
     """
+
+    __slots__ = ("_kv_face", "_sql_face")
 
     def __init__(self, instance: "Instance") -> None:
         super().__init__(instance)

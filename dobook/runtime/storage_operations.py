@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 class Operations:
     """The methods that `ctx.storage` and a transaction have in common."""
 
+    __slots__ = ("_ended", "_instance", "_kv", "_limited", "_max_entry", "_sqlite", "_store")
+
     def __init__(self, instance: "Instance") -> None:
         self._instance = instance
         self._store: ObjectStore = instance.actor.store

@@ -53,9 +53,10 @@ class Stores:
         """Return the storage of an object that is not in memory."""
         directory = self._directory
         if directory is None:
-            return ObjectStore(None, self.committer, unsafe_limits=self._unsafe_limits)
+            return ObjectStore(None, identity, self.committer, unsafe_limits=self._unsafe_limits)
         return ObjectStore(
-            directory.file(namespace.unique_key, identity),
+            directory.folder(namespace.unique_key),
+            identity,
             self.committer,
             unsafe_limits=self._unsafe_limits,
             power_safe=self._power,
@@ -79,6 +80,8 @@ class Stores:
         if self._directory is not None and not actor.store.dirty:
             actor.store.close()
             self._directory.dropped(actor.store)
+            if actor.sockets is not None and actor.sockets.needed:
+                return  # its connections go on without it
             actor.namespace.actors.pop(actor.id.toString(), None)
             actor.released = True
 

@@ -17,8 +17,9 @@ from dobook.storage import schema
 from dobook.storage.connection import Connection, blank_database, flush, new_database
 from dobook.storage.store import Changes, write_rows
 
+Place = tuple[str, str]
 SYNC_THREADS = 8
-MAX_OBJECTS = 10_000  # that may wait; each costs a file when its turn comes
+MAX_OBJECTS = 20_000  # that may wait; each costs a file when its turn comes
 
 
 class Pending:
@@ -46,10 +47,17 @@ class Pending:
 
 
 class Backlog:
-    """The objects of a state directory whose files are behind."""
+    """The objects of a state directory whose files are behind.
 
-    def __init__(self) -> None:
-        self._pending: dict[Path, Pending] = {}
+    Args:
+        root: The state directory.
+
+    An object's place is the folder of its class and its id.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._pending: dict[Place, Pending] = {}
         self._threads: ThreadPoolExecutor | None = None
 
     @property
@@ -57,27 +65,39 @@ class Backlog:
         """Whether it is time for a checkpoint."""
         return len(self._pending) >= MAX_OBJECTS
 
-    def add(self, path: Path, changes: Changes) -> Pending:
-        """Have changes written to a file later."""
-        pending = self._pending.get(path)
+    def path(self, place: Place) -> Path:
+        """Return an object's file."""
+        return self._root / place[0] / f"{place[1]}.sqlite"
+
+    def add(self, place: Place, changes: Changes) -> Pending:
+        """Have changes written to an object's file later."""
+        pending = self._pending.get(place)
         if pending is None:
-            pending = self._pending[path] = Pending(new=not path.exists())
+            pending = self._pending[place] = Pending(new=not self._exists(place))
         pending.add(changes)
         return pending
 
-    def get(self, path: Path) -> Pending | None:
-        """Return what waits for a file, None if nothing does."""
-        return self._pending.get(path)
+    def _exists(self, place: Place) -> bool:
+        # A Path would keep the id in the table of interned strings for good.
+        return os.path.exists(f"{self._root}/{place[0]}/{place[1]}.sqlite")  # noqa: PTH110
 
-    def write_with(self, connection: Connection) -> None:
+    def is_new(self, place: Place) -> bool:
+        """Return whether an object had no file at the last checkpoint."""
+        pending = self._pending.get(place)
+        return pending.new if pending is not None else not self._exists(place)
+
+    def get(self, place: Place) -> Pending | None:
+        """Return what waits for an object's file, None if nothing does."""
+        return self._pending.get(place)
+
+    def write_with(self, connection: Connection, place: Place) -> None:
         """Write what waits for a file that has just been opened."""
-        assert connection.path is not None
-        pending = self._pending.get(connection.path)
+        pending = self._pending.get(place)
         if pending is not None:
             connection.begin()
             write_rows(connection, pending.changes())
             connection.commit()
-            del self._pending[connection.path]
+            del self._pending[place]
 
     def write_all(self) -> None:
         """Write every file and wait for the disk.
@@ -89,11 +109,12 @@ class Backlog:
         fresh: list[Path] = []
         folders: dict[Path, None] = {}
         try:
-            for path, pending in list(self._pending.items()):
+            for place, pending in list(self._pending.items()):
+                path = self.path(place)
                 folders[path.parent] = None
                 if write_file(path, pending.changes()):
                     fresh.append(path)
-                del self._pending[path]
+                del self._pending[place]
         finally:
             self.each(sync_file, fresh)
             self.each(sync_folder, folders)
@@ -108,8 +129,8 @@ class Backlog:
                 self._threads = ThreadPoolExecutor(SYNC_THREADS, thread_name_prefix="dobook-sync")
             list(self._threads.map(work, waiting))
 
-    def paths(self) -> Iterator[Path]:
-        """Yield the files that are behind."""
+    def places(self) -> Iterator[Place]:
+        """Yield the objects whose files are behind."""
         yield from self._pending
 
     def close(self) -> None:

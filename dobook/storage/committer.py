@@ -6,7 +6,6 @@ to the journal first (`journal`), which is waited for once; the objects' own fil
 """
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from dobook.errors import DobookError
@@ -40,12 +39,14 @@ class Committer:
         self._on_commit = on_commit
         self._on_failure = on_failure
         self._journal = journal
-        self._backlog = backlog or Backlog()
+        self._backlog = backlog
         self._group: Commit | None = None
         self._dirty: list[ObjectStore] = []
-        self._journaled: dict[ObjectStore, None] = {}
-        self._sealed: set[ObjectStore] = set()
-        self._had_files: set[Path] = set()
+        # Since the last checkpoint, by place: stores come and go.
+        self._journaled: set[tuple[str, str]] = set()
+        self._sealed: set[tuple[str, str]] = set()
+        self._unsynced: dict[ObjectStore, None] = {}
+        self._had_files: set[tuple[str, str]] = set()
 
     def add(self, store: ObjectStore, *, confirmed: bool) -> None:
         """Have `store` committed with this tick; `confirmed` shuts its output gate until then."""
@@ -66,11 +67,11 @@ class Committer:
             return
         dirty, self._dirty = self._dirty, []
         dirty = [store for store in dirty if store.dirty]  # the others were rolled back
-        if self._journal is None:
+        if self._journal is None or self._backlog is None:
             for store in dirty:
                 self._commit(store, None)
         else:
-            self._commit_journaled(dirty, self._journal)
+            self._commit_journaled(dirty, self._journal, self._backlog)
         group.done()
 
     def _commit(self, store: ObjectStore, changes: Changes | None) -> bool:
@@ -83,28 +84,30 @@ class Committer:
         self._on_commit(store, log)
         return True
 
-    def _commit_journaled(self, dirty: list[ObjectStore], journal: Journal) -> None:
+    def _commit_journaled(
+        self, dirty: list[ObjectStore], journal: Journal, backlog: Backlog
+    ) -> None:
         entries = []
         work: list[tuple[ObjectStore, Changes]] = []
         alone: list[ObjectStore] = []
         for store in dirty:
             changes = store.changes()
             work.append((store, changes))
-            if store in self._sealed or store.in_sql_transaction:
+            place = store.place
+            if place in self._sealed or store.in_sql_transaction:
                 alone.append(store)
-                if store not in self._sealed:
-                    self._sealed.add(store)
-                    if store in self._journaled:
+                if place not in self._sealed:
+                    self._sealed.add(place)
+                    if place in self._journaled:
                         # What the journal says of it is in its file, once the disk has that.
                         store.sync()
                         entries.append(_entry(store, Changes([], None), seal=True))
             elif changes.rows or changes.alarm is not None:
-                assert store.path is not None
-                new = store.path not in self._had_files and not store.path.exists()
+                new = place not in self._had_files and backlog.is_new(place)
                 if not new:
-                    self._had_files.add(store.path)
+                    self._had_files.add(place)
                 entries.append(_entry(store, changes, new=new))
-                self._journaled[store] = None
+                self._journaled.add(place)
         if entries:
             try:
                 journal.append(entries)
@@ -116,16 +119,17 @@ class Committer:
         failed = []
         for store, changes in work:
             if store.is_open:
+                self._unsynced[store] = None
                 if not self._commit(store, changes):
                     failed.append((store, changes))
-            elif store.path is not None:
-                self._backlog.add(store.path, changes)
+            else:
+                backlog.add(store.place, changes)
                 self._on_commit(store, store.committed())
         for store, changes in failed:
-            if store not in self._sealed:
+            if store.place not in self._sealed:
                 journal.append([_entry(store, store.present(changes))])
-        self._backlog.each(ObjectStore.sync, (store for store in alone if store.is_open))
-        if journal.full or self._backlog.full:
+        backlog.each(ObjectStore.sync, (store for store in alone if store.is_open))
+        if journal.full or backlog.full:
             self.checkpoint()
 
     def checkpoint(self) -> None:
@@ -134,11 +138,12 @@ class Committer:
         Raises:
             StateDirectoryError: If a file cannot be written; the journal keeps its rows.
         """
-        if self._journal is None:
+        if self._journal is None or self._backlog is None:
             return
         self._backlog.write_all()
         # Closing a file has synced it.
-        self._backlog.each(ObjectStore.sync, (s for s in self._journaled if s.is_open))
+        self._backlog.each(ObjectStore.sync, (s for s in self._unsynced if s.is_open))
+        self._unsynced.clear()
         self._journaled.clear()
         self._sealed.clear()
         self._had_files.clear()
@@ -151,6 +156,5 @@ class Committer:
 
 
 def _entry(store: ObjectStore, changes: Changes, *, seal: bool = False, new: bool = False) -> Entry:
-    path = store.path
-    assert path is not None
-    return Entry(path.parent.name, path.stem, changes.rows, changes.alarm, seal, new)
+    unique_key, identity = store.place
+    return Entry(unique_key, identity, changes.rows, changes.alarm, seal, new)

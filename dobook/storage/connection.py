@@ -208,7 +208,6 @@ class Connection:
         db.execute("PRAGMA foreign_keys=ON")
         db.execute("PRAGMA recursive_triggers=OFF")
         db.execute("PRAGMA secure_delete=OFF")
-        db.execute("PRAGMA temp_store=MEMORY")
         if self.path is not None and not self._new:
             # Finds out now what would otherwise fail the object's first write: a damaged schema,
             # a lock, a file or disk that cannot be written.

@@ -75,7 +75,7 @@ class StateDirectory:
                     f"one knows {STATE_VERSION}). Upgrade dobook to open it."
                 )
             self.journal = Journal(own / "journal")
-            self.backlog = Backlog()
+            self.backlog = Backlog(path)
             self.was_clean = bool(self.meta("clean") in (None, 1))
             if not self.was_clean:
                 self.recovered = replay(self.journal.read(), self._apply)
@@ -84,6 +84,7 @@ class StateDirectory:
         except BaseException:
             self._lock.close()
             raise
+        self._folders: dict[str, Path] = {}
         self._new_names: list[tuple[str, str, str]] = []
         self._open: OrderedDict[ObjectStore, None] = OrderedDict()
         self._max_open = _databases_allowed()
@@ -99,6 +100,13 @@ class StateDirectory:
             sync_folder(file.parent)
 
     # ------------------------------------------------------------------ objects
+
+    def folder(self, unique_key: str) -> Path:
+        """Return where a class has its files; the same object each time."""
+        folder = self._folders.get(unique_key)
+        if folder is None:
+            folder = self._folders[unique_key] = self.path / unique_key
+        return folder
 
     def file(self, unique_key: str, identity: str) -> Path:
         """Return the database file of an object."""

@@ -8,6 +8,7 @@ they kept shut. All methods act at once.
 Source: cloudflare/workerd src/workerd/io/actor-sqlite.c++
 """
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,8 @@ class ObjectStore:
     """The storage of one object.
 
     Args:
-        path: The object's database file; None keeps everything in memory.
+        folder: Where the object's class has its files; None keeps everything in memory.
+        identity: The object's id, 64 hex digits, which names its file.
         committer: Who makes writes durable.
         unsafe_limits: Enforce only the engine's limits on SQL, not the hosted service's.
         power_safe: Whether the file is to survive a loss of power.
@@ -58,17 +60,19 @@ class ObjectStore:
         "_power_safe",
         "broken",
         "dirty",
+        "folder",
         "kv",
         "output_gate",
         "owner",
-        "path",
+        "place",
         "transactions",
         "unsafe_limits",
     )
 
     def __init__(
         self,
-        path: Path | None,
+        folder: Path | None,
+        identity: str,
         committer: "Committer",
         *,
         unsafe_limits: bool = False,
@@ -76,7 +80,8 @@ class ObjectStore:
         backlog: "Backlog | None" = None,
         on_open: Callable[["ObjectStore"], None] | None = None,
     ) -> None:
-        self.path = path
+        self.folder = folder
+        self.place = ("" if folder is None else folder.name, identity)
         self.kv = KV()
         self.output_gate = OutputGate()
         self.dirty = False
@@ -89,8 +94,14 @@ class ObjectStore:
         self._backlog = backlog
         self._on_open = on_open
         self._connection: Connection | None = None
-        if path is not None:
-            self._load(path)
+        if folder is not None:
+            self._load(folder)
+
+    @property
+    def path(self) -> Path | None:
+        """The object's database file, None in memory."""
+        # Made anew each time: a path takes more memory than most objects' rows.
+        return None if self.folder is None else self.folder / f"{self.place[1]}.sqlite"
 
     # ------------------------------------------------------------------ writing
 
@@ -118,7 +129,7 @@ class ObjectStore:
     def delete_all(self) -> int:
         """Remove all rows and SQL tables; returns the number of rows. The alarm stays."""
         count = self.kv.delete_all()
-        if self._connection is not None or self.path is not None:
+        if self._connection is not None or self.folder is not None:
             tables = self._user_objects()
             if tables:
                 self.will_write()
@@ -189,7 +200,7 @@ class ObjectStore:
             SqliteError: If the file refuses.
         """
         connection = self._connection
-        if self.path is not None and self.kv.undo:
+        if self.folder is not None and self.kv.undo:
             connection = self.connection()
             if not connection.in_transaction:
                 connection.begin()
@@ -227,8 +238,8 @@ class ObjectStore:
             if found or path is None:
                 for table in schema.TABLES:  # the real engine makes them only when it needs them
                     connection.execute(table)
-            if self._backlog is not None and self.path is not None:
-                self._backlog.write_with(connection)
+            if self._backlog is not None and path is not None:
+                self._backlog.write_with(connection, self.place)
             if self._on_open is not None:
                 self._on_open(self)
         return connection
@@ -261,7 +272,7 @@ class ObjectStore:
 
     def close(self) -> None:
         """Close the database file; it is opened again when needed. Memory stays as it is."""
-        if self.path is not None and self._connection is not None:
+        if self.folder is not None and self._connection is not None:
             connection, self._connection = self._connection, None
             connection.close()
 
@@ -283,9 +294,12 @@ class ObjectStore:
         bindings = (start,) if end is None else (start, end)
         yield from self.connection().execute(schema.range_query(end, reverse=reverse), bindings)
 
-    def _load(self, path: Path) -> None:
+    def _load(self, folder: Path) -> None:
         kv = self.kv
-        if path.exists():
+        file = f"{folder}/{self.place[1]}.sqlite"
+        # A Path would keep the id in the table of interned strings for good.
+        if os.path.exists(file):  # noqa: PTH110
+            path = Path(file)
             if path.stat().st_size > WHOLE_LOAD_BYTES:
                 kv.alarm_ms = read_alarm(self.connection())
                 kv.source = self
@@ -302,7 +316,7 @@ class ObjectStore:
                     kv.alarm_ms = read_alarm(connection)
                 finally:
                     connection.close()
-        pending = None if self._backlog is None else self._backlog.get(path)
+        pending = None if self._backlog is None else self._backlog.get(self.place)
         if pending is not None:
             rows = dict(kv.rows)
             for key, value in pending.rows.items():

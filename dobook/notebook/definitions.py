@@ -5,6 +5,8 @@ that a traceback of a handler points at the line the user wrote.
 """
 
 import ast
+import inspect
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,7 +75,7 @@ def run_cell(shell: InteractiveShell, magic_line: str, cell: str) -> list[Defini
     """
     code = shell.transform_cell(f"#{magic_line}\n{cell}")
     # The raw text gives the file its name: breakpoints set in this cell then hold.
-    name = shell.compile.cache(code, shell.execution_count, f"{magic_line}\n{cell}")
+    name = shell.compile.cache(code, _cell_number(shell), f"{magic_line}\n{cell}")
     tree = ast.parse(code, name)
     exec(compile(tree, name, "exec"), shell.user_ns)
     return [
@@ -81,6 +83,21 @@ def run_cell(shell: InteractiveShell, magic_line: str, cell: str) -> list[Defini
         for node in tree.body
         if isinstance(node, ast.ClassDef) and _of_ours(shell.user_ns.get(node.name))
     ]
+
+
+def _cell_number(shell: InteractiveShell) -> int:
+    """Return the number of the cell that is running, as tracebacks of that cell say it.
+
+    IPython 9 counts a cell before it runs, earlier versions after; its own frame is sure.
+    """
+    frame = inspect.currentframe()
+    while frame is not None:
+        name = shell.compile.format_code_name(frame.f_code.co_filename)
+        found = re.search(r"\d+", name[1]) if name is not None else None
+        if found:
+            return int(found[0])
+        frame = frame.f_back
+    return shell.execution_count
 
 
 def _of_ours(value: Any) -> bool:

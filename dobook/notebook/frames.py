@@ -49,7 +49,7 @@ class Frame(pd.DataFrame):
         return self
 
     def __repr__(self) -> str:
-        caption = self.attrs.get("caption", "")
+        caption = str(self.attrs.get("caption", ""))
         if self.empty:
             return caption
         # The same width everywhere: committed outputs must not depend on a terminal.

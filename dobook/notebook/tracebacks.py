@@ -72,9 +72,11 @@ def users_lines(error: BaseException, shell: InteractiveShell) -> list[str]:
     places = [e for e in _entries(error.__traceback__) if _root(e) not in _MACHINERY]
     if not places:
         return []
-    last = places[-1]
+    label = shell.compile.format_code_name
+    cells = [e for e in places if label(e.tb_frame.f_code.co_filename) is not None]
+    last = (cells or places)[-1]
     code = last.tb_frame.f_code
-    name = shell.compile.format_code_name(code.co_filename)
+    name = label(code.co_filename)
     place = " ".join(name) if name is not None else code.co_filename
     line = linecache.getline(code.co_filename, last.tb_lineno).strip()
     return [f"raised in {place}, line {last.tb_lineno}, in {code.co_name}:", f"    {line}"]

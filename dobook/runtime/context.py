@@ -3,15 +3,18 @@
 The names are Cloudflare's. Source: developers.cloudflare.com/durable-objects/api/state/
 """
 
+import datetime as dt
 import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from dobook.errors import PlatformError, PlatformTypeError
 from dobook.ids import DurableObjectId
+from dobook.runtime.hibernation import answered_ms, hub_of, tags_of
 from dobook.runtime.instance import DurableObjectAbort
 from dobook.runtime.sections import Section, SectionPromise
 from dobook.runtime.storage import DurableObjectStorage
+from dobook.runtime.websockets import WebSocket, WebSocketRequestResponsePair
 
 if TYPE_CHECKING:
     from dobook.runtime.instance import Instance
@@ -86,6 +89,76 @@ class DurableObjectState:
             error = PlatformError(str(reason))
         self._instance.reset(error)
         raise DurableObjectAbort(str(error))
+
+    # ------------------------------------------------------------------ sockets that hibernate
+
+    def acceptWebSocket(self, ws: WebSocket, tags: Any = None) -> None:
+        """Accept a connection that outlives the object's memory.
+
+        Messages, closes and errors call the methods `webSocketMessage(ws, message)`,
+        `webSocketClose(ws, code, reason, wasClean)` and `webSocketError(ws, error)`.
+
+        Args:
+            ws: One end of a WebSocketPair, whose other end is still to be returned.
+            tags: At most 10 texts of at most 256 bytes, for `getWebSockets`.
+
+        Raises:
+            PlatformTypeError: If `ws` is no WebSocket, or `tags` no list.
+            PlatformError: If the socket is in use, or there are too many tags or connections.
+
+        Source: developers.cloudflare.com/durable-objects/api/state/#acceptwebsocket
+        """
+        self._check()
+        hub_of(self._instance.actor).accept(ws, tags)
+
+    def getWebSockets(self, tag: str | None = None) -> list[WebSocket]:
+        """Return the connections accepted with `acceptWebSocket`, or those with a tag."""
+        hub = self._instance.actor.sockets
+        return [] if hub is None else hub.sockets(tag)
+
+    def getTags(self, ws: WebSocket) -> list[str]:
+        """Return the tags a connection was accepted with.
+
+        Raises:
+            PlatformError: If it was not accepted with `acceptWebSocket`.
+        """
+        return tags_of(ws)
+
+    def setWebSocketAutoResponse(self, pair: WebSocketRequestResponsePair | None = None) -> None:
+        """Answer a message with a fixed text without waking the object; None for no more.
+
+        Raises:
+            PlatformRangeError: If the message or the answer is longer than 2,048 bytes.
+        """
+        self._check()
+        hub_of(self._instance.actor).set_auto_response(pair)
+
+    def getWebSocketAutoResponse(self) -> WebSocketRequestResponsePair | None:
+        """Return what is answered automatically, None if nothing is."""
+        hub = self._instance.actor.sockets
+        return None if hub is None else hub.auto_response_pair()
+
+    def getWebSocketAutoResponseTimestamp(self, ws: WebSocket) -> dt.datetime | None:
+        """Return when a connection was last answered automatically (UTC), None if never."""
+        at_ms = answered_ms(ws)
+        return None if at_ms is None else dt.datetime.fromtimestamp(at_ms / 1000, dt.UTC)
+
+    def setHibernatableWebSocketEventTimeout(self, timeoutMs: int | None = None) -> None:
+        """Reset the object when a handler takes longer; 0 or None for no limit.
+
+        Args:
+            timeoutMs: Milliseconds, at most a week.
+
+        Raises:
+            PlatformError: If it is more.
+        """
+        self._check()
+        hub_of(self._instance.actor).set_event_timeout(timeoutMs)
+
+    def getHibernatableWebSocketEventTimeout(self) -> int | None:
+        """Return how long a handler may take in milliseconds, None for as long as it likes."""
+        hub = self._instance.actor.sockets
+        return None if hub is None else hub.event_timeout_ms
 
     def _check(self) -> None:
         if self._instance.dead is not None:

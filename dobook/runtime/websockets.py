@@ -10,23 +10,24 @@ Source: developers.cloudflare.com/workers/runtime-apis/websockets/,
 cloudflare/workerd src/workerd/api/web-socket.c++
 """
 
-# ruff: noqa: N802, N803, N815, SLF001 - the platform's names; the classes here share their slots
-import asyncio
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 from dobook.codec import deserialize, serialize
-from dobook.errors import (
-    InvalidAccessError,
-    PlatformError,
-    PlatformSyntaxError,
-    PlatformTypeError,
-    UsageError,
-    js_name,
-)
+from dobook.errors import PlatformError, PlatformTypeError, UsageError
 from dobook.gates import open_gate
 from dobook.limits import MAX_WEBSOCKET_ATTACHMENT_BYTES
+from dobook.runtime.socket_events import Resident, awaiting, report_open
 from dobook.runtime.turns import current_frame
+from dobook.runtime.websocket_values import (
+    CloseEvent,
+    ErrorEvent,
+    EventTarget,
+    MessageEvent,
+    WebSocketRequestResponsePair,
+    close_frame,
+    payload,
+)
 from dobook.runtime.wire import (
     ACCEPTED,
     AWAITING,
@@ -38,100 +39,20 @@ from dobook.runtime.wire import (
     Broken,
     Close,
     End,
-    SocketEvent,
+    attach,
     current_wire,
-    refuse_if_too_large,
 )
-from dobook.web import Blob, JsBuffer, Request
-from dobook.web.text import js_string, usv
+from dobook.web import Blob, Request
 
-if TYPE_CHECKING:
-    from dobook.gates import InputGate
-    from dobook.runtime.instance import Instance
+__all__ = ["WebSocket", "WebSocketPair", "WebSocketRequestResponsePair", "drop"]
 
-MAX_REASON_BYTES: Final = 123  # what a close frame has room for: RFC 6455, 5.5
-_NEVER_SENT: Final = frozenset({1004, 1005, 1006, 1015})  # RFC 6455, 7.4.1
 _NOT_ACCEPTED = (
     "You must call one of accept() or state.acceptWebSocket() on this WebSocket before sending "
     "messages."
 )
 
-Listener = Callable[["Event"], Any]
 
-
-class Event:
-    """Something that happened to a WebSocket.
-
-    Attributes:
-        type: "open", "message", "close" or "error".
-        target: The WebSocket.
-    """
-
-    __slots__ = ("target", "type")
-
-    def __init__(self, type: str, target: "WebSocket | None" = None) -> None:  # noqa: A002
-        self.type = type
-        self.target = target
-
-    @property
-    def currentTarget(self) -> "WebSocket | None":
-        """The same as `target`."""
-        return self.target
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.type}>"
-
-
-class MessageEvent(Event):
-    """A message arrived: `data` is a text, or bytes."""
-
-    __slots__ = ("data",)
-
-    def __init__(self, data: Any, target: "WebSocket | None" = None) -> None:
-        self.type = "message"
-        self.target = target
-        self.data = data
-
-    def __repr__(self) -> str:
-        return f"<MessageEvent {self.data!r:.80}>"
-
-
-class CloseEvent(Event):
-    """The connection is over: `code`, `reason`, and `wasClean` if there was a close frame."""
-
-    __slots__ = ("code", "reason", "wasClean")
-
-    def __init__(
-        self,
-        code: int,
-        reason: str,
-        wasClean: bool,  # noqa: FBT001 - the platform's order
-        target: "WebSocket | None" = None,
-    ) -> None:
-        super().__init__("close", target)
-        self.code = code
-        self.reason = reason
-        self.wasClean = wasClean
-
-    def __repr__(self) -> str:
-        return f"<CloseEvent {self.code} {self.reason!r}>"
-
-
-class ErrorEvent(Event):
-    """The connection broke: `error` is the exception, `message` its text."""
-
-    __slots__ = ("error", "message")
-
-    def __init__(self, error: BaseException, target: "WebSocket | None" = None) -> None:
-        super().__init__("error", target)
-        self.error = error
-        self.message = f"Uncaught {js_name(error)}: {error}"
-
-    def __repr__(self) -> str:
-        return f"<ErrorEvent {self.message!r:.80}>"
-
-
-class WebSocket:
+class WebSocket(EventTarget):
     """One end of a connection. Made by `WebSocketPair()`, or got as `response.web_socket`.
 
     Attributes:
@@ -156,17 +77,11 @@ class WebSocket:
     READY_STATE_CLOSING: ClassVar = 2
     READY_STATE_CLOSED: ClassVar = 3
 
-    onopen: Listener | None = None
-    onmessage: Listener | None = None
-    onclose: Listener | None = None
-    onerror: Listener | None = None
-
     url: str | None = None
     protocol: str | None = ""
     extensions: str | None = ""
 
     _end: End
-    _listeners: dict[str, list[tuple[Listener, bool]]]
     _error: BaseException | None = None
     _half_open = False
     _blobs = False
@@ -227,9 +142,7 @@ class WebSocket:
         """
         end = self._end
         if end.state == RELEASED:
-            raise PlatformTypeError(
-                "Can't accept() WebSocket that was already used in a response."
-            )
+            raise PlatformTypeError("Can't accept() WebSocket that was already used in a response.")
         if end.state == HIBERNATABLE:
             raise PlatformTypeError("Can't accept() WebSocket after enabling hibernation.")
         if end.state == ACCEPTED:
@@ -264,15 +177,15 @@ class WebSocket:
         if type(message) is not str or not message.isascii():
             message = payload(message)
         wire = end.wire
-        if wire.observers.active and end.label:  # type: ignore[union-attr]
-            wire.observers.emit(end.label, "socket sent", data=message)  # type: ignore[union-attr]
+        if wire.observers.active and end.label:
+            wire.observers.emit(end.label, "socket sent", data=message)
         commit = end.gate.commit
         if commit is not None:
             end.hold(commit, message)
             return
-        wire.mail.append((end.peer, message))  # type: ignore[union-attr]
-        if not wire.scheduled:  # type: ignore[union-attr]
-            wire.schedule()  # type: ignore[union-attr]
+        wire.mail.append((end.peer, message))
+        if not wire.scheduled:
+            wire.schedule()
 
     def close(self, code: Any = None, reason: Any = None) -> None:
         """Close this side of the connection; what was sent before still arrives.
@@ -286,56 +199,15 @@ class WebSocket:
             PlatformSyntaxError: If the reason is too long.
             PlatformTypeError: Before `accept()`.
         """
-        if code is not None:
-            code = int(code)
-            if not 1000 <= code < 5000 or code in _NEVER_SENT:
-                raise InvalidAccessError(f"Invalid WebSocket close code: {code}.")
-        if reason is not None:
-            reason = js_string(reason)
-            if len(reason.encode()) > MAX_REASON_BYTES:
-                raise PlatformSyntaxError(
-                    f"WebSocket close reason must not be longer than {MAX_REASON_BYTES} bytes when "
-                    "UTF-8 encoded."
-                )
-            if code is None:
-                raise InvalidAccessError(
-                    "If you specify a WebSocket close reason, you must also specify a code."
-                )
+        frame = close_frame(code, reason)
         end = self._end
         if end.closed_out or end.aborted:
             return
         if end.state == AWAITING:
             raise PlatformTypeError(_NOT_ACCEPTED)
-        end.close(Close(1005 if code is None else code, reason or ""))
+        end.close(frame)
         if end.closed_in and end.receiver is not None:
             end.receiver.over()
-
-    def addEventListener(self, type: str, listener: Any, options: Any = None) -> None:  # noqa: A002
-        """Call `listener` with every event of a type ("message", "close", "error").
-
-        Args:
-            type: The events' type.
-            listener: A function, may be asynchronous; or an object with `handleEvent`.
-            options: A mapping with `once`, to call it a single time.
-        """
-        if listener is None:
-            return
-        function = getattr(listener, "handleEvent", listener)
-        if not callable(function):
-            raise PlatformTypeError(
-                "Failed to execute 'addEventListener' on 'EventTarget': parameter 2 is not of type "
-                f"'EventHandler': {listener!r:.80}"
-            )
-        known = self._listeners.setdefault(type, [])
-        if all(function != other for other, _ in known):
-            once = bool(options.get("once")) if isinstance(options, Mapping) else False
-            known.append((function, once))
-
-    def removeEventListener(self, type: str, listener: Any, options: Any = None) -> None:  # noqa: A002, ARG002
-        """Stop calling a listener; an unknown one is ignored."""
-        function = getattr(listener, "handleEvent", listener)
-        known = self._listeners.get(type, [])
-        known[:] = [entry for entry in known if entry[0] != function]
 
     def serializeAttachment(self, attachment: Any) -> None:
         """Keep a copy of a value with the connection; it survives hibernation.
@@ -376,9 +248,7 @@ class WebSocket:
 
     def _read_outside(self, item: Any) -> None:
         """Something arrived, and this end is held outside of any object."""
-        wire = self._end.wire
-        assert wire is not None
-        runtime = wire.runtime
+        runtime = self._end.wire.runtime
         try:
             for awaitable in self._happen(item):
                 task = awaiting(awaitable)
@@ -424,26 +294,6 @@ class WebSocket:
         if not end.aborted:
             end.lost()
         return self._dispatch(ErrorEvent(error, self))
-
-    def _dispatch(self, event: Event) -> list[Any]:
-        left = []
-        kind = event.type
-        handler = getattr(self, f"on{kind}", None)
-        if callable(handler):
-            result = handler(event)
-            if hasattr(type(result), "__await__"):
-                left.append(result)
-        known = self._listeners.get(kind)
-        if known:
-            for entry in tuple(known):
-                if entry not in known:
-                    continue  # removed by one before it
-                if entry[1]:
-                    known.remove(entry)
-                result = entry[0](event)
-                if hasattr(type(result), "__await__"):
-                    left.append(result)
-        return left
 
     # ------------------------------------------------------------------ travelling
 
@@ -519,150 +369,6 @@ class WebSocketPair:
 
     def __repr__(self) -> str:
         return f"<WebSocketPair {self._sockets[0]!r} {self._sockets[1]!r}>"
-
-
-class WebSocketRequestResponsePair:
-    """A message and its automatic answer, for `ctx.setWebSocketAutoResponse`.
-
-    Example:
-        >>> WebSocketRequestResponsePair("ping", "pong").response
-        'pong'
-
-    Source: developers.cloudflare.com/durable-objects/api/state/#setwebsocketautoresponse
-    """
-
-    __slots__ = ("_request", "_response")
-
-    def __init__(self, request: Any, response: Any) -> None:
-        self._request = js_string(request)
-        self._response = js_string(response)
-
-    @classmethod
-    def new(cls, request: Any, response: Any) -> "WebSocketRequestResponsePair":
-        """Make a pair, by Pyodide's name for it."""
-        return cls(request, response)
-
-    @property
-    def request(self) -> str:
-        """The message that is answered."""
-        return self._request
-
-    @property
-    def response(self) -> str:
-        """The answer."""
-        return self._response
-
-    def __repr__(self) -> str:
-        return f"WebSocketRequestResponsePair({self._request!r}, {self._response!r})"
-
-
-class Resident:
-    """A socket that was accepted in an object and lives in its memory: `accept()` there."""
-
-    __slots__ = ("_gate", "_instance", "_socket")
-
-    timeout_ms: ClassVar[int | None] = None
-
-    def __init__(self, socket: WebSocket, instance: "Instance", gate: "InputGate") -> None:
-        self._socket = socket
-        self._instance = instance
-        self._gate = gate  # of a critical section, if the socket was accepted in one
-
-    def stay(self) -> None:
-        """Keep the object in memory: somebody is at the other end."""
-        if not self._socket._end.closed_in and self._instance.dead is None:
-            self._instance.sockets[self] = None
-
-    def over(self) -> None:
-        """Both sides have closed: the object need not stay for this connection."""
-        self._instance.sockets.pop(self, None)
-
-    def lost(self) -> None:
-        """The object's life has ended, and the connection with it."""
-        self._socket._end.lost()
-
-    def receive(self, item: Any) -> None:
-        """Something arrived: make it an event of the object."""
-        instance = self._instance
-        if isinstance(item, str | bytes):
-            item = refuse_if_too_large(self._socket._end, item) or item
-            if type(item) is bytes:
-                item = JsBuffer(item)
-        elif item is LOST:
-            self._socket._end.abort()
-        event = SocketEvent(instance.actor, "webSocket", self, item)
-        gate = open_gate(self._gate)
-        instance.actor.requests += 1
-        instance.enter(event, None if gate is instance.gate else gate)
-
-    def happen(self, instance: "Instance", item: Any) -> Any:
-        """Call the listeners; returns what is left to await."""
-        try:
-            left = self._socket._happen(item)
-        finally:
-            end = self._socket._end
-            if end.closed_in and (end.closed_out or end.aborted):
-                self.over()
-        for awaitable in left[1:]:
-            instance.runtime.loop.create_task(awaiting(awaitable))
-        return left[0] if left else None
-
-    def happened(self, item: Any) -> None:
-        """Nothing more to do after a turn."""
-
-
-async def awaiting(awaitable: Any) -> Any:
-    """Await anything that can be awaited."""
-    return await awaitable
-
-
-def attach(end: End) -> None:
-    """Make sure that an end belongs to a runtime.
-
-    Raises:
-        UsageError: If no runtime's code is running and the pair was made outside too.
-    """
-    if end.wire is None:
-        end.wire = end.peer.wire = current_wire()
-        if end.wire is None:
-            raise UsageError(
-                "a WebSocketPair works inside an object or a Worker; from outside connect with "
-                'stub.fetch(url, headers={"Upgrade": "websocket"}).'
-            )
-
-
-def report_open(end: End, tags: list[str]) -> None:
-    """Tell the observers of a new connection of an object."""
-    wire = end.wire
-    assert wire is not None
-    if wire.observers.active:
-        kind = "hibernatable" if end.state == HIBERNATABLE else "classic"
-        wire.observers.emit(end.label, "socket open", accepted=kind, tags=tags)
-
-
-def payload(message: Any) -> str | bytes:
-    """Return what is sent for a message.
-
-    Raises:
-        PlatformTypeError: If it is neither a text nor bytes, and no number either.
-    """
-    if isinstance(message, str):
-        return usv(str(message))
-    if isinstance(message, bytes | bytearray | memoryview):
-        return bytes(message)
-    try:
-        return js_string(message)
-    except PlatformTypeError:
-        hint = ""
-        if asyncio.iscoroutine(message):
-            message.close()
-            hint = "\n  You want:   ws.send(await …)"
-        elif isinstance(message, dict | list | tuple):
-            hint = "\n  You want:   ws.send(json.dumps(…))"
-        raise PlatformTypeError(
-            "Failed to execute 'send' on 'WebSocket': parameter 1 is not of type 'string' or "
-            f"'ArrayBuffer', but {type(message).__name__}.{hint}"
-        ) from None
 
 
 def drop(socket: WebSocket) -> None:

@@ -2,8 +2,7 @@
 
 An `End` is one end of a connection, whoever holds it: an object, a hibernating object, or code
 outside any object. What an end says leaves through its object's output gate, and all that is on
-its way at one tick of the loop is handed out in one callback, in the order it was said. What
-reaches an object is an event of that object, a `SocketEvent`.
+its way at one tick of the loop is handed out in one callback, in the order it was said.
 
 The module knows neither the programmer's `WebSocket` nor hibernation; both read from an end.
 Source: cloudflare/workerd src/workerd/api/web-socket.c++ (`readLoop`, `pump`)
@@ -14,25 +13,20 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
-from dobook.errors import PlatformError
+from dobook.errors import PlatformError, UsageError
 from dobook.gates import Commit, OutputGate
-from dobook.limits import MAX_WEBSOCKET_MESSAGE_BYTES
-from dobook.runtime.calls import Call
 from dobook.runtime.loop import running_loop
 from dobook.runtime.turns import current_frame
 
 if TYPE_CHECKING:
     from dobook.runtime.actor import Actor
-    from dobook.runtime.instance import Instance
     from dobook.runtime.runtime import Runtime
 
 LOST_CODE: Final = 1006
 LOST_REASON: Final = "WebSocket disconnected without sending Close frame."
-TOO_LARGE_CODE: Final = 1009
-TIMED_OUT: Final = "Actor exceeded event execution time and was disconnected."
 
 # What may be done with an end; the platform's names are in web-socket.h.
 AWAITING: Final = 0  # neither accepted nor given away
@@ -98,9 +92,11 @@ class End:
     )
 
     peer: "End"
+    wire: "Wire"
 
     def __init__(self, wire: "Wire | None") -> None:
-        self.wire = wire
+        # Outside of any runtime a pair can be made, but not accepted (see `attach`).
+        self.wire = wire  # type: ignore[assignment]
         self.state = AWAITING
         self.open = self.closed_in = self.closed_out = self.aborted = self.coupled = False
         self.reading = False
@@ -123,7 +119,6 @@ class End:
         if actor is not None:
             self.gate = actor.store.output_gate
             self.label = actor.label
-        assert self.wire is not None
         self.wire.put(self, _BEGIN)
 
     def read_inbox(self) -> None:
@@ -136,7 +131,6 @@ class End:
     def say(self, item: Any) -> None:
         """Put something on its way, as soon as the object's writes before it are durable."""
         commit = self.gate.commit
-        assert self.wire is not None
         if commit is not None:
             self.hold(commit, item)
         else:
@@ -149,7 +143,7 @@ class End:
 
     def _let_go(self, item: Any) -> None:
         self.held -= 1
-        if not self.aborted and self.wire is not None and not self.wire.runtime.closed:
+        if not self.aborted and not self.wire.runtime.closed:
             self.wire.put(self.peer, item)
 
     def close(self, close: Close) -> None:
@@ -164,7 +158,7 @@ class End:
         self.reader = ignore
         self.reading = True
         self.inbox.clear()
-        if self.wire is not None and not self.wire.runtime.closed:
+        if not self.wire.runtime.closed:
             self.wire.put(self.peer, LOST)
 
     def abort(self) -> None:
@@ -262,97 +256,16 @@ def current_wire() -> Wire | None:
     return None if loop is None else _wires.get(loop)
 
 
-class Receiver(Protocol):
-    """Whoever holds an end in an object."""
+def attach(end: End) -> None:
+    """Make sure that an end belongs to a runtime.
 
-    @property
-    def timeout_ms(self) -> int | None:
-        """How long a handler may take, None for as long as it likes."""
-
-    def happen(self, instance: "Instance", item: Any) -> Any:
-        """Hand an item to the object's code; may return something to await."""
-
-    def happened(self, item: Any) -> None:
-        """The first turn of the object's code is over."""
-
-
-class SocketEvent(Call):
-    """Something that arrived at a socket of an object, on its way through the input gate."""
-
-    timer: asyncio.TimerHandle | None = None
-
-    def __init__(self, actor: "Actor", kind: str, receiver: Receiver, item: Any) -> None:
-        super().__init__(actor, kind, (), ())
-        self.receiver = receiver
-        self.item = item
-        self.on_done = _over
-
-    def start(self) -> None:
-        """Run the first turn; the gate has admitted the event."""
-        if self.done:
-            return
-        wire = self.actor.runtime.wire
-        if wire.observers.active:
-            _report(wire, self.actor.label, self.item)
-        try:
-            super().start()
-        finally:
-            self.receiver.happened(self.item)
-        task = self.task
-        if task is not None and not task.done() and (ms := self.receiver.timeout_ms) is not None:
-            self.timer = wire.runtime.loop.call_later(ms / 1000, self._time_out)
-
-    def _invoke(self) -> Any:
-        assert self.instance is not None
-        return self.receiver.happen(self.instance, self.item)
-
-    def _time_out(self) -> None:
-        if self.instance is not None:
-            self.instance.reset(PlatformError(TIMED_OUT))
-
-
-def _over(call: Call) -> None:
-    assert isinstance(call, SocketEvent)
-    if call.timer is not None:
-        call.timer.cancel()
-    error = call.error
-    if error is not None and not getattr(error, "durableObjectReset", False):
-        call.actor.runtime.report(call.actor, call.kind, error)
-
-
-def _report(wire: Wire, label: str, item: Any) -> None:
-    if item is LOST:
-        wire.observers.emit(
-            label, "socket close", code=LOST_CODE, reason=LOST_REASON, was_clean=False
-        )
-    elif type(item) is Close:
-        wire.observers.emit(
-            label, "socket close", code=item.code, reason=item.reason, was_clean=True
-        )
-    elif type(item) is Broken:
-        wire.observers.emit(label, "socket error", error=str(item.error))
-    else:
-        wire.observers.emit(label, "socket message", data=item)
-
-
-def refuse_if_too_large(end: End, message: str | bytes) -> Broken | None:
-    """Return why a received message cannot be read, and tell the sender; None if it can be."""
-    limit = MAX_WEBSOCKET_MESSAGE_BYTES
-    # A character takes at most four bytes, and nearly every message is far below the limit.
-    if len(message) * 4 <= limit:
-        return None
-    size = len(message.encode()) if isinstance(message, str) else len(message)
-    if size <= limit:
-        return None
-    text = f"Message is too large: {size} > {limit}"
-    if end.open and end.wire is not None:
-        end.wire.put(end.peer, Close(TOO_LARGE_CODE, text))  # of the transport: past the gate
-    end.closed_in = end.closed_out = True
-    end.abort()
-    end.reader = ignore
-    return Broken(
-        PlatformError(
-            f"WebSocket protocol error; protocolError.statusCode = {TOO_LARGE_CODE}; "
-            f"protocolError.description = {text}"
-        )
-    )
+    Raises:
+        UsageError: If no runtime's code is running and the pair was made outside too.
+    """
+    if end.wire is None:
+        end.wire = end.peer.wire = current_wire()
+        if end.wire is None:
+            raise UsageError(
+                "a WebSocketPair works inside an object or a Worker; from outside connect with "
+                'stub.fetch(url, headers={"Upgrade": "websocket"}).'
+            )

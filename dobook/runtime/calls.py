@@ -332,9 +332,12 @@ def deliver_response(call: Call, value: Any) -> Response | None:
     request = call.args[0]
     onward = request._next_hop(value, call.hops)
     if onward is None:
-        return value._delivered(
+        delivered = value._delivered(
             request.url, head=request.method == "HEAD", redirected=call.hops > 0
         )
+        if delivered._web_socket is not None:
+            delivered._web_socket = delivered._web_socket._coupled(request)
+        return delivered
     following = Call(call.actor, "fetch", (), (onward,), stub=call.stub)
     following.hops = call.hops + 1
     following.on_done = lambda done: call.settle(done.value, done.error)

@@ -97,6 +97,8 @@ class Registry:
         for actor in list(namespace.actors.values()):
             if actor.instance is not None:
                 actor.instance.reset(PlatformError(CODE_UPDATED))
+            else:
+                actor.drop_sockets()
 
     def _bind(self, namespace: DurableObjectNamespace, binding: str) -> None:
         other = self._namespaces.get(binding)

@@ -82,8 +82,12 @@ class Residency:
             return deadline
         return None
 
-    async def evict_when_idle(self, actor: Actor) -> None:
+    async def evict_when_idle(self, actor: Actor, *, close_sockets: bool = False) -> None:
         """Evict an object as soon as it has nothing to do.
+
+        Args:
+            actor: The object.
+            close_sockets: Whether its hibernatable connections are lost.
 
         Raises:
             PlatformError: If it is not in memory.
@@ -95,6 +99,8 @@ class Residency:
             if instance is None:  # it was reset meanwhile
                 return
             if not instance.busy:
+                if close_sockets:
+                    actor.drop_sockets()
                 self.evict(instance, "asked")
                 return
             waiter = self._runtime.loop.create_future()

@@ -33,6 +33,7 @@ from dobook.runtime.stores import Stores
 from dobook.runtime.stub import DurableObjectStub
 from dobook.runtime.turns import task_factory
 from dobook.runtime.wallclock import WallClock
+from dobook.runtime.wire import Wire
 from dobook.runtime.worker import Worker
 from dobook.storage.directory import StateDirectory
 
@@ -101,6 +102,7 @@ class Runtime:
         self.loop.before_jump = self.residency.evict_before
         self.clock = Clock(self.loop)
         self.observers = Observers(lambda: self.loop.now_ms)
+        self.wire = Wire(self)
         self.alarms = AlarmScheduler(self, random.Random(f"{seed} alarms"))
         self.env = Env()
         self.wall_clock = WallClock(lambda: self.loop.now_ms, lambda: self.loop.virtual)
@@ -295,17 +297,21 @@ class Runtime:
         """Return the alarms that are waiting, soonest first."""
         return alarm_snapshots(self)
 
-    def evict(self, which: Any) -> Promise:
+    def evict(
+        self, which: Any, *, websockets: Literal["hibernate", "close"] = "hibernate"
+    ) -> Promise:
         """Take an object out of memory once it is idle; its storage stays.
 
         Args:
             which: A stub or `BINDING/name`.
+            websockets: Whether hibernatable connections stay ("hibernate") or are lost ("close").
 
         Returns:
             A promise; awaiting raises PlatformError if the object is not running.
         """
         actor = self.actor_of(which)
-        return self.post.promise_of(self.residency.evict_when_idle(actor), actor)
+        evicting = self.residency.evict_when_idle(actor, close_sockets=websockets == "close")
+        return self.post.promise_of(evicting, actor)
 
     def crash(self, which: Any) -> None:
         """End an object's life as a crash would: what was not committed is lost."""

@@ -86,7 +86,10 @@ class Worker:
                 raise PlatformError(
                     "Incorrect type for Promise: the Promise did not resolve to 'Response'."
                 )
-            return result._delivered(request.url, head=request.method == "HEAD")
+            delivered = result._delivered(request.url, head=request.method == "HEAD")
+            if delivered._web_socket is not None:
+                delivered._web_socket = delivered._web_socket._coupled(request)
+            return delivered
         except Exception as error:
             text = "".join(traceback.format_exception_only(error)).strip()
             runtime.observers.emit("worker", "error", where="fetch", error=text)

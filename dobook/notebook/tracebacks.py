@@ -76,10 +76,10 @@ def users_lines(error: BaseException, shell: InteractiveShell) -> list[str]:
     cells = [e for e in places if label(e.tb_frame.f_code.co_filename) is not None]
     last = (cells or places)[-1]
     code = last.tb_frame.f_code
-    name = label(code.co_filename)
-    place = " ".join(name) if name is not None else code.co_filename
+    # Not the cell's number: it depends on how often cells have run.
+    place = "its cell" if cells else code.co_filename
     line = linecache.getline(code.co_filename, last.tb_lineno).strip()
-    return [f"raised in {place}, line {last.tb_lineno}, in {code.co_name}:", f"    {line}"]
+    return [f"raised in {code.co_qualname}, line {last.tb_lineno} of {place}:", f"    {line}"]
 
 
 def is_ours(entry: TracebackType) -> bool:

@@ -5,6 +5,7 @@ import os
 import platform
 import sqlite3
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Iterable
@@ -31,9 +32,19 @@ def environment(directory: Path, peer_versions: dict[str, str]) -> Line:
             "python": platform.python_version(),
             "sqlite": sqlite3.sqlite_version,
             "dobook": dobook.__version__,
+            "commit": _commit(),
             **peer_versions,
         }
     }
+
+
+def _commit() -> str | None:
+    here = Path(__file__).parent
+    git = ["git", "-C", str(here), "describe", "--always", "--dirty", "--exclude", "*"]
+    try:
+        return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 def _processor() -> str:

@@ -1,7 +1,11 @@
 """The chat room of W9 and W9net; importing it fails while dobook has no WebSockets."""
 
-from js import WebSocketPair
 from workers import DurableObject, Response
+
+try:
+    from js import WebSocketPair
+except ImportError:  # where dobook does not offer the module `js`
+    from dobook.runtime.websockets import WebSocketPair
 
 
 class Room(DurableObject):

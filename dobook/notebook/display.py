@@ -4,6 +4,7 @@ Styles are inline and take JupyterLab's colours with plain fallbacks: an output 
 alone, in a committed notebook, in an exported page and where a front end strips style sheets.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -13,7 +14,9 @@ LINE = "var(--jp-border-color1, rgba(128, 128, 128, 0.45))"
 ACCENT = "var(--jp-brand-color1, #1976d2)"
 MONO = "var(--jp-code-font-family, ui-monospace, monospace)"
 
-_BOX = f"border-left: 3px solid {ACCENT}; padding: 2px 0 2px 12px; margin: 2px 0; color: {FONT}"
+ERROR = "var(--jp-error-color1, #d32f2f)"
+
+_BOX = f"border-left: 3px solid %s; padding: 2px 0 2px 12px; margin: 2px 0; color: {FONT}"
 _TABLE = "border: 0; border-collapse: collapse; margin: 4px 0 0 0; table-layout: auto"
 _ROW = "background: transparent"
 _CELL = "border: 0; text-align: left; vertical-align: top; padding: 1px 16px 1px 0; max-width: none"
@@ -28,9 +31,9 @@ def tag(name: str, content: str, style: str = "") -> str:
     return f'<{name} style="{style}">{content}</{name}>' if style else f"<{name}>{content}</{name}>"
 
 
-def box(*parts: str) -> str:
+def box(*parts: str, colour: str = ACCENT) -> str:
     """Return the frame that all of dobook's outputs share."""
-    return tag("div", "".join(parts), _BOX)
+    return tag("div", "".join(parts), _BOX % colour)
 
 
 def heading(title: str, note: str = "") -> str:
@@ -57,6 +60,29 @@ def rows_html(rows: "Rows", *, code: bool = False) -> str:
         for label, text in rows
     )
     return tag("table", lines, _TABLE)
+
+
+TEXT_COLUMN = "text-align: left"
+TIME_COLUMN = "text-align: left; white-space: nowrap"
+NUMBER_COLUMN = "text-align: right"
+
+
+def table_html(names: Sequence[str], rows: Iterable[Sequence[str]], styles: Sequence[str]) -> str:
+    """Return a table with a heading.
+
+    Args:
+        names: The headings.
+        rows: The cells' texts.
+        styles: One of the column styles above for each.
+    """
+
+    def line(kind: str, texts: Sequence[str]) -> str:
+        cells = zip(texts, styles, strict=True)
+        return tag("tr", "".join(tag(kind, escape(text), style) for text, style in cells))
+
+    head = tag("thead", line("th", names))
+    body = tag("tbody", "".join(line("td", row) for row in rows))
+    return f'<table class="dataframe">{head}{body}</table>'
 
 
 def rows_text(rows: "Rows") -> str:

@@ -14,7 +14,16 @@ import pandas as pd
 
 from dobook.clock import format_duration, format_time
 from dobook.codec import serialize
-from dobook.notebook.display import MUTED, count, shorten, tag
+from dobook.notebook.display import (
+    MUTED,
+    NUMBER_COLUMN,
+    TEXT_COLUMN,
+    TIME_COLUMN,
+    count,
+    shorten,
+    table_html,
+    tag,
+)
 from dobook.notebook.log import Asked
 from dobook.notebook.plots import window_picture
 from dobook.runtime.alarms import AlarmRun
@@ -24,7 +33,8 @@ from dobook.storage.store import ObjectStore
 TIME = "datetime64[ms, UTC]"
 ID_DIGITS = 12
 _MOST_ROWS = 20  # of a table on the screen; the frame has them all
-_TABLE: Final[dict[str, Any]] = {"max_rows": _MOST_ROWS, "border": 0, "justify": "left"}
+_STYLES = {"Int64": NUMBER_COLUMN, "float64": NUMBER_COLUMN, TIME: TIME_COLUMN}
+_MOST_WIDE = 70  # characters of a cell
 _TEXT: Final = (
     *("display.width", 160, "display.max_columns", 20, "display.show_dimensions", False),
     *("display.max_rows", _MOST_ROWS, "display.min_rows", _MOST_ROWS),
@@ -58,8 +68,18 @@ class Frame(pd.DataFrame):
 
     def _repr_html_(self) -> str:
         caption = tag("div", escape(self.attrs.get("caption", "")), f"color: {MUTED}")
-        table = "" if self.empty else str(self._readable().to_html(**_TABLE))
-        return caption + self._picture + table
+        return caption + self._picture + ("" if self.empty else self._table())
+
+    def _table(self) -> str:
+        shown = self._readable()
+        rows = [
+            [str(index), *(shorten(str(value), _MOST_WIDE) for value in row)]
+            for index, *row in shown.itertuples(name=None)
+        ]
+        if len(self) > _MOST_ROWS:
+            rows[len(rows) // 2 - 1 : len(rows) // 2 + 1] = [["…"] * (len(shown.columns) + 1)]
+        styles = [_STYLES.get(str(dtype), TEXT_COLUMN) for dtype in self.dtypes]
+        return table_html(["", *map(str, shown.columns)], rows, [NUMBER_COLUMN, *styles])
 
     def _readable(self) -> pd.DataFrame:
         """Return the frame with times as people read them, and nothing where nothing is."""

@@ -62,7 +62,7 @@ def window_picture(hits_ms: Sequence[int], window_ms: int, limit: int, now_ms: i
     return (
         f'<svg role="img" aria-label="{label}" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" '
         f'height="{height}" style="max-width: 100%; height: auto; display: block">'
-        + "".join(parts)
+        + "\n".join(parts)  # a front end that strips the picture leaves its words apart
         + "</svg>"
     )
 

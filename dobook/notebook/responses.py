@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from IPython.core.interactiveshell import InteractiveShell
 
 from dobook.notebook import tracebacks
-from dobook.notebook.display import box, heading, pre, rows_html
+from dobook.notebook.display import ACCENT, ERROR, box, heading, pre, rows_html
 from dobook.web import FetchResponse
 from dobook.web.streams import ReadableStream
 
@@ -99,7 +99,7 @@ def response_html(response: FetchResponse, shell: InteractiveShell | None = None
     raised = "\n".join(_raised(response, shell)).strip()
     if raised:
         parts.append(pre(raised))
-    return box(*parts)
+    return box(*parts, colour=ERROR if response.status >= 400 else ACCENT)
 
 
 def _raised(response: FetchResponse, shell: InteractiveShell | None) -> Iterable[str]:

@@ -102,6 +102,7 @@ class Connection:
         end.answered_ms = end.wire.runtime.loop.now_ms
         if not end.open:
             return
+        end.wire.observers.emit(end.label, "socket answered", data=response)
         commit = end.gate.commit
         if end.held and commit is not None:
             end.hold(commit, response)  # behind what the object has said before

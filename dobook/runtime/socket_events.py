@@ -14,6 +14,7 @@ from dobook.errors import PlatformError
 from dobook.gates import InputGate, open_gate
 from dobook.limits import MAX_WEBSOCKET_MESSAGE_BYTES
 from dobook.runtime.calls import Call
+from dobook.runtime.websocket_values import in_background
 from dobook.runtime.wire import (
     HIBERNATABLE,
     LOST,
@@ -202,14 +203,8 @@ class Resident:
             end = self._end
             if end.closed_in and (end.closed_out or end.aborted):
                 self.over()
-        for awaitable in left[1:]:
-            instance.runtime.loop.create_task(awaiting(awaitable))
+        in_background(left[1:])
         return left[0] if left else None
 
     def happened(self, item: Any) -> None:
         """Nothing more to do after a turn."""
-
-
-async def awaiting(awaitable: Any) -> Any:
-    """Await anything that can be awaited."""
-    return await awaitable

@@ -131,24 +131,34 @@ class EventTarget:
         known = self._listeners.get(type, [])
         known[:] = [entry for entry in known if entry[0] != function]
 
+    def dispatchEvent(self, event: Event) -> bool:
+        """Call the listeners of an event's type with it."""
+        in_background(self._dispatch(event))
+        return True
+
     def _dispatch(self, event: Event) -> list[Any]:
-        left = []
+        """Call the listeners; returns what those that are asynchronous left to await."""
+        left: list[Any] = []
         kind = event.type
         handler = getattr(self, f"on{kind}", None)
-        if callable(handler):
-            result = handler(event)
-            if hasattr(type(result), "__await__"):
-                left.append(result)
         known = self._listeners.get(kind)
-        if known:
-            for entry in tuple(known):
-                if entry not in known:
+        try:
+            if callable(handler):
+                result = handler(event)
+                if hasattr(type(result), "__await__"):
+                    left.append(result)
+            for entry in tuple(known) if known else ():
+                if entry not in known:  # type: ignore[operator]
                     continue  # removed by one before it
                 if entry[1]:
-                    known.remove(entry)
+                    known.remove(entry)  # type: ignore[union-attr]
                 result = entry[0](event)
                 if hasattr(type(result), "__await__"):
                     left.append(result)
+        except BaseException:
+            # The first that raises is the last that is called; those before it have begun.
+            in_background(left)
+            raise
         return left
 
 
@@ -185,6 +195,22 @@ class WebSocketRequestResponsePair:
 
     def __repr__(self) -> str:
         return f"WebSocketRequestResponsePair({self._request!r}, {self._response!r})"
+
+
+_under_way: set[asyncio.Task[Any]] = set()  # a loop alone would not keep its tasks alive
+
+
+async def awaiting(awaitable: Any) -> Any:
+    """Await anything that can be awaited."""
+    return await awaitable
+
+
+def in_background(awaitables: list[Any]) -> None:
+    """Go on with what asynchronous listeners have begun, on behalf of whoever called them."""
+    for awaitable in awaitables:
+        task = asyncio.get_running_loop().create_task(awaiting(awaitable))
+        _under_way.add(task)
+        task.add_done_callback(_under_way.discard)
 
 
 def close_frame(code: Any, reason: Any) -> Close:

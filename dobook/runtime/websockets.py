@@ -17,7 +17,7 @@ from dobook.codec import deserialize, serialize
 from dobook.errors import PlatformError, PlatformTypeError, UsageError
 from dobook.gates import open_gate
 from dobook.limits import MAX_WEBSOCKET_ATTACHMENT_BYTES
-from dobook.runtime.socket_events import Resident, awaiting, report_open
+from dobook.runtime.socket_events import Resident, report_open
 from dobook.runtime.turns import current_frame
 from dobook.runtime.websocket_values import (
     CloseEvent,
@@ -26,6 +26,7 @@ from dobook.runtime.websocket_values import (
     MessageEvent,
     WebSocketRequestResponsePair,
     close_frame,
+    in_background,
     payload,
 )
 from dobook.runtime.wire import (
@@ -155,6 +156,8 @@ class WebSocket(EventTarget):
         if frame is None:
             end.begin(ACCEPTED, self._read_outside)
             return
+        if frame.instance.dead is not None:
+            raise frame.instance.dead
         resident = Resident(self, frame.instance, open_gate(frame.gate))
         end.receiver = resident
         end.begin(ACCEPTED, resident.receive, frame.instance.actor)
@@ -248,13 +251,10 @@ class WebSocket(EventTarget):
 
     def _read_outside(self, item: Any) -> None:
         """Something arrived, and this end is held outside of any object."""
-        runtime = self._end.wire.runtime
         try:
-            for awaitable in self._happen(item):
-                task = awaiting(awaitable)
-                runtime.loop.create_task(task, context=runtime.context.copy())
+            in_background(self._happen(item))
         except Exception as error:
-            runtime.loop.call_exception_handler(
+            self._end.wire.runtime.loop.call_exception_handler(
                 {"message": f"a listener of {self!r} failed", "exception": error}
             )
 
@@ -279,7 +279,7 @@ class WebSocket(EventTarget):
                 end.closed_in = True
                 return self._dispatch(CloseEvent(LOST_CODE, LOST_REASON, False, self))  # noqa: FBT003
         except Exception as error:
-            self._break(error)
+            in_background(self._break(error))
             raise
         assert type(item) is Broken
         return self._break(item.error)

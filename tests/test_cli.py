@@ -1,0 +1,80 @@
+"""The `dobook` command."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import dobook
+from dobook.cli import main
+
+
+def test_version_is_the_packages(capsys):
+    assert main(["version"]) == 0
+    assert capsys.readouterr().out == f"dobook {dobook.__version__}\n"
+
+
+def test_the_module_is_the_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "dobook", "version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"dobook {dobook.__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["nonsense"]])
+def test_without_a_command_it_says_how_it_is_used(capsys, arguments):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert "usage: dobook" in capsys.readouterr().err
+
+
+def test_a_missing_notebook_is_named(capsys, tmp_path):
+    assert main(["quickstart", "--notebook", str(tmp_path / "none.ipynb")]) == 1
+    assert "none.ipynb does not exist" in capsys.readouterr().err
+
+
+def notebook(path, *sources):
+    cells = [
+        {
+            "cell_type": "code",
+            "id": f"c{n}",
+            "metadata": {},
+            "execution_count": None,
+            "outputs": [],
+            "source": source,
+        }
+        for n, source in enumerate(sources)
+    ]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    document = {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4}
+    path.write_text(json.dumps({**document, "nbformat_minor": 5}))
+    return path
+
+
+@pytest.fixture
+def needs_nbconvert():
+    pytest.importorskip("nbconvert", reason="an extra: dobook[notebook]")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("needs_nbconvert")
+@pytest.mark.filterwarnings("default")
+def test_a_notebook_is_executed_and_left_as_a_page(capsys, tmp_path):
+    file = notebook(tmp_path / "03_small.ipynb", "6 * 7")
+    assert main(["quickstart", "--notebook", str(file), "--output", str(tmp_path / "out")]) == 0
+    page = tmp_path / "out" / "small.html"
+    assert str(page) in capsys.readouterr().out
+    assert ">42<" in page.read_text("utf-8").replace("\n", "")
+    assert json.loads(file.read_text())["cells"][0]["outputs"] == [], "the notebook stays as it is"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("needs_nbconvert")
+@pytest.mark.filterwarnings("default")
+def test_a_cell_that_raises_ends_it_with_the_traceback(capsys, tmp_path):
+    file = notebook(tmp_path / "small.ipynb", "1 / 0")
+    assert main(["quickstart", "--notebook", str(file), "--output", str(tmp_path / "out")]) == 1
+    assert "ZeroDivisionError" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

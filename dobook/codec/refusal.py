@@ -35,6 +35,9 @@ _BASES: tuple[type, ...] = (
 )
 
 
+ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+
+
 def base_of(value: Any) -> type:
     """Return the supported type that a value of another type is taken for.
 
@@ -89,6 +92,7 @@ def _shown(value: Any) -> str:
         text = repr(value)
     except Exception:
         text = object.__repr__(value)
+    text = ADDRESS.sub("", text)  # it says nothing, and would differ in every notebook
     return text if len(text) <= _LONGEST_REPR else text[: _LONGEST_REPR - 1] + "…"
 
 

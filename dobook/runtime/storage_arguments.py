@@ -64,6 +64,8 @@ def read_key(key: Any) -> str:
     """
     if isinstance(key, str):
         return str.__str__(key)
+    if key is UNSET:
+        raise PlatformTypeError("the first argument is missing: a key, or several keys")
     if isinstance(key, int | float) and not isinstance(key, bool):
         return str(key)
     raise PlatformTypeError(

@@ -54,7 +54,7 @@ class Operations:
 
     # ------------------------------------------------------------------ reading
 
-    def get(self, key: Any, options: Any = None, **keywords: Any) -> Promise:
+    def get(self, key: Any = UNSET, options: Any = None, **keywords: Any) -> Promise:
         """Return the value of a key, or the values of a list of up to 128 keys.
 
         Args:
@@ -127,7 +127,9 @@ class Operations:
 
     # ------------------------------------------------------------------ writing
 
-    def put(self, key: Any, value: Any = UNSET, options: Any = None, **keywords: Any) -> Promise:
+    def put(
+        self, key: Any = UNSET, value: Any = UNSET, options: Any = None, **keywords: Any
+    ) -> Promise:
         """Store a value under a key, or a dict of up to 128 entries.
 
         Args:
@@ -192,7 +194,7 @@ class Operations:
                 put(k, frozen)
         return NOTHING
 
-    def delete(self, key: Any, options: Any = None, **keywords: Any) -> Promise:
+    def delete(self, key: Any = UNSET, options: Any = None, **keywords: Any) -> Promise:
         """Remove a key, or a list of up to 128 keys.
 
         Returns:

@@ -121,7 +121,7 @@ def test_generators_and_iterators_are_refused() -> None:
 
 
 def test_what_cannot_be_shown_is_refused_all_the_same() -> None:
-    assert re.match(r"<.*Rude object at 0x\w+> could not be cloned\.", refusal(serialize, Rude()))
+    assert re.match(r"<.*Rude object> could not be cloned\.", refusal(serialize, Rude()))
     assert len(refusal(serialize, range).splitlines()[0]) < 230
     first_line = refusal(serialize, UserDict({"a": "x" * 5000})).splitlines()[0]
     assert first_line.endswith("x… could not be cloned.")

@@ -246,7 +246,7 @@ class AlarmScheduler:
             delay_ms = limits.ALARM_RETRY_FIRST_MS << min(
                 entry.backoff, limits.ALARM_RETRY_MAX_EXPONENT
             )
-            delay_ms += self._rng.randint(0, int(delay_ms * limits.ALARM_RETRY_JITTER))
+            delay_ms += int(self._rng.random() * (delay_ms * limits.ALARM_RETRY_JITTER + 1))
             entry.backoff += 1
             entry.retries += 1
             retry_ms = self._runtime.loop.now_ms + delay_ms

@@ -19,7 +19,7 @@ from dobook.errors import PlatformTypeError
 from dobook.runtime.loop import running_loop
 from dobook.runtime.promise import Promise
 from dobook.runtime.rpc import PLAIN, Member, RpcStub, carry, carry_error, find, member
-from dobook.runtime.turns import resume
+from dobook.runtime.turns import ObjectTask, resume
 from dobook.web import Response
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Call:
         instance = self.instance
         assert instance is not None
         loop = instance.runtime.loop
-        task = asyncio.Task(resume(loop, instance.frame, coro, yielded), loop=loop, context=context)
+        task = ObjectTask(resume(loop, instance.frame, coro, yielded), loop=loop, context=context)
         self.task = task
         instance.adopt(task)
         task.add_done_callback(self._task_done)
@@ -197,7 +197,7 @@ class Call:
         instance = self.instance
         if instance is not None:
             calls = instance.calls
-            calls.discard(self)
+            calls.pop(self, None)
             if not calls and not instance.tasks:
                 instance.maybe_idle()
         if self.on_done is not None:

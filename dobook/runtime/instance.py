@@ -8,8 +8,9 @@ Source: cloudflare/workerd src/workerd/io/worker.c++ (`Worker::Actor`)
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import Context
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from dobook.errors import PlatformError
@@ -44,7 +45,7 @@ class DurableObjectAbort(BaseException):
 
 
 # Most objects only ever need the first turn of each event, which is no task.
-NO_TASKS: Final[frozenset[asyncio.Task[Any]]] = frozenset()
+NO_TASKS: Final[Mapping[asyncio.Task[Any], None]] = MappingProxyType({})
 
 
 class Instance:
@@ -80,8 +81,9 @@ class Instance:
         self.frame = Frame(self, self.gate)
         self.output_gate = actor.store.output_gate
         self.dead: BaseException | None = None
-        self.calls: set[Call] = set()
-        self.tasks: set[asyncio.Task[Any]] | frozenset[asyncio.Task[Any]] = NO_TASKS
+        # What is gone through has to keep its order, which a set of objects does not.
+        self.calls: dict[Call, None] = {}
+        self.tasks: Mapping[asyncio.Task[Any], None] = NO_TASKS
         self.background: int = 0  # waitUntil() work under way
         self.idle_since = 0.0  # seconds of the loop
         self.sockets: dict[Any, None] = {}  # accepted without hibernation
@@ -161,7 +163,7 @@ class Instance:
     def enter(self, call: Call) -> None:
         """Take an event: run it now or when the gate admits it."""
         call.instance = self
-        self.calls.add(call)
+        self.calls[call] = None
         if self.gate.busy:
             self.gate.wait(call.start)
         else:
@@ -169,14 +171,14 @@ class Instance:
 
     def adopt(self, task: "asyncio.Task[Any]") -> None:
         """Count a task as this object's."""
-        if isinstance(self.tasks, frozenset):
-            self.tasks = set()
-        self.tasks.add(task)
+        tasks = self.tasks
+        if tasks is NO_TASKS:
+            tasks = self.tasks = {}
+        tasks[task] = None  # type: ignore[index]
         task.add_done_callback(self._task_done)
 
     def _task_done(self, task: "asyncio.Task[Any]") -> None:
-        assert isinstance(self.tasks, set)
-        self.tasks.discard(task)
+        self.tasks.pop(task, None)  # type: ignore[attr-defined]
         if not self.tasks and not self.calls:
             self.maybe_idle()
 

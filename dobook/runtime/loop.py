@@ -23,6 +23,7 @@ from contextvars import Context
 from typing import Any
 
 from dobook.clock import format_time
+from dobook.runtime.order import Order
 
 GRID = 6  # decimals of a second
 
@@ -34,7 +35,7 @@ class Timer(asyncio.TimerHandle):
 
     def __init__(
         self,
-        seq: int,
+        seq: tuple[int, int],
         when: float,
         callback: Callable[..., object],
         args: tuple[Any, ...],
@@ -94,10 +95,14 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
 
     Args:
         start_ms: The instant at which the loop's time is 0, in ms since 1970.
+        order: In which order ready work runs; None for that in which it became ready.
     """
 
-    def __init__(self, start_ms: int) -> None:
+    def __init__(self, start_ms: int, order: Order | None = None) -> None:
         selector = VirtualSelector()
+        self.order = order
+        if order is not None:
+            self._run_once = self._run_once_in_order
         self.start_ms = start_ms
         self.virtual = True
         self.in_flight = 0  # real operations that the clock must wait for
@@ -107,6 +112,7 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
         self._now = 0.0
         self._offset = 0.0  # real mode: virtual time minus the monotonic clock
         self._sequence = itertools.count()
+        self.next_task = itertools.count(1).__next__
         super().__init__(selector)
         selector.loop = self
 
@@ -186,11 +192,17 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         self._check_closed()  # type: ignore[attr-defined]
-        seq = next(self._sequence)
-        timer = Timer(seq, round(when, GRID), callback, args, self, context)
+        when = round(when, GRID)
+        rank = 0 if self.order is None else self.order.rank(when, context, args)
+        timer = Timer((rank, next(self._sequence)), when, callback, args, self, context)
         heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
         timer._scheduled = True  # type: ignore[attr-defined]
         return timer
+
+    def _run_once_in_order(self) -> None:
+        assert self.order is not None
+        self.order.arrange(self._ready)  # type: ignore[attr-defined]
+        super()._run_once()  # type: ignore[misc]
 
     def call_soon_threadsafe(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: Context | None = None

@@ -97,8 +97,10 @@ class PostOffice:
 
     def _deliver(self) -> None:
         mail = self._mail
+        order = self._runtime.loop.order
+        due = len(mail) if order is None else order.deliverable(mail, _lane)
         try:
-            for _ in range(len(mail)):
+            for _ in range(due):
                 call = mail.popleft()
                 call.actor.deliver(call)
         finally:
@@ -138,6 +140,11 @@ class PostOffice:
 
     def _nobody(self) -> Any:
         return _Nobody(self._runtime)
+
+
+def _lane(call: Call) -> int:
+    """Return what the order of calls is kept for: a stub, a function, a promise."""
+    return id(call.actor if call.stub is None and call.target is None else call.stub or call.target)
 
 
 class _Nobody:

@@ -16,9 +16,11 @@ from dobook.errors import PlatformError, UsageError
 from dobook.observer import Observers
 from dobook.runtime.actor import Actor
 from dobook.runtime.alarms import AlarmRun, AlarmScheduler
+from dobook.runtime.chance import Chance
 from dobook.runtime.drive import Driver
 from dobook.runtime.loop import Clock, RuntimeLoop
 from dobook.runtime.namespace import DurableObjectNamespace, Env
+from dobook.runtime.order import Order
 from dobook.runtime.post import PostOffice
 from dobook.runtime.promise import Promise
 from dobook.runtime.registry import Registry, default_binding
@@ -45,7 +47,9 @@ class Runtime:
 
     Args:
         path: A state directory, which other processes find again; None keeps everything in memory.
-        seed: Where unique ids and the random part of retries come from.
+        seed: Where everything that chance decides comes from: unique ids, the random part of
+            retries, `random`, `uuid`, `secrets` and `os.urandom` in handlers and, unless it is 0,
+            the order in which ready work of different objects and callers runs (see `order`).
         start: The clock's first instant: ms since 1970, a datetime or an ISO text. A state
             directory goes on from where its clock stood, unless that is earlier.
         durability: What an answer has waited for, with a path: "power" for the disk, "process" for
@@ -95,7 +99,7 @@ class Runtime:
         start_ms = parse_time(start)
         if directory is not None:
             start_ms = max(start_ms, directory.meta("clock_ms") or 0)
-        self.loop = RuntimeLoop(start_ms)
+        self.loop = RuntimeLoop(start_ms, Order(seed) if seed else None)
         self.loop.set_task_factory(task_factory)  # type: ignore[arg-type]
         self.post = PostOffice(self)
         self.residency = Residency(self)
@@ -105,7 +109,9 @@ class Runtime:
         self.wire = Wire(self)
         self.alarms = AlarmScheduler(self, random.Random(f"{seed} alarms"))
         self.env = Env()
-        self.wall_clock = WallClock(lambda: self.loop.now_ms, lambda: self.loop.virtual)
+        self.wall_clock = WallClock(
+            lambda: self.loop.now_ms, lambda: self.loop.virtual, Chance(seed)
+        )
         self.driver = Driver(self)
         self.worker_entry: Worker | None = None
         self.stores = Stores(

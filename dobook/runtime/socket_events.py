@@ -189,7 +189,7 @@ class Resident:
             instance.enter(event)
             return
         event.instance = instance
-        instance.calls.add(event)
+        instance.calls[event] = None
         if gate.busy:
             gate.wait(event.start)
         else:

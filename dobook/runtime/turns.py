@@ -25,6 +25,25 @@ if TYPE_CHECKING:
 _NOT_STARTED: Final = object()
 
 
+class ObjectTask(asyncio.Task[Any]):
+    """A task whose hash and name say when it was made rather than where it lies in memory.
+
+    asyncio keeps tasks in sets, and the order in which a set is gone through, for instance to
+    cancel a group's tasks, has to be the same in every process.
+    """
+
+    __slots__ = ("_number",)
+
+    def __init__(self, coro: Any, *, loop: "RuntimeLoop", **options: Any) -> None:
+        self._number = loop.next_task()  # first: asyncio takes the hash while it makes the task
+        if options.get("name") is None:
+            options["name"] = f"Task-{self._number}"
+        super().__init__(coro, loop=loop, **options)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
 class Frame:
     """On whose behalf code runs: an instance, and the gate that admits its turns."""
 
@@ -218,7 +237,7 @@ def task_factory(loop: Any, coro: Coroutine[Any, Any, Any], **options: Any) -> "
     context: Context | None = options.get("context")
     frame = current_frame.get() if context is None else context.get(current_frame)
     if frame is None:
-        return asyncio.Task(coro, loop=loop, **options)
-    task: asyncio.Task[Any] = asyncio.Task(gated(loop, frame, coro), loop=loop, **options)
+        return ObjectTask(coro, loop=loop, **options)
+    task = ObjectTask(gated(loop, frame, coro), loop=loop, **options)
     frame.instance.adopt(task)
     return task

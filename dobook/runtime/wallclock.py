@@ -2,7 +2,8 @@
 
 For that while the names are replaced where code finds them: in the modules `time` and `datetime`,
 and in the globals of modules whose classes are registered (for `from time import time`). Other
-threads keep the real time. Everything is put back when the loop stops.
+threads keep the real time. Everything is put back when the loop stops. Randomness is replaced
+along with it; see `chance`.
 """
 
 import datetime as dt_module
@@ -10,6 +11,8 @@ import threading
 import time as time_module
 from collections.abc import Callable
 from typing import Any
+
+from dobook.runtime.chance import Chance, Swap, thread_is
 
 _real_time = time_module.time
 _real_time_ns = time_module.time_ns
@@ -23,13 +26,18 @@ class WallClock:
     Args:
         now_ms: Reads the virtual clock, in ms since 1970.
         active: Says whether time is virtual at the moment.
+        chance: The randomness that goes with it.
     """
 
-    def __init__(self, now_ms: Callable[[], int], active: Callable[[], bool]) -> None:
+    def __init__(
+        self, now_ms: Callable[[], int], active: Callable[[], bool], chance: Chance
+    ) -> None:
         self._active = active
+        self._chance = chance
+        self.further: Callable[[], list[Swap]] | None = None  # asked at each turn
         self._depth = 0
         self._globals: dict[int, dict[str, Any]] = {}
-        self._swaps: list[tuple[Any, str, Any, Any]] = []
+        self._swaps: list[Swap] = []
         owner = threading.get_ident
 
         def time() -> float:
@@ -45,6 +53,16 @@ class WallClock:
             id(_real_datetime): _datetime_class(time),
             id(_real_date): _date_class(time),
         }
+        self._always: list[Swap] = [
+            (vars(time_module), "time", _real_time, time),
+            (vars(time_module), "time_ns", _real_time_ns, time_ns),
+            (vars(dt_module), "datetime", _real_datetime, self._stand_ins[id(_real_datetime)]),
+            (vars(dt_module), "date", _real_date, self._stand_ins[id(_real_date)]),
+            *chance.swaps(thread_is(lambda: self._thread)),
+        ]
+        for _, _, value, stand_in in self._always:
+            if stand_in is not None:
+                self._stand_ins[id(value)] = stand_in
 
     def watch(self, cls: type) -> None:
         """Have the globals of a class's methods follow too."""
@@ -61,12 +79,10 @@ class WallClock:
         self._thread = threading.get_ident()
         stand_ins = self._stand_ins
         swaps = self._swaps
-        swaps += [
-            (vars(time_module), "time", _real_time, stand_ins[id(_real_time)]),
-            (vars(time_module), "time_ns", _real_time_ns, stand_ins[id(_real_time_ns)]),
-            (vars(dt_module), "datetime", _real_datetime, stand_ins[id(_real_datetime)]),
-            (vars(dt_module), "date", _real_date, stand_ins[id(_real_date)]),
-        ]
+        swaps += self._always
+        if self.further is not None:
+            swaps += self.further()
+        self._chance.enter()
         for names in self._globals.values():
             for name, value in list(names.items()):
                 stand_in = stand_ins.get(id(value))
@@ -77,8 +93,9 @@ class WallClock:
 
     def __exit__(self, *exc: object) -> None:
         self._depth -= 1
-        if self._depth:
+        if self._depth or not self._swaps:
             return
+        self._chance.leave()
         for names, name, value, stand_in in self._swaps:
             if names.get(name) is stand_in:
                 names[name] = value

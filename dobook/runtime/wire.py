@@ -226,6 +226,8 @@ class Wire:
 
     def _hand_out(self) -> None:
         mail = self.mail
+        if self.runtime.loop.order is not None:
+            self.runtime.loop.order.mix(mail, lambda entry: id(entry[0]))
         last = len(mail)  # what is said meanwhile is for the next tick
         try:
             while last and mail:

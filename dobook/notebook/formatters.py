@@ -112,7 +112,7 @@ def namespace_card(namespace: DurableObjectNamespace) -> Card:
 
 def stub_card(stub: DurableObjectStub, runtime: Runtime) -> Card:
     """Return the card of a stub; looking at it makes no object."""
-    label = repr(stub).strip("<>")
+    label = repr(stub)[1:-1]  # without its angle brackets
     rows = [("id", stub.id.toString())]
     for found in runtime.objects():
         if found.id == stub.id.toString():

@@ -76,18 +76,18 @@ class Session:
         """Close the runtime and open another one, with the classes defined so far.
 
         Raises:
-            StateDirectoryError: If the directory is in use; the old runtime goes on then.
-            UsageError: If a setting cannot be used.
+            UsageError: If the directory is in use or a setting cannot be used; the session goes on
+                with what it had.
         """
         old, same = self.runtime, settings.path is not None and settings.path == self.runtime.path
         if same:
             old.close()  # it holds the lock
         try:
             runtime = self._open(settings)
-        except DobookError:
+        except DobookError as error:
             if same:
                 self._take(self._open(self.settings))
-            raise
+            raise UsageError(str(error)) from error
         old.close()
         self.settings = settings
         self._take(runtime)

@@ -100,6 +100,9 @@ class Actor:
         instance = self.instance = Instance(self)
         self.runtime.residency.started(instance)
         try:
+            history = self.store.history
+            if history is not None and history.pending is not None:
+                self.runtime.stores.begin_session(self)
             self.namespace.construct(instance)
         except BaseException as error:
             instance.reset(error)

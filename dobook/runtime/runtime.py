@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
+from dobook import limits
 from dobook.clock import DEFAULT_START_MS, format_time, parse_duration, parse_time
 from dobook.errors import PlatformError, UsageError
 from dobook.observer import Observers
@@ -56,6 +57,8 @@ class Runtime:
             the operating system, which survives a killed process.
         worker: The Worker's name, the first part of unique keys.
         unsafe_limits: Enforce only the engine's own limits, not the hosted service's.
+        history: How far back point-in-time recovery reaches, in virtual time: text such as "7d", a
+            timedelta or ms. 0 keeps no history, and deletes what a state directory has of it.
 
     Raises:
         StateDirectoryError: If the directory is in use or cannot be used.
@@ -84,6 +87,7 @@ class Runtime:
         durability: Durability = "power",
         worker: str = "dobook",
         unsafe_limits: bool = False,
+        history: str | float | dt.timedelta = limits.PITR_HISTORY_MS,
     ) -> None:
         if durability not in ("power", "process"):
             raise UsageError(f'durability is "power" or "process", not {durability!r}.')
@@ -95,7 +99,11 @@ class Runtime:
         self.generation = 0
         self.turning = False
         self.context: Context = copy_context()
-        directory = None if self.path is None else StateDirectory(self.path)
+        directory = (
+            None
+            if self.path is None
+            else StateDirectory(self.path, power_safe=durability == "power")
+        )
         start_ms = parse_time(start)
         if directory is not None:
             start_ms = max(start_ms, directory.meta("clock_ms") or 0)
@@ -115,7 +123,11 @@ class Runtime:
         self.driver = Driver(self)
         self.worker_entry: Worker | None = None
         self.stores = Stores(
-            self, directory, power=durability == "power", unsafe_limits=unsafe_limits
+            self,
+            directory,
+            power=durability == "power",
+            unsafe_limits=unsafe_limits,
+            history_ms=parse_duration(history),
         )
         self.registry = Registry(self, random.Random(f"{seed} ids"))
 

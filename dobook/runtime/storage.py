@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dobook.errors import PlatformError, PlatformTypeError
 from dobook.runtime.promise import NOTHING, Promise, Rejected
+from dobook.runtime.recovery import PointInTimeRecovery
 from dobook.runtime.sections import Section, SectionPromise
 from dobook.runtime.storage_arguments import PUT_OPTIONS, read_options
 from dobook.runtime.storage_operations import Operations
@@ -64,7 +65,7 @@ class DurableObjectTransaction(Operations):
         return f"<transaction of {self._instance.actor.label}>"
 
 
-class DurableObjectStorage(Operations):
+class DurableObjectStorage(PointInTimeRecovery):
     """`ctx.storage` of a Durable Object.
 
     Example:

@@ -8,6 +8,8 @@ from dobook.runtime.promise import NOTHING, Pending, Promise
 from dobook.storage.committer import Committer
 from dobook.storage.connection import SqliteError, error_text, is_constraint
 from dobook.storage.directory import StateDirectory
+from dobook.storage.history import History, Log
+from dobook.storage.history_memory import MemoryLog
 from dobook.storage.kv import ALARM
 from dobook.storage.store import ObjectStore
 
@@ -26,6 +28,7 @@ class Stores:
         directory: Where they are kept; None for in memory.
         power: Whether an answer waits for the disk.
         unsafe_limits: Enforce only the engine's limits, not the hosted service's.
+        history_ms: How far back point-in-time recovery reaches; 0: there is none.
     """
 
     def __init__(
@@ -35,34 +38,85 @@ class Stores:
         *,
         power: bool,
         unsafe_limits: bool,
+        history_ms: int,
     ) -> None:
         self._runtime = runtime
         self._directory = directory
         self._power = power
         self._unsafe_limits = unsafe_limits
-        journaled = directory is not None and power
+        self._history_ms = history_ms
+        self._history = (
+            None if directory is None else directory.keep_history(wanted=history_ms > 0)
+        )
         self.committer = Committer(
             runtime.loop.call_soon,
             self._committed,
             self._failed,
-            directory.journal if directory is not None and journaled else None,
-            directory.backlog if directory is not None and journaled else None,
+            None if directory is None else directory.journal,
+            None if directory is None else directory.backlog,
+            self._note if history_ms > 0 else None,
         )
 
     def open(self, namespace: "DurableObjectNamespace", identity: str) -> ObjectStore:
         """Return the storage of an object that is not in memory."""
         directory = self._directory
+        keep = self._history_ms > 0 and namespace.sqlite
         if directory is None:
-            return ObjectStore(None, identity, self.committer, unsafe_limits=self._unsafe_limits)
-        return ObjectStore(
-            directory.folder(namespace.unique_key),
+            store = ObjectStore(None, identity, self.committer, unsafe_limits=self._unsafe_limits)
+            if keep:
+                self._keep_history(store, MemoryLog(), new=True)
+            return store
+        folder = directory.folder(namespace.unique_key)
+        store = ObjectStore(
+            folder,
             identity,
             self.committer,
             unsafe_limits=self._unsafe_limits,
             power_safe=self._power,
-            backlog=directory.backlog if self._power else None,
+            backlog=directory.backlog,
             on_open=directory.used,
         )
+        if keep and self._history is not None:
+            log = self._history.log(namespace.unique_key, identity, folder)
+            self._keep_history(store, log, new=store.was_new)
+            assert store.history is not None
+            if self._history.pending:
+                store.history.pending = self._history.pending.get((namespace.unique_key, identity))
+        return store
+
+    def _keep_history(self, store: ObjectStore, log: Log, *, new: bool) -> None:
+        store.history = History(log, self._now_ms, self._history_ms, store.place[1], new=new)
+
+    def _now_ms(self) -> int:
+        return self._runtime.loop.now_ms
+
+    def _note(self, dirty: list[ObjectStore]) -> None:
+        now_ms = self._runtime.loop.now_ms
+        for store in dirty:
+            if store.history is not None:
+                store.history.note(store, now_ms)
+        if self._history is not None:
+            self._history.flush()
+
+    def begin_session(self, actor: "Actor") -> None:
+        """Take an object's storage back to where its last session asked for.
+
+        Raises:
+            PlatformError: If the storage cannot be written.
+        """
+        store = actor.store
+        history = store.history
+        assert history is not None
+        self.committer.flush()
+        try:
+            history.go_back(store)
+            self.committer.flush()
+            history.went_back()
+        except (SqliteError, OSError) as error:
+            store.discard()
+            raise PlatformError(
+                f"Durable Object's storage could not be restored: {error}"
+            ) from error
 
     def name_of(self, namespace: "DurableObjectNamespace", identity: DurableObjectId) -> None:
         """Keep the name an object is used under."""

@@ -1,7 +1,6 @@
 """Rows that are safe in the journal and not yet in their objects' files.
 
-With durability "power" the journal is what an answer waits for, so an object's own file can be
-written later: at a checkpoint, when SQL needs it, or when the directory is closed. An object that
+The journal is what an answer waits for, so an object's own file can be written later: at a checkpoint, when SQL needs it, or when the directory is closed. An object that
 is changed a thousand times is then written once, and one that has no file yet gets it whole, in
 one write, without a journal of its own.
 """
@@ -51,12 +50,14 @@ class Backlog:
 
     Args:
         root: The state directory.
+        wait: Whether to wait for the disk.
 
     An object's place is the folder of its class and its id.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, wait: bool = True) -> None:
         self._root = root
+        self._wait = wait
         self._pending: dict[Place, Pending] = {}
         self._threads: ThreadPoolExecutor | None = None
 
@@ -112,12 +113,13 @@ class Backlog:
             for place, pending in list(self._pending.items()):
                 path = self.path(place)
                 folders[path.parent] = None
-                if write_file(path, pending.changes()):
+                if write_file(path, pending.changes(), power_safe=self._wait):
                     fresh.append(path)
                 del self._pending[place]
         finally:
-            self.each(sync_file, fresh)
-            self.each(sync_folder, folders)
+            if self._wait:
+                self.each(sync_file, fresh)
+                self.each(sync_folder, folders)
 
     def each(self, work: Callable[[Any], None], items: Iterable[Any]) -> None:
         """Do something that waits for the disk to each of the items, several at a time."""
@@ -139,7 +141,7 @@ class Backlog:
             self._threads.shutdown()
 
 
-def write_file(path: Path, changes: Changes) -> bool:
+def write_file(path: Path, changes: Changes, *, power_safe: bool = True) -> bool:
     """Write changes to a file, making it whole if there is none.
 
     Returns:
@@ -153,7 +155,7 @@ def write_file(path: Path, changes: Changes) -> bool:
         beside.write_bytes(image)
         beside.replace(path)  # never half a file
         return True
-    connection = Connection(path, blank=blank)
+    connection = Connection(path, blank=blank, power_safe=power_safe)
     try:
         connection.begin()
         for table in schema.TABLES:

@@ -1,8 +1,8 @@
 """When writes become durable: the writes of one tick, of any objects, together.
 
-In memory, and with durability "process", a commit is all there is. With "power" the tick's rows go
-to the journal first (`journal`), which is waited for once; the objects' own files follow later
-(`backlog`). Objects that use SQL wait for their own file, all of them at the same time.
+In memory a commit is all there is. In a state directory the tick's rows go to the journal first
+(`journal`), which with durability "power" is waited for, once; the objects' own files follow later
+(`backlog`). Objects that use SQL write, and wait for, their own file, all at the same time.
 """
 
 from collections.abc import Callable
@@ -25,6 +25,7 @@ class Committer:
         on_failure: Told of each store whose commit failed, before anything waiting on it is let go.
         journal: Where writes become durable; None if nothing has to wait for the disk.
         backlog: Where rows wait that are in the journal and not in their files.
+        before_commit: Told of the stores that are about to be committed; None if nobody asks.
     """
 
     def __init__(
@@ -34,10 +35,12 @@ class Committer:
         on_failure: Callable[[ObjectStore, BaseException], None],
         journal: Journal | None = None,
         backlog: Backlog | None = None,
+        before_commit: Callable[[list[ObjectStore]], None] | None = None,
     ) -> None:
         self._call_soon = call_soon
         self._on_commit = on_commit
         self._on_failure = on_failure
+        self._before_commit = before_commit
         self._journal = journal
         self._backlog = backlog
         self._group: Commit | None = None
@@ -67,12 +70,24 @@ class Committer:
             return
         dirty, self._dirty = self._dirty, []
         dirty = [store for store in dirty if store.dirty]  # the others were rolled back
+        if self._before_commit is not None:
+            try:
+                self._before_commit(dirty)
+            except (SqliteError, OSError, DobookError) as error:
+                self._fail(dirty, error)
+                group.done()
+                return
         if self._journal is None or self._backlog is None:
             for store in dirty:
                 self._commit(store, None)
         else:
             self._commit_journaled(dirty, self._journal, self._backlog)
         group.done()
+
+    def _fail(self, stores: list[ObjectStore], error: BaseException) -> None:
+        for store in stores:
+            store.discard()
+            self._on_failure(store, error)
 
     def _commit(self, store: ObjectStore, changes: Changes | None) -> bool:
         try:
@@ -112,9 +127,7 @@ class Committer:
             try:
                 journal.append(entries)
             except OSError as error:
-                for store in dirty:
-                    store.discard()
-                    self._on_failure(store, error)
+                self._fail(dirty, error)
                 return
         failed = []
         for store, changes in work:

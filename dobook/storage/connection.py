@@ -319,7 +319,7 @@ class Connection:
         Raises:
             StateDirectoryError: If the disk refuses.
         """
-        if self.path is None:
+        if not self._power_safe:
             return
         with self._sync_lock:
             if self.closed:

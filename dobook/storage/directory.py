@@ -8,6 +8,7 @@
         lock                     held while a process uses the directory
         journal                  rows on their way to the disk (durability "power")
         state.sqlite             names of objects, the clock
+        history.sqlite           what point-in-time recovery goes back to
 
 Everything outside `.dobook` is what `wrangler dev --persist-to` and Miniflare write and read.
 Source: cloudflare/workerd src/workerd/server/server.c++, alarm-scheduler.c++
@@ -24,6 +25,7 @@ from dobook.errors import StateDirectoryError
 from dobook.storage import schema
 from dobook.storage.backlog import Backlog, sync_file, sync_folder, write_file
 from dobook.storage.connection import Connection
+from dobook.storage.history_file import HistoryFile, boot_id
 from dobook.storage.journal import Entry, Journal, replay
 from dobook.storage.store import Changes, ObjectStore, read_alarm
 
@@ -45,12 +47,14 @@ class StateDirectory:
 
     Args:
         path: The directory; made if it does not exist.
+        power_safe: Whether what is committed is to survive a loss of power, not only the end of
+            the process.
 
     Raises:
         StateDirectoryError: If another process holds it, or it cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, power_safe: bool = True) -> None:
         self.path = path
         own = path / OWN
         self.recovered = 0  # objects whose last writes came out of the journal
@@ -74,8 +78,8 @@ class StateDirectory:
                     f"{path} was written by a newer dobook (version {version} of its state, this "
                     f"one knows {STATE_VERSION}). Upgrade dobook to open it."
                 )
-            self.journal = Journal(own / "journal")
-            self.backlog = Backlog(path)
+            self.journal = Journal(own / "journal", wait=power_safe)
+            self.backlog = Backlog(path, wait=power_safe)
             self.was_clean = bool(self.meta("clean") in (None, 1))
             if not self.was_clean:
                 self.recovered = replay(self.journal.read(), self._apply)
@@ -85,6 +89,7 @@ class StateDirectory:
             self._lock.close()
             raise
         self._folders: dict[str, Path] = {}
+        self.history: HistoryFile | None = None
         self._new_names: list[tuple[str, str, str]] = []
         self._open: OrderedDict[ObjectStore, None] = OrderedDict()
         self._max_open = _databases_allowed()
@@ -98,6 +103,19 @@ class StateDirectory:
         if write_file(file, Changes(entry.rows, entry.alarm)):
             sync_file(file)
             sync_folder(file.parent)
+
+    def keep_history(self, *, wanted: bool) -> HistoryFile | None:
+        """Open the objects' history; if it is not wanted, what there is of it is deleted.
+
+        Objects change without it from then on, so it could not be used again.
+        """
+        path = self.path / OWN / "history.sqlite"
+        if not wanted:
+            for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+                file.unlink(missing_ok=True)
+            return None
+        self.history = HistoryFile(path, boot=boot_id(), clean=self.was_clean)
+        return self.history
 
     # ------------------------------------------------------------------ objects
 
@@ -229,6 +247,8 @@ class StateDirectory:
             store.close()
         self._open.clear()
         self.flush()
+        if self.history is not None:
+            self.history.close()
         self.set_meta(clean=1)
         self._state.close()
         self.journal.close()

@@ -176,6 +176,15 @@ class KV:
         self.undo.setdefault(ALARM, self.alarm_ms)
         self.alarm_ms = at_ms
 
+    def revert(self, key: str, old: Any) -> None:
+        """Write what an undo log remembers of a key, or of the alarm."""
+        if key is ALARM:
+            self.set_alarm(old)
+        elif old is MISSING:
+            self.delete(key)
+        else:
+            self.put(key, freeze(deserialize(old)) if type(old) is Encoded else old)
+
     # ------------------------------------------------------------------ transactions
 
     def push(self) -> None:

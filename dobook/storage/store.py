@@ -23,6 +23,7 @@ from dobook.storage.kv import ALARM, KV, MISSING
 if TYPE_CHECKING:
     from dobook.storage.backlog import Backlog
     from dobook.storage.committer import Committer
+    from dobook.storage.history import History
 
 # Objects up to this size are read whole when they are first used, larger ones row by row.
 WHOLE_LOAD_BYTES = 4 * 1024 * 1024
@@ -61,6 +62,7 @@ class ObjectStore:
         "broken",
         "dirty",
         "folder",
+        "history",
         "kv",
         "output_gate",
         "owner",
@@ -88,6 +90,7 @@ class ObjectStore:
         self.broken: BaseException | None = None
         self.transactions = 0  # explicit asynchronous ones that are open
         self.unsafe_limits = unsafe_limits
+        self.history: History | None = None  # None: not kept
         self.owner: Any = None  # whoever wants to find its way back from a store
         self._committer = committer
         self._power_safe = power_safe
@@ -115,6 +118,9 @@ class ObjectStore:
         self.touch(confirmed=confirmed)
         connection = self.connection()
         if not connection.in_transaction:
+            if self.history is not None:
+                nested = bool(self.kv.layers or self.transactions)
+                self.history.before_sql(connection, nested=nested)
             connection.begin()
             for depth in range(len(self.kv.layers)):
                 connection.savepoint(f"_cf_savepoint_{depth}")

@@ -1,0 +1,380 @@
+"""The history of a state directory's objects: one database of dobook's own, `.dobook/history.sqlite`.
+
+What an object is about to commit is written here first, one transaction a tick, without waiting
+for the disk. So after a killed process history knows at least as much as the objects' files, and
+since it holds old values, not differences, knowing more does no harm. A loss of power may take
+the end of it: then it begins anew, and so does the history of an object whose file another
+program has changed.
+"""
+
+import contextlib
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from dobook.codec import serialize
+from dobook.errors import StateDirectoryError
+from dobook.storage.connection import PAGE_BYTES, Connection, SqliteError, error_text
+from dobook.storage.history import Point
+from dobook.storage.kv import ALARM, MISSING, Encoded
+
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS objects (object INTEGER PRIMARY KEY, unique_key TEXT, id TEXT, "
+    "pending INTEGER, file TEXT, UNIQUE (unique_key, id))",
+    "CREATE TABLE IF NOT EXISTS points (object INTEGER, number INTEGER, at_ms INTEGER, "
+    "pinned INTEGER, PRIMARY KEY (object, number)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS undo (object INTEGER, number INTEGER, key, value, "
+    "PRIMARY KEY (object, number, key)) WITHOUT ROWID",
+    # serial: which of the object's copies; a page is as the copy of the same or a lower serial has
+    "CREATE TABLE IF NOT EXISTS images (object INTEGER, number INTEGER, serial INTEGER, "
+    "pages INTEGER, PRIMARY KEY (object, number)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS pages (object INTEGER, page INTEGER, serial INTEGER, data BLOB, "
+    "PRIMARY KEY (object, page, serial))",
+)
+_PER_OBJECT = ("points", "undo", "images", "pages")
+_ALARM_KEY = 0  # a number, which no row's key is
+VERSION = 1
+COMPRESSION = 1
+
+
+class HistoryFile:
+    """The database that holds the history of all objects of a state directory.
+
+    Args:
+        path: The file.
+        boot: Names the time since the machine was started; None if unknown.
+        clean: Whether the directory was closed properly the last time.
+    """
+
+    def __init__(self, path: Path, *, boot: str | None, clean: bool) -> None:
+        self._db = Connection(path, power_safe=False)
+        try:
+            self._db.begin()
+            for table in _TABLES:
+                self._db.execute(table)
+            meta = dict(self._db.execute("SELECT key, value FROM meta").fetchall())
+            if meta.get("version", VERSION) > VERSION:
+                raise StateDirectoryError(
+                    f"{path} was written by a newer dobook (version {meta['version']}, this one "
+                    f"knows {VERSION}). Upgrade dobook to open it."
+                )
+            if not clean and (boot is None or meta.get("boot") != boot):
+                for table in (*_PER_OBJECT, "objects"):
+                    self._db.execute(f"DELETE FROM {table}")
+            self._db.executemany(
+                "INSERT OR REPLACE INTO meta VALUES (?, ?)", [("version", VERSION), ("boot", boot)]
+            )
+            self._db.commit()
+        except BaseException:
+            self._db.close()
+            raise
+        self.pending: dict[tuple[str, str], int] = {
+            (unique_key, identity): number
+            for unique_key, identity, number in self._db.execute(
+                "SELECT unique_key, id, pending FROM objects WHERE pending IS NOT NULL"
+            ).fetchall()
+        }
+        self._queue: dict[str, list[tuple[Any, ...]]] = {}
+        self._logs: list[FileLog] = []
+
+    def log(self, unique_key: str, identity: str, path: Path) -> "FileLog":
+        """Return the log of an object; nothing is read before it is used."""
+        return FileLog(self, unique_key, identity, path)
+
+    def flush(self) -> None:
+        """Write what was added.
+
+        Raises:
+            StateDirectoryError: If the file refuses; what was added stays waiting.
+        """
+        if not self._queue:
+            return
+        try:
+            self._db.begin()
+            for sql, rows in self._queue.items():
+                self._db.executemany(sql, rows)
+            self._db.commit()
+        except SqliteError as error:
+            with contextlib.suppress(SqliteError):
+                self._db.rollback()
+            raise StateDirectoryError(
+                f"the history at {self._db.path} cannot be written ({error_text(error)})."
+            ) from error
+        self._queue.clear()
+
+    def close(self) -> None:
+        """Write what is left, and what the objects' files look like now."""
+        with contextlib.suppress(StateDirectoryError):
+            for log in self._logs:
+                log.seal()
+            self.flush()
+        self._db.close()
+
+    # ------------------------------------------------------------------ for the logs
+
+    def opened(self, log: "FileLog") -> int:
+        """Return the number of an object's log, which is used from now on."""
+        self.flush()
+        self._logs.append(log)
+        row = self._db.execute(
+            "SELECT object, file FROM objects WHERE unique_key = ? AND id = ?",
+            (log.unique_key, log.id),
+        ).fetchone()
+        self._db.begin()
+        if row is None:
+            cursor = self._db.execute(
+                "INSERT INTO objects (unique_key, id) VALUES (?, ?)", (log.unique_key, log.id)
+            )
+            number = int(cursor.lastrowid or 0)
+        else:
+            number = row[0]
+            if row[1] is not None:
+                if row[1] != file_state(log.path):
+                    for table in _PER_OBJECT:
+                        self._db.execute(f"DELETE FROM {table} WHERE object = ?", (number,))
+                self._db.execute("UPDATE objects SET file = NULL WHERE object = ?", (number,))
+        self._db.commit()
+        return number
+
+    def later(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Have rows written with the next `flush`."""
+        self._queue.setdefault(sql, []).extend(rows)
+
+    def now(self, sql: str, *rows: tuple[Any, ...]) -> None:
+        """Write rows after everything that waits."""
+        self.later(sql, rows)
+        self.flush()
+
+    def read(self, sql: str, values: tuple[Any, ...]) -> list[Any]:
+        """Return the rows of a query."""
+        self.flush()
+        return self._db.execute(sql, values).fetchall()
+
+
+class FileLog:
+    """The points of one object on disk."""
+
+    __slots__ = ("_file", "_hashes", "_object", "_serial", "id", "path", "unique_key")
+
+    def __init__(self, file: HistoryFile, unique_key: str, identity: str, path: Path) -> None:
+        self._file = file
+        self.unique_key = unique_key
+        self.id = identity
+        self.path = path
+        self._object: int | None = None
+        self._hashes: list[int] = []  # of the pages of the last copy
+        self._serial = -1
+
+    @property
+    def _key(self) -> int:
+        if self._object is None:
+            self._object = self._file.opened(self)
+        return self._object
+
+    def seal(self) -> None:
+        """Note what the object's file looks like, to find out whether somebody changes it."""
+        self._file.later(
+            "UPDATE objects SET file = ? WHERE object = ?", [(file_state(self.path), self._key)]
+        )
+
+    def points(self) -> list[Point]:
+        """Return the points, oldest first."""
+        rows = self._file.read(
+            "SELECT number, at_ms, pinned FROM points WHERE object = ? ORDER BY number",
+            (self._key,),
+        )
+        return [Point(number, at_ms, bool(pinned)) for number, at_ms, pinned in rows]
+
+    def append(self, point: Point) -> None:
+        """Add a point after the others."""
+        self._file.later("INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?)", [(self._key, *point)])
+
+    change = append
+
+    def pin(self, number: int) -> None:
+        """Keep a point when others are joined."""
+        self._file.now(
+            "UPDATE points SET pinned = 1 WHERE object = ? AND number = ?", (self._key, number)
+        )
+
+    def replaced(self, number: int, values: Iterable[tuple[str, Any]]) -> None:
+        """Add values that the point has replaced."""
+        key = self._key
+        self._file.later(
+            "INSERT OR IGNORE INTO undo VALUES (?, ?, ?, ?)",
+            [
+                (key, number, _ALARM_KEY, value)
+                if name is ALARM
+                else (key, number, name, _bytes(value))
+                for name, value in values
+            ],
+        )
+
+    def undo(self, number: int) -> dict[str, Any]:
+        """Return the values that the points after `number` have replaced, the oldest of each."""
+        rows = self._file.read(
+            "SELECT key, value FROM undo WHERE object = ? AND number > ? ORDER BY number DESC",
+            (self._key, number),
+        )
+        return {
+            ALARM if key == _ALARM_KEY else key: value
+            if key == _ALARM_KEY
+            else MISSING
+            if value is None
+            else Encoded(value)
+            for key, value in rows
+        }
+
+    def add_image(self, number: int, image: bytes) -> None:
+        """Keep the SQL database as it is at a point."""
+        key = self._key
+        pages = [image[i : i + PAGE_BYTES] for i in range(0, len(image), PAGE_BYTES)]
+        hashes = list(map(hash, pages))
+        if self._serial < 0:
+            ((last,),) = self._file.read(
+                "SELECT max((SELECT coalesce(max(serial), -1) FROM images WHERE object = ?1), "
+                "(SELECT coalesce(max(serial), -1) FROM pages WHERE object = ?1))",
+                (key,),
+            )
+            self._serial = last
+            if last >= 0:
+                self._hashes = list(map(hash, self._pages(last, len(pages))))
+        self._serial += 1
+        old = self._hashes
+        changed = [i for i, h in enumerate(hashes) if i >= len(old) or old[i] != h]
+        self._hashes = hashes
+        self._file.later(
+            "INSERT OR REPLACE INTO pages VALUES (?, ?, ?, ?)",
+            [(key, i, self._serial, zlib.compress(pages[i], COMPRESSION)) for i in changed],
+        )
+        self._file.now(
+            "INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?)",
+            (key, number, self._serial, len(pages)),
+        )
+
+    def image(self, number: int) -> bytes | None:
+        """Return the SQL database at a point; None if it is what it was then."""
+        rows = self._file.read(
+            "SELECT serial, pages FROM images WHERE object = ? AND number >= ? "
+            "ORDER BY number LIMIT 1",
+            (self._key, number),
+        )
+        return b"".join(self._pages(*rows[0])) if rows else None
+
+    def _pages(self, serial: int, count: int) -> list[bytes]:
+        rows = self._file.read(
+            "SELECT data, max(serial) FROM pages WHERE object = ? AND serial <= ? AND page < ? "
+            "GROUP BY page ORDER BY page",
+            (self._key, serial, count),
+        )
+        return [zlib.decompress(data) for data, _ in rows]
+
+    def join(self, numbers: list[int]) -> None:
+        """Forget points, making what they replaced part of the next one's."""
+        key = self._key
+        points = [p.number for p in self.points()]
+        before = dict(zip(points[1:], points, strict=False))
+        after = dict(zip(points, points[1:], strict=False))
+        later = self._file.later
+        for number in numbers:
+            if number not in before or number not in after:
+                continue
+            nearer, further = before[number], after[number]
+            before[further], after[nearer] = nearer, further
+            # The older value wins, and the point before may depend on the copy.
+            later(
+                "UPDATE OR REPLACE undo SET number = ? WHERE object = ? AND number = ?",
+                [(further, key, number)],
+            )
+            self._file.flush()
+            later(
+                "UPDATE OR IGNORE images SET number = ? WHERE object = ? AND number = ?",
+                [(nearer, key, number)],
+            )
+            self._file.flush()
+            later("DELETE FROM images WHERE object = ? AND number = ?", [(key, number)])
+            self._file.now("DELETE FROM points WHERE object = ? AND number = ?", (key, number))
+        self._drop_pages()
+
+    def cut(self, number: int) -> None:
+        """Forget everything before a point."""
+        key = self._key
+        self._file.flush()
+        for table, until in (("points", "<"), ("undo", "<="), ("images", "<")):
+            self._file.later(
+                f"DELETE FROM {table} WHERE object = ? AND number {until} ?", [(key, number)]
+            )
+        self._file.flush()
+        self._drop_pages()
+
+    def _drop_pages(self) -> None:
+        # Of the versions of a page between two copies that are kept only the last is needed.
+        key = self._key
+        serials = [
+            serial
+            for (serial,) in self._file.read(
+                "SELECT serial FROM images WHERE object = ? ORDER BY serial", (key,)
+            )
+        ]
+        rows = self._file.read(
+            "SELECT page, serial FROM pages WHERE object = ? ORDER BY page, serial DESC", (key,)
+        )
+        gone = []
+        page, left = -1, list(serials)
+        for number, serial in rows:
+            if number != page:
+                page, left = number, list(serials)
+            if serial == self._serial:
+                continue  # the next copy is compared with it
+            needed = False
+            while left and left[-1] >= serial:
+                left.pop()
+                needed = True
+            if not needed:
+                gone.append((key, number, serial))
+        if gone:
+            self._file.now("DELETE FROM pages WHERE object = ? AND page = ? AND serial = ?", *gone)
+
+    def size(self) -> int:
+        """Return about how many bytes are kept."""
+        ((undo, pages),) = self._file.read(
+            "SELECT (SELECT coalesce(sum(length(key) + coalesce(length(value), 0) + 16), 0) "
+            "FROM undo WHERE object = ?1), "
+            "(SELECT coalesce(sum(length(data)), 0) FROM pages WHERE object = ?1)",
+            (self._key,),
+        )
+        return int(undo) + int(pages)
+
+    def set_pending(self, number: int | None) -> None:
+        """Remember, or forget, which point the next session begins from."""
+        self._file.now("UPDATE objects SET pending = ? WHERE object = ?", (number, self._key))
+        if number is None:
+            self._file.pending.pop((self.unique_key, self.id), None)
+        else:
+            self._file.pending[self.unique_key, self.id] = number
+
+    def flush(self) -> None:
+        """Write what was added."""
+        self._file.flush()
+
+
+def boot_id() -> str | None:
+    """Return what names the time since the machine was started, None where nothing does."""
+    with contextlib.suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return None
+
+
+def file_state(path: Path) -> str:
+    """Return what changes about a file when somebody writes to it."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return "none"
+    return f"{stat.st_size} {stat.st_mtime_ns}"
+
+
+def _bytes(value: Any) -> bytes | None:
+    return None if value is MISSING else serialize(value) if type(value) is not Encoded else value

@@ -95,7 +95,17 @@ def test_the_file_has_the_layout_of_the_real_engine(tmp_path):
     connection.commit()
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert connection.execute("PRAGMA page_size").fetchone() == (4096,)
-    assert connection.execute("PRAGMA synchronous").fetchone() == (1,)
+    connection.close()
+
+
+def test_sqlite_itself_never_waits_nor_writes_back_unasked_when_the_disk_has_to_be_waited_for(
+    tmp_path,
+):
+    # `sync` waits, and `checkpoint` writes back between two waits: a write-back in between would
+    # not survive a loss of power.
+    connection = Connection(tmp_path / "a.sqlite")
+    assert connection.execute("PRAGMA synchronous").fetchone() == (0,)
+    assert connection.execute("PRAGMA wal_autocheckpoint").fetchone() == (0,)
     connection.close()
 
 

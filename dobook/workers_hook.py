@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-OFFERED = {"workers": "dobook.workers"}
+OFFERED = {"js": "dobook.workers.js", "workers": "dobook.workers"}
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):

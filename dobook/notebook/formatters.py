@@ -118,7 +118,7 @@ def stub_card(stub: DurableObjectStub, runtime: Runtime) -> Card:
         if found.id == stub.id.toString():
             rows += [
                 ("state", found.state),
-                ("storage", count(found.keys, "key")),
+                ("storage", count(found.keys or 0, "key")),
                 ("alarm", _alarm(found.alarm_ms, runtime.clock.now_ms)),
                 ("requests", f"{found.requests:,}"),
             ]

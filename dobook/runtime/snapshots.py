@@ -7,6 +7,9 @@ if TYPE_CHECKING:
     from dobook.runtime.runtime import Runtime
 
 
+MAX_PEEKS = 1_000  # files opened to count the rows of objects that are not in memory
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectSnapshot:
     """An object at one instant.
@@ -17,9 +20,9 @@ class ObjectSnapshot:
         name: The name its id was made from, None if it has none.
         id: 64 hex digits.
         state: "running" (events under way), "idle" (in memory) or "evicted".
-        keys: How many rows it has.
+        keys: How many rows it has; None if there are too many objects to look into each.
         alarm_ms: Its alarm in ms since 1970, None without one.
-        requests: How many events it has been sent since the runtime began.
+        requests: How many events it has been sent since it was last read from disk.
     """
 
     binding: str
@@ -27,7 +30,7 @@ class ObjectSnapshot:
     name: str | None
     id: str
     state: str
-    keys: int
+    keys: int | None
     alarm_ms: int | None
     requests: int
 
@@ -50,7 +53,7 @@ class AlarmSnapshot:
 
 
 def object_snapshots(runtime: "Runtime") -> list[ObjectSnapshot]:
-    """Return the objects the runtime knows, by binding and in the order of first use."""
+    """Return the objects by binding: those known in the order of first use, then those on disk."""
     shown = []
     for namespace in runtime.namespaces:
         for actor in namespace.actors.values():
@@ -66,6 +69,22 @@ def object_snapshots(runtime: "Runtime") -> list[ObjectSnapshot]:
                     len(list(actor.store.kv.keys())),
                     actor.store.kv.alarm_ms,
                     actor.requests,
+                )
+            )
+        for look, (identity, name) in enumerate(runtime.stores.asleep(namespace)):
+            keys, alarm_ms = (
+                runtime.stores.peek(namespace, identity) if look < MAX_PEEKS else (None, None)
+            )
+            shown.append(
+                ObjectSnapshot(
+                    namespace.binding,
+                    namespace.class_name,
+                    name,
+                    identity,
+                    "evicted",
+                    keys,
+                    alarm_ms,
+                    0,
                 )
             )
     return shown

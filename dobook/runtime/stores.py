@@ -1,5 +1,6 @@
 """Between objects and their storage: opening it, losing it, and what a commit sets in motion."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from dobook.errors import PlatformError
@@ -45,9 +46,7 @@ class Stores:
         self._power = power
         self._unsafe_limits = unsafe_limits
         self._history_ms = history_ms
-        self._history = (
-            None if directory is None else directory.keep_history(wanted=history_ms > 0)
-        )
+        self._history = None if directory is None else directory.keep_history(wanted=history_ms > 0)
         self.committer = Committer(
             runtime.loop.call_soon,
             self._committed,
@@ -122,6 +121,23 @@ class Stores:
         """Keep the name an object is used under."""
         if self._directory is not None and identity.name is not None:
             self._directory.remember_name(namespace.unique_key, identity.toString(), identity.name)
+
+    def asleep(self, namespace: "DurableObjectNamespace") -> Iterator[tuple[str, str | None]]:
+        """Yield (id, name) of the objects of a class that are on disk and not in memory."""
+        directory = self._directory
+        if directory is None:
+            return
+        for identity in directory.ids(namespace.unique_key):
+            if identity not in namespace.actors:
+                yield identity, directory.name(namespace.unique_key, identity)
+
+    def peek(self, namespace: "DurableObjectNamespace", identity: str) -> tuple[int, int | None]:
+        """Return how many rows an object has and its alarm in ms, without waking it."""
+        store = self.open(namespace, identity)
+        try:
+            return len(list(store.kv.keys())), store.kv.alarm_ms
+        finally:
+            store.forget()
 
     def load_alarms(self, namespace: "DurableObjectNamespace") -> None:
         """Schedule the alarms that an earlier process left."""

@@ -23,9 +23,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from dobook.errors import StateDirectoryError
+from dobook.storage.sqlite_errors import OPEN_REASONS, primary_code
+from dobook.storage.sqlite_errors import SqliteError as SqliteError  # for those who use both
+from dobook.storage.sqlite_errors import error_text as error_text
+from dobook.storage.sqlite_errors import is_constraint as is_constraint
+from dobook.storage.sqlite_errors import is_critical as is_critical
 
-SqliteError = sqlite3.Error
-"""Base class of what a statement raises; `error_text` gives it the platform's wording."""
 SqliteCursor = sqlite3.Cursor
 LIMIT_FUNCTION_ARG: Final = sqlite3.SQLITE_LIMIT_FUNCTION_ARG
 SQLITE_VERSION: Final = sqlite3.sqlite_version_info
@@ -52,74 +55,6 @@ ENGINE_LIMITS: Final = (
     (sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH, 10),
     (sqlite3.SQLITE_LIMIT_WORKER_THREADS, 0),
 )
-PRIMARY_NAMES: Final = """
-    ERROR INTERNAL PERM ABORT BUSY LOCKED NOMEM READONLY INTERRUPT IOERR CORRUPT NOTFOUND FULL
-    CANTOPEN PROTOCOL EMPTY SCHEMA TOOBIG CONSTRAINT MISMATCH MISUSE NOLFS AUTH FORMAT RANGE NOTADB
-    """
-# The codes count up from 1 in this order: sqlite.org/rescode.html
-PRIMARY_CODES: Final = dict(enumerate((f"SQLITE_{n}" for n in PRIMARY_NAMES.split()), start=1))
-# Extended codes whose names Python's module does not know.
-OTHER_NAMES: Final = {3091: "SQLITE_CONSTRAINT_DATATYPE"}
-# SQLite itself rolls the whole transaction back when one of these happens inside it.
-# sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction
-CRITICAL_CODES: Final = frozenset(
-    {
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_NOMEM,
-        sqlite3.SQLITE_INTERRUPT,
-    }
-)
-OPEN_REASONS: Final = {
-    sqlite3.SQLITE_NOTADB: "is not a SQLite database",
-    sqlite3.SQLITE_CORRUPT: "is damaged",
-    sqlite3.SQLITE_BUSY: "is in use by another program",
-    sqlite3.SQLITE_LOCKED: "is in use by another program",
-    sqlite3.SQLITE_READONLY: "cannot be written",
-    sqlite3.SQLITE_PERM: "cannot be written",
-    sqlite3.SQLITE_CANTOPEN: "cannot be opened: the directory is missing or not accessible",
-    sqlite3.SQLITE_FULL: "cannot be written: the disk is full",
-}
-
-
-def primary_code(error: sqlite3.Error) -> int | None:
-    """Return the primary SQLite result code of an error, None for errors of the Python module."""
-    code = getattr(error, "sqlite_errorcode", None)
-    return code & 0xFF if isinstance(code, int) else None
-
-
-def is_critical(error: sqlite3.Error) -> bool:
-    """Say whether SQLite may have rolled the transaction back by itself because of the error."""
-    return primary_code(error) in CRITICAL_CODES
-
-
-def is_constraint(error: BaseException) -> bool:
-    """Say whether an error is that a constraint was violated."""
-    return isinstance(error, sqlite3.IntegrityError)
-
-
-def error_text(error: sqlite3.Error) -> str:
-    """Return an error's text as the platform words it.
-
-    Example:
-        >>> db = sqlite3.connect(":memory:")
-        >>> try:
-        ...     db.execute("SELECT * FROM nowhere")
-        ... except sqlite3.Error as error:
-        ...     print(error_text(error))
-        no such table: nowhere: SQLITE_ERROR
-
-    Source: cloudflare/workerd src/workerd/util/sqlite.c++ (`dbErrorMessage`)
-    """
-    code = getattr(error, "sqlite_errorcode", None)
-    if not isinstance(code, int):
-        return str(error)
-    name = PRIMARY_CODES.get(code & 0xFF, f"SQLITE_UNKNOWN_ERROR_CODE({code & 0xFF})")
-    text = f"{error}: {name}"
-    extended = OTHER_NAMES.get(code, getattr(error, "sqlite_errorname", "unknown"))
-    if code > 0xFF and extended != "unknown":
-        text += f" (extended: {extended})"
-    return text
 
 
 class Connection:
@@ -319,7 +254,7 @@ class Connection:
         Raises:
             StateDirectoryError: If the disk refuses.
         """
-        if not self._power_safe:
+        if not self._power_safe or self.path is None:
             return
         with self._sync_lock:
             if self.closed:

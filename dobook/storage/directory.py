@@ -131,12 +131,15 @@ class StateDirectory:
         return self.path / unique_key / f"{identity}.sqlite"
 
     def ids(self, unique_key: str) -> list[str]:
-        """Return the ids of the objects of a class that have a file, in order."""
+        """Return the ids of the objects of a class that have a file, or will have, in order."""
         folder = self.path / unique_key
-        return sorted(p.stem for p in folder.glob("*.sqlite") if len(p.stem) == 64)
+        found = {p.stem for p in folder.glob("*.sqlite") if len(p.stem) == 64}
+        found.update(place[1] for place in self.backlog.places() if place[0] == unique_key)
+        return sorted(found)
 
     def name(self, unique_key: str, identity: str) -> str | None:
         """Return the name an object was first used under, None if it is not known."""
+        self.flush()
         row = self._state.execute(
             "SELECT name FROM names WHERE unique_key = ? AND id = ?", (unique_key, identity)
         ).fetchone()

@@ -1,0 +1,79 @@
+"""What SQLite's errors mean, and the platform's words for them.
+
+With `connection` the only file that imports `sqlite3`.
+Source: cloudflare/workerd src/workerd/util/sqlite.c++ (`dbErrorMessage`)
+"""
+
+import sqlite3
+from typing import Final
+
+SqliteError = sqlite3.Error
+"""Base class of what a statement raises; `error_text` gives it the platform's wording."""
+# The codes count up from 1 in this order: sqlite.org/rescode.html
+PRIMARY_NAMES: Final = """
+    ERROR INTERNAL PERM ABORT BUSY LOCKED NOMEM READONLY INTERRUPT IOERR CORRUPT NOTFOUND FULL
+    CANTOPEN PROTOCOL EMPTY SCHEMA TOOBIG CONSTRAINT MISMATCH MISUSE NOLFS AUTH FORMAT RANGE NOTADB
+    """
+PRIMARY_CODES: Final = dict(enumerate((f"SQLITE_{n}" for n in PRIMARY_NAMES.split()), start=1))
+# Extended codes whose names Python's module does not know.
+OTHER_NAMES: Final = {3091: "SQLITE_CONSTRAINT_DATATYPE"}
+# SQLite itself rolls the whole transaction back when one of these happens inside it.
+# sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction
+CRITICAL_CODES: Final = frozenset(
+    {
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_INTERRUPT,
+    }
+)
+OPEN_REASONS: Final = {
+    sqlite3.SQLITE_NOTADB: "is not a SQLite database",
+    sqlite3.SQLITE_CORRUPT: "is damaged",
+    sqlite3.SQLITE_BUSY: "is in use by another program",
+    sqlite3.SQLITE_LOCKED: "is in use by another program",
+    sqlite3.SQLITE_READONLY: "cannot be written",
+    sqlite3.SQLITE_PERM: "cannot be written",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened: the directory is missing or not accessible",
+    sqlite3.SQLITE_FULL: "cannot be written: the disk is full",
+}
+
+
+def primary_code(error: sqlite3.Error) -> int | None:
+    """Return the primary SQLite result code of an error, None for errors of the Python module."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code & 0xFF if isinstance(code, int) else None
+
+
+def is_critical(error: sqlite3.Error) -> bool:
+    """Say whether SQLite may have rolled the transaction back by itself because of the error."""
+    return primary_code(error) in CRITICAL_CODES
+
+
+def is_constraint(error: BaseException) -> bool:
+    """Say whether an error is that a constraint was violated."""
+    return isinstance(error, sqlite3.IntegrityError)
+
+
+def error_text(error: sqlite3.Error) -> str:
+    """Return an error's text as the platform words it.
+
+    Example:
+        >>> db = sqlite3.connect(":memory:")
+        >>> try:
+        ...     db.execute("SELECT * FROM nowhere")
+        ... except sqlite3.Error as error:
+        ...     print(error_text(error))
+        no such table: nowhere: SQLITE_ERROR
+
+    Source: cloudflare/workerd src/workerd/util/sqlite.c++ (`dbErrorMessage`)
+    """
+    code = getattr(error, "sqlite_errorcode", None)
+    if not isinstance(code, int):
+        return str(error)
+    name = PRIMARY_CODES.get(code & 0xFF, f"SQLITE_UNKNOWN_ERROR_CODE({code & 0xFF})")
+    text = f"{error}: {name}"
+    extended = OTHER_NAMES.get(code, getattr(error, "sqlite_errorname", "unknown"))
+    if code > 0xFF and extended != "unknown":
+        text += f" (extended: {extended})"
+    return text

@@ -5,36 +5,42 @@ of the same name always comes first and nothing is ever shadowed.
 """
 
 import importlib
-import importlib.abc
-import importlib.machinery
-import importlib.util
 import sys
 from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 OFFERED = {"js": "dobook.workers.js", "workers": "dobook.workers"}
 
 
-class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds the platform's modules in dobook."""
+class _Finder:
+    """Finds and loads the platform's modules in dobook.
+
+    It is no subclass of `importlib.abc`, whose import takes longer than all of dobook's own.
+    """
+
+    def __init__(self) -> None:
+        self._specs: dict[str, ModuleSpec | None] = {}
 
     def find_spec(
         self,
         fullname: str,
         path: Sequence[str] | None,
         target: ModuleType | None = None,
-    ) -> importlib.machinery.ModuleSpec | None:
+    ) -> ModuleSpec | None:
         if fullname not in OFFERED:
             return None
-        return importlib.util.spec_from_loader(fullname, self)
+        return ModuleSpec(fullname, self)  # type: ignore[arg-type]
 
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
-        return importlib.import_module(OFFERED[spec.name])
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        module = importlib.import_module(OFFERED[spec.name])
+        self._specs[module.__name__] = module.__spec__
+        return module
 
     def exec_module(self, module: ModuleType) -> None:
-        # `create_module` gave the module of dobook, which has run already; but importlib has
-        # replaced its spec, which has to be its own again for reloads and pickles of its classes.
-        module.__spec__ = importlib.util.find_spec(module.__name__)
+        # The module of dobook has run already; but importlib has replaced its spec, which has to be
+        # its own again for reloads.
+        module.__spec__ = self._specs[module.__name__]
 
 
 def install() -> None:

@@ -86,18 +86,14 @@ class _Console:
     debug = info = warn = error = log
 
 
-class NotOfferedError(ImportError, AttributeError):
-    """A JavaScript global that dobook does not have."""
-
-
 JSON = _Json()
 console = _Console()
 
 
 def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
+    if name.startswith("_"):  # introspection asks for such names, and is content without
         raise AttributeError(name)
-    raise NotOfferedError(
+    raise ImportError(
         f"dobook does not offer js.{name} yet. There is " + ", ".join(__all__) + "; requests and "
         "responses are in `workers`."
     )

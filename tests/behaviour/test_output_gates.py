@@ -232,12 +232,28 @@ def test_a_write_that_the_disk_refuses_is_never_answered_as_done(open_runtime, t
     assert runtime.run(ledgers.getByName("a").put(3)) == 3
 
 
-def test_a_commit_that_the_file_refuses_is_never_answered_as_done(
+def test_rows_that_no_file_takes_are_never_answered_as_stored(open_runtime, tmp_path, monkeypatch):
+    runtime = open_runtime(tmp_path / "state", durability="process")
+    ledgers = runtime.register(Ledger)
+    runtime.run(ledgers.getByName("a").put(1))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", full)
+        with pytest.raises(DobookError, match="could not be written"):
+            runtime.run(ledgers.getByName("a").put(2))
+    assert runtime.run(ledgers.getByName("a").read()) == 1
+    assert runtime.run(ledgers.getByName("a").put(3)) == 3
+
+
+def test_sql_whose_commit_is_refused_is_never_answered_as_stored(
     open_runtime, tmp_path, monkeypatch
 ):
     runtime = open_runtime(tmp_path / "state", durability="process")
     ledgers = runtime.register(Ledger)
-    runtime.run(ledgers.getByName("a").put(1))
+    runtime.run(ledgers.getByName("a").put_sql(1))
 
     def full(_connection):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -245,6 +261,6 @@ def test_a_commit_that_the_file_refuses_is_never_answered_as_done(
     with monkeypatch.context() as patched:
         patched.setattr(dobook.storage.connection.Connection, "commit", full)
         with pytest.raises(DobookError, match="could not be written"):
-            runtime.run(ledgers.getByName("a").put(2))
-    assert runtime.run(ledgers.getByName("a").read()) == 1
-    assert runtime.run(ledgers.getByName("a").put(3)) == 3
+            runtime.run(ledgers.getByName("a").put_sql(2))
+    assert [row["v"] for row in runtime.run(ledgers.getByName("a").rows())] == [1]
+    assert runtime.run(ledgers.getByName("a").put_sql(3)) == 3

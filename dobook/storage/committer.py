@@ -43,6 +43,12 @@ class Committer:
         self._before_commit = before_commit
         self._journal = journal
         self._backlog = backlog
+        # For watching and for faults on purpose; None almost always.
+        self.screen: Callable[[ObjectStore], bool] | None = None  # whether it may be committed
+        self.after: Callable[[ObjectStore, dict[str, Any]], None] | None = None
+        self.delay_ms: Callable[[ObjectStore], float] | None = None
+        self.call_later: Callable[[float, Callable[[], None]], object] | None = None
+        self._delayed: dict[ObjectStore, Commit] = {}
         self._group: Commit | None = None
         self._dirty: list[ObjectStore] = []
         # Since the last checkpoint, by place: stores come and go.
@@ -53,10 +59,12 @@ class Committer:
 
     def add(self, store: ObjectStore, *, confirmed: bool) -> None:
         """Have `store` committed with this tick; `confirmed` shuts its output gate until then."""
+        if self.delay_ms is not None and self._add_delayed(store, confirmed=confirmed):
+            return
         group = self._group
         if group is None:
             group = self._group = Commit()
-            self._call_soon(self.flush)
+            self._call_soon(self._flush_tick)
         if not store.dirty:
             store.dirty = True
             self._dirty.append(store)
@@ -65,11 +73,41 @@ class Committer:
 
     def flush(self) -> None:
         """Commit what has been collected so far, and wait for the disk where that is asked for."""
+        for store in list(self._delayed):
+            self._flush_delayed(store)
+        self._flush_tick()
+
+    def _add_delayed(self, store: ObjectStore, *, confirmed: bool) -> bool:
+        """Have a store whose storage is slow on purpose committed later; returns if it is one."""
+        assert self.delay_ms is not None
+        group = self._delayed.get(store)
+        if group is None:
+            ms = 0 if store.dirty else self.delay_ms(store)
+            if not ms or self.call_later is None:
+                return False
+            group = self._delayed[store] = Commit()
+            self.call_later(ms / 1000, lambda: self._flush_delayed(store, group))
+        store.dirty = True
+        if confirmed:
+            group.shut(store.output_gate)
+        return True
+
+    def _flush_delayed(self, store: ObjectStore, group: Commit | None = None) -> None:
+        if group is None or self._delayed.get(store) is group:
+            group = self._delayed.pop(store)
+            self._commit_group(group, [store])
+
+    def _flush_tick(self) -> None:
         group, self._group = self._group, None
         if group is None:
             return
         dirty, self._dirty = self._dirty, []
+        self._commit_group(group, dirty)
+
+    def _commit_group(self, group: Commit, dirty: list[ObjectStore]) -> None:
         dirty = [store for store in dirty if store.dirty]  # the others were rolled back
+        if self.screen is not None:
+            dirty = [store for store in dirty if self.screen(store)]
         if self._before_commit is not None:
             try:
                 self._before_commit(dirty)
@@ -97,6 +135,8 @@ class Committer:
             self._on_failure(store, error)
             return False
         self._on_commit(store, log)
+        if self.after is not None:
+            self.after(store, log)
         return True
 
     def _commit_journaled(
@@ -137,7 +177,10 @@ class Committer:
                     failed.append((store, changes))
             else:
                 backlog.add(store.place, changes)
-                self._on_commit(store, store.committed())
+                log = store.committed()
+                self._on_commit(store, log)
+                if self.after is not None:
+                    self.after(store, log)
         for store, changes in failed:
             if store.place not in self._sealed:
                 journal.append([_entry(store, store.present(changes))])

@@ -21,13 +21,13 @@ Source: developers.cloudflare.com/durable-objects/api/sqlite-storage-api/#pitr-p
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from dobook.clock import format_time
 from dobook.errors import PlatformError
 from dobook.storage.image import image_of, load_image, size_of
-from dobook.storage.kv import DELETED, MISSING, Encoded
+from dobook.storage.kv import MISSING, Encoded
 from dobook.storage.schema import TABLES
 
 if TYPE_CHECKING:
@@ -67,8 +67,13 @@ class Log(Protocol):
     def pin(self, number: int) -> None:
         """Keep a point when others are joined."""
 
-    def replaced(self, number: int, values: Iterable[tuple[str, Any]]) -> None:
-        """Add values that the point has replaced; MISSING for a key that had none."""
+    def replaced(self, number: int, values: dict[str, Any]) -> dict[str, Any]:
+        """Add values that the point has replaced; MISSING (or DELETED) for a key that had none.
+
+        Returns:
+            A dict with the keys that the point has replaced, at least the given ones.
+        """
+        ...
 
     def undo(self, number: int) -> dict[str, Any]:
         """Return the values that the points after `number` have replaced, the oldest of each."""
@@ -119,7 +124,10 @@ class History:
         "_new",
         "_number",
         "_pinned",
+        "_previous",
+        "_sql_number",
         "_touched",
+        "_went_back",
         "_window_ms",
         "pending",
     )
@@ -145,7 +153,10 @@ class History:
         self._pinned = False
         self._imaged = -1  # the point whose SQL database was copied last
         self._image_ms = 0
-        self._touched: dict[str, None] = {}  # keys that the last point has replaced already
+        self._went_back = False  # SQL has, and the commit of it is still to come
+        self._previous = 0  # the point before the last
+        self._sql_number = -1  # the last point that is known to have changed SQL
+        self._touched: dict[str, Any] = {}  # keys that the last point has replaced already
         self._fresh = 0  # points since the last tidying
 
     # ------------------------------------------------------------------ taking note
@@ -160,14 +171,12 @@ class History:
         self._load()
         if self._imaged == self._number:
             return
-        now_ms = self._clock()
-        if now_ms == self._at_ms and not self._pinned and not nested:
-            return  # it will be part of the last point
-        if not self._pinned:
-            size = size_of(connection)
-            if size > FREE_IMAGE_BYTES and now_ms - self._image_ms < size // 1024:
-                return
-        self._copy(connection)
+        if self._pinned or nested or self._is_time_for_copy(connection):
+            self._copy(connection, self._number)
+        elif self._sql_number != self._number:
+            # The write will be part of the last point, and is its first one to SQL.
+            self._copy(connection, self._previous)
+            self._sql_number = self._number
 
     def note(self, store: "ObjectStore", now_ms: int) -> None:
         """Take note of what a store is about to commit."""
@@ -177,20 +186,24 @@ class History:
             not store.in_sql_transaction or self._imaged == self._number
         ):
             self._begin(self._number + 1, now_ms, pinned=False)
+            if store.in_sql_transaction or self._went_back:
+                self._sql_number = self._number
+                self._went_back = False
         elif now_ms != self._at_ms:
             self._at_ms = now_ms
             self._log.change(Point(self._number, now_ms, self._pinned))
-        touched = self._touched
         kv = store.kv
-        new = []
-        for key, old in kv.undo.items():
-            if key not in touched:
-                touched[key] = None
-                if old is DELETED or old is MISSING:
-                    old = MISSING if kv.source is None else _stored(kv.source.read_row(key))
-                new.append((key, old))
+        undo = kv.undo
+        if kv.source is not None:  # what was not in the cache still has to be looked up
+            read = kv.source.read_row
+            undo = {k: _stored(read(k)) if v is MISSING else v for k, v in undo.items()}
+        touched = self._touched
+        if not touched:
+            self._touched = self._log.replaced(self._number, undo)
+            return
+        new = {key: old for key, old in undo.items() if key not in touched}
         if new:
-            self._log.replaced(self._number, new)
+            touched.update(self._log.replaced(self._number, new))
 
     # ------------------------------------------------------------------ bookmarks
 
@@ -226,7 +239,7 @@ class History:
         self._log.pin(number)
         return self._text(number)
 
-    def restore_next(self, bookmark: str) -> str:
+    def restore_next(self, bookmark: Any) -> str:
         """Have the next session begin from a bookmark.
 
         Returns:
@@ -260,9 +273,10 @@ class History:
         kv = store.kv
         if image is not None:
             connection = store.connection()
-            self._copy(connection)
+            self._copy(connection, self._number)
             self._log.flush()
             load_image(connection, image, keep=TABLES)
+            self._went_back = True
             store.sync()
         else:
             self._log.flush()
@@ -316,13 +330,21 @@ class History:
         self._fresh += 1
         if self._fresh > TIDY_EVERY:
             self.tidy()
+        self._previous = self._number
         self._number, self._at_ms, self._pinned = number, at_ms, pinned
         self._touched = {}
         self._log.append(Point(number, at_ms, pinned))
 
-    def _copy(self, connection: "Connection") -> None:
-        self._log.add_image(self._number, image_of(connection))
-        self._imaged = self._number
+    def _is_time_for_copy(self, connection: "Connection") -> bool:
+        now_ms = self._clock()
+        if now_ms == self._at_ms:
+            return False
+        size = size_of(connection)
+        return size <= FREE_IMAGE_BYTES or now_ms - self._image_ms >= size // 1024
+
+    def _copy(self, connection: "Connection", number: int) -> None:
+        self._log.add_image(number, image_of(connection))
+        self._imaged = number
         self._image_ms = self._clock()
 
     def _before_restore(self) -> int:
@@ -336,7 +358,7 @@ class History:
     def _tag(self) -> str:
         return hashlib.blake2b(self._label.encode(), digest_size=16).hexdigest()
 
-    def _read(self, bookmark: str) -> int:
+    def _read(self, bookmark: Any) -> int:
         match = _BOOKMARK.fullmatch(bookmark) if isinstance(bookmark, str) else None
         if match is None:
             raise PlatformError(f"Invalid bookmark: {bookmark!r:.80}")

@@ -8,16 +8,17 @@ program has changed.
 """
 
 import contextlib
-import zlib
-from collections.abc import Iterable
+import itertools
 from pathlib import Path
 from typing import Any
 
 from dobook.codec import serialize
 from dobook.errors import StateDirectoryError
-from dobook.storage.connection import PAGE_BYTES, Connection, SqliteError, error_text
+from dobook.storage.connection import Connection, SqliteError, error_text
 from dobook.storage.history import Point
-from dobook.storage.kv import ALARM, MISSING, Encoded
+from dobook.storage.history_pages import Pages
+from dobook.storage.journal import Entry, decode, encode
+from dobook.storage.kv import ALARM, DELETED, MISSING, Encoded
 
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
@@ -25,8 +26,9 @@ _TABLES = (
     "pending INTEGER, file TEXT, UNIQUE (unique_key, id))",
     "CREATE TABLE IF NOT EXISTS points (object INTEGER, number INTEGER, at_ms INTEGER, "
     "pinned INTEGER, PRIMARY KEY (object, number)) WITHOUT ROWID",
-    "CREATE TABLE IF NOT EXISTS undo (object INTEGER, number INTEGER, key, value, "
-    "PRIMARY KEY (object, number, key)) WITHOUT ROWID",
+    # replaced: an entry as in the journal; of two with the same key the older one (by part) counts
+    "CREATE TABLE IF NOT EXISTS undo (object INTEGER, part INTEGER, number INTEGER, "
+    "replaced BLOB, PRIMARY KEY (object, part))",
     # serial: which of the object's copies; a page is as the copy of the same or a lower serial has
     "CREATE TABLE IF NOT EXISTS images (object INTEGER, number INTEGER, serial INTEGER, "
     "pages INTEGER, PRIMARY KEY (object, number)) WITHOUT ROWID",
@@ -36,7 +38,7 @@ _TABLES = (
 _PER_OBJECT = ("points", "undo", "images", "pages")
 _ALARM_KEY = 0  # a number, which no row's key is
 VERSION = 1
-COMPRESSION = 1
+_ADD_UNDO = "INSERT OR REPLACE INTO undo VALUES (?, ?, ?, ?)"
 
 
 class HistoryFile:
@@ -79,9 +81,9 @@ class HistoryFile:
         self._queue: dict[str, list[tuple[Any, ...]]] = {}
         self._logs: list[FileLog] = []
 
-    def log(self, unique_key: str, identity: str, path: Path) -> "FileLog":
-        """Return the log of an object; nothing is read before it is used."""
-        return FileLog(self, unique_key, identity, path)
+    def log(self, unique_key: str, identity: str, folder: Path) -> "FileLog":
+        """Return the log of an object, whose file is in `folder`; nothing is read before use."""
+        return FileLog(self, unique_key, identity, folder)
 
     def flush(self) -> None:
         """Write what was added.
@@ -138,13 +140,13 @@ class HistoryFile:
         self._db.commit()
         return number
 
-    def later(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    def later(self, sql: str, rows: list[tuple[Any, ...]]) -> None:
         """Have rows written with the next `flush`."""
         self._queue.setdefault(sql, []).extend(rows)
 
     def now(self, sql: str, *rows: tuple[Any, ...]) -> None:
         """Write rows after everything that waits."""
-        self.later(sql, rows)
+        self.later(sql, list(rows))
         self.flush()
 
     def read(self, sql: str, values: tuple[Any, ...]) -> list[Any]:
@@ -156,16 +158,21 @@ class HistoryFile:
 class FileLog:
     """The points of one object on disk."""
 
-    __slots__ = ("_file", "_hashes", "_object", "_serial", "id", "path", "unique_key")
+    __slots__ = ("_file", "_images", "_object", "_part", "folder", "id", "unique_key")
 
-    def __init__(self, file: HistoryFile, unique_key: str, identity: str, path: Path) -> None:
+    def __init__(self, file: HistoryFile, unique_key: str, identity: str, folder: Path) -> None:
         self._file = file
         self.unique_key = unique_key
         self.id = identity
-        self.path = path
+        self.folder = folder
         self._object: int | None = None
-        self._hashes: list[int] = []  # of the pages of the last copy
-        self._serial = -1
+        self._part: int | None = None
+        self._images: Pages | None = None
+
+    @property
+    def path(self) -> Path:
+        """The object's own file."""
+        return self.folder / f"{self.id}.sqlite"
 
     @property
     def _key(self) -> int:
@@ -199,93 +206,58 @@ class FileLog:
             "UPDATE points SET pinned = 1 WHERE object = ? AND number = ?", (self._key, number)
         )
 
-    def replaced(self, number: int, values: Iterable[tuple[str, Any]]) -> None:
-        """Add values that the point has replaced."""
-        key = self._key
-        self._file.later(
-            "INSERT OR IGNORE INTO undo VALUES (?, ?, ?, ?)",
-            [
-                (key, number, _ALARM_KEY, value)
-                if name is ALARM
-                else (key, number, name, _bytes(value))
-                for name, value in values
-            ],
-        )
+    def replaced(self, number: int, values: dict[str, Any]) -> dict[str, Any]:
+        """Add values that the point has replaced; returns a dict with their keys."""
+        if values:
+            key = self._key
+            if self._part is None:
+                ((last,),) = self._file.read(
+                    "SELECT coalesce(max(part), 0) FROM undo WHERE object = ?", (key,)
+                )
+                self._part = last
+            self._part += 1
+            self._file.later(_ADD_UNDO, [(key, self._part, number, _encoded(values))])
+        return dict.fromkeys(values)
 
     def undo(self, number: int) -> dict[str, Any]:
         """Return the values that the points after `number` have replaced, the oldest of each."""
         rows = self._file.read(
-            "SELECT key, value FROM undo WHERE object = ? AND number > ? ORDER BY number DESC",
+            "SELECT replaced FROM undo WHERE object = ? AND number > ? ORDER BY part DESC",
             (self._key, number),
         )
-        return {
-            ALARM if key == _ALARM_KEY else key: value
-            if key == _ALARM_KEY
-            else MISSING
-            if value is None
-            else Encoded(value)
-            for key, value in rows
-        }
+        merged: dict[str, Any] = {}
+        for (data,) in rows:
+            merged.update(_decoded(data))
+        return merged
 
     def add_image(self, number: int, image: bytes) -> None:
         """Keep the SQL database as it is at a point."""
-        key = self._key
-        pages = [image[i : i + PAGE_BYTES] for i in range(0, len(image), PAGE_BYTES)]
-        hashes = list(map(hash, pages))
-        if self._serial < 0:
-            ((last,),) = self._file.read(
-                "SELECT max((SELECT coalesce(max(serial), -1) FROM images WHERE object = ?1), "
-                "(SELECT coalesce(max(serial), -1) FROM pages WHERE object = ?1))",
-                (key,),
-            )
-            self._serial = last
-            if last >= 0:
-                self._hashes = list(map(hash, self._pages(last, len(pages))))
-        self._serial += 1
-        old = self._hashes
-        changed = [i for i, h in enumerate(hashes) if i >= len(old) or old[i] != h]
-        self._hashes = hashes
-        self._file.later(
-            "INSERT OR REPLACE INTO pages VALUES (?, ?, ?, ?)",
-            [(key, i, self._serial, zlib.compress(pages[i], COMPRESSION)) for i in changed],
-        )
-        self._file.now(
-            "INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?)",
-            (key, number, self._serial, len(pages)),
-        )
+        self._pages().add(number, image)
 
     def image(self, number: int) -> bytes | None:
         """Return the SQL database at a point; None if it is what it was then."""
-        rows = self._file.read(
-            "SELECT serial, pages FROM images WHERE object = ? AND number >= ? "
-            "ORDER BY number LIMIT 1",
-            (self._key, number),
-        )
-        return b"".join(self._pages(*rows[0])) if rows else None
+        return self._pages().at(number)
 
-    def _pages(self, serial: int, count: int) -> list[bytes]:
-        rows = self._file.read(
-            "SELECT data, max(serial) FROM pages WHERE object = ? AND serial <= ? AND page < ? "
-            "GROUP BY page ORDER BY page",
-            (self._key, serial, count),
-        )
-        return [zlib.decompress(data) for data, _ in rows]
+    def _pages(self) -> Pages:
+        if self._images is None:
+            self._images = Pages(self._file, self._key)
+        return self._images
 
     def join(self, numbers: list[int]) -> None:
         """Forget points, making what they replaced part of the next one's."""
         key = self._key
         points = [p.number for p in self.points()]
-        before = dict(zip(points[1:], points, strict=False))
-        after = dict(zip(points, points[1:], strict=False))
+        before = {b: a for a, b in itertools.pairwise(points)}
+        after = dict(itertools.pairwise(points))
         later = self._file.later
         for number in numbers:
             if number not in before or number not in after:
                 continue
             nearer, further = before[number], after[number]
             before[further], after[nearer] = nearer, further
-            # The older value wins, and the point before may depend on the copy.
+            # The point before may depend on the copy.
             later(
-                "UPDATE OR REPLACE undo SET number = ? WHERE object = ? AND number = ?",
+                "UPDATE undo SET number = ? WHERE object = ? AND number = ?",
                 [(further, key, number)],
             )
             self._file.flush()
@@ -296,7 +268,27 @@ class FileLog:
             self._file.flush()
             later("DELETE FROM images WHERE object = ? AND number = ?", [(key, number)])
             self._file.now("DELETE FROM points WHERE object = ? AND number = ?", (key, number))
-        self._drop_pages()
+        self._merge_undo()
+        self._pages().drop()
+
+    def _merge_undo(self) -> None:
+        for number, first, last in self._file.read(
+            "SELECT number, min(part), max(part) FROM undo WHERE object = ? GROUP BY number "
+            "HAVING count(*) > 1",
+            (self._key,),
+        ):
+            merged: dict[str, Any] = {}
+            for (data,) in self._file.read(
+                "SELECT replaced FROM undo WHERE object = ? AND part BETWEEN ? AND ? "
+                "ORDER BY part DESC",
+                (self._key, first, last),
+            ):
+                merged.update(_decoded(data))
+            self._file.now(
+                "DELETE FROM undo WHERE object = ? AND part BETWEEN ? AND ?",
+                (self._key, first, last),
+            )
+            self._file.now(_ADD_UNDO, (self._key, first, number, _encoded(merged)))
 
     def cut(self, number: int) -> None:
         """Forget everything before a point."""
@@ -307,40 +299,12 @@ class FileLog:
                 f"DELETE FROM {table} WHERE object = ? AND number {until} ?", [(key, number)]
             )
         self._file.flush()
-        self._drop_pages()
-
-    def _drop_pages(self) -> None:
-        # Of the versions of a page between two copies that are kept only the last is needed.
-        key = self._key
-        serials = [
-            serial
-            for (serial,) in self._file.read(
-                "SELECT serial FROM images WHERE object = ? ORDER BY serial", (key,)
-            )
-        ]
-        rows = self._file.read(
-            "SELECT page, serial FROM pages WHERE object = ? ORDER BY page, serial DESC", (key,)
-        )
-        gone = []
-        page, left = -1, list(serials)
-        for number, serial in rows:
-            if number != page:
-                page, left = number, list(serials)
-            if serial == self._serial:
-                continue  # the next copy is compared with it
-            needed = False
-            while left and left[-1] >= serial:
-                left.pop()
-                needed = True
-            if not needed:
-                gone.append((key, number, serial))
-        if gone:
-            self._file.now("DELETE FROM pages WHERE object = ? AND page = ? AND serial = ?", *gone)
+        self._pages().drop()
 
     def size(self) -> int:
         """Return about how many bytes are kept."""
         ((undo, pages),) = self._file.read(
-            "SELECT (SELECT coalesce(sum(length(key) + coalesce(length(value), 0) + 16), 0) "
+            "SELECT (SELECT coalesce(sum(length(replaced) + 32), 0) "
             "FROM undo WHERE object = ?1), "
             "(SELECT coalesce(sum(length(data)), 0) FROM pages WHERE object = ?1)",
             (self._key,),
@@ -376,5 +340,23 @@ def file_state(path: Path) -> str:
     return f"{stat.st_size} {stat.st_mtime_ns}"
 
 
+def _encoded(values: dict[str, Any]) -> bytes:
+    rows = [(key, _bytes(value)) for key, value in values.items() if key is not ALARM]
+    alarm = (values[ALARM],) if len(rows) < len(values) else None
+    return encode(Entry("", "", rows, alarm))
+
+
+def _decoded(data: bytes) -> dict[str, Any]:
+    (entry,) = decode(data)
+    values: dict[str, Any] = {
+        key: MISSING if value is None else Encoded(value) for key, value in entry.rows
+    }
+    if entry.alarm is not None:
+        values[ALARM] = entry.alarm[0]
+    return values
+
+
 def _bytes(value: Any) -> bytes | None:
-    return None if value is MISSING else serialize(value) if type(value) is not Encoded else value
+    if value is MISSING or value is DELETED:
+        return None
+    return value if type(value) is Encoded else serialize(value)

@@ -4,7 +4,6 @@ Values are frozen and never change, so keeping one costs a reference. Copies of 
 share the pages in which they do not differ.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 from dobook.storage.connection import PAGE_BYTES
@@ -38,9 +37,12 @@ class MemoryLog:
         """Keep a point when others are joined."""
         self._points = [p._replace(pinned=True) if p.number == number else p for p in self._points]
 
-    def replaced(self, number: int, values: Iterable[tuple[str, Any]]) -> None:
-        """Add values that the point has replaced."""
-        self._undo[number].update(values)
+    def replaced(self, number: int, values: dict[str, Any]) -> dict[str, Any]:
+        """Add values that the point has replaced; returns all that it has. Takes the dict over."""
+        undo = self._undo.setdefault(number, values)
+        if undo is not values:
+            undo.update(values)
+        return undo
 
     def undo(self, number: int) -> dict[str, Any]:
         """Return the values that the points after `number` have replaced, the oldest of each."""
@@ -48,7 +50,7 @@ class MemoryLog:
         for point in reversed(self._points):
             if point.number <= number:
                 break
-            merged.update(self._undo[point.number])
+            merged.update(self._undo.get(point.number, {}))
         return merged
 
     def add_image(self, number: int, image: bytes) -> None:
@@ -77,15 +79,15 @@ class MemoryLog:
         for point in self._points:
             number = point.number
             image = self._images.get(number)
-            undo = self._undo[number]
+            undo = self._undo.get(number, {})
             if number in gone and kept:
                 carried = {**undo, **carried}
-                del self._undo[number]
+                self._undo.pop(number, None)
                 if image is not None:  # the point before may depend on it
                     images.setdefault(kept[-1].number, image)
                 continue
             if carried:
-                undo.update(carried)
+                self._undo[number] = {**undo, **carried}
                 carried = {}
             kept.append(point)
             if image is not None:
@@ -100,7 +102,7 @@ class MemoryLog:
                 self._images.pop(point.number, None)
         self._points = [p for p in self._points if p.number >= number]
         if self._points:
-            self._undo[self._points[0].number] = {}
+            self._undo.pop(self._points[0].number, None)
 
     def size(self) -> int:
         """Return about how many bytes are kept."""

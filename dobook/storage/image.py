@@ -57,6 +57,7 @@ def load_image(connection: Connection, image: bytes, *, keep: Iterable[str] = ()
             name = found[1]
             rows = connection.execute(f"SELECT * FROM {name}").fetchall()
             other.execute(f"DELETE FROM {name}")
-            marks = ", ".join("?" * len(rows[0])) if rows else ""
-            other.executemany(f"INSERT INTO {name} VALUES ({marks})", rows)
+            if rows:
+                marks = ", ".join("?" * len(rows[0]))
+                other.executemany(f"INSERT INTO {name} VALUES ({marks})", rows)
         other.db.backup(connection.db)

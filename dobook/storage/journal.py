@@ -81,7 +81,7 @@ class Journal:
         Raises:
             OSError: If the disk refuses.
         """
-        payload = b"".join(map(_encode, entries))
+        payload = b"".join(map(encode, entries))
         record = _HEAD.pack(_MAGIC, len(payload), self._generation, zlib.crc32(payload)) + payload
         end = self._position + len(record)
         if end > self._size:
@@ -104,7 +104,7 @@ class Journal:
             payload = self._read(position + _HEAD.size, length)
             if len(payload) < length or zlib.crc32(payload) != checksum:
                 return
-            yield from _decode(payload)
+            yield from decode(payload)
             position += _HEAD.size + length
 
     def restart(self) -> None:
@@ -165,7 +165,8 @@ def _text(value: str) -> bytes:
     return _LENGTH.pack(len(data)) + data
 
 
-def _encode(entry: Entry) -> bytes:
+def encode(entry: Entry) -> bytes:
+    """Return an entry as bytes."""
     parts = [_text(entry.unique_key), _text(entry.id)]
     flags = (SEAL if entry.seal else 0) | (NEW if entry.new else 0)
     at_ns = _NOTHING
@@ -185,7 +186,8 @@ def _encode(entry: Entry) -> bytes:
     return b"".join(parts)
 
 
-def _decode(payload: bytes) -> Iterator[Entry]:
+def decode(payload: bytes) -> Iterator[Entry]:
+    """Yield the entries in a record."""
     position = 0
 
     def number() -> int:

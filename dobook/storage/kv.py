@@ -180,7 +180,7 @@ class KV:
         """Write what an undo log remembers of a key, or of the alarm."""
         if key is ALARM:
             self.set_alarm(old)
-        elif old is MISSING:
+        elif old is MISSING or old is DELETED:
             self.delete(key)
         else:
             self.put(key, freeze(deserialize(old)) if type(old) is Encoded else old)

@@ -69,6 +69,7 @@ class ObjectStore:
         "place",
         "transactions",
         "unsafe_limits",
+        "was_new",
     )
 
     def __init__(
@@ -91,6 +92,7 @@ class ObjectStore:
         self.transactions = 0  # explicit asynchronous ones that are open
         self.unsafe_limits = unsafe_limits
         self.history: History | None = None  # None: not kept
+        self.was_new = True  # there was nothing of it when it was opened
         self.owner: Any = None  # whoever wants to find its way back from a store
         self._committer = committer
         self._power_safe = power_safe
@@ -305,6 +307,7 @@ class ObjectStore:
         file = f"{folder}/{self.place[1]}.sqlite"
         # A Path would keep the id in the table of interned strings for good.
         if os.path.exists(file):  # noqa: PTH110
+            self.was_new = False
             path = Path(file)
             if path.stat().st_size > WHOLE_LOAD_BYTES:
                 kv.alarm_ms = read_alarm(self.connection())
@@ -324,6 +327,7 @@ class ObjectStore:
                     connection.close()
         pending = None if self._backlog is None else self._backlog.get(self.place)
         if pending is not None:
+            self.was_new = False
             rows = dict(kv.rows)
             for key, value in pending.rows.items():
                 if value is None:

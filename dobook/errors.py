@@ -25,6 +25,26 @@ Source: developers.cloudflare.com/durable-objects/best-practices/error-handling/
 import difflib
 from collections.abc import Iterable
 
+__all__ = [
+    "FLAGS",
+    "CodecError",
+    "DataCloneError",
+    "DeadlockError",
+    "DobookError",
+    "DurationError",
+    "InvalidAccessError",
+    "InvalidStateError",
+    "PlatformError",
+    "PlatformRangeError",
+    "PlatformSyntaxError",
+    "PlatformTypeError",
+    "StateDirectoryError",
+    "UnknownNameError",
+    "UsageError",
+    "js_name",
+    "suggest",
+]
+
 FLAGS = ("remote", "retryable", "overloaded", "durableObjectReset")
 
 

@@ -28,7 +28,7 @@ class InputGate:
     once or pass a waiter to `wait`.
     """
 
-    __slots__ = ("_call_soon", "busy", "locks", "sections", "waiters")
+    __slots__ = ("_call_soon", "busy", "locks", "passing", "sections", "waiters")
 
     def __init__(self, call_soon: Callable[[Waiter], object]) -> None:
         self._call_soon = call_soon
@@ -37,6 +37,7 @@ class InputGate:
         self.waiters: deque[Waiter] | None = None
         self.sections: deque[Waiter] | None = None  # critical sections: they go before the waiters
         self.busy = False
+        self.passing = 0  # above 0: locked, but for the rest of a turn that is under way
 
     def lock(self) -> None:
         """Shut the gate; locks add up."""

@@ -38,7 +38,9 @@ def test_durations_are_read(text, ms):
     assert parse_duration(text) == ms
 
 
-@pytest.mark.parametrize("text", ["", "soon", "1", "5 bananas", "1h nonsense", "h", "1y", "-1s", "1h-30m"])
+@pytest.mark.parametrize(
+    "text", ["", "soon", "1", "5 bananas", "1h nonsense", "h", "1y", "-1s", "1h-30m"]
+)
 def test_what_is_no_duration_is_refused_with_an_example(text):
     with pytest.raises(DurationError, match=r"for instance 30s, 1h30m or 7d"):
         parse_duration(text)

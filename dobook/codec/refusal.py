@@ -79,6 +79,8 @@ def _awaitable(value: Any) -> DataCloneError:
         if code is not None:
             owner = "self." if frame is not None and "self" in frame.f_locals else ""
             call = f"{owner}{code.co_name}()"
+    if inspect.iscoroutine(value):
+        value.close()  # else Python warns on top of the lesson
     wanted = f"await {call}" if call != "…" else "await …"
     return DataCloneError(
         f"Awaitable {type(value)} cannot be sent over RPC.\n"

@@ -11,6 +11,7 @@ from dobook.runtime.instance import Instance
 from dobook.storage.store import ObjectStore
 
 if TYPE_CHECKING:
+    from dobook.runtime.faults import ObjectFaults
     from dobook.runtime.namespace import DurableObjectNamespace
     from dobook.runtime.runtime import Runtime
 
@@ -20,12 +21,17 @@ class Actor:
 
     __slots__ = (
         "__weakref__",
+        "active_s",
         "alarm",
+        "faults",
         "id",
         "instance",
+        "messages",
         "namespace",
         "released",
         "requests",
+        "rows_read",
+        "rows_written",
         "runtime",
         "sockets",
         "store",
@@ -42,6 +48,11 @@ class Actor:
         self.alarm: Any = None  # the scheduler's entry
         self.sockets: Any = None  # hibernatable sockets, which outlive the instance
         self.requests = 0
+        self.messages = 0  # of sockets, among the requests
+        self.rows_read = 0
+        self.rows_written = 0
+        self.active_s = 0.0  # in memory with something to do, or unable to hibernate
+        self.faults: ObjectFaults | None = self.runtime.faults.of(namespace, identity.toString())
         self.released = False  # forgotten by the namespace; a new one has taken its place
         store.owner = self
 
@@ -55,6 +66,8 @@ class Actor:
         """Hand an event to the object, making its instance if there is none."""
         if self.runtime.observers.active:
             self._observe(call)
+        if self.faults is not None and self.faults.refuses(call):
+            return
         instance = self.instance
         if instance is None:
             instance = self._start(call)
@@ -84,7 +97,9 @@ class Actor:
         else:
             return
         observers = self.runtime.observers
-        seq = observers.emit(self.label, call.kind, **detail)
+        seq = observers.emit(self.label, call.kind, call.sent, **detail)
+        if observers.detailed:
+            call.seq = seq
         before = call.on_done
 
         def over(done: Call) -> None:

@@ -78,6 +78,7 @@ class Entry:
         "id",
         "namespace",
         "queued_ms",
+        "ran_ms",
         "retries",
         "running",
         "timer",
@@ -89,6 +90,7 @@ class Entry:
         self.due_ms: int | None = None  # the time that was set
         self.timer: asyncio.TimerHandle | None = None
         self.running = False
+        self.ran_ms = 0  # when the handler was last called
         self.deferred = False  # the handler runs, and no other time has been set meanwhile
         self.queued_ms: int | None = None
         self.retries = 0
@@ -151,6 +153,20 @@ class AlarmScheduler:
         """Return the alarms that are waiting, soonest first."""
         waiting = [e for e in self._entries.values() if e.timer is not None]
         return sorted(waiting, key=lambda e: e.timer)  # type: ignore[arg-type,return-value]
+
+    def record_running(self) -> None:
+        """Add the handlers that are under way to the record, as they have no outcome yet."""
+        for entry in self._entries.values():
+            if entry.running and entry.due_ms is not None:
+                label = f"{entry.namespace.binding}/{entry.id.name or entry.id.toString()[:8]}"
+                self.runs.append(
+                    AlarmRun(label, entry.due_ms, entry.ran_ms, entry.retries, "running")
+                )
+
+    @property
+    def running(self) -> bool:
+        """Whether a handler is under way."""
+        return any(entry.running for entry in self._entries.values())
 
     def of(self, namespace: "DurableObjectNamespace") -> list[Entry]:
         """Return the alarms of a class that are set, running ones included."""
@@ -216,9 +232,12 @@ class AlarmScheduler:
         actor.alarm = entry
         info = AlarmInvocationInfo(entry.retries > 0, entry.retries, entry.due_ms)
         call = Call(actor, "alarm", (), (info,))
-        ran_ms = self._runtime.loop.now_ms
+        ran_ms = entry.ran_ms = self._runtime.loop.now_ms
         call.on_done = lambda done: self._over(entry, actor, done, ran_ms)
-        self._runtime.observers.emit(actor.label, "alarm", attempt=entry.retries)
+        observers = self._runtime.observers
+        seq = observers.emit(actor.label, "alarm", attempt=entry.retries)
+        if observers.detailed:
+            call.seq = seq
         actor.deliver(call)
 
     def _over(self, entry: Entry, actor: "Actor", call: Call, ran_ms: int) -> None:
@@ -251,6 +270,13 @@ class AlarmScheduler:
             entry.retries += 1
             retry_ms = self._runtime.loop.now_ms + delay_ms
             self._arm(entry, retry_ms)
+        observers = self._runtime.observers
+        if observers.detailed:
+            observers.emit(actor.label, "alarm over", call.seq, outcome=outcome, error=text)
+            if retry_ms is not None:
+                observers.emit(
+                    actor.label, "alarm retry", call.seq, attempt=entry.retries, at_ms=retry_ms
+                )
         if self.keep_runs:
             self.runs.append(
                 AlarmRun(actor.label, scheduled_ms, ran_ms, attempt, outcome, text, retry_ms)

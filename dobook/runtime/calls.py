@@ -16,6 +16,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from dobook.errors import PlatformTypeError
+from dobook.observer import current_cause
 from dobook.runtime.loop import running_loop
 from dobook.runtime.promise import Promise
 from dobook.runtime.rpc import PLAIN, Member, RpcStub, carry, carry_error, find, member
@@ -46,6 +47,10 @@ class Call:
     error: BaseException | None = None
     on_done: "Callable[[Call], None] | None" = None
     hops = 0  # redirects followed before
+    seq = 0  # of the events in the trace: its delivery, its sending
+    sent = 0
+    waited = False  # at the input gate
+    home: "Instance | None" = None  # the object that calls
     _future: "asyncio.Future[None] | None" = None
 
     def __init__(
@@ -75,6 +80,8 @@ class Call:
             return
         loop = instance.runtime.loop
         context = instance.context()
+        if self.seq:
+            context = self._report_start(context)
         _enter_task(loop, self)
         try:
             waits, result = context.run(self._first_turn)
@@ -89,6 +96,19 @@ class Call:
             self.finish(result)
         else:
             self._go_on(waits, result, context)
+
+    def _report_start(self, context: Context) -> Context:
+        assert self.instance is not None
+        if self.waited:
+            self.instance.runtime.observers.emit(self.actor.label, "admitted", self.seq)
+        context = context.copy()
+        context.run(current_cause.set, self.seq)
+        return context
+
+    def _report_held(self) -> None:
+        observers = self.actor.runtime.observers
+        if observers.detailed:
+            observers.emit(self.actor.label, "held", self.seq, why="output gate")
 
     def _first_turn(self) -> tuple[Coroutine[Any, Any, Any] | None, Any]:
         value = self._invoke()
@@ -166,6 +186,8 @@ class Call:
         if gate.commit is None:
             self.settle(value, None)
         else:
+            if self.seq:
+                self._report_held()
             gate.commit.waiters.append(lambda: self.settle(value, None))
 
     def fail(self, error: BaseException) -> None:
@@ -178,6 +200,8 @@ class Call:
             return
         carried = carry_error(error, remote=True)
         gate = self.actor.store.output_gate
+        if self.seq and gate.commit is not None:
+            self._report_held()
         gate.pass_through(lambda: self.settle(None, carried))
 
     def reject(self, error: BaseException) -> None:

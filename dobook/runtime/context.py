@@ -14,6 +14,8 @@ from dobook.runtime.hibernation import answered_ms, hub_of, tags_of
 from dobook.runtime.instance import DurableObjectAbort
 from dobook.runtime.sections import Section, SectionPromise
 from dobook.runtime.storage import DurableObjectStorage
+from dobook.runtime.storage_arguments import misspelt
+from dobook.runtime.watched import make_watched
 from dobook.runtime.websockets import WebSocket, WebSocketRequestResponsePair
 
 if TYPE_CHECKING:
@@ -38,6 +40,9 @@ class DurableObjectState:
         self._instance = instance
         self.id: DurableObjectId = instance.actor.id
         self.storage = DurableObjectStorage(instance)
+        runtime = instance.runtime
+        if runtime.observers.detailed or instance.actor.faults is not None:
+            make_watched(instance, self.storage)
         self.props: dict[str, Any] = {}
 
     def blockConcurrencyWhile(self, callback: Callable[[], Any]) -> SectionPromise:
@@ -159,6 +164,9 @@ class DurableObjectState:
         """Return how long a handler may take in milliseconds, None for as long as it likes."""
         hub = self._instance.actor.sockets
         return None if hub is None else hub.event_timeout_ms
+
+    def __getattr__(self, name: str) -> Any:
+        raise misspelt(self, name)
 
     def _check(self) -> None:
         if self._instance.dead is not None:

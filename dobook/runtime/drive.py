@@ -101,9 +101,14 @@ class Driver:
             raise UsageError(
                 "runtime.run(...) cannot be used inside the runtime's own loop; use await."
             )
+        if self._runtime.closed:
+            if asyncio.iscoroutine(awaitable):
+                awaitable.close()
+            self._runtime.check_open()
         future = self._loop.create_task(
             awaitable if asyncio.iscoroutine(awaitable) else _awaiting(awaitable)
         )
+        future.set_name("outside")  # what the trace calls it
         future.add_done_callback(self._stop)
         try:
             self._turn_until(future.done)
@@ -183,8 +188,9 @@ class Driver:
             self._pumping = False
             return
         if not any(call.done for call, _, _ in pending):
-            for call, _, _ in pending:
-                call.waiter().add_done_callback(self._stop)
+            waiters = [call.waiter() for call, _, _ in pending]
+            for waiter in waiters:
+                waiter.add_done_callback(self._stop)
             try:
                 self._turn_until(lambda: any(call.done for call, _, _ in pending))
             except BaseException as error:
@@ -195,6 +201,9 @@ class Driver:
                         future.set_exception(error)
                 self._pumping = False
                 return
+            finally:
+                for waiter in waiters:
+                    waiter.remove_done_callback(self._stop)
             if not any(call.done for call, _, _ in pending):
                 for _, future, _ in pending:
                     future.set_exception(DeadlockError(self.why_stuck()))

@@ -57,6 +57,7 @@ class Instance:
         "_generation",
         "_handlers",
         "_methods",
+        "active_since",
         "actor",
         "background",
         "calls",
@@ -64,6 +65,7 @@ class Instance:
         "dead",
         "frame",
         "gate",
+        "idle",
         "idle_since",
         "in_idle_queue",
         "object",
@@ -86,6 +88,8 @@ class Instance:
         self.tasks: Mapping[asyncio.Task[Any], None] = NO_TASKS
         self.background: int = 0  # waitUntil() work under way
         self.idle_since = 0.0  # seconds of the loop
+        self.idle = True  # nothing that lasts longer than a turn has been under way
+        self.active_since = 0.0
         self.sockets: dict[Any, None] = {}  # accepted without hibernation
         self.object: Any = None
         self.ctx: Any = None
@@ -145,6 +149,8 @@ class Instance:
 
     def _end(self, error: BaseException) -> None:
         self.dead = error
+        if not self.idle:
+            self._count_activity(self.runtime.loop.time())
         if self.actor.instance is self:
             self.actor.instance = None
         self.ctx.storage.end(error) if self.ctx is not None else None
@@ -165,6 +171,9 @@ class Instance:
         call.instance = self
         self.calls[call] = None
         if self.gate.busy:
+            if call.seq:
+                call.waited = True
+                self.runtime.observers.emit(self.actor.label, "waiting", call.seq, why="input gate")
             self.gate.wait(call.start)
         else:
             call.start()
@@ -175,6 +184,8 @@ class Instance:
         if tasks is NO_TASKS:
             tasks = self.tasks = {}
         tasks[task] = None  # type: ignore[index]
+        if self.idle:
+            self.stays_busy()
         task.add_done_callback(self._task_done)
 
     def _task_done(self, task: "asyncio.Task[Any]") -> None:
@@ -186,6 +197,9 @@ class Instance:
         """Keep the object in memory until the awaitable is done; its errors harm nobody."""
         future = asyncio.ensure_future(awaitable, loop=self.runtime.loop)
         self.background += 1
+        self.stays_busy()
+        if self.runtime.observers.detailed:
+            self.runtime.observers.emit(self.actor.label, "waitUntil")
 
         def over(done: "asyncio.Future[Any]") -> None:
             self.background -= 1
@@ -200,8 +214,20 @@ class Instance:
         if self.calls or self.background or self.sockets or self.tasks or self.dead is not None:
             return
         self.idle_since = self.runtime.loop.time()
+        if not self.idle:
+            self._count_activity(self.idle_since)
         if self.on_idle or not self.in_idle_queue:
             self.runtime.residency.idle(self)
+
+    def stays_busy(self) -> None:
+        """Note the time: something is under way that one turn does not end."""
+        if self.idle:
+            self.idle = False
+            self.active_since = self.runtime.loop.time()
+
+    def _count_activity(self, now: float) -> None:
+        self.idle = True
+        self.actor.active_s += now - self.active_since
 
     @property
     def busy(self) -> bool:

@@ -16,6 +16,7 @@ import datetime as dt
 import heapq
 import itertools
 import selectors
+import threading
 import time
 from asyncio import events
 from collections.abc import Callable, Iterator, Mapping
@@ -72,6 +73,8 @@ class VirtualSelector(selectors.BaseSelector):
         return []
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        if self.loop is not None and self.loop.on_escape is not None:
+            self.loop.on_escape("a socket")
         return self._real.register(fileobj, events, data)
 
     def unregister(self, fileobj: Any) -> selectors.SelectorKey:
@@ -108,12 +111,16 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
         self.in_flight = 0  # real operations that the clock must wait for
         self.woken = False  # another thread has called
         self.horizon: float | None = None  # virtual time goes no further than this
+        self.on_escape: Callable[[str], None] | None = None  # told of what no seed can repeat
         self.before_jump: Callable[[float], float | None] | None = None
         self._now = 0.0
         self._offset = 0.0  # real mode: virtual time minus the monotonic clock
         self._sequence = itertools.count()
         self.next_task = itertools.count(1).__next__
         super().__init__(selector)
+        # asyncio takes a timer when it is due within this; a nanosecond would vanish in a float
+        # that counts a year of seconds.
+        self._clock_resolution = 0.5 * 10**-GRID
         selector.loop = self
 
     # ------------------------------------------------------------------ the clock
@@ -138,6 +145,8 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
     def set_virtual(self, virtual: bool) -> None:  # noqa: FBT001
         """Switch between virtual and real time; the clock goes on from where it stands."""
         now = self.time()
+        if self.on_escape is not None and not virtual:
+            self.on_escape("real time")
         self.virtual = virtual
         if virtual:
             self._now = round(now, GRID)
@@ -208,7 +217,13 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
         self.woken = True
+        if self.on_escape is not None and not self.in_flight and self._on_other_thread():
+            super().call_soon_threadsafe(self.on_escape, "another thread")
         return super().call_soon_threadsafe(callback, *args, context=context)
+
+    def _on_other_thread(self) -> bool:
+        turning: int | None = self._thread_id  # type: ignore[attr-defined]
+        return turning is not None and turning != threading.get_ident()
 
     @contextlib.contextmanager
     def real_work(self) -> Iterator[None]:
@@ -222,6 +237,8 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
     def run_in_executor(  # type: ignore[override]
         self, executor: Any, func: Callable[..., Any], *args: Any
     ) -> Any:
+        if self.on_escape is not None:
+            self.on_escape("a thread")
         future = super().run_in_executor(executor, func, *args)
         self.in_flight += 1
         future.add_done_callback(self._landed)

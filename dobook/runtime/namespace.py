@@ -111,6 +111,7 @@ class DurableObjectNamespace:
         key = identity.toString()
         actor = self.actors.get(key)
         if actor is None:
+            self.runtime.check_open()
             actor = self.actors[key] = Actor(self, identity, self.runtime.stores.open(self, key))
             self.runtime.stores.name_of(self, identity)
         elif identity.name is not None and actor.id.name is None and actor.instance is None:

@@ -4,11 +4,13 @@ Source: cloudflare/workerd src/workerd/api/actor.c++, src/workerd/api/worker-rpc
 """
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from dobook.runtime.calls import Call, RpcPromise
+from dobook.runtime.loop import running_loop
 from dobook.runtime.promise import Pending, Promise, Rejected
 from dobook.runtime.rpc import PLAIN, carry
 
@@ -58,6 +60,8 @@ class PostOffice:
         self._runtime = runtime
         self._mail: deque[Call] = deque()
         self._scheduled = False
+        self._observers = runtime.observers
+        self._callers: dict[str, int] = {}  # by the name of a task
         self._outside = Outside(runtime)
         self._kept: set[asyncio.Future[Any]] = set()
 
@@ -83,13 +87,40 @@ class PostOffice:
 
     def post(self, call: Call, home: "Instance | None") -> None:
         """Have a call delivered on the next tick after the caller's writes are durable."""
-        if home is not None and (commit := home.output_gate.commit) is not None:
-            commit.waiters.append(lambda: self._send_unless_dead(call, home))
-            return
+        if home is not None:
+            call.home = home
+            if (commit := home.output_gate.commit) is not None:
+                if self._observers.detailed:
+                    call.sent = self._observers.emit(
+                        home.actor.label, "held", why="output gate", to=call.actor.label
+                    )
+                commit.waiters.append(lambda: self._send_unless_dead(call, home))
+                return
+        if self._observers.detailed:
+            self._report_sent(call, home)
         self._mail.append(call)
         if not self._scheduled:
             self._scheduled = True
             self._runtime.loop.call_soon(self._deliver)
+
+    def _report_sent(self, call: Call, home: "Instance | None") -> None:
+        what = call.args[0].method if call.kind == "fetch" and call.args else ".".join(call.path)
+        label = self._caller() if home is None else home.actor.label
+        call.sent = self._observers.emit(label, "sent", call.sent, to=call.actor.label, method=what)
+
+    def _caller(self) -> str:
+        """Return the name of whoever calls from outside of objects: a task's, if it has one."""
+        loop = running_loop()
+        task = None if loop is None else asyncio.current_task(loop)
+        if task is None:
+            return "outside"
+        name = task.get_name()
+        if not re.fullmatch(r"Task-\d+", name):
+            return name
+        if loop is not self._runtime.loop:
+            return "outside"  # a notebook's cell: its task's name says nothing
+        number = self._callers.setdefault(name, len(self._callers) + 1)
+        return f"caller {number}"
 
     def _send_unless_dead(self, call: Call, home: "Instance") -> None:
         if home.dead is None:  # else its writes were lost, and it never got to call

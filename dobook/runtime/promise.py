@@ -34,7 +34,12 @@ class Promise:
 
     def send(self, value: Any) -> Any:
         """Go one step, as a coroutine does."""
-        return self._begun().send(value)
+        steps = self._begun()
+        try:
+            return steps.send(value)
+        except BaseException:
+            del self._steps  # over; awaited again, it gives the same once more
+            raise
 
     def throw(self, error: Any, *rest: Any) -> Any:
         """Raise an error where the promise waits, as in a coroutine."""

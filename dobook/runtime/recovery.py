@@ -5,6 +5,7 @@ Source: developers.cloudflare.com/durable-objects/api/sqlite-storage-api/#pitr-p
 """
 
 import datetime as dt
+import math
 from typing import Any
 
 from dobook.errors import PlatformError, PlatformTypeError
@@ -100,9 +101,9 @@ class PointInTimeRecovery(Operations):
 def _milliseconds(value: Any) -> float:
     if isinstance(value, dt.datetime):
         value = value if value.tzinfo is not None else value.replace(tzinfo=dt.UTC)
-        return value.timestamp() * 1000
-    if isinstance(value, int | float) and not isinstance(value, bool) and value == value:
-        return value
+        return float(value.timestamp() * 1000)
+    if isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value):
+        return float(value)
     raise PlatformTypeError(
         "Failed to execute 'getBookmarkForTime' on 'DurableObjectStorage': parameter 1 is not of "
         "type 'date'."

@@ -14,12 +14,18 @@ from dobook import limits
 from dobook.errors import PlatformError
 from dobook.runtime.actor import Actor
 from dobook.runtime.instance import Instance
+from dobook.runtime.loop import GRID
 
 if TYPE_CHECKING:
     from dobook.runtime.runtime import Runtime
 
 
 IDLE_EVICTION_S = limits.IDLE_EVICTION_MS / 1000
+
+
+def eviction_time(instance: Instance) -> float:
+    """Return when an idle instance may be evicted, in seconds on the grid of the loop's clock."""
+    return round(instance.idle_since + IDLE_EVICTION_S, GRID)
 
 
 class Residency:
@@ -55,7 +61,7 @@ class Residency:
                 waiter.set_result(None)
         if not instance.in_idle_queue:
             instance.in_idle_queue = True
-            deadline = instance.idle_since + IDLE_EVICTION_S
+            deadline = eviction_time(instance)
             heapq.heappush(self._idle, (deadline, next(self._sequence), instance))
 
     def evict_before(self, target: float) -> float | None:
@@ -74,7 +80,7 @@ class Residency:
             instance.in_idle_queue = False
             if instance.dead is not None or instance.busy:
                 continue
-            if instance.idle_since + IDLE_EVICTION_S > deadline:
+            if eviction_time(instance) > deadline:
                 self.idle(instance)  # it has been busy since
                 continue
             loop.set_time(deadline)

@@ -19,6 +19,8 @@ from dobook.runtime.actor import Actor
 from dobook.runtime.alarms import AlarmRun, AlarmScheduler
 from dobook.runtime.chance import Chance
 from dobook.runtime.drive import Driver
+from dobook.runtime.faults import Faults
+from dobook.runtime.insight import Insight
 from dobook.runtime.loop import Clock, RuntimeLoop
 from dobook.runtime.namespace import DurableObjectNamespace, Env
 from dobook.runtime.order import Order
@@ -34,6 +36,7 @@ from dobook.runtime.snapshots import (
 )
 from dobook.runtime.stores import Stores
 from dobook.runtime.stub import DurableObjectStub
+from dobook.runtime.trace import Recorder
 from dobook.runtime.turns import task_factory
 from dobook.runtime.wallclock import WallClock
 from dobook.runtime.wire import Wire
@@ -43,7 +46,7 @@ from dobook.storage.directory import StateDirectory
 Durability = Literal["power", "process"]
 
 
-class Runtime:
+class Runtime(Insight):
     """A durable objects runtime in this process.
 
     Args:
@@ -109,11 +112,13 @@ class Runtime:
             start_ms = max(start_ms, directory.meta("clock_ms") or 0)
         self.loop = RuntimeLoop(start_ms, Order(seed) if seed else None)
         self.loop.set_task_factory(task_factory)  # type: ignore[arg-type]
+        self.observers = Observers(lambda: self.loop.now_ms)
         self.post = PostOffice(self)
         self.residency = Residency(self)
         self.loop.before_jump = self.residency.evict_before
         self.clock = Clock(self.loop)
-        self.observers = Observers(lambda: self.loop.now_ms)
+        self.recorder = Recorder(self)
+        self.faults = Faults(self)
         self.wire = Wire(self)
         self.alarms = AlarmScheduler(self, random.Random(f"{seed} alarms"))
         self.env = Env()
@@ -269,37 +274,31 @@ class Runtime:
 
     def advance_next(self, count: int = 1) -> list[AlarmRun]:
         """Let virtual time pass until the next alarm has run, `count` times."""
-
-        def go() -> None:
-            for _ in range(count):
-                next_ms = self.alarms.next_ms()
-                if next_ms is None:
-                    break
-                self.driver.turn(self.loop.seconds_at(next_ms))
-
-        return self._recording(go)
+        return self._recording(lambda: self._run_alarms(count))
 
     def advance_until_idle(self, limit: int = 10_000) -> list[AlarmRun]:
         """Let virtual time pass until no alarm is scheduled any more.
 
         Args:
-            limit: Stop after so many alarms; recurring ones never end.
+            limit: Stop after so many instants at which alarms run; recurring ones never end.
         """
+        return self._recording(lambda: self._run_alarms(limit))
 
-        def go() -> None:
-            for _ in range(limit):
-                next_ms = self.alarms.next_ms()
-                if next_ms is None:
-                    break
-                self.driver.turn(self.loop.seconds_at(next_ms))
-
-        return self._recording(go)
+    def _run_alarms(self, count: int) -> None:
+        for _ in range(count):
+            next_ms = self.alarms.next_ms()
+            if next_ms is None:
+                return
+            self.driver.turn(self.loop.seconds_at(next_ms))
+            while self.alarms.running and (timer := self.loop.next_timer()) is not None:
+                self.driver.turn(timer)  # a handler that sleeps has not run before it is through
 
     def _recording(self, go: Callable[[], None]) -> list[AlarmRun]:
         self.alarms.runs = []
         self.alarms.keep_runs = True
         try:
             go()
+            self.alarms.record_running()
         finally:
             self.alarms.keep_runs = False
         runs, self.alarms.runs = self.alarms.runs, []

@@ -73,8 +73,11 @@ class SocketEvent(Call):
         if self.done:
             return
         wire = self.actor.runtime.wire
+        self.actor.messages += 1
         if wire.observers.active:
-            _report(wire, self.actor.label, self.item)
+            seq = _report(wire, self.actor.label, self.item)
+            if wire.observers.detailed:
+                self.seq = seq
         try:
             super().start()
         finally:
@@ -101,19 +104,18 @@ def _over(call: Call) -> None:
         instance.runtime.report(call.actor, call.kind, error)
 
 
-def _report(wire: Wire, label: str, item: Any) -> None:
+def _report(wire: Wire, label: str, item: Any) -> int:
     if item is LOST:
-        wire.observers.emit(
+        return wire.observers.emit(
             label, "socket close", code=LOST_CODE, reason=LOST_REASON, was_clean=False
         )
-    elif type(item) is Close:
-        wire.observers.emit(
+    if type(item) is Close:
+        return wire.observers.emit(
             label, "socket close", code=item.code, reason=item.reason, was_clean=True
         )
-    elif type(item) is Broken:
-        wire.observers.emit(label, "socket error", error=str(item.error))
-    else:
-        wire.observers.emit(label, "socket message", data=item)
+    if type(item) is Broken:
+        return wire.observers.emit(label, "socket error", error=str(item.error))
+    return wire.observers.emit(label, "socket message", data=item)
 
 
 def refuse_if_too_large(end: End, message: str | bytes) -> Broken | None:
@@ -164,6 +166,7 @@ class Resident:
         """Keep the object in memory: somebody is at the other end."""
         if not self._end.closed_in and self._instance.dead is None:
             self._instance.sockets[self] = None
+            self._instance.stays_busy()
 
     def over(self) -> None:
         """Both sides have closed: the object need not stay for this connection."""

@@ -82,6 +82,8 @@ class DurableObjectStorage(PointInTimeRecovery):
 
     __slots__ = ("_kv_face", "_sql_face")
 
+    transaction_class = DurableObjectTransaction
+
     def __init__(self, instance: "Instance") -> None:
         super().__init__(instance)
         self._kv_face: SyncKvStorage | None = None
@@ -168,7 +170,7 @@ class DurableObjectStorage(PointInTimeRecovery):
 
         async def body() -> Any:
             store.begin_transaction(explicit=True)
-            txn = DurableObjectTransaction(self._instance)
+            txn = self.transaction_class(self._instance)
             try:
                 result = closure(txn)
                 if hasattr(type(result), "__await__"):
@@ -225,6 +227,7 @@ class _SqlHost:
     """What SQL needs of an object's storage."""
 
     def __init__(self, storage: DurableObjectStorage) -> None:
+        self.storage = storage
         self.unsafe_limits = storage._store.unsafe_limits
         self.connection = storage._store.connection
         self.will_write = storage._store.will_write

@@ -20,6 +20,7 @@ from dobook.runtime.storage_arguments import (
     alarm_time,
     list_limit,
     list_range,
+    misspelt,
     read_key,
     read_options,
     weight,
@@ -47,6 +48,9 @@ class Operations:
         )
         self._sqlite = namespace.sqlite
         self._ended: BaseException | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        raise misspelt(self, name)
 
     def _use(self, operation: str) -> None:
         if self._ended is not None:

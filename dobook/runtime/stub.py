@@ -72,7 +72,10 @@ class DurableObjectStub:
             )
         except Exception as error:
             return Rejected(error)
-        actor = self._known()
+        try:
+            actor = self._known()
+        except Exception as error:
+            return Rejected(error)
         call = Call(actor, "fetch", (), (request,), None, None, self._state)
         frame = current_frame.get()
         actor.runtime.post.post(call, None if frame is None else frame.instance)
@@ -86,7 +89,8 @@ class DurableObjectStub:
 
     def _known(self) -> "Actor":
         actor = self._actor
-        if actor is None or actor.released:
+        if actor is None or actor.released or actor.runtime.closed:
+            self._namespace.runtime.check_open()
             actor = self._actor = self._namespace.actor(self.id)
         return actor
 
@@ -96,7 +100,10 @@ class DurableObjectStub:
         state = self._state
         if state.error is not None:
             return Rejected(state.error)
-        actor = self._known()
+        try:
+            actor = self._known()
+        except Exception as error:
+            return Rejected(error)
         frame = current_frame.get()
         return actor.runtime.post.send(
             Call(actor, "rpc", path, args, kwargs, None, state),

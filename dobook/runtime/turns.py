@@ -175,6 +175,18 @@ class SectionEnd:
             self._loop.call_soon(callback, self, context=self._context)
 
 
+class StorageFuture(asyncio.Future[None]):
+    """What code waits for that awaits slow storage without a lock."""
+
+
+# Waits that are none of the program's, or that a planned crash has counted where they began.
+_COUNTED_ALREADY = (Pass, SectionEnd, StorageFuture)
+# What an object's own code brings about, rather than an event: these are no reason to wait at the
+# gate while the turn that brought them about is not over.
+_GatheringFuture: type = asyncio.tasks._GatheringFuture  # type: ignore[attr-defined]
+_OWN_DOING = (type(_NOT_STARTED), ObjectTask, _GatheringFuture)
+
+
 @types.coroutine
 def _steps(
     loop: "RuntimeLoop", frame: Frame, coro: Coroutine[Any, Any, Any], yielded: Any
@@ -182,6 +194,12 @@ def _steps(
     while True:
         error: BaseException | None = None
         if yielded is not _NOT_STARTED:
+            faults = frame.instance.actor.faults
+            if faults is not None and type(yielded) not in _COUNTED_ALREADY:
+                faults.awaited(frame.instance)
+                if frame.instance.dead is not None:
+                    stop_code(coro)
+                    raise asyncio.CancelledError
             try:
                 yield yielded
             except GeneratorExit:
@@ -191,7 +209,8 @@ def _steps(
                 error = caught
         gate = open_gate(frame.gate)
         ended = yielded if type(yielded) is SectionEnd and not yielded.cancelled else None
-        if gate.busy and ended is None and frame.instance.dead is None:
+        busy = gate.busy and not (gate.passing and type(yielded) in _OWN_DOING)
+        if busy and ended is None and frame.instance.dead is None:
             try:
                 yield Pass(loop, gate)
             except GeneratorExit:

@@ -8,6 +8,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from dobook.errors import PlatformError, UsageError
+from dobook.observer import current_cause
 from dobook.runtime.promise import Promise, Rejected
 from dobook.web import Request, Response
 
@@ -69,7 +70,11 @@ class Worker:
 
     async def _answer(self, request: Request) -> Response:
         observers = self._runtime.observers
+        if observers.detailed and (task := asyncio.current_task()) is not None:
+            task.set_name("worker")  # what the trace calls it
         seq = observers.emit("worker", "fetch", method=request.method, url=request.url)
+        if observers.detailed:
+            current_cause.set(seq)
         response = await self._response(request)
         error = getattr(response, "error", None)
         text = "" if error is None else f"{type(error).__name__}: {error}"

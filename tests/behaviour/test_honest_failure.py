@@ -195,7 +195,6 @@ def test_a_forgotten_await_gets_its_own_lesson(runtime, target):
         gc.collect()
 
 
-@pytest.mark.xfail(reason="the coroutine is not closed, so Python warns on top of the lesson")
 def test_a_forgotten_await_is_said_once(runtime, target):
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
@@ -264,7 +263,6 @@ def test_snake_case_on_a_namespace_is_answered_with_the_platforms_name(targets):
         targets.get_by_name("a")
 
 
-@pytest.mark.xfail(reason="ctx and ctx.storage do not know their wrong spellings yet")
 @pytest.mark.parametrize(
     ("where", "wrong", "right"),
     [
@@ -366,7 +364,6 @@ def test_a_closed_runtime_says_so(open_runtime):
         runtime.register(Target)
 
 
-@pytest.mark.xfail(reason="the call reaches the closed loop first: RuntimeError")
 def test_a_call_on_a_closed_runtime_says_so(open_runtime):
     runtime = open_runtime()
     target = runtime.register(Target).getByName("a")
@@ -433,7 +430,6 @@ def test_a_damaged_database_is_named_and_others_go_on(open_runtime, tmp_path):
     assert file.read_bytes().startswith(b"no database at all")
 
 
-@pytest.mark.xfail(reason="the error is raised by making the call instead of awaiting it")
 def test_a_damaged_database_fails_the_await_like_any_other_error(open_runtime, tmp_path):
     with open_runtime(tmp_path / "state") as first:
         first.run(first.register(Target).getByName("a").put("k", 1))

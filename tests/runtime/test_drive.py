@@ -160,7 +160,6 @@ def test_an_answer_may_be_awaited_twice(runtime, talker):
     assert runtime.run(main()) == ["again"] * 3
 
 
-@pytest.mark.xfail(reason="a promise made into a task a second time gives None")
 @pytest.mark.parametrize("way", ["run", "gather"])
 def test_an_answer_may_be_taken_twice_by_run_or_gather(runtime, talker, way):
     promise = talker.wait(1, "again")
@@ -280,7 +279,6 @@ def test_two_objects_that_wait_for_each_other_are_named(runtime):
     assert "POLITE/b rpc answer" in str(caught.value)
 
 
-@pytest.mark.xfail(reason="closing afterwards fails: what was waited for stops the loop once more")
 async def test_a_deadlock_is_named_on_another_loop_too(runtime, talker):
     with pytest.raises(DeadlockError, match="TALKER/a rpc never"):
         await talker.never()

@@ -78,9 +78,6 @@ def state(runtime, name="a"):
     return {o.name: o.state for o in runtime.objects()}.get(name, "evicted")
 
 
-@pytest.mark.xfail(
-    reason="9.999 + 10.0 lies a hair behind 19.999: the deadline is off the clock's grid"
-)
 def test_an_idle_object_is_evicted_after_ten_seconds_and_not_before(runtime, mortal, events):
     assert runtime.run(mortal.life()) == 1
     runtime.advance(IDLE_EVICTION_MS - 1)

@@ -633,14 +633,14 @@ class TestOutputGate:
         order = []
         client.ws.onmessage = lambda event: order.append(event.data)
         committer = runtime.stores.committer
-        flush = committer.flush
+        flush = committer._flush_tick
 
         def watched():
             order.append("committing")
             flush()
             order.append("durable")
 
-        monkeypatch.setattr(committer, "flush", watched)
+        monkeypatch.setattr(committer, "_flush_tick", watched)
         client.say("v")
         assert order == ["committing", "durable", "stored"]
 

@@ -1,0 +1,67 @@
+"""What a runtime tells of itself: its trace, its faults on purpose, its costs, what is awake.
+
+A part of `Runtime`, apart so that each stays readable.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from dobook.runtime.trace import Recorder, TraceEvent
+from dobook.storage.kv import ALARM
+from dobook.storage.store import ObjectStore
+
+if TYPE_CHECKING:
+    from dobook.runtime.runtime import Runtime
+
+
+class Insight:
+    """The part of a runtime that looks at itself."""
+
+    recorder: Recorder
+
+    @property
+    def tracing(self) -> bool:
+        """Whether events are recorded; off at first. Recorded events stay when it is set off."""
+        return self.recorder.on
+
+    @tracing.setter
+    def tracing(self, on: bool) -> None:
+        self.recorder.switch(on=on)
+        self.watch_commits()
+
+    def trace(self) -> list[TraceEvent]:
+        """Return what has been recorded, oldest first: the last 10,000 events.
+
+        Example:
+            >>> import dobook
+            >>> class Greeter:
+            ...     def __init__(self, ctx, env): ...
+            ...     def greet(self):
+            ...         return "hello"
+            >>> with dobook.Runtime() as runtime:
+            ...     runtime.tracing = True
+            ...     greeter = runtime.register(Greeter).getByName("a")
+            ...     greeting = runtime.run(greeter.greet())
+            ...     [event.kind for event in runtime.trace()]
+            ['sent', 'rpc', 'started', 'answer']
+        """
+        return self.recorder.events()
+
+    def watch_commits(self: Any) -> None:
+        """Have commits reported if somebody wants to know of them."""
+        runtime: Runtime = self
+        watched = runtime.observers.detailed or runtime.faults.any
+        runtime.stores.committer.after = runtime._committed if watched else None
+
+    def _committed(self: Any, store: ObjectStore, log: dict[str, Any]) -> None:
+        runtime: Runtime = self
+        actor, observers = store.owner, runtime.observers
+        if observers.detailed:
+            keys = [key for key in log if key is not ALARM]
+            shown = ", ".join(keys[:8]) + (", …" if len(keys) > 8 else "")
+            observers.emit(actor.label, "commit", keys=shown)
+            if ALARM in log:
+                observers.emit(actor.label, "alarm set", at_ms=store.kv.alarm_ms)
+            if store.output_gate.commit is not None:
+                observers.emit(actor.label, "output gate opened")
+        if actor.faults is not None:
+            actor.faults.after_commit(actor)

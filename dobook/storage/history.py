@@ -11,8 +11,8 @@ is copied at most every s seconds of virtual time, or where a bookmark was hande
 in between share a point.
 
 Both are bounded: points are kept for the window (30 days), at most `MAX_POINTS` of them
-(`tidy` joins the older half in pairs, so what is long ago gets coarser; handed-out bookmarks
-last longest) and at most `MAX_BYTES` an object.
+(`tidy` joins those that lie closest for their age, so what is long ago gets coarser; handed-out
+bookmarks last longest) and at most `MAX_BYTES` an object.
 
 A bookmark is four groups of hex digits that order as strings. The first counts the recoveries,
 the second the points, the last one names the object.
@@ -115,7 +115,6 @@ class History:
     __slots__ = (
         "_at_ms",
         "_clock",
-        "_fresh",
         "_image_ms",
         "_imaged",
         "_label",
@@ -157,7 +156,6 @@ class History:
         self._previous = 0  # the point before the last
         self._sql_number = -1  # the last point that is known to have changed SQL
         self._touched: dict[str, Any] = {}  # keys that the last point has replaced already
-        self._fresh = 0  # points since the last tidying
 
     # ------------------------------------------------------------------ taking note
 
@@ -293,7 +291,6 @@ class History:
 
     def tidy(self) -> None:
         """Forget what is too old, too much, or too fine."""
-        self._fresh = 0
         log = self._log
         points = log.points()
         oldest_ms = self._clock() - self._window_ms
@@ -308,8 +305,7 @@ class History:
             log.cut(points[first].number)
         points = points[first:]
         if len(points) > MAX_POINTS:
-            older = points[1 : len(points) // 2]
-            log.join([p.number for p in older[::2] if not p.pinned])
+            log.join(_superfluous(points, len(points) - MAX_POINTS * 3 // 4, self._clock()))
 
     # ------------------------------------------------------------------ inside
 
@@ -327,8 +323,7 @@ class History:
             self._log.append(Point(0, self._at_ms, pinned=True))
 
     def _begin(self, number: int, at_ms: int, *, pinned: bool) -> None:
-        self._fresh += 1
-        if self._fresh > TIDY_EVERY:
+        if number % TIDY_EVERY == 0:  # of the number, as an object may be evicted after each point
             self.tidy()
         self._previous = self._number
         self._number, self._at_ms, self._pinned = number, at_ms, pinned
@@ -374,3 +369,25 @@ class History:
 
 def _stored(data: bytes | None) -> Any:
     return MISSING if data is None else Encoded(data)
+
+
+def _superfluous(points: list[Point], count: int, now_ms: int) -> list[int]:
+    """Return up to so many points whose neighbours, given how long ago they are, lie closest."""
+    gone: set[int] = set()
+    while len(gone) < count:
+        left = [p for p in points if p.number not in gone]
+        gaps = sorted(
+            ((after.at_ms - before.at_ms) / (now_ms - point.at_ms + 1), index)
+            for index, (before, point, after) in enumerate(
+                zip(left, left[1:], left[2:], strict=False)
+            )
+            if not point.pinned
+        )
+        if not gaps:
+            break
+        taken: set[int] = set()  # no two neighbours in one go: their gaps would have grown
+        for _, index in gaps[: max(1, len(gaps) // 2)]:
+            if len(gone) < count and index - 1 not in taken and index + 1 not in taken:
+                taken.add(index)
+                gone.add(left[index + 1].number)
+    return sorted(gone)

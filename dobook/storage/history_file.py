@@ -8,7 +8,6 @@ program has changed.
 """
 
 import contextlib
-import itertools
 from pathlib import Path
 from typing import Any
 
@@ -246,28 +245,35 @@ class FileLog:
     def join(self, numbers: list[int]) -> None:
         """Forget points, making what they replaced part of the next one's."""
         key = self._key
-        points = [p.number for p in self.points()]
-        before = {b: a for a, b in itertools.pairwise(points)}
-        after = dict(itertools.pairwise(points))
+        gone = set(numbers)
+        nearer: dict[int, int] = {}  # the point before that stays
+        further: dict[int, int] = {}  # the one after
+        stays: int | None = None
+        waiting: list[int] = []
+        for number in (p.number for p in self.points()):
+            if number not in gone:
+                further.update(dict.fromkeys(waiting, number))
+                stays, waiting = number, []
+            elif stays is not None:
+                nearer[number] = stays
+                waiting.append(number)
+        joined = [number for number in nearer if number in further]
+        parts = self._file.read("SELECT part, number FROM undo WHERE object = ?", (key,))
         later = self._file.later
-        for number in numbers:
-            if number not in before or number not in after:
-                continue
-            nearer, further = before[number], after[number]
-            before[further], after[nearer] = nearer, further
-            # The point before may depend on the copy.
+        later(
+            "UPDATE undo SET number = ? WHERE object = ? AND part = ?",
+            [(further[number], key, part) for part, number in parts if number in further],
+        )
+        # The point before may depend on the copy.
+        later(
+            "UPDATE OR IGNORE images SET number = ? WHERE object = ? AND number = ?",
+            [(nearer[number], key, number) for number in joined],
+        )
+        for table in ("images", "points"):
             later(
-                "UPDATE undo SET number = ? WHERE object = ? AND number = ?",
-                [(further, key, number)],
+                f"DELETE FROM {table} WHERE object = ? AND number = ?",
+                [(key, number) for number in joined],
             )
-            self._file.flush()
-            later(
-                "UPDATE OR IGNORE images SET number = ? WHERE object = ? AND number = ?",
-                [(nearer, key, number)],
-            )
-            self._file.flush()
-            later("DELETE FROM images WHERE object = ? AND number = ?", [(key, number)])
-            self._file.now("DELETE FROM points WHERE object = ? AND number = ?", (key, number))
         self._merge_undo()
         self._pages().drop()
 

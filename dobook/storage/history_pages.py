@@ -45,14 +45,9 @@ class Pages:
         pages = [image[i : i + PAGE_BYTES] for i in range(0, len(image), PAGE_BYTES)]
         hashes = list(map(hash, pages))
         if self._serial < 0:
-            ((last,),) = self._file.read(
-                "SELECT max((SELECT coalesce(max(serial), -1) FROM images WHERE object = ?1), "
-                "(SELECT coalesce(max(serial), -1) FROM pages WHERE object = ?1))",
-                (key,),
-            )
-            self._serial = last
-            if last >= 0:
-                self._hashes = list(map(hash, self._read(last, len(pages))))
+            self._serial = self._last()
+            if self._serial >= 0:
+                self._hashes = list(map(hash, self._read(self._serial, len(pages))))
         self._serial += 1
         old = self._hashes
         changed = [i for i, h in enumerate(hashes) if i >= len(old) or old[i] != h]
@@ -75,6 +70,14 @@ class Pages:
         )
         return b"".join(self._read(*rows[0])) if rows else None
 
+    def _last(self) -> int:
+        ((last,),) = self._file.read(
+            "SELECT max((SELECT coalesce(max(serial), -1) FROM images WHERE object = ?1), "
+            "(SELECT coalesce(max(serial), -1) FROM pages WHERE object = ?1))",
+            (self._object,),
+        )
+        return int(last)
+
     def _read(self, serial: int, count: int) -> list[bytes]:
         rows = self._file.read(
             "SELECT data, max(serial) FROM pages WHERE object = ? AND serial <= ? AND page < ? "
@@ -85,24 +88,22 @@ class Pages:
 
     def drop(self) -> None:
         """Delete the versions of pages that no copy needs any more."""
-        # Of the versions between two copies that are kept only the last is needed.
+        # Of the versions between two copies that are kept only the last is needed. The last copy of
+        # all is kept: the next one is compared with it.
         key = self._object
-        serials = [
+        serials = {
             serial
-            for (serial,) in self._file.read(
-                "SELECT serial FROM images WHERE object = ? ORDER BY serial", (key,)
-            )
-        ]
+            for (serial,) in self._file.read("SELECT serial FROM images WHERE object = ?", (key,))
+        }
+        kept = sorted(serials | {self._serial if self._serial >= 0 else self._last()})
         rows = self._file.read(
             "SELECT page, serial FROM pages WHERE object = ? ORDER BY page, serial DESC", (key,)
         )
         gone = []
-        page, left = -1, list(serials)
+        page, left = -1, list(kept)
         for number, serial in rows:
             if number != page:
-                page, left = number, list(serials)
-            if serial == self._serial:
-                continue  # the next copy is compared with it
+                page, left = number, list(kept)
             needed = False
             while left and left[-1] >= serial:
                 left.pop()

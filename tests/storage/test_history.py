@@ -236,7 +236,7 @@ def test_history_begins_anew_where_another_program_has_written(tmp_path):
     bookmark = world.bookmark()
     world.put("a", 2)
     world.runtime.close()
-    (file,) = (tmp_path / "state" / "dobook-Box").glob("*[0-9a-f].sqlite")
+    (file,) = (tmp_path / "state" / "dobook-Box").glob(f"{'?' * 64}.sqlite")
     with contextlib.closing(sqlite3.connect(file)) as db:
         db.execute("DELETE FROM _cf_KV")
         db.commit()
@@ -280,7 +280,7 @@ def test_history_is_bounded_and_gets_coarser_the_longer_ago(monkeypatch, world):
         assert world.everything() == [{"n": n}, None, {"t": [[i] for i in range(0, n + 1, 3)]}]
     world.go_back(world.at(start + 100 * 60_000))
     (n,) = world.everything()[0].values()
-    assert 90 <= n <= 100
+    assert 80 <= n <= 100
 
 
 def test_what_is_older_than_the_window_is_forgotten(monkeypatch, tmp_path):
@@ -391,7 +391,7 @@ def test_both_logs_remember_the_same(operations, tmp_path_factory):
             for log in logs:
                 if kind == "point":
                     log.append(Point(last, last, pinned=False))
-                elif kind == "replace" and last:
+                elif kind == "replace" and len(points) > 1:
                     known = log.undo(points[-2])
                     key = f"k{b}"
                     if key not in known:
@@ -406,7 +406,5 @@ def test_both_logs_remember_the_same(operations, tmp_path_factory):
             for point in logs[0].points():
                 assert logs[0].undo(point.number) == logs[1].undo(point.number)
                 assert logs[0].image(point.number) == logs[1].image(point.number)
-            if len(logs[0].points()) < 2:
-                last = last or 0
     finally:
         file.close()

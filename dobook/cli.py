@@ -28,6 +28,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         dobook 0.1.0
         0
     """
+    options = parser().parse_args(arguments)
+    return int(options.run(options))
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command's line, with every subcommand."""
     parser = argparse.ArgumentParser(prog="dobook", description="Durable Objects in a notebook.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     version = commands.add_parser("version", help="print the version")
@@ -52,8 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="where the page goes (default: out)",
     )
     quickstart.set_defaults(run=lambda options: _quickstart(options.notebook, options.output))
-    options = parser.parse_args(arguments)
-    return int(options.run(options))
+    return parser
 
 
 def _quickstart(notebook: Path | None, folder: Path) -> int:

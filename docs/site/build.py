@@ -1,0 +1,93 @@
+"""Puts the pages together and has Sphinx make HTML of them."""
+
+import shutil
+from pathlib import Path
+
+from sphinx.cmd.build import main as sphinx
+
+from docs.site import conformance, reference
+
+ROOT = Path(__file__).parent.parent.parent
+GUIDES = (
+    "architecture",
+    "cookbook",
+    "deploying",
+    "differences",
+    "finding-races",
+    "glossary",
+    "serving",
+    "storage",
+    "teaching",
+)
+
+
+def build(target: Path) -> int:
+    """Build the site.
+
+    Args:
+        target: Where the HTML goes; a folder beside it, `NAME-source`, gets what Sphinx reads.
+
+    Returns:
+        Sphinx's exit status; a warning counts as a failure.
+    """
+    source = target.with_name(target.name + "-source")
+    shutil.rmtree(source, ignore_errors=True)
+    shutil.rmtree(target, ignore_errors=True)
+    assemble(source)
+    return int(sphinx(["-q", "-W", "--keep-going", "-b", "html", str(source), str(target)]))
+
+
+def assemble(source: Path) -> None:
+    """Lay the pages out as they lie in the clone, so that their links hold."""
+    for folder in ("docs", "notebooks", "reference"):
+        (source / folder).mkdir(parents=True)
+    shutil.copy(Path(__file__).parent / "conf.py", source / "conf.py")
+    for name in ("CHANGELOG.md", "CONTRIBUTING.md"):
+        copy_page(ROOT / name, source / name)
+    for name in ("LICENSE", ".ci/run"):
+        (source / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, source / name)
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        copy_page(page, source / "docs" / page.name)
+    for picture in (ROOT / "docs").rglob("*"):
+        if picture.suffix in {".svg", ".png"}:
+            place = source / picture.relative_to(ROOT)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(picture, place)
+    for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        shutil.copy(notebook, source / "notebooks" / notebook.name)
+    (source / "docs" / "conformance.md").write_text(conformance.page(), "utf-8")
+    names = reference.write(source / "reference")
+    readme = (ROOT / "README.md").read_text("utf-8")
+    (source / "index.md").write_text(readme + "\n" + contents(source, names), "utf-8")
+
+
+def copy_page(page: Path, place: Path) -> None:
+    """Copy a page; the README is the site's first page."""
+    text = page.read_text("utf-8").replace("](README.md", "](index.md")
+    place.write_text(text.replace("](../README.md", "](../index.md"), "utf-8")
+
+
+def contents(source: Path, reference_names: list[str]) -> str:
+    """Return the tables of contents that the first page ends with."""
+    lessons = [f"notebooks/{p.stem}" for p in sorted((source / "notebooks").glob("*.ipynb"))]
+    pages = sorted(p.stem for p in (source / "docs").glob("*.md"))
+    missing = set(pages) - {*GUIDES, "conformance"}
+    guides = [f"docs/{name}" for name in [*GUIDES, *sorted(missing)] if name in pages]
+    return "\n".join(
+        [
+            toctree("Lessons", lessons),
+            toctree("Guides", guides),
+            toctree(
+                "Reference",
+                [*[f"reference/{name}" for name in reference_names], "docs/conformance"],
+            ),
+            toctree("Project", ["CHANGELOG", "CONTRIBUTING"]),
+        ]
+    )
+
+
+def toctree(caption: str, entries: list[str]) -> str:
+    """Return one table of contents."""
+    options = f":hidden:\n:maxdepth: 1\n:caption: {caption}\n"
+    return "```{toctree}\n" + options + "\n" + "\n".join(entries) + "\n```\n"

@@ -1,0 +1,38 @@
+"""Sphinx's configuration, copied beside the assembled pages; see `build.py`."""
+
+import dobook
+
+project = "dobook"
+author = "The dobook developers"
+version = release = dobook.__version__
+
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+root_doc = "index"
+exclude_patterns = ["_build"]
+
+nb_execution_mode = "off"  # the notebooks are committed with their outputs, which tests compare
+nb_merge_streams = True
+# A page has no kernel: show the static picture of a widget, not its place-holder.
+nb_mime_priority_overrides = [
+    ("html", "text/html", 0),
+    ("html", "image/svg+xml", 1),
+    ("html", "application/vnd.jupyter.widget-view+json", None),
+]
+myst_heading_anchors = 4
+myst_enable_extensions = ["colon_fence"]
+suppress_warnings = [
+    "myst.header",  # a notebook may begin below the first level
+    "misc.highlighting_failure",  # cells under %% magics are not Python
+    "ref.python",  # a word such as `type` is also the name of several attributes
+    "mystnb.unknown_mime_type",  # widget views are left out on purpose
+]
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_inherit_docstrings = True
+napoleon_google_docstring = True
+
+html_theme = "furo"
+html_title = "dobook"
+html_static_path: list[str] = []
+html_show_sourcelink = False

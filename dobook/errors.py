@@ -12,7 +12,9 @@
          ├─ CodecError               stored bytes that are no value      (ValueError)
          ├─ UsageError               dobook itself was used wrongly      (RuntimeError)
          │   ├─ UnknownNameError     a binding, class or method that does not exist (LookupError)
+         │   ├─ ConfigurationError   a wrangler configuration that cannot be used (ValueError)
          │   └─ DurationError        a duration or time that cannot be read (ValueError)
+         ├─ DeploymentError          what Cloudflare's API rejects at deployment (RuntimeError)
          ├─ DeadlockError            nothing is left that could wake the caller
          └─ StateDirectoryError      a state directory that cannot be used (OSError)
 
@@ -28,8 +30,10 @@ from collections.abc import Iterable
 __all__ = [
     "FLAGS",
     "CodecError",
+    "ConfigurationError",
     "DataCloneError",
     "DeadlockError",
+    "DeploymentError",
     "DobookError",
     "DurationError",
     "InvalidAccessError",
@@ -117,8 +121,42 @@ class UnknownNameError(UsageError, LookupError):
         super().__init__(f"no {kind} named {name!r}. {suggest(name, self.known)}")
 
 
+class ConfigurationError(UsageError, ValueError):
+    """A wrangler configuration that cannot be read or does not say what it has to.
+
+    Attributes:
+        file: The name of the file.
+        line: The line, None where no line is at fault.
+
+    Example:
+        >>> print(ConfigurationError("a migration needs a tag.", "wrangler.toml", 7))
+        wrangler.toml:7: a migration needs a tag.
+    """
+
+    def __init__(self, message: str, file: str = "wrangler.toml", line: int | None = None) -> None:
+        self.file = file
+        self.line = line
+        super().__init__(f"{file}: {message}" if line is None else f"{file}:{line}: {message}")
+
+
 class DurationError(UsageError, ValueError):
     """A duration or point in time that cannot be read."""
+
+
+class DeploymentError(DobookError, RuntimeError):
+    """What Cloudflare's API rejects when a Worker is deployed, in its words; a note says what to do.
+
+    Attributes:
+        code: The API's number of the error, None where the words are dobook's.
+
+    Example:
+        >>> print(DeploymentError("Cannot do that.", 10061))
+        Cannot do that. [code: 10061]
+    """
+
+    def __init__(self, message: str, code: int | None = None) -> None:
+        self.code = code
+        super().__init__(message if code is None else f"{message} [code: {code}]")
 
 
 class DeadlockError(DobookError, RuntimeError):

@@ -30,8 +30,10 @@ PUBLIC = {
     "dobook.errors": [
         "FLAGS",
         "CodecError",
+        "ConfigurationError",
         "DataCloneError",
         "DeadlockError",
+        "DeploymentError",
         "DobookError",
         "DurationError",
         "InvalidAccessError",

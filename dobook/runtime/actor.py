@@ -100,12 +100,14 @@ class Actor:
         seq = observers.emit(self.label, call.kind, call.sent, **detail)
         if observers.detailed:
             call.seq = seq
-        before = call.on_done
+        before, fetched = call.on_done, call.kind == "fetch"
 
         def over(done: Call) -> None:
             error = "" if done.error is None else f"{type(done.error).__name__}: {done.error}"
-            status = getattr(done.value, "status", None) if call.kind == "fetch" else None
-            observers.emit(self.label, "answer", cause=seq, status=status, error=error)
+            answer = {"status": getattr(done.value, "status", None)} if fetched else {}
+            if not fetched and done.error is None and observers.detailed:
+                answer = {"value": done.value}
+            observers.emit(self.label, "answer", seq, **answer, error=error)
             if before is not None:
                 before(done)
 
@@ -113,7 +115,7 @@ class Actor:
 
     def _start(self, call: Call) -> Instance | None:
         instance = self.instance = Instance(self)
-        self.runtime.residency.started(instance)
+        self.runtime.residency.started(instance, call.seq)
         try:
             history = self.store.history
             if history is not None and history.pending is not None:

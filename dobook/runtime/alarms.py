@@ -81,6 +81,7 @@ class Entry:
         "ran_ms",
         "retries",
         "running",
+        "set_by",
         "timer",
     )
 
@@ -95,6 +96,7 @@ class Entry:
         self.queued_ms: int | None = None
         self.retries = 0
         self.backoff = 0
+        self.set_by = 0  # the trace's event that set it
 
 
 class AlarmScheduler:
@@ -235,7 +237,7 @@ class AlarmScheduler:
         ran_ms = entry.ran_ms = self._runtime.loop.now_ms
         call.on_done = lambda done: self._over(entry, actor, done, ran_ms)
         observers = self._runtime.observers
-        seq = observers.emit(actor.label, "alarm", attempt=entry.retries)
+        seq = observers.emit(actor.label, "alarm", entry.set_by, attempt=entry.retries)
         if observers.detailed:
             call.seq = seq
         actor.deliver(call)
@@ -248,7 +250,7 @@ class AlarmScheduler:
         now_ms = actor.store.kv.alarm_ms
         if call.error is not None:
             outcome, text = "error", f"{type(call.error).__name__}: {call.error}"
-            self._runtime.report(actor, "alarm", call.error)
+            self._runtime.report(actor, "alarm", call.error, call.seq)
         elif call.value is _CANCELLED:
             outcome = "cancelled"
         if entry.queued_ms is not None:
@@ -274,7 +276,7 @@ class AlarmScheduler:
         if observers.detailed:
             observers.emit(actor.label, "alarm over", call.seq, outcome=outcome, error=text)
             if retry_ms is not None:
-                observers.emit(
+                entry.set_by = observers.emit(
                     actor.label, "alarm retry", call.seq, attempt=entry.retries, at_ms=retry_ms
                 )
         if self.keep_runs:

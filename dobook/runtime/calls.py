@@ -20,7 +20,7 @@ from dobook.observer import current_cause
 from dobook.runtime.loop import running_loop
 from dobook.runtime.promise import Promise
 from dobook.runtime.rpc import PLAIN, Member, RpcStub, carry, carry_error, find, member
-from dobook.runtime.turns import ObjectTask, resume
+from dobook.runtime.turns import ObjectTask, began_to_wait, resume, stop_code
 from dobook.web import Response
 
 if TYPE_CHECKING:
@@ -148,6 +148,10 @@ class Call:
         instance = self.instance
         assert instance is not None
         loop = instance.runtime.loop
+        faults = self.actor.faults
+        if faults is not None and began_to_wait(faults, instance, yielded):
+            stop_code(coro)
+            return
         task = ObjectTask(resume(loop, instance.frame, coro, yielded), loop=loop, context=context)
         self.task = task
         instance.adopt(task)

@@ -237,7 +237,7 @@ class Faults:
             self._objects.pop(key, None)
         for namespace in self._runtime.namespaces:
             for actor in namespace.actors.values():
-                if _key(actor) in keys:
+                if actor.faults is not None:  # its own, or the slowness of its class
                     self._apply(actor)
 
     def planned(self) -> list[PlannedFault]:
@@ -275,6 +275,11 @@ class Faults:
         """Return how much later than usual a store's writes become durable."""
         faults: ObjectFaults | None = store.owner.faults
         return 0 if faults is None else faults.slow_ms
+
+    def happened(self, actor: "Actor") -> None:
+        """A planned fault has happened; forget the object if nothing else is planned for it."""
+        if actor.faults is not None and actor.faults.empty:
+            self._apply(actor)
 
     def _count(self, which: Any, what: str, times: int) -> None:
         actor = self._runtime.actor_of(which)
@@ -321,6 +326,7 @@ def _key(actor: "Actor") -> tuple[str, str]:
 
 
 def _happens(actor: "Actor", what: str) -> None:
+    actor.runtime.faults.happened(actor)
     observers = actor.runtime.observers
     if observers.detailed:
         observers.emit(actor.label, "fault", what=what)

@@ -28,8 +28,13 @@ class Insight:
         self.recorder.switch(on=on)
         self.watch_commits()
 
-    def trace(self) -> list[TraceEvent]:
+    def trace(self, which: Any = None, *, since_ms: int | None = None) -> list[TraceEvent]:
         """Return what has been recorded, oldest first: the last 10,000 events.
+
+        Args:
+            which: Only what concerns one object (a stub or `BINDING/name`): what happened at it
+                and what was sent to it.
+            since_ms: Only what happened then or later, in ms since 1970.
 
         Example:
             >>> import dobook
@@ -44,7 +49,13 @@ class Insight:
             ...     [event.kind for event in runtime.trace()]
             ['sent', 'rpc', 'started', 'answer']
         """
-        return self.recorder.events()
+        events = self.recorder.events()
+        if since_ms is not None:
+            events = [event for event in events if event.t_ms >= since_ms]
+        if which is None:
+            return events
+        label = self.actor_of(which).label  # type: ignore[attr-defined]
+        return [event for event in events if label in (event.object, event.get("to"))]
 
     def watch_commits(self: Any) -> None:
         """Have commits reported if somebody wants to know of them."""
@@ -60,7 +71,11 @@ class Insight:
             shown = ", ".join(keys[:8]) + (", …" if len(keys) > 8 else "")
             observers.emit(actor.label, "commit", keys=shown)
             if ALARM in log:
-                observers.emit(actor.label, "alarm set", at_ms=store.kv.alarm_ms)
+                at_ms = store.kv.alarm_ms
+                kind = "alarm deleted" if at_ms is None else "alarm set"
+                seq = observers.emit(actor.label, kind, at_ms=at_ms)
+                if actor.alarm is not None:
+                    actor.alarm.set_by = seq
             if store.output_gate.commit is not None:
                 observers.emit(actor.label, "output gate opened")
         if actor.faults is not None:

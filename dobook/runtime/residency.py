@@ -41,10 +41,12 @@ class Residency:
         """Return the instances, in the order they were made."""
         return list(self._instances)
 
-    def started(self, instance: Instance) -> None:
-        """An instance was made."""
+    def started(self, instance: Instance, cause: int = 0) -> None:
+        """An instance was made, for the event of the number `cause`."""
         self._instances[instance] = None
-        self._runtime.observers.emit(instance.actor.label, "started")
+        observers = self._runtime.observers
+        if observers.active:
+            observers.emit(instance.actor.label, "started", cause)
 
     def gone(self, instance: Instance, error: BaseException) -> None:
         """An instance was reset."""

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from dobook import limits
 from dobook.clock import DEFAULT_START_MS, format_time, parse_duration, parse_time
-from dobook.errors import PlatformError, UsageError
+from dobook.errors import UsageError
 from dobook.observer import Observers
 from dobook.runtime.actor import Actor
 from dobook.runtime.alarms import AlarmRun, AlarmScheduler
@@ -332,9 +332,7 @@ class Runtime(Insight):
 
     def crash(self, which: Any) -> None:
         """End an object's life as a crash would: what was not committed is lost."""
-        actor = self.actor_of(which)
-        if actor.instance is not None:
-            actor.instance.reset(PlatformError("The Durable Object crashed."))
+        self.faults.crash(which)
 
     def actor_of(self, which: Any) -> Actor:
         """Return the object behind a stub, an actor or `BINDING/name`."""
@@ -346,10 +344,10 @@ class Runtime(Insight):
             return which._namespace.actor(which.id)
         raise UsageError(f"expected a stub or 'BINDING/name', not {which!r:.80}")
 
-    def report(self, actor: Actor, where: str, error: BaseException) -> None:
+    def report(self, actor: Actor, where: str, error: BaseException, cause: int = 0) -> None:
         """Take note of an error that nobody awaits: of `waitUntil`, an alarm, a socket, a commit."""
         self.observers.emit(
-            actor.label, "error", where=where, error=f"{type(error).__name__}: {error}"
+            actor.label, "error", cause, where=where, error=f"{type(error).__name__}: {error}"
         )
 
     # ------------------------------------------------------------------ the end

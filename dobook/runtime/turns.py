@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dobook.gates import CriticalSection, InputGate, open_gate
 
 if TYPE_CHECKING:
+    from dobook.runtime.faults import ObjectFaults
     from dobook.runtime.instance import Instance
     from dobook.runtime.loop import RuntimeLoop
 
@@ -191,15 +192,20 @@ _OWN_DOING = (type(_NOT_STARTED), ObjectTask, _GatheringFuture)
 def _steps(
     loop: "RuntimeLoop", frame: Frame, coro: Coroutine[Any, Any, Any], yielded: Any
 ) -> Generator[Any, None, Any]:
+    counted = yielded is not _NOT_STARTED  # the wait that the first turn ended with
     while True:
         error: BaseException | None = None
         if yielded is not _NOT_STARTED:
             faults = frame.instance.actor.faults
-            if faults is not None and type(yielded) not in _COUNTED_ALREADY:
-                faults.awaited(frame.instance)
-                if frame.instance.dead is not None:
-                    stop_code(coro)
-                    raise asyncio.CancelledError
+            crashes = (
+                faults is not None
+                and not counted
+                and began_to_wait(faults, frame.instance, yielded)
+            )
+            if crashes:
+                stop_code(coro)
+                raise asyncio.CancelledError
+            counted = False
             try:
                 yield yielded
             except GeneratorExit:
@@ -211,6 +217,7 @@ def _steps(
         ended = yielded if type(yielded) is SectionEnd and not yielded.cancelled else None
         busy = gate.busy and not (gate.passing and type(yielded) in _OWN_DOING)
         if busy and ended is None and frame.instance.dead is None:
+            number = _report_waiting(frame.instance)
             try:
                 yield Pass(loop, gate)
             except GeneratorExit:
@@ -218,6 +225,9 @@ def _steps(
                 raise
             except BaseException as caught:
                 error = caught
+            if number and frame.instance.dead is None:
+                observers = frame.instance.runtime.observers
+                observers.emit(frame.instance.actor.label, "admitted", number)
         if frame.instance.dead is not None:
             # The object is gone; its code stops where it stands, as if it had never been resumed.
             stop_code(coro)
@@ -229,6 +239,21 @@ def _steps(
         finally:
             if ended is not None:
                 ended.section.leave()
+
+
+def began_to_wait(faults: "ObjectFaults", instance: "Instance", yielded: Any) -> bool:
+    """Tell the planned faults that an object's code begins to wait; True if it crashes there."""
+    if type(yielded) not in _COUNTED_ALREADY:
+        faults.awaited(instance)
+    return instance.dead is not None
+
+
+def _report_waiting(instance: "Instance") -> int:
+    """Report that a turn which could go on has to wait; returns the event's number."""
+    observers = instance.runtime.observers
+    if not observers.detailed:
+        return 0
+    return observers.emit(instance.actor.label, "waiting", why="input gate", turn="later")
 
 
 async def resume(

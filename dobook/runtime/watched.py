@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from dobook.gates import InputGate, open_gate
 from dobook.runtime.instance import DurableObjectAbort
-from dobook.runtime.promise import Promise
+from dobook.runtime.promise import Promise, Resolved
 from dobook.runtime.storage import DurableObjectStorage, DurableObjectTransaction
 from dobook.runtime.storage_operations import Operations
 from dobook.runtime.sync_kv import SyncKvStorage
@@ -203,7 +203,12 @@ class _WatchedOperations(Operations):
         if instance.dead is not None:
             return promise
         writes = operation in _WRITES
-        report_operation(instance, operation, _keys(operation, args, keywords))
+        report_operation(
+            instance,
+            operation,
+            _keys(operation, args, keywords),
+            _value(operation, promise, args, keywords),
+        )
         if writes:
             report_output_gate(instance, shut)
         faults = instance.actor.faults
@@ -256,12 +261,13 @@ class WatchedKv(SyncKvStorage):
 
     def get(self, key: str) -> Any:
         """Watch."""
-        report_operation(self._storage._instance, "kv.get", key)
-        return super().get(key)
+        value = super().get(key)
+        report_operation(self._storage._instance, "kv.get", key, value)
+        return value
 
     def put(self, key: str, value: Any) -> None:
         """Watch."""
-        with _written(self._storage._instance, "kv.put", key):
+        with _written(self._storage._instance, "kv.put", key, value):
             super().put(key, value)
 
     def delete(self, key: str) -> bool:
@@ -296,17 +302,18 @@ class WatchedSql(SqlStorage):
 class _written:
     """Reports a write that happens inside of it, and lets faults follow."""
 
-    def __init__(self, instance: "Instance", operation: str, key: str) -> None:
+    def __init__(self, instance: "Instance", operation: str, key: str, value: Any = None) -> None:
         self._instance = instance
         self._operation = operation
         self._key = key
+        self._value = value
 
     def __enter__(self) -> None:
         self._shut = self._instance.output_gate.commit
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         if error is None:
-            report_operation(self._instance, self._operation, self._key)
+            report_operation(self._instance, self._operation, self._key, self._value)
             report_output_gate(self._instance, self._shut)
             if self._instance.actor.faults is not None:
                 self._instance.actor.faults.wrote(self._instance)
@@ -331,9 +338,9 @@ def make_watched(instance: "Instance", storage: DurableObjectStorage) -> None:
             face.__class__ = watched if wanted else plain
 
 
-def report_operation(instance: "Instance", operation: str, keys: Any) -> None:
-    """Report one operation on storage."""
-    _report(instance, "storage", op=operation, keys=keys)
+def report_operation(instance: "Instance", operation: str, keys: Any, value: Any = None) -> None:
+    """Report one operation on storage, with the value that it read or wrote if it is of one key."""
+    _report(instance, "storage", op=operation, keys=keys, value=value)
 
 
 def report_output_gate(instance: "Instance", before: Any) -> None:
@@ -358,6 +365,17 @@ def _keys(operation: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> An
     if isinstance(key, list | tuple):
         return ", ".join(map(str, key[:8])) + (", …" if len(key) > 8 else "")
     return key if operation == "setAlarm" else str(key)
+
+
+def _value(
+    operation: str, promise: Promise, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> Any:
+    key = args[0] if args else keywords.get("key")
+    if not isinstance(key, str):
+        return None
+    if operation == "put":
+        return args[1] if len(args) > 1 else keywords.get("value")
+    return promise._value if operation == "get" and type(promise) is Resolved else None
 
 
 def _options(operation: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Mapping[str, Any]:

@@ -1,0 +1,408 @@
+"""The trace: which events there are, in which order and why, in bounded memory, and at no cost."""
+
+import asyncio
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from dobook.runtime.runtime import Runtime
+from dobook.runtime.trace import Recorder, recording, shown
+from dobook.runtime.watched import WatchedStorage
+
+ROOT = Path(__file__).parents[2]
+
+
+class Base:
+    def __init__(self, ctx, env):
+        self.ctx = ctx
+        self.env = env
+
+
+class Counter(Base):
+    async def increment(self):
+        n = (await self.ctx.storage.get("n") or 0) + 1
+        await self.ctx.storage.put("n", n)
+        return n
+
+    async def across_a_timer(self):
+        n = await self.ctx.storage.get("n") or 0
+        await asyncio.sleep(1)
+        await self.ctx.storage.put("n", n + 1)
+
+    async def blocked(self, seconds):
+        await self.ctx.blockConcurrencyWhile(lambda: asyncio.sleep(seconds))
+
+    async def ask(self, name):
+        return await self.env.COUNTER.getByName(name).increment()
+
+    async def write_then_ask(self, name):
+        await self.ctx.storage.put("asked", name)
+        return await self.env.COUNTER.getByName(name).increment()
+
+    def say(self, text):
+        print(text)
+
+    def fail(self):
+        raise ValueError("no")
+
+    async def ring(self, in_ms):
+        await self.ctx.storage.setAlarm(int(time.time() * 1000) + in_ms)
+
+    async def alarm(self):
+        if not await self.ctx.storage.get("tried"):
+            await self.ctx.storage.put("tried", 1)
+            raise ValueError("once")
+
+    def everything(self):
+        storage = self.ctx.storage
+        storage.kv.put("a", 1)
+        storage.kv.get("a")
+        list(storage.kv.list(prefix="a"))
+        storage.kv.delete("a")
+        storage.sql.exec("CREATE TABLE t(x)")
+        storage.sql.exec("INSERT  INTO t\nVALUES (?)", 1)
+
+    async def threaded(self):
+        await asyncio.to_thread(int)
+
+
+@pytest.fixture
+def counter(runtime):
+    runtime.tracing = True
+    return runtime.register(Counter).getByName("a")
+
+
+def kinds(runtime, *left_out):
+    return [e.kind for e in runtime.trace() if e.kind not in left_out]
+
+
+def test_nothing_is_recorded_until_somebody_asks(runtime):
+    stub = runtime.register(Counter).getByName("a")
+    runtime.run(stub.increment())
+    assert not runtime.tracing
+    assert runtime.trace() == []
+    runtime.tracing = True
+    runtime.run(stub.increment())
+    recorded = runtime.trace()
+    assert recorded
+    runtime.tracing = False
+    runtime.run(stub.increment())
+    assert runtime.trace() == recorded
+
+
+def test_a_call_is_told_from_sending_to_answer_in_order(runtime, counter):
+    runtime.run(counter.increment())
+    assert kinds(runtime) == [
+        *("sent", "rpc", "started", "storage", "storage", "output gate closed"),
+        *("held", "commit", "output gate opened", "answer"),
+    ]
+    told = {event.kind: event for event in runtime.trace()}
+    assert told["sent"].object == "outside"
+    assert told["sent"].get("to") == "COUNTER/a"
+    assert told["rpc"].cause == told["sent"].seq
+    assert told["commit"].get("keys") == "n"
+    assert {told[k].cause for k in ("started", "storage", "held", "answer")} == {told["rpc"].seq}
+    assert told["answer"].get("value") == 1
+
+
+def test_storage_operations_say_keys_and_values(runtime, counter):
+    runtime.run(counter.increment())
+    runtime.run(counter.increment())
+    texts = [event.text for event in runtime.trace() if event.kind == "storage"]
+    assert texts == [
+        *("op=get keys=n", "op=put keys=n value=1"),
+        *("op=get keys=n value=1", "op=put keys=n value=2"),
+    ]
+
+
+def test_synchronous_storage_is_told_too(runtime, counter):
+    runtime.run(counter.everything())
+    texts = [event.text for event in runtime.trace() if event.kind == "storage"]
+    assert texts == [
+        *("op=kv.put keys=a value=1", "op=kv.get keys=a value=1"),
+        *("op=kv.list keys=prefix=a", "op=kv.delete keys=a"),
+        *("op=sql keys=CREATE TABLE t(x)", "op=sql keys=INSERT INTO t VALUES (?)"),
+    ]
+
+
+def test_events_have_virtual_time(runtime, counter):
+    start = runtime.clock.now_ms
+    runtime.run(counter.across_a_timer())
+    stored = [event for event in runtime.trace() if event.kind == "storage"]
+    assert [event.t_ms - start for event in stored] == [0, 1000]
+
+
+def test_a_closed_gate_says_why_and_who_waits(runtime, counter):
+    async def both():
+        await asyncio.gather(counter.blocked(2), counter.increment())
+
+    runtime.run(both())
+    events = runtime.trace()
+    closed = next(e for e in events if e.kind == "gate closed")
+    opened = next(e for e in events if e.kind == "gate opened")
+    waiting = next(e for e in events if e.kind == "waiting")
+    admitted = next(e for e in events if e.kind == "admitted")
+    assert closed.get("why") == "critical section"
+    assert opened.t_ms - closed.t_ms == 2000
+    assert waiting.cause == admitted.cause  # the delivery of the call that had to wait
+    assert waiting.seq < opened.seq < admitted.seq
+
+
+def test_a_turn_that_wakes_at_a_shut_gate_is_told_as_waiting(runtime, counter):
+    async def both():
+        waking = counter.across_a_timer()
+        await asyncio.gather(waking, counter.blocked(2))
+
+    runtime.run(both())
+    later = next(e for e in runtime.trace() if e.get("turn") == "later")
+    admitted = next(e for e in runtime.trace() if e.kind == "admitted")
+    assert admitted.cause == later.seq
+    assert admitted.t_ms - later.t_ms == 1000
+
+
+def test_a_call_between_objects_names_its_sender(runtime, counter):
+    runtime.run(counter.ask("b"))
+    sent = [e for e in runtime.trace() if e.kind == "sent"]
+    assert [(e.object, e.get("to")) for e in sent] == [
+        ("outside", "COUNTER/a"),
+        ("COUNTER/a", "COUNTER/b"),
+    ]
+
+
+def test_a_call_held_by_the_output_gate_is_told(runtime, counter):
+    runtime.run(counter.write_then_ask("b"))
+    held = next(e for e in runtime.trace() if e.kind == "held")
+    assert (held.object, held.get("to")) == ("COUNTER/a", "COUNTER/b")
+    assert held.seq < next(e.seq for e in runtime.trace() if e.kind == "commit")
+
+
+def test_errors_lives_and_prints_are_told(runtime, counter, capsys):
+    runtime.run(counter.say("hello\nworld"))
+    with pytest.raises(ValueError, match="no"):
+        runtime.run(counter.fail())
+    runtime.run(runtime.evict(counter))
+    runtime.run(counter.increment())
+    runtime.crash(counter)
+    told = [(e.kind, e.text) for e in runtime.trace()]
+    assert ("log", "line=hello") in told
+    assert ("log", "line=world") in told
+    assert capsys.readouterr().out == "hello\nworld\n"
+    assert ("answer", "error=ValueError: no") in told
+    assert ("evicted", "why=asked") in told
+    assert ("fault", "what=crash: now") in told
+    assert told[-1][0] == "reset"
+
+
+def test_an_alarm_is_caused_by_what_set_it(runtime, counter):
+    runtime.run(counter.ring(1000))
+    runtime.advance("10s")
+    events = runtime.trace()
+    by_seq = {e.seq: e for e in events}
+    first, second = (e for e in events if e.kind == "alarm")
+    assert by_seq[first.cause].kind == "alarm set"
+    assert by_seq[second.cause].kind == "alarm retry"
+    assert (first.get("attempt"), second.get("attempt")) == (0, 1)
+    over = [e.get("outcome") for e in events if e.kind == "alarm over"]
+    assert over == ["error", "ok"]
+    assert next(e for e in events if e.kind == "error").cause == first.seq
+
+
+def test_a_thread_is_told_as_an_escape(runtime, counter):
+    runtime.run(counter.threaded())
+    assert "a thread" in [e.get("to") for e in runtime.trace() if e.kind == "escaped"]
+
+
+def test_real_time_is_told_as_an_escape(runtime, counter):
+    runtime.loop.set_virtual(False)
+    runtime.loop.set_virtual(True)
+    assert [e.get("to") for e in runtime.trace() if e.kind == "escaped"] == ["real time"]
+
+
+def test_another_thread_is_told_as_an_escape(runtime, counter):
+    async def wait():
+        event = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        other = threading.Thread(target=lambda: loop.call_soon_threadsafe(event.set))
+        with loop.real_work():
+            other.start()
+            await event.wait()
+        other.join()
+
+    async def not_awaited():
+        loop = asyncio.get_running_loop()
+        done = []
+        other = threading.Thread(target=lambda: loop.call_soon_threadsafe(done.append, 1))
+        other.start()
+        other.join()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return done
+
+    assert runtime.run(not_awaited()) == [1]
+    runtime.run(wait())
+    assert "another thread" in [e.get("to") for e in runtime.trace() if e.kind == "escaped"]
+
+
+def test_callers_outside_have_names_of_their_own(runtime, counter):
+    async def main():
+        async def call():
+            await counter.increment()
+
+        named = asyncio.create_task(call(), name="ada")
+        await asyncio.gather(call(), call(), named)
+
+    runtime.run(main())
+    assert [e.object for e in runtime.trace() if e.kind == "sent"] == [
+        *("ada", "caller 1", "caller 2")
+    ]
+
+
+def test_the_trace_can_be_narrowed_to_an_object_and_a_time(runtime, counter):
+    runtime.run(counter.ask("b"))
+    runtime.advance(5)
+    later = runtime.clock.now_ms
+    runtime.run(counter.increment())
+    of_b = runtime.trace("COUNTER/b")
+    assert {e.object for e in of_b} == {"COUNTER/a", "COUNTER/b"}
+    assert of_b[0].kind == "sent"
+    assert all(e.t_ms == later for e in runtime.trace(since_ms=later))
+    assert runtime.trace(counter, since_ms=later)[-1].get("value") == 1
+
+
+def test_memory_is_bounded_and_what_is_forgotten_is_counted(runtime):
+    stub = runtime.register(Counter).getByName("a")
+    recorder = Recorder(runtime, most=10)
+    recorder.switch(on=True)
+    for _ in range(5):
+        runtime.run(stub.increment())
+    recorder.switch(on=False)
+    assert len(recorder.events()) == 10
+    assert recorder.forgotten > 10
+    numbers = [e.seq for e in recorder.events()]
+    assert numbers == list(range(numbers[0], numbers[0] + 10))
+
+
+def test_a_trace_keeps_nothing_of_the_program_alive(runtime, counter):
+    runtime.run(counter.increment())
+    for event in runtime.trace():
+        for _, value in event.detail:
+            assert value is None or type(value) in (str, int, float, bool)
+            assert len(str(value)) <= 80
+
+
+def test_recording_for_a_while_leaves_it_as_it_was(runtime):
+    stub = runtime.register(Counter).getByName("a")
+    with recording(runtime) as recorder:
+        runtime.run(stub.increment())
+    assert not runtime.tracing
+    assert recorder.events()[-1].kind == "answer"
+
+
+def test_off_nothing_is_swapped_and_nobody_listens(runtime, counter):
+    runtime.run(counter.increment())
+    instance = runtime.actor_of(counter).instance
+    assert type(instance.ctx.storage) is WatchedStorage
+    runtime.tracing = False
+    assert type(instance.ctx.storage) is not WatchedStorage
+    assert not runtime.observers.active
+    assert runtime.stores.committer.after is None
+    assert runtime.wall_clock.further is None
+
+
+def test_shown_values_have_no_addresses_and_sets_an_order():
+    class Thing:
+        pass
+
+    assert shown({"b", "a"}) == "{'a', 'b'}"
+    assert shown([Thing(), {"k": (1, None)}]) == "[<Thing>, {'k': (1, None)}]"
+    assert shown(list(range(9))) == "[0, 1, 2, 3, 4, 5, …]"
+    assert shown(ValueError("x")) == "ValueError: x"
+
+
+PROGRAM = """
+import asyncio, random, uuid, time, dobook
+
+class Racer:
+    def __init__(self, ctx, env):
+        self.ctx, self.env = ctx, env
+
+    async def race(self, depth):
+        await asyncio.sleep(random.random())
+        n = await self.ctx.storage.get("n") or 0
+        await asyncio.gather(*(asyncio.sleep(random.random()) for _ in range(3)))
+        await self.ctx.storage.put("n", {"n": n, "u": str(uuid.uuid4()), "s": {"x", "y", "z"}})
+        print("wrote", type(n), uuid.uuid1())
+        await self.ctx.storage.setAlarm(int(time.time() * 1000) + 100)
+        if depth:
+            other = self.env.RACER.get(self.env.RACER.newUniqueId())
+            async with asyncio.TaskGroup() as group:
+                for _ in range(2):
+                    group.create_task(self.child(other, depth))
+        return id(self) and {1, 2, "a", "b"}
+
+    async def child(self, other, depth):
+        await other.race(depth - 1)
+
+    async def alarm(self):
+        if random.random() < 0.5:
+            raise ValueError(hash("never shown") and "bad luck")
+
+with dobook.Runtime(seed=SEED) as runtime:
+    runtime.tracing = True
+    racers = [runtime.register(Racer).getByName(name) for name in "abc"]
+    async def main():
+        await asyncio.gather(*(racer.race(2) for racer in racers))
+    runtime.run(main())
+    runtime.advance("5m")
+    for event in runtime.trace():
+        print(event.seq, event, event.cause)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 7])
+def test_same_program_and_seed_give_the_same_trace_in_every_process(seed):
+    program = PROGRAM.replace("SEED", str(seed))
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for hash_seed in ("0", "1")
+    ]
+    assert len(outputs[0].splitlines()) > 200
+    assert outputs[0] == outputs[1]
+
+
+@pytest.mark.slow
+def test_other_seeds_give_other_orders(open_runtime):
+    def trace(seed):
+        runtime = open_runtime(seed=seed)
+        runtime.tracing = True
+        stubs = [runtime.register(Counter).getByName(name) for name in "abcd"]
+
+        async def main():
+            await asyncio.gather(*(stub.increment() for stub in stubs))
+
+        runtime.run(main())
+        return [str(event) for event in runtime.trace()]
+
+    assert trace(1) == trace(1)
+    assert len({tuple(trace(seed)) for seed in range(5)}) > 2
+
+
+def test_a_runtime_is_open_to_recording_on_disk_as_in_memory(tmp_path):
+    def trace(path):
+        with Runtime(path, seed=3) as runtime:
+            runtime.tracing = True
+            stub = runtime.register(Counter).getByName("a")
+            runtime.run(stub.ask("b"))
+            return [str(event) for event in runtime.trace()]
+
+    assert trace(None) == trace(tmp_path / "state")

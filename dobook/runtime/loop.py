@@ -16,6 +16,7 @@ import datetime as dt
 import heapq
 import itertools
 import selectors
+import sys
 import threading
 import time
 from asyncio import events
@@ -122,6 +123,18 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
         # that counts a year of seconds.
         self._clock_resolution = 0.5 * 10**-GRID
         selector.loop = self
+
+    if sys.platform == "emscripten":  # Pyodide: no sockets and no threads, so nobody wakes the loop
+
+        def _make_self_pipe(self) -> None:
+            self._ssock = self._csock = None
+            self._internal_fds = 0
+
+        def _close_self_pipe(self) -> None:
+            pass
+
+        def _write_to_self(self) -> None:
+            pass
 
     # ------------------------------------------------------------------ the clock
 

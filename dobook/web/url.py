@@ -7,6 +7,8 @@ Source: url.spec.whatwg.org and cloudflare/workerd src/workerd/api/url-standard.
 
 import functools
 import re
+import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import PlatformTypeError
@@ -30,11 +32,22 @@ _STRIPPED: Final = re.compile(r"([a-z][a-z0-9+.-]*://)(?:[^/?#@]*@)?([^#]*)").ma
 
 
 def _parse(url: str, base: str | None = None) -> "ada_url.URL | None":
+    if sys.platform == "emscripten":
+        return _parse_in_browser(url, base)
     from ada_url import URL as AdaURL
 
     try:
         return AdaURL(usv(url), None if base is None else usv(base))
     except ValueError:
+        return None
+
+
+def _parse_in_browser(url: str, base: str | None) -> Any:
+    """Parse with JavaScript's own URL, under Pyodide: the standard and the attributes are the same."""
+    js, ffi = import_module("js"), import_module("pyodide.ffi")
+    try:
+        return js.URL.new(usv(url), js.undefined if base is None else usv(base))
+    except ffi.JsException:
         return None
 
 

@@ -25,6 +25,8 @@ __version__ = "0.1.0"
 
 __all__ = ["AlarmRun", "DobookError", "RpcTarget", "Runtime"]
 
+pytest_plugins = ("dobook.testing.plugin",)  # `pytest -p dobook`; nothing is imported by it here
+
 _HOME = {
     "AlarmRun": "dobook.runtime.alarms",
     "DobookError": "dobook.errors",

@@ -48,6 +48,7 @@ PUBLIC = {
         "js_name",
         "suggest",
     ],
+    "dobook.testing": ["DurableObjects", "TestClock"],
     "dobook.web": [
         "URL",
         "Blob",
@@ -144,6 +145,7 @@ def test_imports_point_downwards():
     "name",
     [
         "dobook",
+        "dobook.testing",
         "dobook.web",
         "workers",
         "dobook.errors",

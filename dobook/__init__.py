@@ -17,13 +17,25 @@ from dobook.workers_hook import install as _install
 
 if TYPE_CHECKING:
     from dobook.errors import DobookError
+    from dobook.explorer.client import retry
+    from dobook.explorer.invariants import invariant
+    from dobook.explorer.search import explore, replay
     from dobook.runtime.alarms import AlarmRun
     from dobook.runtime.rpc import RpcTarget
     from dobook.runtime.runtime import Runtime
 
 __version__ = "0.1.0"
 
-__all__ = ["AlarmRun", "DobookError", "RpcTarget", "Runtime"]
+__all__ = [
+    "AlarmRun",
+    "DobookError",
+    "RpcTarget",
+    "Runtime",
+    "explore",
+    "invariant",
+    "replay",
+    "retry",
+]
 
 pytest_plugins = ("dobook.testing.plugin",)  # `pytest -p dobook`; nothing is imported by it here
 
@@ -32,7 +44,11 @@ _HOME = {
     "DobookError": "dobook.errors",
     "RpcTarget": "dobook.runtime.rpc",
     "Runtime": "dobook.runtime.runtime",
+    "explore": "dobook.explorer.search",
+    "invariant": "dobook.explorer.invariants",
     "load_ipython_extension": "dobook.notebook.extension",
+    "replay": "dobook.explorer.search",
+    "retry": "dobook.explorer.client",
     "unload_ipython_extension": "dobook.notebook.extension",
 }
 

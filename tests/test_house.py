@@ -26,7 +26,16 @@ MAX_WIDGET_LINES = 150
 
 # What users may rely on. Adding a name here is adding it to the contract.
 PUBLIC = {
-    "dobook": ["AlarmRun", "DobookError", "RpcTarget", "Runtime"],
+    "dobook": [
+        "AlarmRun",
+        "DobookError",
+        "RpcTarget",
+        "Runtime",
+        "explore",
+        "invariant",
+        "replay",
+        "retry",
+    ],
     "dobook.errors": [
         "FLAGS",
         "CodecError",

@@ -60,6 +60,10 @@ class ObjectFaults:
 
     # ------------------------------------------------------------------ what the engine tells
 
+    def operation_ms(self, instance: Instance) -> float:
+        """Return how long an operation on storage takes."""
+        return self.slow_ms
+
     def wrote(self, instance: Instance) -> None:
         """The object has written; the write is not committed yet.
 

@@ -104,9 +104,9 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
 
     def __init__(self, start_ms: int, order: Order | None = None) -> None:
         selector = VirtualSelector()
-        self.order = order
+        self.order: Order | None = None
         if order is not None:
-            self._run_once = self._run_once_in_order
+            self.set_order(order)
         self.start_ms = start_ms
         self.virtual = True
         self.in_flight = 0  # real operations that the clock must wait for
@@ -135,6 +135,11 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
 
         def _write_to_self(self) -> None:
             pass
+
+    def set_order(self, order: Order) -> None:
+        """Have an order of ready work drawn, and another one than before."""
+        self.order = order
+        self._run_once = self._run_once_in_order
 
     # ------------------------------------------------------------------ the clock
 

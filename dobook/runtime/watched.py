@@ -216,10 +216,10 @@ class _WatchedOperations(Operations):
             return promise
         if writes:
             faults.wrote(instance)
-        if faults.slow_ms:
+        if slow_ms := faults.operation_ms(instance):
             options = _options(operation, args, keywords)
             promise = SlowPromise(
-                instance, promise, faults.slow_ms, locks=not options.get("allowConcurrency")
+                instance, promise, slow_ms, locks=not options.get("allowConcurrency")
             )
         return CountedPromise(instance, promise) if faults.awaits_left else promise
 

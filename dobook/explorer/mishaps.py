@@ -1,0 +1,162 @@
+"""What may happen to an object at each point of its life, when a schedule says so.
+
+Takes the place of the runtime's planned faults: the engine asks at the same points, and the answer
+comes from the run's decisions.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from dobook.explorer.decisions import Decisions
+from dobook.explorer.schedule import DELAYS_MS, late
+from dobook.explorer.scheduler import Scheduler
+from dobook.runtime.calls import Call
+from dobook.runtime.faults import (
+    CRASHED,
+    Faults,
+    ObjectFaults,
+    _crash,
+    _happens,
+    _lose_answer,
+    network_error,
+)
+from dobook.runtime.instance import DurableObjectAbort, Instance
+from dobook.runtime.namespace import DurableObjectNamespace
+from dobook.storage.store import ObjectStore
+
+if TYPE_CHECKING:
+    from dobook.runtime.actor import Actor
+    from dobook.runtime.runtime import Runtime
+
+_DELAYS = tuple(late(ms) for ms in DELAYS_MS)
+_CRASH = ("crash",)
+
+
+class Mishaps(Faults):
+    """`runtime.faults` of a run that is explored.
+
+    Args:
+        runtime: Whose.
+        decisions: Who decides.
+        scheduler: Where deliveries wait for their turn.
+    """
+
+    def __init__(self, runtime: "Runtime", decisions: Decisions, scheduler: Scheduler) -> None:
+        super().__init__(runtime)
+        self._decisions = decisions
+        self._scheduler = scheduler
+        committer = runtime.stores.committer
+        committer.screen = self.before_commit
+        committer.delay_ms = self.delay_ms
+        committer.call_later = runtime.loop.call_later
+        runtime.faults = self
+        runtime.watch_commits()
+
+    @property
+    def any(self) -> bool:
+        """Whether something may happen: always."""
+        return True
+
+    def of(self, namespace: DurableObjectNamespace, identity: str) -> ObjectFaults:
+        """Return what may happen to an object that comes into being."""
+        return ObjectMishaps(self._decisions, self._scheduler)
+
+    def delay_ms(self, store: ObjectStore) -> float:
+        """Return how much later than usual a store's writes become durable."""
+        option = self._decisions.decide("commit", store.owner.label, _DELAYS)
+        if option is None:
+            return 0
+        _happens(store.owner, f"commit {option[1:]} late")
+        return int(option[1:-2])
+
+
+class ObjectMishaps(ObjectFaults):
+    """What may happen to one object."""
+
+    def __init__(self, decisions: Decisions, scheduler: Scheduler) -> None:
+        super().__init__()
+        self._decisions = decisions
+        self._scheduler = scheduler
+        self.awaits_left = 1  # waiting for storage is reported, too
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is planned any more: never."""
+        return False
+
+    def operation_ms(self, instance: Instance) -> float:
+        """Return how long an operation on storage takes."""
+        option = self._decisions.decide("storage", instance.actor.label, _DELAYS)
+        if option is None:
+            return 0
+        _happens(instance.actor, f"storage takes {option[1:]}")
+        return int(option[1:-2])
+
+    def wrote(self, instance: Instance) -> None:
+        """The object has written; it may crash before the write is committed."""
+        if self._decisions.decide("write", instance.actor.label, _CRASH):
+            _crash(instance.actor, "write")
+            raise DurableObjectAbort(CRASHED)
+
+    def awaited(self, instance: Instance) -> None:
+        """The object's code begins to wait for something; it may crash there."""
+        if instance.dead is None and self._decisions.decide("await", instance.actor.label, _CRASH):
+            _crash(instance.actor, "await")
+
+    def before_commit(self, actor: "Actor") -> bool:
+        """Return whether a commit may take place; False after its object has crashed."""
+        if self._decisions.decide("before-commit", actor.label, _CRASH):
+            _crash(actor, "before commit")
+            return False
+        return True
+
+    def after_commit(self, actor: "Actor") -> None:
+        """A commit is durable, and nobody has been answered yet; it may crash here."""
+        if self._decisions.decide("after-commit", actor.label, _CRASH):
+            _crash(actor, "after commit")
+
+    def refuses(self, call: Call) -> bool:
+        """Return whether an event does not arrive, now or ever."""
+        mail = call.kind in ("fetch", "rpc")
+        if not mail and self._scheduler.defer(call):
+            return True
+        if self._arrives(call, mail=mail):
+            if mail:
+                self._reply(call)
+            return False
+        call.reject(network_error())
+        return True
+
+    def _arrives(self, call: Call, *, mail: bool) -> bool:
+        actor = call.actor
+        instance = actor.instance
+        options = [] if instance is None else ["crash"] if instance.busy else ["evict", "crash"]
+        if mail:
+            options.append("lost")
+        option = self._decisions.decide("delivery", actor.label, options) if options else None
+        if option == "evict" and instance is not None:
+            _happens(actor, "evicted")
+            actor.runtime.residency.evict(instance, "explored")
+        elif option == "crash":
+            _crash(actor, "between events")
+        elif option == "lost":
+            _happens(actor, "lost message")
+            return False
+        return True
+
+    def _reply(self, call: Call) -> None:
+        option = self._decisions.decide("reply", call.actor.label, ("lost", *_DELAYS))
+        if option == "lost":
+            _lose_answer(call)
+        elif option is not None:
+            _delay_answer(call, int(option[1:-2]))
+
+
+def _delay_answer(call: Call, ms: int) -> None:
+    settle = call.settle
+
+    def later(value: Any, error: BaseException | None) -> None:
+        if not call.done:
+            _happens(call.actor, f"reply {ms} ms late")
+            call.actor.runtime.loop.call_later(ms / 1000, settle, value, error)
+
+    call.settle = later  # type: ignore[method-assign]

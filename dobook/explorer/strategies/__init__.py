@@ -1,0 +1,1 @@
+"""How to look for failing schedules: each module is one strategy."""

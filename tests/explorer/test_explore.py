@@ -1,0 +1,131 @@
+"""Exploring finds the mistake, shows the smallest run that has it, and replays it."""
+
+import subprocess
+import sys
+
+import pytest
+
+import dobook
+from dobook.errors import UsageError
+from dobook.explorer.schedule import Fault, Schedule, parse_schedule
+
+from .scenarios import (
+    Careful,
+    Counter,
+    Inbox,
+    Memory,
+    Once,
+    Reminder,
+    Stored,
+    a_second_apart,
+    remind_once,
+    say_and_ask,
+)
+
+LOST_UPDATE = (a_second_apart, {"COUNTER": Counter})
+SENT_TWICE = (remind_once, Reminder, Inbox)
+FORGOTTEN = (say_and_ask, Memory)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", [LOST_UPDATE, SENT_TWICE, FORGOTTEN], ids=lambda c: c[0].__name__)
+def test_a_mistake_is_found_and_its_smallest_run_has_one_fault(case):
+    report = dobook.explore(*case, runs=150)
+    assert report.failed
+    assert report.reproducible
+    assert len(report.schedule.faults) == 1
+    assert report.schedule.picks == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "case",
+    [
+        (a_second_apart, {"COUNTER": Careful}),
+        (remind_once, {"REMINDER": Once}, Inbox),
+        (say_and_ask, {"MEMORY": Stored}),
+    ],
+    ids=lambda c: c[0].__name__,
+)
+def test_nothing_is_found_where_there_is_no_mistake(case):
+    report = dobook.explore(*case, runs=150)
+    assert report.ok, report
+    assert report.distinct > 50
+
+
+def test_the_words_say_who_read_what_while_whom_slept():
+    report = dobook.replay(
+        "tests:a_second_apart COUNTER=Counter code=0 | storage COUNTER/a 1 +2000ms", *LOST_UPDATE
+    )
+    guilty = [sentence.text for sentence in report.story if sentence.guilty]
+    assert guilty == [
+        "COUNTER/a: storage takes 2000ms",
+        "request 2 found no n while request 1 slept in its timer",
+        "request 1 wrote n=1 while request 2 slept in its timer",
+        "request 2 wrote n=1",
+    ]
+
+
+def test_a_line_replays_the_same_failure():
+    report = dobook.explore(*FORGOTTEN, runs=50)
+    again = dobook.replay(report.line)
+    assert not again.stale
+    assert again.failure == report.failure
+    assert again.trace == report.trace
+
+
+def test_a_line_of_other_code_is_reported_as_stale():
+    report = dobook.explore(*FORGOTTEN, runs=50)
+    again = dobook.replay(report.line, say_and_ask, {"MEMORY": Stored})
+    assert again.stale
+    assert again.ok
+
+
+def test_a_line_that_names_what_is_not_here_says_what_to_do():
+    with pytest.raises(UsageError, match="Run the cell or import the module"):
+        dobook.replay("nowhere:scenario A=A code=00000000 | ordinary")
+    with pytest.raises(UsageError, match="no line that replays"):
+        dobook.replay("something else")
+
+
+@pytest.mark.slow
+def test_runs_are_the_same_in_every_process():
+    code = (
+        "import dobook, sys; sys.path.insert(0, 'tests/explorer'); import scenarios as s; "
+        "r = dobook.explore(s.remind_once, s.Reminder, s.Inbox, runs=60); "
+        "print(r.failed, r.distinct, r.first_failure, r.line, r.story)"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": "."},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(said) == 1
+
+
+def test_a_schedule_is_what_its_text_says():
+    schedule = Schedule.of(
+        [(3, 1), (7, 2), (9, 0)],
+        [Fault("before-commit", "ROOM/a b;c", 1, "crash"), Fault("message", "A/b", 2, "+500ms")],
+    )
+    assert str(schedule) == (
+        "next 3=1 7=2; before-commit ROOM/a%20b%3Bc 1 crash; message A/b 2 +500ms"
+    )
+    assert parse_schedule(str(schedule)) == schedule
+    assert parse_schedule("ordinary") == Schedule()
+
+
+@pytest.mark.parametrize("text", ["next 3", "crash A/b", "write A/b 0 crash", "write A/b 1 +5ms"])
+def test_a_text_that_is_no_schedule_is_refused(text):
+    with pytest.raises(UsageError):
+        parse_schedule(text)
+
+
+def test_an_unknown_kind_of_fault_is_answered_with_the_right_one():
+    with pytest.raises(UsageError, match="'crash'"):
+        dobook.explore(say_and_ask, Memory, faults="crush")

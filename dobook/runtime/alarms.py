@@ -151,6 +151,14 @@ class AlarmScheduler:
             entry.timer.cancel()
         actor.alarm = None
 
+    def forget_class(self, namespace: "DurableObjectNamespace") -> None:
+        """A class was deleted with all its objects."""
+        for key, entry in list(self._entries.items()):
+            if entry.namespace is namespace:
+                del self._entries[key]
+                if entry.timer is not None:
+                    entry.timer.cancel()
+
     def scheduled(self) -> list[Entry]:
         """Return the alarms that are waiting, soonest first."""
         waiting = [e for e in self._entries.values() if e.timer is not None]

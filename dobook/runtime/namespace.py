@@ -54,6 +54,7 @@ class DurableObjectNamespace:
         self.class_name = class_name
         self.unique_key = unique_key
         self.sqlite = sqlite
+        self.withdrawn = False  # deleted, or moved to another name
         self.actors: dict[str, Actor] = {}
         self._ids = IdFactory(unique_key, rng)
 
@@ -107,11 +108,20 @@ class DurableObjectNamespace:
     # ------------------------------------------------------------------ the runtime's side
 
     def actor(self, identity: DurableObjectId) -> Actor:
-        """Return the object with an id, as the runtime knows it."""
+        """Return the object with an id, as the runtime knows it.
+
+        Raises:
+            UsageError: If the class is not there any more.
+        """
         key = identity.toString()
         actor = self.actors.get(key)
         if actor is None:
             self.runtime.check_open()
+            if self.withdrawn:
+                raise UsageError(
+                    f"{self.class_name} is gone: a migration has deleted or moved it. Get a stub "
+                    "from a binding that there is now."
+                )
             actor = self.actors[key] = Actor(self, identity, self.runtime.stores.open(self, key))
             self.runtime.stores.name_of(self, identity)
         elif identity.name is not None and actor.id.name is None and actor.instance is None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from dobook.runtime.runtime import Runtime
 
 CODE_UPDATED = "Durable Object reset because its code was updated."
+CLASS_DELETED = "Durable Object reset because its class was deleted."
 
 
 class Registry:
@@ -26,6 +27,7 @@ class Registry:
         self._runtime = runtime
         self._rng = rng
         self._namespaces: dict[str, DurableObjectNamespace] = {}
+        self.configured: dict[str, set[str]] = {}  # by Worker: the names that it has in `env`
 
     def namespaces(self) -> list[DurableObjectNamespace]:
         """Return the namespaces, in the order they were registered."""
@@ -48,6 +50,7 @@ class Registry:
                         "a class cannot be changed after it has been deployed. Use another class "
                         "name, or delete the class first."
                     )
+                known.class_name = class_name
                 self._replace(known, cls)
                 self._bind(known, binding)
                 return known
@@ -63,6 +66,45 @@ class Registry:
         self._bind(namespace, binding)
         self._runtime.stores.load_alarms(namespace)
         return namespace
+
+    def of_key(self, unique_key: str) -> DurableObjectNamespace | None:
+        """Return the namespace whose ids are derived from a key, None if there is none."""
+        for namespace in self._namespaces.values():
+            if namespace.unique_key == unique_key:
+                return namespace
+        return None
+
+    def unbind(self, namespace: DurableObjectNamespace) -> None:
+        """Take a class's binding away; its objects and alarms go on."""
+        self._namespaces.pop(namespace.binding, None)
+        self._runtime.env.unbind(namespace.binding)
+        namespace.binding = f"<{namespace.unique_key}>"
+        self._namespaces[namespace.binding] = namespace
+
+    def delete(self, unique_key: str) -> None:
+        """Delete a class with all its objects: their rows, alarms, files and history.
+
+        Those that are running are reset; stubs of them fail from then on.
+        """
+        runtime = self._runtime
+        runtime.stores.committer.flush()
+        namespace = self.of_key(unique_key)
+        if namespace is not None:
+            for actor in list(namespace.actors.values()):
+                actor.released = True
+                if actor.instance is not None:
+                    actor.instance.reset(PlatformError(CLASS_DELETED))
+                actor.drop_sockets()
+                actor.store.forget()
+            runtime.alarms.forget_class(namespace)
+            self._take_away(namespace)
+        runtime.stores.delete_class(unique_key)
+
+    def _take_away(self, namespace: DurableObjectNamespace) -> None:
+        namespace.withdrawn = True
+        namespace.actors.clear()
+        self._namespaces.pop(namespace.binding, None)
+        self._runtime.env.unbind(namespace.binding)
 
     def find(self, which: str | type) -> DurableObjectNamespace:
         """Return a namespace by its binding, its class or its class's name.

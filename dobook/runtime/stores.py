@@ -46,6 +46,7 @@ class Stores:
         self._power = power
         self._unsafe_limits = unsafe_limits
         self._history_ms = history_ms
+        self._notes: dict[str, Any] = {}  # of objects in memory
         self._history = None if directory is None else directory.keep_history(wanted=history_ms > 0)
         self.committer = Committer(
             runtime.loop.call_soon,
@@ -138,6 +139,23 @@ class Stores:
             return len(list(store.kv.keys())), store.kv.alarm_ms
         finally:
             store.forget()
+
+    def delete_class(self, unique_key: str) -> None:
+        """Delete what there is of a class's objects, which are not in memory any more."""
+        if self._directory is not None:
+            self.committer.checkpoint()  # or the journal would bring it back
+            self._directory.delete_class(unique_key)
+
+    def note(self, key: str) -> Any:
+        """Return what was kept beside the objects under a key, None if nothing was."""
+        return self._notes.get(key) if self._directory is None else self._directory.meta(key)
+
+    def keep_note(self, key: str, value: Any) -> None:
+        """Keep a number or text beside the objects, as long as they are kept."""
+        if self._directory is None:
+            self._notes[key] = value
+        else:
+            self._directory.set_meta(**{key: value})
 
     def load_alarms(self, namespace: "DurableObjectNamespace") -> None:
         """Schedule the alarms that an earlier process left."""

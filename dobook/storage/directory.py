@@ -16,6 +16,7 @@ Source: cloudflare/workerd src/workerd/server/server.c++, alarm-scheduler.c++
 
 import contextlib
 import os
+import shutil
 from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
@@ -164,6 +165,30 @@ class StateDirectory:
     def dropped(self, store: ObjectStore) -> None:
         """Note that a store's database is closed."""
         self._open.pop(store, None)
+
+    def delete_class(self, unique_key: str) -> None:
+        """Delete the files, names and history of a class's objects, which nobody uses any more.
+
+        The backlog and the journal must have nothing of them: call after a checkpoint.
+
+        Raises:
+            StateDirectoryError: If a file cannot be deleted.
+        """
+        folder = self.path / unique_key
+        for store in [s for s in self._open if s.place[0] == unique_key]:
+            del self._open[store]
+            store.close()
+        self.flush()
+        self._state.begin()
+        self._state.execute("DELETE FROM names WHERE unique_key = ?", (unique_key,))
+        self._state.commit()
+        if self.history is not None:
+            self.history.delete_class(unique_key)
+        try:
+            if folder.exists():
+                shutil.rmtree(folder)
+        except OSError as error:
+            raise StateDirectoryError(f"{folder} cannot be deleted ({error.strerror}).") from error
 
     # ------------------------------------------------------------------ dobook's own state
 

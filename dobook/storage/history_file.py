@@ -105,6 +105,17 @@ class HistoryFile:
             ) from error
         self._queue.clear()
 
+    def delete_class(self, unique_key: str) -> None:
+        """Delete the history of a class's objects."""
+        self.flush()
+        self._logs = [log for log in self._logs if log.unique_key != unique_key]
+        self.pending = {k: number for k, number in self.pending.items() if k[0] != unique_key}
+        of_class = "SELECT object FROM objects WHERE unique_key = ?"
+        self._db.begin()
+        for table in (*_PER_OBJECT, "objects"):
+            self._db.execute(f"DELETE FROM {table} WHERE object IN ({of_class})", (unique_key,))
+        self._db.commit()
+
     def close(self) -> None:
         """Write what is left, and what the objects' files look like now."""
         with contextlib.suppress(StateDirectoryError):

@@ -31,12 +31,14 @@ from dobook.wrangler.configuration import (
     Transfer,
     UnsupportedBinding,
 )
+from dobook.wrangler.deployment import Deployment, deploy
 from dobook.wrangler.reading import Format, Source
 from dobook.wrangler.validation import Reader
 
 __all__ = [
     "Assets",
     "Configuration",
+    "Deployment",
     "DurableObjectBinding",
     "Export",
     "Migration",
@@ -45,6 +47,7 @@ __all__ = [
     "ServiceBinding",
     "Transfer",
     "UnsupportedBinding",
+    "deploy",
     "find",
     "load",
     "parse",

@@ -1,0 +1,219 @@
+"""Deploying a Worker to a runtime: its migrations are applied, its bindings made.
+
+As on Cloudflare a deployment is code and configuration together, all of it or nothing: whatever is
+refused leaves the runtime as it was. Renamed and transferred classes keep their unique keys, so
+that their objects keep their ids and their data, as the hosted service has it.
+
+Source: developers.cloudflare.com/durable-objects/reference/durable-objects-migrations/
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dobook.errors import DeploymentError
+from dobook.runtime.namespace import DurableObjectNamespace
+from dobook.runtime.runtime import Runtime
+from dobook.wrangler import record
+from dobook.wrangler.configuration import Configuration
+from dobook.wrangler.migrations import Plan, plan
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What a deployment has done.
+
+    Attributes:
+        script: The Worker's name.
+        tag: The tag of the last migration that was applied; None if there is none.
+        done: What happened to classes, one sentence each.
+        warnings: What may not be as meant.
+        waiting: Classes that the code does not have yet. If there are any, nothing was done.
+        namespaces: The classes that are bound, by their names.
+    """
+
+    script: str
+    tag: str | None
+    done: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
+    namespaces: Mapping[str, DurableObjectNamespace] | None = None
+
+
+def deploy(
+    runtime: Runtime,
+    configuration: Configuration,
+    classes: Mapping[str, type],
+    *,
+    entry: Any = None,
+    complete: bool = True,
+) -> Deployment:
+    """Deploy a Worker: apply the migrations that are new to the runtime, then bind what is bound.
+
+    Args:
+        runtime: Where to.
+        configuration: Its configuration.
+        classes: The classes of objects that its code has, by name.
+        entry: What answers requests; None leaves the runtime's Worker as it is.
+        complete: Whether this is all of the code. False, as in a notebook whose cells have not all
+            run: a class that is missing is waited for rather than an error.
+
+    Raises:
+        DeploymentError: If Cloudflare would refuse, with its words; nothing has been done then.
+
+    Example:
+        >>> import dobook
+        >>> from dobook.wrangler import parse
+        >>> class Counter:
+        ...     def __init__(self, ctx, env): ...
+        >>> with dobook.Runtime() as runtime:
+        ...     text = '{"durable_objects": {"bindings": [{"name": "C", "class_name": "Counter"}]}}'
+        ...     deploy(runtime, parse(text), {"Counter": Counter})
+        Traceback (most recent call last):
+        dobook.errors.DeploymentError: Cannot create binding for class 'Counter' because it is not ...
+    """
+    runtime.check_open()
+    script = configuration.name or runtime.worker
+    known = record.read_all(runtime)
+    if not complete:
+        could = plan(configuration, script, known, _Everything(), complete=False)
+        waiting = _waiting(configuration, could, known, classes)
+        if waiting:
+            return Deployment(
+                script,
+                known.get(script, record.Deployed(script)).tag,
+                warnings=(*configuration.warnings, *could.warnings),
+                waiting=waiting,
+            )
+    found = plan(configuration, script, known, classes, complete=complete)
+    foreign = _foreign(runtime, configuration, known)
+    _check_names(runtime, configuration, found)
+    for key in found.deleted:
+        runtime.registry.delete(key)
+    record.write(runtime, *found.others, found.deployed)
+    namespaces = _bind(runtime, configuration, found, classes)
+    _offer(runtime, configuration, script, namespaces, foreign)
+    if entry is not None:
+        runtime.serve_worker(entry)
+    return Deployment(
+        script,
+        found.deployed.tag,
+        tuple(found.done),
+        (*configuration.warnings, *found.warnings),
+        namespaces=namespaces,
+    )
+
+
+class _Everything(Collection[str]):
+    """Has every class: to find out what a configuration says, whatever the code has."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def _waiting(
+    configuration: Configuration,
+    could: Plan,
+    known: Mapping[str, record.Deployed],
+    classes: Mapping[str, type],
+) -> tuple[str, ...]:
+    before = known.get(could.deployed.script)
+    needed = [b.class_name for b in configuration.own_bindings]
+    needed += [c.name for c in could.deployed.classes if before is None or not before.find(c.name)]
+    return tuple(dict.fromkeys(name for name in needed if name not in classes))
+
+
+def _foreign(
+    runtime: Runtime, configuration: Configuration, known: Mapping[str, record.Deployed]
+) -> dict[str, DurableObjectNamespace]:
+    """Return the namespaces of other Workers' classes, by the names that bind them."""
+    found = {}
+    own = configuration.own_bindings
+    for binding in (b for b in configuration.durable_objects if b not in own):
+        script = str(binding.script_name)
+        other = known.get(script)
+        if other is None:
+            raise DeploymentError(
+                f"Cannot create binding for class '{binding.class_name}' in script '{script}' that "
+                "does not exist. Deploy that Worker to this runtime first.",
+                10061,
+            )
+        cls = other.find(binding.class_name)
+        namespace = None if cls is None else runtime.registry.of_key(cls.unique_key)
+        if namespace is None:
+            raise DeploymentError(
+                f"Cannot create binding for class '{binding.class_name}' of script '{script}': it "
+                "has no objects of such a class at the moment."
+            )
+        found[binding.name] = namespace
+    return found
+
+
+def _check_names(runtime: Runtime, configuration: Configuration, found: Plan) -> None:
+    """Complain of names in `env` that cannot be, before anything is changed."""
+    keys = {c.unique_key for c in found.deployed.classes} | {*found.deleted}
+    taken = {n.binding: n for n in runtime.namespaces if n.unique_key not in keys}
+    for binding in configuration.own_bindings:
+        if binding.name in taken:
+            raise DeploymentError(
+                f"{binding.name} is the binding of {taken[binding.name].class_name} already, which "
+                "does not belong to this Worker. Choose another name."
+            )
+    for name in configuration.vars:
+        if not name.isidentifier():
+            raise DeploymentError(f"{name!r} cannot be a variable: write it as an identifier.")
+
+
+def _bind(
+    runtime: Runtime, configuration: Configuration, found: Plan, classes: Mapping[str, type]
+) -> dict[str, DurableObjectNamespace]:
+    registry = runtime.registry
+    bound = {b.class_name: b.name for b in reversed(configuration.own_bindings)}
+    for cls in found.deployed.classes:
+        namespace = registry.of_key(cls.unique_key)
+        if namespace is not None and bound.get(cls.name) != namespace.binding:
+            registry.unbind(namespace)
+    result = {}
+    for cls in found.deployed.classes:
+        if cls.name not in bound or cls.name not in classes:
+            continue
+        code, binding = classes[cls.name], bound[cls.name]
+        namespace = registry.of_key(cls.unique_key)
+        if namespace is None or (namespace.cls, namespace.class_name, namespace.binding) != (
+            code,
+            cls.name,
+            binding,
+        ):
+            namespace = runtime.register(
+                code, binding, name=cls.name, sqlite=cls.sqlite, unique_key=cls.unique_key
+            )
+        result[cls.name] = namespace
+    return result
+
+
+def _offer(
+    runtime: Runtime,
+    configuration: Configuration,
+    script: str,
+    namespaces: Mapping[str, DurableObjectNamespace],
+    foreign: Mapping[str, DurableObjectNamespace],
+) -> None:
+    """Give `env` what the configuration lists, and take away what it does not list any more."""
+    offered: dict[str, Any] = {
+        **configuration.vars,
+        **{b.name: b for b in configuration.unsupported},
+        **foreign,
+        **{b.name: namespaces[b.class_name] for b in configuration.own_bindings},
+    }
+    env, before = runtime.env, runtime.registry.configured
+    for name in before.get(script, set()) - offered.keys():
+        env.unbind(name)
+    for name, value in offered.items():
+        env.bind(name, value)
+    before[script] = {*offered}

@@ -78,12 +78,13 @@ class Frame(pd.DataFrame):
         ]
         if len(self) > _MOST_ROWS:
             rows[len(rows) // 2 - 1 : len(rows) // 2 + 1] = [["…"] * (len(shown.columns) + 1)]
-        styles = [_STYLES.get(str(dtype), TEXT_COLUMN) for dtype in self.dtypes]
+        dtypes = [self.dtypes[name] for name in shown.columns]
+        styles = [_STYLES.get(str(dtype), TEXT_COLUMN) for dtype in dtypes]
         return table_html(["", *map(str, shown.columns)], rows, [NUMBER_COLUMN, *styles])
 
     def _readable(self) -> pd.DataFrame:
         """Return the frame with times as people read them, and nothing where nothing is."""
-        shown = pd.DataFrame(self)
+        shown = pd.DataFrame(self).drop(columns=list(self.attrs.get("hidden", ())))
         if len(shown) > _MOST_ROWS:
             half = _MOST_ROWS // 2 + 1  # one too many each: pandas marks what it leaves out
             shown = pd.concat([shown.head(half), shown.tail(half)])
@@ -100,13 +101,22 @@ class Frame(pd.DataFrame):
         return shown
 
 
-def _frame(
+def make_frame(
     columns: Mapping[str, str],
     rows: Iterable[Sequence[Any]],
     caption: str,
     now_ms: int,
     **attrs: Any,
 ) -> Frame:
+    """Return a frame of documented columns.
+
+    Args:
+        columns: Their names and dtypes.
+        rows: The rows, each as long as there are columns.
+        caption: What the frame says above itself.
+        now_ms: When it was taken, in ms since 1970.
+        attrs: What else `.attrs` has; `hidden` names columns that are not shown.
+    """
     listed = list(rows)
     data = {
         name: _column([row[i] for row in listed], dtype)
@@ -145,7 +155,7 @@ def storage_frame(store: ObjectStore | None, label: str, prefix: str, now_ms: in
         if store.kv.alarm_ms is not None:
             caption += f", alarm at {format_time(store.kv.alarm_ms)}"
     columns = {"key": "string", "value": "object", "type": "string", "bytes": "Int64"}
-    return _frame(columns, rows, caption, now_ms, object=label)
+    return make_frame(columns, rows, caption, now_ms, object=label)
 
 
 def _values(store: ObjectStore) -> Iterable[tuple[str, Any]]:
@@ -197,7 +207,7 @@ def objects_frame(objects: Sequence[ObjectSnapshot], now_ms: int) -> Frame:
     }
     living = sum(o.state != "evicted" for o in objects)
     caption = f"{count(len(rows), 'object')}, {living} in memory" if rows else "no objects yet"
-    return _frame(columns, rows, caption, now_ms)
+    return make_frame(columns, rows, caption, now_ms)
 
 
 def alarms_frame(alarms: Sequence[AlarmSnapshot], now_ms: int) -> Frame:
@@ -220,7 +230,7 @@ def alarms_frame(alarms: Sequence[AlarmSnapshot], now_ms: int) -> Frame:
     if alarms:
         soon = format_duration(alarms[0].runs_ms - now_ms)
         caption = f"{count(len(alarms), 'alarm')}, the next in {soon}"
-    return _frame(columns, rows, caption, now_ms)
+    return make_frame(columns, rows, caption, now_ms)
 
 
 def runs_frame(runs: Sequence[AlarmRun], from_ms: int, to_ms: int, note: str = "") -> Frame:
@@ -253,7 +263,7 @@ def runs_frame(runs: Sequence[AlarmRun], from_ms: int, to_ms: int, note: str = "
     ran = f"{count(len(rows), 'alarm')} ran" if rows else "no alarm ran"
     caption = f"{format_time(from_ms)} → {format_time(to_ms)} ({format_duration(to_ms - from_ms)})"
     attrs = {"from": format_time(from_ms)}
-    return _frame(columns, rows, f"{caption}: {ran}{note}", to_ms, **attrs)
+    return make_frame(columns, rows, f"{caption}: {ran}{note}", to_ms, **attrs)
 
 
 def requests_frame(asked: Sequence[Asked], now_ms: int) -> Frame:
@@ -286,7 +296,7 @@ def requests_frame(asked: Sequence[Asked], now_ms: int) -> Frame:
         "error": "string",
     }
     caption = count(len(rows), "request") if rows else "nothing has been asked yet"
-    return _frame(columns, rows, caption, now_ms)
+    return make_frame(columns, rows, caption, now_ms)
 
 
 def answers_frame(answers: Sequence[Mapping[str, Any]], label: str, now_ms: int) -> Frame:
@@ -307,7 +317,7 @@ def answers_frame(answers: Sequence[Mapping[str, Any]], label: str, now_ms: int)
     rows = [tuple(a[name] for name in columns) for a in answers]
     good = sum(a["status"] is not None and a["status"] < 400 for a in answers)
     caption = f"{label}: {good} of {count(len(rows), 'request')} answered with a status below 400"
-    return _frame(columns, rows, caption, now_ms, object=label)
+    return make_frame(columns, rows, caption, now_ms, object=label)
 
 
 def sql_frame(columns: Sequence[str], rows: Sequence[Sequence[Any]], label: str, ms: int) -> Frame:
@@ -322,7 +332,7 @@ def sql_frame(columns: Sequence[str], rows: Sequence[Sequence[Any]], label: str,
         seen[name] = seen.get(name, 0) + 1
         names.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
     caption = f"{label}: {count(len(rows), 'row')}"
-    return _frame(dict.fromkeys(names, "object"), rows, caption, ms, object=label)
+    return make_frame(dict.fromkeys(names, "object"), rows, caption, ms, object=label)
 
 
 def window_frame(hits_ms: Sequence[int], label: str, window_ms: int, limit: int, ms: int) -> Frame:
@@ -353,7 +363,7 @@ def window_frame(hits_ms: Sequence[int], label: str, window_ms: int, limit: int,
         f"{remaining} remaining" if remaining else f"none remaining, retry after {retry_after} s"
     )
     columns = {"hit": TIME, "age_s": "float64", "frees": TIME, "frees_in_s": "float64"}
-    frame = _frame(
+    frame = make_frame(
         columns,
         rows,
         caption,

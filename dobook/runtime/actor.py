@@ -104,10 +104,9 @@ class Actor:
 
         def over(done: Call) -> None:
             error = "" if done.error is None else f"{type(done.error).__name__}: {done.error}"
-            answer = {"status": getattr(done.value, "status", None)} if fetched else {}
-            if not fetched and done.error is None and observers.detailed:
-                answer = {"value": done.value}
-            observers.emit(self.label, "answer", seq, **answer, error=error)
+            status = getattr(done.value, "status", None) if fetched else None
+            value = None if fetched else done.value
+            observers.emit(self.label, "answer", seq, status=status, value=value, error=error)
             if before is not None:
                 before(done)
 

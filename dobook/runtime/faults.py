@@ -117,10 +117,10 @@ class ObjectFaults:
             self.crash_commit = ""
             _crash(actor, "after commit")
 
-    def described(self) -> list[tuple[str, str]]:
-        """Return kind and detail of what is planned."""
+    def described(self, *, except_slow_ms: float = 0) -> list[tuple[str, str]]:
+        """Return kind and detail of what is planned, a slowness of its class excepted."""
         lines = []
-        if self.slow_ms:
+        if self.slow_ms and self.slow_ms != except_slow_ms:
             lines.append(("slow", f"{self.slow_ms:g} ms"))
         if self.crash_commit:
             lines.append(("crash", f"{self.crash_commit} commit"))
@@ -252,7 +252,11 @@ class Faults:
             if (ms := self._classes.get(n.unique_key))
         ]
         for key, faults in self._objects.items():
-            lines += [PlannedFault(self._labels[key], *line) for line in faults.described()]
+            of_class = self._classes.get(key[0], 0)
+            lines += [
+                PlannedFault(self._labels[key], *line)
+                for line in faults.described(except_slow_ms=of_class)
+            ]
         return lines
 
     @property

@@ -7,6 +7,7 @@ from dobook.notebook.magics.request import RequestMagics
 from dobook.notebook.magics.status import StatusMagics
 from dobook.notebook.magics.storage import StorageMagics
 from dobook.notebook.magics.timing import TimingMagics
+from dobook.notebook.magics.trace import TraceMagics
 
 ALL: tuple[type[MagicsBase], ...] = (
     DefineMagics,
@@ -14,6 +15,7 @@ ALL: tuple[type[MagicsBase], ...] = (
     StorageMagics,
     TimingMagics,
     FaultMagics,
+    TraceMagics,
     StatusMagics,
 )
 

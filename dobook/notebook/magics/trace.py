@@ -1,0 +1,95 @@
+"""`%trace`: recording what happens, and showing it as a table or as a space-time diagram."""
+
+import argparse
+
+from IPython.core.magic import line_magic, magics_class
+from IPython.core.magic_arguments import argument, magic_arguments
+
+from dobook.clock import parse_duration, parse_time
+from dobook.errors import UsageError, suggest
+from dobook.notebook.frames import Frame
+from dobook.notebook.magics.base import MagicsBase, command
+from dobook.notebook.timeline import MOST_LANES, MOST_ROWS
+from dobook.notebook.timeline_svg import Diagram
+from dobook.notebook.trace_frames import trace_frame
+from dobook.runtime.trace import TraceEvent
+
+_VERBS = ("on", "off", "clear")
+
+
+@magics_class
+class TraceMagics(MagicsBase):
+    """The magic of what happened."""
+
+    @line_magic
+    @command
+    @magic_arguments()
+    @argument(
+        "verb",
+        nargs="?",
+        metavar="on|off|clear",
+        help="on: begin to record. off: stop, and keep what is recorded. clear: forget it.",
+    )
+    @argument("--diagram", action="store_true", help="Draw it: lanes, messages, closed gates.")
+    @argument("--object", metavar="OBJ", help="Only what concerns one object: BINDING/name.")
+    @argument(
+        "--since",
+        metavar="WHEN",
+        help="Only what happened since: a time in UTC, or how long ago, like 10s.",
+    )
+    @argument(
+        "--lanes",
+        type=int,
+        default=MOST_LANES,
+        metavar="N",
+        help=f"At most N lanes ({MOST_LANES}); the others share one.",
+    )
+    @argument(
+        "--rows",
+        type=int,
+        default=MOST_ROWS,
+        metavar="N",
+        help=f"At most N rows of the diagram ({MOST_ROWS}); the middle is left out.",
+    )
+    def trace(self, args: argparse.Namespace) -> Frame | Diagram:
+        """Record every event, and show what was recorded: requests, gates, storage, commits.
+
+        The last 10,000 events are kept. The same program with the same seed gives the same trace.
+
+        Returns a DataFrame: seq, time, object, kind, what, cause, detail. With --diagram a
+        space-time diagram; its `standalone()` is the text of an SVG file.
+
+        Example::
+
+            %trace on
+            %trace
+            %trace --diagram --object COUNTER/a --since 10s
+        """
+        runtime = self.session.runtime
+        if args.verb is not None and args.verb not in _VERBS:
+            raise UsageError(f"%trace {args.verb}: {suggest(args.verb, _VERBS)}")
+        if args.lanes < 2 or args.rows < 3:
+            raise UsageError("a diagram has at least 2 lanes and 3 rows.")
+        runtime.settle()
+        if args.verb == "clear":
+            runtime.recorder.clear()
+        elif args.verb is not None:
+            runtime.tracing = args.verb == "on"
+        events = self._chosen(args)
+        if args.diagram:
+            return Diagram(events, most_lanes=args.lanes, most_rows=args.rows)
+        recorder = runtime.recorder
+        return trace_frame(
+            events, runtime.clock.now_ms, on=recorder.on, forgotten=recorder.forgotten
+        )
+
+    def _chosen(self, args: argparse.Namespace) -> list[TraceEvent]:
+        runtime = self.session.runtime
+        since_ms = None
+        if args.since is not None:
+            ago = args.since[:4].isdigit() and "-" in args.since
+            since_ms = (
+                parse_time(args.since) if ago else runtime.clock.now_ms - parse_duration(args.since)
+            )
+        which = None if args.object is None else self.session.target(args.object).stub
+        return runtime.trace(which, since_ms=since_ms)

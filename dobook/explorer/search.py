@@ -13,10 +13,13 @@ from dobook.explorer.run import Case, Outcome, Scenario, run_once
 from dobook.explorer.schedule import KINDS, Schedule
 from dobook.explorer.shrink import Shrinker
 from dobook.explorer.strategies.base import Strategy
+from dobook.explorer.strategies.coverage import Coverage
+from dobook.explorer.strategies.exhaustive import Exhaustive
+from dobook.explorer.strategies.pct import Pct
 from dobook.explorer.strategies.walk import RandomWalk
 from dobook.runtime.registry import default_binding
 
-STRATEGIES: dict[str, type[Strategy]] = {"random": RandomWalk}
+STRATEGIES: dict[str, type[Strategy]] = {s.name: s for s in (RandomWalk, Pct, Exhaustive, Coverage)}
 DEFAULT_RUNS = 500
 
 
@@ -67,7 +70,8 @@ def explore(
         classes: The objects' classes, or mappings of bindings to classes.
         runs: How many schedules to try; 500 unless `seconds` is given.
         seconds: How long to go on, in seconds of real time.
-        strategy: "random".
+        strategy: "random" (a walk), "pct" (priorities), "exhaustive" (everything, with ever more
+            faults) or "coverage" (varies what showed something new); see `dobook.explorer`.
         faults: What may happen besides the order of events: "all", "none", or some of "delay",
             "slow", "evict", "crash", "lose", "clock".
         most_faults: How many crashes, evictions, losses and jumps of the clock in one run.
@@ -123,6 +127,7 @@ def explore(
                 progress(int(elapsed * 1000), int(seconds * 1000))
         if stop and tally.failed:
             break
+    tally.exhausted = plan.exhausted
     return finish(case, tally, strategy, time.monotonic() - began)
 
 
@@ -193,6 +198,7 @@ def finish(case: Case, tally: Tally, strategy: str, seconds: float) -> Report:
         reproducible=reproducible,
         line=line,
         code=code_hash(case.scenario, case.classes.values()),
+        exhausted=tally.exhausted,
     )
 
 

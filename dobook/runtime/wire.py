@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from dobook.errors import PlatformError, UsageError
 from dobook.gates import Commit, OutputGate
@@ -187,7 +187,7 @@ class Wire:
         self.observers = runtime.observers
         self.mail: deque[tuple[End, Any]] = deque()
         self.scheduled = False
-        _wires[runtime.loop] = self
+        _wires[runtime.loop] = ref(self)
 
     def put(self, end: End, item: Any) -> None:
         """Have something arrive at an end on the next tick."""
@@ -246,7 +246,8 @@ class Wire:
                 self.scheduled = False
 
 
-_wires: "WeakKeyDictionary[asyncio.AbstractEventLoop, Wire]" = WeakKeyDictionary()
+# Both sides weak: a wire holds its runtime, which holds its loop.
+_wires: "WeakKeyDictionary[asyncio.AbstractEventLoop, ReferenceType[Wire]]" = WeakKeyDictionary()
 
 
 def current_wire() -> Wire | None:
@@ -255,7 +256,8 @@ def current_wire() -> Wire | None:
     if frame is not None:
         return frame.instance.runtime.wire
     loop = running_loop()
-    return None if loop is None else _wires.get(loop)
+    found = None if loop is None else _wires.get(loop)
+    return None if found is None else found()
 
 
 def attach(end: End) -> None:

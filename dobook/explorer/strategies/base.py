@@ -31,6 +31,11 @@ class Strategy:
     def learn(self, outcome: Outcome) -> None:
         """Take note of what came of the run whose chooser was asked for last."""
 
+    @property
+    def exhausted(self) -> str:
+        """What has been tried without exception, as text; empty if nothing has."""
+        return ""
+
     def rng(self, number: int) -> random.Random:
         """Return the random numbers of one run: the same on every machine and Python."""
         return random.Random(f"{self.name} {self._seed} {number}")

@@ -8,6 +8,9 @@ gathered in one cell are all on their way before the first one runs.
 An interrupt (Ctrl-C, the notebook's stop button) stops the loop between two callbacks and then
 cancels what is under way; a handler that is stuck in a turn is broken off in place after 0.3 s.
 Raising at once would leave the loop between two states.
+
+In real time a thread of its own turns the loop whenever nobody else does (see `realtime`). Whoever
+wants it, to turn it or only to look, takes it over between two callbacks: `with driver.held`.
 """
 
 import _thread
@@ -24,12 +27,14 @@ from dobook.errors import DeadlockError, UsageError
 from dobook.runtime.calls import Call
 from dobook.runtime.loop import running_loop
 from dobook.runtime.promise import Interrupted
+from dobook.runtime.realtime import Held
 
 if TYPE_CHECKING:
     from dobook.runtime.runtime import Runtime
 
 STUCK_AFTER_S = 0.3
 UNWIND_TICKS = 50  # of the loop, for what was interrupted to run its `finally` blocks
+SETTLING_TICKS = 1_000  # of the loop, at most, until nothing is ready in real time
 GRACE_TICKS = 4  # of a foreign loop, for what awaits one answer to go on before time moves
 
 _swap_current_task: Callable[[Any, Any], Any] | None = getattr(tasks, "_swap_current_task", None)
@@ -41,7 +46,8 @@ class Driver:
     def __init__(self, runtime: "Runtime") -> None:
         self._runtime = runtime
         self._loop = runtime.loop
-        self._lock = threading.RLock()
+        self.held = Held(runtime.loop)
+        self._bridged: dict[asyncio.Future[None], tuple[Call, asyncio.AbstractEventLoop]] = {}
         self._waiting: list[tuple[Call, asyncio.Future[None], asyncio.AbstractEventLoop]] = []
         self._pumping = False
         self._interrupts = 0
@@ -69,18 +75,24 @@ class Driver:
             )
         runtime = self._runtime
         runtime.check_open()
-        with self._lock, _no_running_loop(), self._interruptible():
+        with self.held, _no_running_loop(), self._interruptible():
             runtime.generation += 1
             runtime.context = copy_context()
             loop.horizon = horizon
             runtime.turning = True
             self._stopped = False
+            if horizon is not None and not loop.virtual:
+                loop.call_soon(self._settle, SETTLING_TICKS)
+            unharmed = False
             try:
                 with runtime.wall_clock:
                     try:
                         loop.run_forever()
+                        unharmed = True
                     finally:
-                        if self._interrupts:
+                        # In real time others are served too: only what was broken off in place,
+                        # which leaves the loop between two states, is a reason to end it all.
+                        if self._interrupts and (loop.virtual or not unharmed):
                             self._unwind()
             finally:
                 runtime.turning = False
@@ -127,6 +139,8 @@ class Driver:
     def _turn_until(self, done: Callable[[], bool]) -> None:
         """Turn until something is done, or nothing can happen any more."""
         self.turn()
+        while not self._loop.virtual and not done():  # in real time something always can
+            self.turn()
         # What an earlier, interrupted turn waited for stops the loop too when it ends at last.
         while self._stopped and not done():
             self.turn()
@@ -134,6 +148,18 @@ class Driver:
     def _stop(self, _done: Any) -> None:
         self._stopped = True
         self._loop.stop()
+
+    def _settle(self, ticks: int) -> None:
+        """In real time: stop as soon as nothing is ready any more."""
+        loop = self._loop
+        if not ticks:
+            loop.stop()
+        elif loop.in_flight:
+            loop.call_later(0.001, self._settle, ticks - 1)
+        elif loop._ready or ticks > SETTLING_TICKS - GRACE_TICKS:  # type: ignore[attr-defined]
+            loop.call_soon(self._settle, ticks - 1)
+        else:
+            loop.stop()
 
     def why_stuck(self) -> str:
         """Return what is still under way when nothing can go on."""
@@ -175,11 +201,45 @@ class Driver:
                 "async function await it."
             )
         future: asyncio.Future[None] = foreign.create_future()
+        if self._loop.virtual:
+            self._wait_turning(call, future, foreign)
+        else:
+            self._wait_bridged(call, future, foreign)
+        yield from future
+
+    def _wait_turning(
+        self, call: Call, future: "asyncio.Future[None]", foreign: asyncio.AbstractEventLoop
+    ) -> None:
         self._waiting.append((call, future, foreign))
         if not self._pumping:
             self._pumping = True
             foreign.call_soon(self._pump, foreign)
-        yield from future
+
+    def _wait_bridged(
+        self, call: Call, future: "asyncio.Future[None]", foreign: asyncio.AbstractEventLoop
+    ) -> None:
+        """Real time: the answer comes from the thread that turns the loop."""
+
+        def arrived(_done: Any) -> None:
+            if self._bridged.pop(future, None) is not None:
+                with contextlib.suppress(RuntimeError):  # the foreign loop has been closed
+                    foreign.call_soon_threadsafe(_resolve, future)
+
+        def attach() -> None:
+            if call.done:
+                arrived(None)
+            else:
+                call.waiter().add_done_callback(arrived)
+
+        self._bridged[future] = (call, foreign)
+        self._loop.call_soon_threadsafe(attach)
+
+    def unbridge(self) -> None:
+        """Real time has ended: those who wait on other loops have to turn this one themselves."""
+        bridged, self._bridged = self._bridged, {}
+        for future, (call, foreign) in bridged.items():
+            with contextlib.suppress(RuntimeError):
+                foreign.call_soon_threadsafe(self._wait_turning, call, future, foreign)
 
     def _pump(self, foreign: asyncio.AbstractEventLoop) -> None:
         pending = [w for w in self._waiting if not w[1].done()]
@@ -274,6 +334,11 @@ class Driver:
             self._loop.call_soon(self._unwind_tick)
         else:
             self._loop.stop()
+
+
+def _resolve(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 @contextlib.contextmanager

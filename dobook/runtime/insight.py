@@ -5,11 +5,18 @@ A part of `Runtime`, apart so that each stays readable.
 
 from typing import TYPE_CHECKING, Any
 
+from dobook.runtime.snapshots import (
+    AlarmSnapshot,
+    ObjectSnapshot,
+    alarm_snapshots,
+    object_snapshots,
+)
 from dobook.runtime.trace import Recorder, TraceEvent
 from dobook.storage.kv import ALARM
 from dobook.storage.store import ObjectStore
 
 if TYPE_CHECKING:
+    from dobook.runtime.drive import Driver
     from dobook.runtime.runtime import Runtime
 
 
@@ -18,6 +25,18 @@ class Insight:
 
     recorder: Recorder
 
+    driver: "Driver"
+
+    def objects(self: Any) -> list[ObjectSnapshot]:
+        """Return the objects the runtime knows, by binding and in the order of first use."""
+        with self.driver.held:
+            return object_snapshots(self)
+
+    def scheduled_alarms(self: Any) -> list[AlarmSnapshot]:
+        """Return the alarms that are waiting, soonest first."""
+        with self.driver.held:
+            return alarm_snapshots(self)
+
     @property
     def tracing(self) -> bool:
         """Whether events are recorded; off at first. Recorded events stay when it is set off."""
@@ -25,8 +44,9 @@ class Insight:
 
     @tracing.setter
     def tracing(self, on: bool) -> None:
-        self.recorder.switch(on=on)
-        self.watch_commits()
+        with self.driver.held:
+            self.recorder.switch(on=on)
+            self.watch_commits()
 
     def trace(self, which: Any = None, *, since_ms: int | None = None) -> list[TraceEvent]:
         """Return what has been recorded, oldest first: the last 10,000 events.

@@ -60,6 +60,8 @@ class PostOffice:
         self._runtime = runtime
         self._mail: deque[Call] = deque()
         self._scheduled = False
+        self._loop = runtime.loop
+        self._held = runtime.driver.held
         self._observers = runtime.observers
         self._callers: dict[str, int] = {}  # by the name of a task
         self._outside = Outside(runtime)
@@ -87,6 +89,9 @@ class PostOffice:
 
     def post(self, call: Call, home: "Instance | None") -> None:
         """Have a call delivered on the next tick after the caller's writes are durable."""
+        if not self._loop.virtual and not self._held.here:
+            self._post_from_elsewhere(call)
+            return
         if home is not None:
             call.home = home
             if (commit := home.output_gate.commit) is not None:
@@ -102,6 +107,13 @@ class PostOffice:
         if not self._scheduled:
             self._scheduled = True
             self._runtime.loop.call_soon(self._deliver)
+
+    def _post_from_elsewhere(self, call: Call) -> None:
+        """Post a call of another thread than the one that turns the loop."""
+        with self._held:
+            if call.actor.released:  # its object has left memory since the call was made
+                call.actor = call.actor.namespace.actor(call.actor.id)
+            self.post(call, None)
 
     def _report_sent(self, call: Call, home: "Instance | None") -> None:
         what = call.args[0].method if call.kind == "fetch" and call.args else ".".join(call.path)
@@ -140,6 +152,11 @@ class PostOffice:
             else:
                 self._scheduled = False
 
+    @property
+    def busy(self) -> bool:
+        """Whether calls have not been delivered yet."""
+        return bool(self._mail)
+
     def drop(self, error: BaseException) -> None:
         """Fail the calls that have not been delivered yet."""
         mail = self._mail
@@ -152,7 +169,8 @@ class PostOffice:
         """Return a promise of a coroutine that the runtime itself runs."""
         runtime = self._runtime
         call = Call(actor or self._nobody(), "internal", (), ())
-        task = runtime.loop.create_task(work, context=runtime.context.copy())
+        with self._held:
+            task = runtime.loop.create_task(work, context=runtime.context.copy())
 
         def over(done: "asyncio.Task[Any]") -> None:
             if done.cancelled():

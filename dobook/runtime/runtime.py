@@ -26,14 +26,9 @@ from dobook.runtime.namespace import DurableObjectNamespace, Env
 from dobook.runtime.order import Order
 from dobook.runtime.post import PostOffice
 from dobook.runtime.promise import Promise
+from dobook.runtime.realtime import TimeKeeping
 from dobook.runtime.registry import Registry, default_binding
 from dobook.runtime.residency import Residency
-from dobook.runtime.snapshots import (
-    AlarmSnapshot,
-    ObjectSnapshot,
-    alarm_snapshots,
-    object_snapshots,
-)
 from dobook.runtime.stores import Stores
 from dobook.runtime.stub import DurableObjectStub
 from dobook.runtime.trace import Recorder
@@ -46,7 +41,7 @@ from dobook.storage.directory import StateDirectory
 Durability = Literal["power", "process"]
 
 
-class Runtime(Insight):
+class Runtime(TimeKeeping, Insight):
     """A durable objects runtime in this process.
 
     Args:
@@ -101,6 +96,7 @@ class Runtime(Insight):
         self.closed = False
         self.generation = 0
         self.turning = False
+        self.on_close: list[Callable[[], None]] = []  # called before anything is closed
         self.context: Context = copy_context()
         directory = (
             None
@@ -113,6 +109,7 @@ class Runtime(Insight):
         self.loop = RuntimeLoop(start_ms, Order(seed) if seed else None)
         self.loop.set_task_factory(task_factory)  # type: ignore[arg-type]
         self.observers = Observers(lambda: self.loop.now_ms)
+        self.driver = Driver(self)
         self.post = PostOffice(self)
         self.residency = Residency(self)
         self.loop.before_jump = self.residency.evict_before
@@ -125,7 +122,6 @@ class Runtime(Insight):
         self.wall_clock = WallClock(
             lambda: self.loop.now_ms, lambda: self.loop.virtual, Chance(seed)
         )
-        self.driver = Driver(self)
         self.worker_entry: Worker | None = None
         self.stores = Stores(
             self,
@@ -165,15 +161,16 @@ class Runtime(Insight):
         self.check_open()
         if not isinstance(cls, type):
             raise UsageError(f"register() takes a class, not {type(cls).__name__}: {cls!r:.80}")
-        self.wall_clock.watch(cls)
         class_name = name or cls.__name__
-        return self.registry.register(
-            cls,
-            binding or default_binding(class_name),
-            class_name,
-            unique_key or f"{self.worker}-{class_name}",
-            sqlite=sqlite,
-        )
+        with self.driver.held:
+            self.wall_clock.watch(cls)
+            return self.registry.register(
+                cls,
+                binding or default_binding(class_name),
+                class_name,
+                unique_key or f"{self.worker}-{class_name}",
+                sqlite=sqlite,
+            )
 
     def namespace(self, which: str | type) -> DurableObjectNamespace:
         """Return a namespace by its binding, its class or its class's name.
@@ -212,7 +209,8 @@ class Runtime(Insight):
             )
         if isinstance(input, str) and input.startswith("/"):
             input = f"http://localhost{input}"  # noqa: A001
-        return self.worker_entry.fetch(input, init, **options)
+        with self.driver.held:
+            return self.worker_entry.fetch(input, init, **options)
 
     @property
     def namespaces(self) -> list[DurableObjectNamespace]:
@@ -263,8 +261,7 @@ class Runtime(Insight):
             UsageError: If that is in the past, or time is real.
         """
         at_ms = parse_time(when)
-        if not self.loop.virtual:
-            raise UsageError("time is real at the moment; it cannot be moved forward.")
+        self.check_virtual()
         if at_ms < self.loop.now_ms:
             raise UsageError(
                 f"it is {format_time(self.loop.now_ms)} already; time cannot go back to "
@@ -274,6 +271,7 @@ class Runtime(Insight):
 
     def advance_next(self, count: int = 1) -> list[AlarmRun]:
         """Let virtual time pass until the next alarm has run, `count` times."""
+        self.check_virtual()
         return self._recording(lambda: self._run_alarms(count))
 
     def advance_until_idle(self, limit: int = 10_000) -> list[AlarmRun]:
@@ -282,6 +280,7 @@ class Runtime(Insight):
         Args:
             limit: Stop after so many instants at which alarms run; recurring ones never end.
         """
+        self.check_virtual()
         return self._recording(lambda: self._run_alarms(limit))
 
     def _run_alarms(self, count: int) -> None:
@@ -306,14 +305,6 @@ class Runtime(Insight):
 
     # ------------------------------------------------------------------ objects
 
-    def objects(self) -> list[ObjectSnapshot]:
-        """Return the objects the runtime knows, by binding and in the order of first use."""
-        return object_snapshots(self)
-
-    def scheduled_alarms(self) -> list[AlarmSnapshot]:
-        """Return the alarms that are waiting, soonest first."""
-        return alarm_snapshots(self)
-
     def evict(
         self, which: Any, *, websockets: Literal["hibernate", "close"] = "hibernate"
     ) -> Promise:
@@ -326,13 +317,15 @@ class Runtime(Insight):
         Returns:
             A promise; awaiting raises PlatformError if the object is not running.
         """
-        actor = self.actor_of(which)
-        evicting = self.residency.evict_when_idle(actor, close_sockets=websockets == "close")
-        return self.post.promise_of(evicting, actor)
+        with self.driver.held:
+            actor = self.actor_of(which)
+            evicting = self.residency.evict_when_idle(actor, close_sockets=websockets == "close")
+            return self.post.promise_of(evicting, actor)
 
     def crash(self, which: Any) -> None:
         """End an object's life as a crash would: what was not committed is lost."""
-        self.faults.crash(which)
+        with self.driver.held:
+            self.faults.crash(which)
 
     def actor_of(self, which: Any) -> Actor:
         """Return the object behind a stub, an actor or `BINDING/name`."""
@@ -365,6 +358,9 @@ class Runtime(Insight):
         """Write what is left, close every file and let the state directory go. Twice is fine."""
         if self.closed:
             return
+        for close in reversed(self.on_close):
+            close()
+        self.stop_real_time()
         self.driver.turn(self.loop.time())
         self.stores.save()
         self.closed = True

@@ -90,8 +90,10 @@ class DurableObjectStub:
     def _known(self) -> "Actor":
         actor = self._actor
         if actor is None or actor.released or actor.runtime.closed:
-            self._namespace.runtime.check_open()
-            actor = self._actor = self._namespace.actor(self.id)
+            runtime = self._namespace.runtime
+            runtime.check_open()
+            with runtime.driver.held:
+                actor = self._actor = self._namespace.actor(self.id)
         return actor
 
     def _invoke(

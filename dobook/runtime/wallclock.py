@@ -4,11 +4,17 @@ For that while the names are replaced where code finds them: in the modules `tim
 and in the globals of modules whose classes are registered (for `from time import time`). Other
 threads keep the real time. Everything is put back when the loop stops. Randomness is replaced
 along with it; see `chance`.
+
+In real time, which lasts, less is replaced: nothing at all where the runtime's clock shows what
+the one on the wall shows; otherwise the functions of `time`, and the names that registered classes
+see, the modules `time` and `datetime` included, but not the class `datetime.datetime` of everybody
+else. Randomness is real then.
 """
 
 import datetime as dt_module
 import threading
 import time as time_module
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +24,7 @@ _real_time = time_module.time
 _real_time_ns = time_module.time_ns
 _real_datetime = dt_module.datetime
 _real_date = dt_module.date
+SAME_MS = 1_000  # clocks that differ by less show the same
 
 
 class WallClock:
@@ -32,12 +39,14 @@ class WallClock:
     def __init__(
         self, now_ms: Callable[[], int], active: Callable[[], bool], chance: Chance
     ) -> None:
+        self._now_ms = now_ms
         self._active = active
         self._chance = chance
         self.further: Callable[[], list[Swap]] | None = None  # asked at each turn
         self._depth = 0
         self._globals: dict[int, dict[str, Any]] = {}
         self._swaps: list[Swap] = []
+        self._virtual = True  # during this turn
         owner = threading.get_ident
 
         def time() -> float:
@@ -63,6 +72,17 @@ class WallClock:
         for _, _, value, stand_in in self._always:
             if stand_in is not None:
                 self._stand_ins[id(value)] = stand_in
+        # In real time.
+        self._functions = self._always[:2]
+        self._shifted_stand_ins: dict[int, Any] = {
+            **{id(value): stand_in for _, _, value, stand_in in self._always[:4]},
+            id(time_module): _like(time_module, time=time, time_ns=time_ns),
+            id(dt_module): _like(
+                dt_module,
+                datetime=self._stand_ins[id(_real_datetime)],
+                date=self._stand_ins[id(_real_date)],
+            ),
+        }
 
     def watch(self, cls: type) -> None:
         """Have the globals of a class's methods follow too."""
@@ -74,15 +94,22 @@ class WallClock:
 
     def __enter__(self) -> None:
         self._depth += 1
-        if self._depth > 1 or not self._active():
+        if self._depth > 1:
             return
-        self._thread = threading.get_ident()
-        stand_ins = self._stand_ins
-        swaps = self._swaps
-        swaps += self._always
+        stand_ins, swaps = self._stand_ins, self._swaps
+        self._virtual = self._active()
+        if self._virtual:
+            swaps += self._always
+            self._chance.enter()
+        else:
+            if abs(self._now_ms() - _real_time() * 1000) >= SAME_MS:
+                swaps += self._functions
+            stand_ins = self._shifted_stand_ins if swaps else {}
         if self.further is not None:
             swaps += self.further()
-        self._chance.enter()
+        if not swaps:
+            return
+        self._thread = threading.get_ident()
         for names in self._globals.values():
             for name, value in list(names.items()):
                 stand_in = stand_ins.get(id(value))
@@ -95,11 +122,21 @@ class WallClock:
         self._depth -= 1
         if self._depth or not self._swaps:
             return
-        self._chance.leave()
+        if self._virtual:
+            self._chance.leave()
         for names, name, value, stand_in in self._swaps:
             if names.get(name) is stand_in:
                 names[name] = value
         self._swaps.clear()
+        self._thread = 0  # code that has kept a stand-in has the real time from now on
+
+
+def _like(module: types.ModuleType, **replaced: Any) -> types.ModuleType:
+    """Return a module with some names replaced, and everything else looked up in the real one."""
+    like = types.ModuleType(module.__name__, module.__doc__)
+    vars(like).update(replaced)
+    like.__getattr__ = lambda name: getattr(module, name)  # type: ignore[method-assign]
+    return like
 
 
 def _datetime_class(time: Callable[[], float]) -> type:

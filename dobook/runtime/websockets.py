@@ -152,6 +152,10 @@ class WebSocket(EventTarget):
             allowHalfOpen = options.get("allowHalfOpen")
         self._half_open = bool(allowHalfOpen)
         attach(end)
+        with end.wire.held:
+            self._accept(end)
+
+    def _accept(self, end: End) -> None:
         frame = current_frame.get()
         if frame is None:
             end.begin(ACCEPTED, self._read_outside)
@@ -180,6 +184,10 @@ class WebSocket(EventTarget):
         if type(message) is not str or not message.isascii():
             message = payload(message)
         wire = end.wire
+        if not wire.loop.virtual and not wire.held.here:
+            with wire.held:
+                self.send(message)
+            return
         if wire.observers.active and end.label:
             wire.observers.emit(end.label, "socket sent", data=message)
         commit = end.gate.commit
@@ -208,9 +216,10 @@ class WebSocket(EventTarget):
             return
         if end.state == AWAITING:
             raise PlatformTypeError(_NOT_ACCEPTED)
-        end.close(frame)
-        if end.closed_in and end.receiver is not None:
-            end.receiver.over()
+        with end.wire.held:
+            end.close(frame)
+            if end.closed_in and end.receiver is not None:
+                end.receiver.over()
 
     def serializeAttachment(self, attachment: Any) -> None:
         """Keep a copy of a value with the connection; it survives hibernation.
@@ -382,6 +391,8 @@ def drop(socket: WebSocket) -> None:
     """
     if socket._end.state not in (ACCEPTED, HIBERNATABLE):
         raise UsageError(f"{socket!r} has not been accepted; there is no connection to drop.")
-    if not socket._end.aborted:
-        socket._end.closed_out = socket._end.closed_in = True
-        socket._end.lost()
+    end = socket._end
+    if not end.aborted:
+        with end.wire.held:
+            end.closed_out = end.closed_in = True
+            end.lost()

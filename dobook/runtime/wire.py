@@ -184,6 +184,8 @@ class Wire:
 
     def __init__(self, runtime: "Runtime") -> None:
         self.runtime = runtime
+        self.loop = runtime.loop
+        self.held = runtime.driver.held
         self.observers = runtime.observers
         self.mail: deque[tuple[End, Any]] = deque()
         self.scheduled = False

@@ -9,6 +9,7 @@ OOPSLA 2012.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import ClassVar
 
 from dobook.explorer.decisions import Chooser, Event, Replayer
@@ -93,7 +94,7 @@ def _pairs(outcome: Outcome) -> set[tuple[str, str, str]]:
     found = set()
     for owner, names in outcome.sequences.items():
         kinds = ["", *names]
-        found |= {(owner, a, b) for a, b in zip(kinds, kinds[1:], strict=False)}
+        found |= {(owner, a, b) for a, b in pairwise(kinds)}
     for fault in outcome.schedule.faults:
         found.add((fault.label, f"{fault.occasion} {fault.nth}", fault.option))
     return found

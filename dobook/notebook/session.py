@@ -228,7 +228,7 @@ class Session:
         if not known and runtime.path is None:
             return None
         store = runtime.actor_of(target.stub).store
-        if not known and (store.path is None or not store.path.exists()):
+        if not known and store.was_new:
             del actors[identity]  # looking at an object must not make it
             return None
         return store

@@ -1,5 +1,6 @@
 """Between objects and their storage: opening it, losing it, and what a commit sets in motion."""
 
+import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -160,8 +161,23 @@ class Stores:
     def load_alarms(self, namespace: "DurableObjectNamespace") -> None:
         """Schedule the alarms that an earlier process left."""
         if self._directory is not None:
+            self._warn_of_other_workers(namespace, self._directory)
             for identity, at_ms, name in self._directory.alarms(namespace.unique_key):
                 self._runtime.alarms.load(namespace, DurableObjectId(identity, name), at_ms)
+
+    def _warn_of_other_workers(
+        self, namespace: "DurableObjectNamespace", directory: StateDirectory
+    ) -> None:
+        """Warn if the directory has no objects of a class, but another Worker's of that name."""
+        keys = directory.unique_keys()
+        others = [key for key in keys if key.endswith(f"-{namespace.class_name}")]
+        if others and namespace.unique_key not in keys:
+            warnings.warn(
+                f"{directory.path} has no objects of {namespace.unique_key}, but of "
+                f"{' and '.join(others)}: ids depend on the Worker's name. To use those, open it "
+                f"with Runtime(path, worker={others[0].removesuffix(f'-{namespace.class_name}')!r}).",
+                stacklevel=5,
+            )
 
     def release(self, actor: "Actor") -> None:
         """Forget an object that has left memory; with a directory its file has everything."""

@@ -10,7 +10,8 @@
         state.sqlite             names of objects, the clock
         history.sqlite           what point-in-time recovery goes back to
 
-Everything outside `.dobook` is what `wrangler dev --persist-to` and Miniflare write and read.
+Everything outside `.dobook` is what `wrangler dev --persist-to` and Miniflare write and read. There
+the objects lie in `v3/do` of the folder; PATH may be that folder too, see `state_root`.
 Source: cloudflare/workerd src/workerd/server/server.c++, alarm-scheduler.c++
 """
 
@@ -32,6 +33,8 @@ from dobook.storage.store import Changes, ObjectStore, read_alarm
 
 OWN = ".dobook"
 METADATA = "metadata.sqlite"
+OBJECTS = "do"
+WRANGLER_ROOTS = ("v3", "state/v3", ".wrangler/state/v3")
 MAX_OPEN_DATABASES = 2_000
 DESCRIPTORS_PER_DATABASE = 4
 
@@ -56,6 +59,7 @@ class StateDirectory:
     """
 
     def __init__(self, path: Path, *, power_safe: bool = True) -> None:
+        path = state_root(path)
         self.path = path
         own = path / OWN
         self.recovered = 0  # objects whose last writes came out of the journal
@@ -130,6 +134,10 @@ class StateDirectory:
     def file(self, unique_key: str, identity: str) -> Path:
         """Return the database file of an object."""
         return self.path / unique_key / f"{identity}.sqlite"
+
+    def unique_keys(self) -> list[str]:
+        """Return the classes that have files, in order."""
+        return sorted(p.name for p in self.path.iterdir() if p.is_dir() and p.name != OWN)
 
     def ids(self, unique_key: str) -> list[str]:
         """Return the ids of the objects of a class that have a file, or will have, in order."""
@@ -282,6 +290,23 @@ class StateDirectory:
         self.journal.close()
         self.backlog.close()
         self._lock.close()
+
+
+def state_root(path: Path) -> Path:
+    """Return where a state directory has its classes: itself, or `v3/do` below it.
+
+    Args:
+        path: A state directory, or what wrangler was given with `--persist-to`, its `.wrangler`
+            folder, or the folder of a project that has one.
+    """
+    if (path / OWN).exists():
+        return path
+    for below in WRANGLER_ROOTS:
+        if (path / below).is_dir():
+            return path / below / OBJECTS
+    if path.name == "v3" and path.is_dir():
+        return path / OBJECTS
+    return path
 
 
 def _lock(file: Path, directory: Path) -> IO[str]:

@@ -54,11 +54,11 @@ def serving(durability: str, directory: Path) -> Iterator[tuple[int, int]]:
 
 
 def main() -> None:
-    from dobook.serve import Server  # type: ignore[import-not-found]
     from workers import WorkerEntrypoint
 
     from benchmarks.objects import CLASSES
     from benchmarks.one import open_runtime
+    from dobook.serve import Server  # type: ignore[import-not-found]
 
     class Default(WorkerEntrypoint):
         async def fetch(self, request):

@@ -5,6 +5,7 @@ Source: developers.cloudflare.com/workers/runtime-apis/handlers/fetch/
 
 import asyncio
 import traceback
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dobook.errors import PlatformError, UsageError
@@ -67,6 +68,22 @@ class Worker:
         except Exception as error:
             return Rejected(error)
         return self._runtime.post.promise_of(self._answer(request))
+
+    def answer(
+        self, request: Request, answered: Callable[[Response | None, BaseException | None], None]
+    ) -> None:
+        """Handle a request that belongs to nobody else, and call `answered` with the response."""
+        runtime = self._runtime
+        task = runtime.loop.create_task(self._answer(request), context=runtime.context.copy())
+
+        def over(done: "asyncio.Task[Response]") -> None:
+            if done.cancelled():
+                answered(None, asyncio.CancelledError())
+            else:
+                error = done.exception()
+                answered(None if error is not None else done.result(), error)
+
+        task.add_done_callback(over)
 
     async def _answer(self, request: Request) -> Response:
         observers = self._runtime.observers

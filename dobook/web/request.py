@@ -42,6 +42,11 @@ _REDIRECT_REFUSED = (
 MAX_REDIRECTS: Final = 20  # fetch.spec.whatwg.org/#http-redirect-fetch
 
 
+def known_method(name: str) -> str | None:
+    """Return a method as requests have it, None if the engine knows none of that name."""
+    return _METHODS.get(name)
+
+
 class Request(Body):
     """A request.
 
@@ -254,6 +259,28 @@ class Request(Body):
         else:
             self = cls._from_init(input, init)
             self._url = delivered_url(self._url)
+        self._incoming = True
+        return self
+
+    @classmethod
+    def _arrived(cls, method: str, url: str, headers: Headers, body: bytes | None) -> Self:
+        """Return a request that came over the network.
+
+        Args:
+            method: One that the engine knows (see `known_method`).
+            url: In normal form.
+            headers: Fixed ones; requests may share them.
+            body: None for none.
+        """
+        self = cls.__new__(cls)
+        self._url = url
+        self._used = False
+        self._body = body
+        self._content_type = None
+        self._headers = headers
+        self._cf = self._signal = None
+        self._method = method
+        self._redirect = "manual"
         self._incoming = True
         return self
 

@@ -1,0 +1,16 @@
+"""A runtime behind HTTP and WebSockets: `Server` in the background, `serve` until interrupted.
+
+Needs the extra `dobook[serve]`.
+"""
+
+from importlib.util import find_spec
+
+from dobook.errors import UsageError
+
+if find_spec("httptools") is None:
+    raise UsageError("the server needs httptools. Run: pip install 'dobook[serve]'")
+
+from dobook.serve.server import Server, serve
+from dobook.serve.settings import Limits, Settings
+
+__all__ = ["Limits", "Server", "Settings", "serve"]

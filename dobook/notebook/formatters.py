@@ -9,11 +9,13 @@ from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from dobook.clock import format_duration, format_time
+from dobook.clock import format_time
 from dobook.ids import DurableObjectId
 from dobook.notebook.display import Card, Rows, box, count, heading, rows_html
+from dobook.notebook.inspection import card_of, inspect, target_of
 from dobook.notebook.responses import response_html, response_text
 from dobook.notebook.session import Session, where
+from dobook.notebook.widgets import live
 from dobook.runtime.alarms import AlarmRun
 from dobook.runtime.calls import RpcPromise
 from dobook.runtime.loop import Clock
@@ -32,7 +34,7 @@ def install(shell: InteractiveShell, session: Session) -> Callable[[], None]:
         Runtime: runtime_card,
         Clock: clock_card,
         DurableObjectNamespace: namespace_card,
-        DurableObjectStub: lambda stub: stub_card(stub, session.runtime),
+        DurableObjectStub: lambda stub: card_of(inspect(session, target_of(stub))),
         Worker: worker_card,
     }
     undo: list[Callable[[], None]] = []
@@ -51,6 +53,9 @@ def install(shell: InteractiveShell, session: Session) -> Callable[[], None]:
     for kind, card in cards.items():
         register(text, kind, lambda obj, p, _cycle, card=card: p.text(repr(card(obj))))
         register(html, kind, lambda obj, card=card: card(obj)._repr_html_())
+    bundles = formatters.mimebundle_formatter
+    for kind, view in live.VIEWS.items():
+        register(bundles, kind, lambda obj, view=view, **_: live.bundle(session, view, obj))
     register(text, FetchResponse, lambda obj, p, _cycle: p.text(response_text(obj, shell)))
     register(html, FetchResponse, lambda obj: response_html(obj, shell))
     register(text, AlarmRun, lambda obj, p, _cycle: p.text(str(obj)))
@@ -108,30 +113,6 @@ def namespace_card(namespace: DurableObjectNamespace) -> Card:
         ("unique key", namespace.unique_key),
     )
     return Card(f"env.{namespace.binding}", rows, "namespace")
-
-
-def stub_card(stub: DurableObjectStub, runtime: Runtime) -> Card:
-    """Return the card of a stub; looking at it makes no object."""
-    label = repr(stub)[1:-1]  # without its angle brackets
-    rows = [("id", stub.id.toString())]
-    for found in runtime.objects():
-        if found.id == stub.id.toString():
-            rows += [
-                ("state", found.state),
-                ("storage", count(found.keys or 0, "key")),
-                ("alarm", _alarm(found.alarm_ms, runtime.clock.now_ms)),
-                ("requests", f"{found.requests:,}"),
-            ]
-            break
-    else:
-        rows.append(("state", "not used yet"))
-    return Card(label, tuple(rows), "stub")
-
-
-def _alarm(at_ms: int | None, now_ms: int) -> str:
-    if at_ms is None:
-        return "none"
-    return f"{format_time(at_ms)}, in {format_duration(at_ms - now_ms)}"
 
 
 def worker_card(worker: Worker) -> Card:

@@ -1,6 +1,6 @@
-"""What was asked of the objects and the Worker since the runtime began: the rows of `%requests`."""
+"""What happened since the runtime began: what was asked (the rows of `%requests`), what was printed."""
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,7 +9,16 @@ from dobook.observer import Event
 
 MOST_ENTRIES = 10_000
 MOST_ARGUMENT = 40  # characters of an argument of a call
+MOST_LINES = 20  # of each object's log
+MOST_LOGS = 2_000
 _KINDS = frozenset({"fetch", "rpc"})
+_LOGGED = {
+    "log": "{line}",
+    "started": "(in memory)",
+    "evicted": "(evicted: {why})",
+    "reset": "(reset: {error})",
+    "error": "{where}: {error}",
+}
 
 
 @dataclass(slots=True)
@@ -36,10 +45,15 @@ class Asked:
 
 
 class RequestLog:
-    """Listens to a runtime and keeps the last 10,000 requests and calls."""
+    """Listens to a runtime and keeps the last 10,000 requests and calls.
+
+    Of each object it also keeps the last lines of a log: what its handlers printed, and how its
+    lives began and ended.
+    """
 
     def __init__(self) -> None:
         self._asked: OrderedDict[int, Asked] = OrderedDict()
+        self._lines: OrderedDict[str, deque[tuple[int, str]]] = OrderedDict()
 
     def __call__(self, event: Event) -> None:
         """Take in an event of the runtime."""
@@ -52,10 +66,26 @@ class RequestLog:
             asked.answered_ms = event.t_ms
             asked.status = detail["status"]
             asked.error = detail["error"]
+        elif event.kind in _LOGGED:
+            self._log(event.object, event.t_ms, _LOGGED[event.kind].format(**detail))
 
-    def entries(self) -> list[Asked]:
-        """Return what was asked, oldest first."""
-        return list(self._asked.values())
+    def _log(self, label: str, at_ms: int, text: str) -> None:
+        lines = self._lines.get(label)
+        if lines is None:
+            lines = self._lines[label] = deque(maxlen=MOST_LINES)
+            if len(self._lines) > MOST_LOGS:
+                self._lines.popitem(last=False)
+        lines.append((at_ms, text))
+
+    def entries(self, label: str | None = None) -> list[Asked]:
+        """Return what was asked, of one object or of all, oldest first."""
+        if label is None:
+            return list(self._asked.values())
+        return [asked for asked in self._asked.values() if asked.object == label]
+
+    def lines(self, label: str) -> list[tuple[int, str]]:
+        """Return the last lines of an object's log: ms since 1970 and the text, oldest first."""
+        return list(self._lines.get(label, ()))
 
 
 def _described(event: Event) -> tuple[str, str]:

@@ -5,7 +5,7 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -14,6 +14,7 @@ from dobook.errors import DobookError, UnknownNameError, UsageError
 from dobook.notebook.definitions import Definition
 from dobook.notebook.display import Card, count
 from dobook.notebook.log import RequestLog
+from dobook.notebook.widgets.hub import Views, front_end
 from dobook.runtime.namespace import DurableObjectNamespace
 from dobook.runtime.runtime import Durability, Runtime
 from dobook.runtime.stub import DurableObjectStub
@@ -55,6 +56,9 @@ class Session:
         migrations: What the configuration of a deployment would list, oldest first.
         undo: What unloading has to call.
         families: The magics of this session.
+        log: What was asked and printed.
+        views: The live views that somebody looks at.
+        live: Whether displays carry live views: "auto" where a front end is likely to be there.
     """
 
     def __init__(self, shell: InteractiveShell) -> None:
@@ -66,6 +70,8 @@ class Session:
         self.undo: list[Callable[[], None]] = []
         self.families: list[Any] = []
         self.log = RequestLog()
+        self.views = Views()
+        self.live: Literal["auto", "always", "never"] = "auto"
         self.runtime: Runtime
         self._take(self._open(self.settings))
         atexit.register(self._close_runtime)
@@ -112,6 +118,8 @@ class Session:
         self.runtime = runtime
         self.log = RequestLog()
         runtime.observers.add(self.log)
+        runtime.recorder.tap_output()
+        runtime.driver.after_turn = self.views.turned
         for definition in self.definitions.values():
             self._register(definition)
         if self.worker is not None:
@@ -221,8 +229,12 @@ class Session:
 
         What has been begun and needs no time is finished first.
         """
+        self.runtime.settle()
+        return self.peek(target)
+
+    def peek(self, target: Target) -> ObjectStore | None:
+        """Return an object's storage as it is, None if nothing of the object exists yet."""
         runtime = self.runtime
-        runtime.settle()
         actors, identity = target.namespace.actors, target.stub.id.toString()
         known = identity in actors
         if not known and runtime.path is None:
@@ -236,6 +248,11 @@ class Session:
     def labels(self) -> list[str]:
         """Return `BINDING/name` of the objects the runtime knows."""
         return [f"{o.binding}/{o.name or o.id}" for o in self.runtime.objects()]
+
+    @property
+    def shows_views(self) -> bool:
+        """Whether displays carry live views beside their static text and HTML."""
+        return self.live == "always" or (self.live == "auto" and front_end(self.shell))
 
     # ------------------------------------------------------------------ cards
 

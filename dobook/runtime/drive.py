@@ -53,6 +53,7 @@ class Driver:
         self._interrupts = 0
         self._stopped = False
         self._unwinding = 0
+        self.after_turn: Callable[[], None] | None = None  # somebody looks at what has changed
 
     # ------------------------------------------------------------------ turning
 
@@ -97,6 +98,8 @@ class Driver:
             finally:
                 runtime.turning = False
                 loop.horizon = None
+        if self.after_turn is not None:
+            self.after_turn()
         if self._interrupts:
             self._interrupts = 0
             raise Interrupted

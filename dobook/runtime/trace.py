@@ -92,6 +92,7 @@ class Recorder:
         self._events: deque[TraceEvent] = deque(maxlen=most)
         self._forgotten = 0
         self._on = False
+        self._tapped = False
 
     @property
     def forgotten(self) -> int:
@@ -115,10 +116,15 @@ class Recorder:
             runtime.loop.on_escape = self._escaped
         else:
             runtime.observers.remove(self.take)
-            runtime.wall_clock.further = None
+            runtime.wall_clock.further = self._swaps if self._tapped else None
             runtime.loop.on_escape = None
         for instance in runtime.residency.instances():
             set_watched(instance)
+
+    def tap_output(self) -> None:
+        """Report what handlers print as events from now on, also while nothing is recorded."""
+        self._tapped = True
+        self._runtime.wall_clock.further = self._swaps
 
     def take(self, event: Event) -> None:
         """Keep an event."""

@@ -12,6 +12,7 @@ from dobook.clock import parse_duration
 from dobook.errors import UnknownNameError
 from dobook.notebook.frames import Frame, objects_frame, sql_frame, storage_frame, window_frame
 from dobook.notebook.magics.base import MagicsBase, command, target_argument
+from dobook.notebook.reading import Reader
 from dobook.storage.sql import SqlStorage
 from dobook.storage.store import ObjectStore
 
@@ -68,7 +69,7 @@ class StorageMagics(MagicsBase):
         now_ms = self.session.runtime.clock.now_ms
         if store is None:
             return sql_frame((), (), f"{target.label} has never been used", now_ms)
-        cursor = SqlStorage(_Reader(store)).exec(query)
+        cursor = SqlStorage(Reader(store)).exec(query)
         return sql_frame(cursor.columnNames, list(cursor.raw()), target.label, now_ms)
 
     @line_magic
@@ -145,23 +146,3 @@ def _milliseconds(value: Any) -> int | None:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return round(value)
     return None
-
-
-class _Reader:
-    """What `SqlStorage` asks of an object; refuses to write."""
-
-    def __init__(self, store: ObjectStore) -> None:
-        self._store = store
-        self.unsafe_limits = store.unsafe_limits
-
-    def connection(self) -> Any:
-        return self._store.connection()
-
-    def will_write(self) -> None:
-        raise UsageError(
-            "%sql only reads: a write from outside would pass the object's gates by. Write in a "
-            "method of the class, with self.ctx.storage.sql.exec(...)."
-        )
-
-    def check(self) -> None:
-        self._store.check()

@@ -1,0 +1,129 @@
+"""`View`: what all live views share. A view is a subclass in one .py file and one static/*.js file.
+
+How to write one:
+
+- `file` names its JavaScript, `static/NAME.js`, which ends with `export default view(draw)`; see
+  `static/common.js`, which is put in front of it. Styles of its own go into `static/NAME.css`.
+- `look()` returns the facts to show, as plain JSON with a `title`. It never turns the runtime's
+  loop: it is called after every turn while somebody looks.
+- `do_NAME(**fields)` is what an element with `data-do="NAME"` does. It may turn the loop. What it
+  returns is said below the view. What it raises is shown there too, with the user's line, and so is
+  what handlers print meanwhile: neither is lost in a log that nobody reads.
+- `static()` returns text and HTML with the same facts, for whoever has no front end.
+
+State is in traits alone, so that several displays of one view stay in step.
+"""
+
+import contextlib
+import io
+from pathlib import Path
+from typing import Any, ClassVar
+
+import anywidget
+import traitlets
+
+from dobook.notebook import tracebacks
+from dobook.notebook.magics.base import one_line
+from dobook.notebook.session import Session
+
+_STATIC = Path(__file__).parent / "static"
+_MOST_SAID = 4_000  # characters of what handlers print during one action
+
+
+class View(anywidget.AnyWidget):
+    """A live view of something of a session's runtime.
+
+    Args:
+        session: The notebook's session. Its runtime may be another one later on, after
+            `%dobook reset`; a view looks at the one in use.
+    """
+
+    file: ClassVar[str] = ""
+    facts = traitlets.Dict().tag(sync=True)
+    outcome = traitlets.Dict().tag(sync=True)  # of the last action
+
+    def __init__(self, session: Session, **traits: Any) -> None:
+        self.session = session
+        self._acted = 0
+        super().__init__(facts=self.look(), **traits)
+        self.on_msg(self._heard)
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        if "file" in vars(cls):  # not the class that anywidget makes of each instance
+            cls._esm = _read("common.js") + _read(f"{cls.file}.js")
+            cls._css = _read("common.css") + _read(f"{cls.file}.css")
+        super().__init_subclass__(**keywords)
+
+    # ------------------------------------------------------------------ for subclasses
+
+    def look(self) -> dict[str, Any]:
+        """Return the facts as they are now, as plain JSON."""
+        raise NotImplementedError
+
+    def static(self) -> tuple[str, str]:
+        """Return text and HTML with the same facts."""
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------ showing
+
+    def refresh(self) -> None:
+        """Look again; what has changed is sent to the front end."""
+        if self.session.runtime.closed:
+            return
+        try:
+            self.facts = self.look()
+        except Exception as error:  # a view must not end a cell, nor go on as if nothing was
+            problem, place = self._problem(error)
+            self._tell("look", problem=problem, place=place)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.facts.get('title', '')}>"
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        bundle, metadata = super()._repr_mimebundle_(**options) or ({}, {})
+        text, html = self.static()
+        return {**bundle, "text/plain": text, "text/html": html}, metadata
+
+    # ------------------------------------------------------------------ acting
+
+    def _heard(self, _view: Any, message: Any, _buffers: Any) -> None:
+        fields = dict(message)
+        what = fields.pop("do", "")
+        if what in ("shown", "hidden"):
+            self.session.views.count(self, 1 if what == "shown" else -1)
+        else:
+            self.session.views.on_main(lambda: self.act(what, **fields))
+
+    def act(self, what: str, **fields: Any) -> None:
+        """Do what a button says, and show what came of it.
+
+        Args:
+            what: The name of a `do_…` method.
+            fields: Its arguments.
+        """
+        problem, place, note, lines = "", "", None, io.StringIO()
+        with contextlib.redirect_stdout(lines):
+            try:
+                note = getattr(self, f"do_{what}")(**fields)
+            except KeyboardInterrupt:
+                problem = "interrupted"
+            except Exception as error:
+                problem, place = self._problem(error)
+        self.session.views.refresh()
+        said = lines.getvalue().rstrip()[-_MOST_SAID:]
+        self._tell(what, problem=problem, place=place, note=note or "", lines=said)
+
+    def _tell(self, what: str, **said: str) -> None:
+        self._acted += 1
+        self.outcome = {"n": self._acted, "what": what, **said}
+
+    def _problem(self, error: BaseException) -> tuple[str, str]:
+        place = "\n".join(tracebacks.users_lines(error, self.session.shell))
+        text = one_line(error)
+        kind = type(error).__name__
+        return text if kind == "UsageError" else f"{kind}: {text}", place
+
+
+def _read(name: str) -> str:
+    path = _STATIC / name
+    return path.read_text("utf-8") if path.exists() else ""

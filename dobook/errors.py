@@ -2,13 +2,15 @@
 
     Exception
      └─ DobookError                  everything dobook raises by itself
-         ├─ PlatformError            the platform's plain `Error`        (RuntimeError)
-         ├─ PlatformTypeError        the platform's `TypeError`          (TypeError)
-         ├─ PlatformRangeError       the platform's `RangeError`         (ValueError)
-         ├─ PlatformSyntaxError      the platform's `SyntaxError`        (ValueError)
-         ├─ InvalidAccessError       the DOMException of that name       (ValueError)
-         ├─ InvalidStateError        the DOMException of that name       (RuntimeError)
-         ├─ DataCloneError           a value that cannot be stored or sent (TypeError)
+         ├─ JsException              what the platform's JavaScript would throw
+         │   ├─ PlatformError        the platform's plain `Error`        (RuntimeError)
+         │   ├─ PlatformTypeError    the platform's `TypeError`          (TypeError)
+         │   ├─ PlatformRangeError   the platform's `RangeError`         (ValueError)
+         │   ├─ PlatformSyntaxError  the platform's `SyntaxError`        (ValueError)
+         │   ├─ InvalidAccessError   the DOMException of that name       (ValueError)
+         │   ├─ InvalidStateError    the DOMException of that name       (RuntimeError)
+         │   ├─ DataCloneError       a value that cannot be stored or sent (TypeError)
+         │   └─ NetworkError         a host outside of the runtime        (OSError)
          ├─ CodecError               stored bytes that are no value      (ValueError)
          ├─ UsageError               dobook itself was used wrongly      (RuntimeError)
          │   ├─ UnknownNameError     a binding, class or method that does not exist (LookupError)
@@ -38,6 +40,8 @@ __all__ = [
     "DurationError",
     "InvalidAccessError",
     "InvalidStateError",
+    "JsException",
+    "NetworkError",
     "PlatformError",
     "PlatformRangeError",
     "PlatformSyntaxError",
@@ -58,44 +62,89 @@ class DobookError(Exception):
     js_name = "Error"
 
 
-class PlatformError(DobookError, RuntimeError):
+class JsException(DobookError):
+    """What the platform's JavaScript would throw; `pyodide.ffi.JsException` is this class.
+
+    Attributes:
+        stack: Where it was thrown, "" if that is not known.
+
+    Example:
+        >>> error = PlatformTypeError("no such thing")
+        >>> error.name, error.message, isinstance(error, JsException)
+        ('TypeError', 'no such thing', True)
+
+    Source: pyodide.org/en/stable/usage/api/python-api/ffi.html#pyodide.ffi.JsException
+    """
+
+    stack = ""
+
+    @property
+    def name(self) -> str:
+        """The name of JavaScript's class: "TypeError", "RangeError", "Error", …."""
+        return js_name(self)
+
+    @property
+    def message(self) -> str:
+        """The text."""
+        return str(self)
+
+
+class PlatformError(JsException, RuntimeError):
     """The platform's plain `Error`."""
 
 
-class PlatformTypeError(DobookError, TypeError):
+class PlatformTypeError(JsException, TypeError):
     """The platform's `TypeError`."""
 
     js_name = "TypeError"
 
 
-class PlatformRangeError(DobookError, ValueError):
+class PlatformRangeError(JsException, ValueError):
     """The platform's `RangeError`."""
 
     js_name = "RangeError"
 
 
-class PlatformSyntaxError(DobookError, ValueError):
+class PlatformSyntaxError(JsException, ValueError):
     """The platform's `SyntaxError`, as HTTP and WebSocket interfaces raise it."""
 
     js_name = "SyntaxError"
 
 
-class InvalidAccessError(DobookError, ValueError):
+class InvalidAccessError(JsException, ValueError):
     """The DOMException of that name, for instance for a bad WebSocket close code."""
 
     js_name = "InvalidAccessError"
 
 
-class InvalidStateError(DobookError, RuntimeError):
+class InvalidStateError(JsException, RuntimeError):
     """The DOMException of that name."""
 
     js_name = "InvalidStateError"
 
 
-class DataCloneError(DobookError, TypeError):
+class DataCloneError(JsException, TypeError):
     """A value that structured clone cannot store or send."""
 
     js_name = "DataCloneError"
+
+
+class NetworkError(JsException, OSError):
+    """A host outside of the runtime that does not answer.
+
+    Args:
+        url: What was to be reached.
+        reason: Why it was not; by default that nothing leaves a runtime by itself.
+    """
+
+    def __init__(self, url: str, reason: str = "") -> None:
+        self.url = url
+        super().__init__(
+            f"Network connection lost: {url}\n"
+            + (f"  {reason}." if reason else "  Nothing leaves the runtime by itself.")
+            + "\n  A stand-in answers for a host: runtime.network.answer(origin, handler). "
+            "`dobook run` reaches the network unless it is told not to."
+        )
 
 
 class CodecError(DobookError, ValueError):

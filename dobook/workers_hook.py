@@ -1,7 +1,8 @@
-"""Makes `workers` importable, as it is on Cloudflare, when nothing else provides it.
+"""Makes `workers`, `js`, `pyodide` and `asgi` importable, as they are on Cloudflare.
 
 The modules are found through a finder at the end of `sys.meta_path`, so that an installed package
-of the same name always comes first and nothing is ever shadowed.
+of the same name always comes first and nothing is ever shadowed. Modules inside of them
+(`pyodide.ffi`) belong to whoever the outer module came from.
 """
 
 import importlib
@@ -10,7 +11,26 @@ from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-OFFERED = {"js": "dobook.workers.js", "workers": "dobook.workers"}
+OFFERED = {
+    "asgi": "dobook.workers.asgi",
+    "cloudflare.workers": "dobook.workers",
+    "js": "dobook.workers.js",
+    "pyodide": "dobook.workers.pyodide",
+    "pyodide.code": "dobook.workers.pyodide.code",
+    "pyodide.ffi": "dobook.workers.pyodide.ffi",
+    "pyodide.ffi.wrappers": "dobook.workers.pyodide.wrappers",
+    "pyodide.http": "dobook.workers.pyodide.http",
+    "workers": "dobook.workers",
+    "workers.asgi": "dobook.workers.asgi",
+    "workers.entrypoints": "dobook.workers.entrypoints",
+    "workers.request": "dobook.workers",
+    "workers.response": "dobook.workers",
+    "workers.rpc": "dobook.workers.rpc",
+    "workers.types": "dobook.workers",
+    "workers.workflows": "dobook.workers.workflows",
+    "workers.wsgi": "dobook.workers.wsgi",
+}
+_OUTER = ("js", "pyodide", "workers")
 
 
 class _Finder:
@@ -43,7 +63,42 @@ class _Finder:
         module.__spec__ = self._specs[module.__name__]
 
 
+class _Inner:
+    """Answers for what is inside of the modules that dobook has provided.
+
+    Without it Python would look into dobook's own folders, and import files there a second time.
+    """
+
+    def __init__(self, finder: _Finder) -> None:
+        self._finder = finder
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
+        outer, dot, _ = fullname.partition(".")
+        if not dot or outer not in _OUTER or not is_ours(outer):
+            return None
+        if fullname not in OFFERED:
+            raise ModuleNotFoundError(
+                f"No module named {fullname!r}: dobook does not offer it. There is "
+                + ", ".join(n for n in sorted(OFFERED) if n.startswith(outer)),
+                name=fullname,
+            )
+        return self._finder.find_spec(fullname, path, target)
+
+
+def is_ours(name: str) -> bool:
+    """Return whether a module that has been imported under a name is dobook's."""
+    module = sys.modules.get(name)
+    return getattr(module, "__name__", None) == OFFERED.get(name)
+
+
 def install() -> None:
     """Offer the platform's modules from now on. Twice is fine."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        sys.meta_path.append(_Finder())
+        finder = _Finder()
+        sys.meta_path.insert(0, _Inner(finder))
+        sys.meta_path.append(finder)

@@ -281,6 +281,10 @@ def _error(value: BaseException, memo: _Memo, depth: int, copiers: dict[type, _C
 
 def _other(value: Any, memo: _Memo, depth: int, copiers: dict[type, _Copier]) -> Any:
     """Copy a value of a type that is not in the table, as the type it is derived from."""
+    stands_for = getattr(type(value), "_as_value_", None)  # a JavaScript buffer, for instance
+    if stands_for is not None:
+        plain = stands_for(value)
+        return (copiers.get(type(plain)) or _other)(plain, memo, depth, copiers)
     external = memo.get(_EXTERNAL)
     if external is not None and not isinstance(value, _KNOWN_BASES):
         return external(value)

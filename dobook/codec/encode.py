@@ -347,6 +347,11 @@ def _write_frozen(value: frozen.FrozenBytes, out: bytearray, seen: Seen, depth: 
 
 def _write_other(value: Any, out: bytearray, seen: Seen, depth: int) -> None:
     """Write a value of a type that is not in the table, as the type it is derived from."""
+    stands_for = getattr(type(value), "_as_value_", None)
+    if stands_for is not None:
+        plain = stands_for(value)
+        (_WRITERS.get(type(plain)) or _write_other)(plain, out, seen, depth)
+        return
     base = base_of(value)
     if base is dict:
         _write_dict(plain_dict(value), out, seen, depth, id(value))

@@ -128,7 +128,7 @@ def error_parts(error: BaseException) -> tuple[str, str, str]:
     except Exception:
         message = ""
     stack = getattr(error, "stack", None)
-    if type(stack) is not str:
+    if type(stack) is not str or not stack:
         stack = f"{name}: {message}" if message else name
     return name, message, stack
 

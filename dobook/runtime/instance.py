@@ -17,6 +17,7 @@ from dobook.errors import PlatformError
 from dobook.gates import InputGate
 from dobook.runtime.calls import Call
 from dobook.runtime.promise import Rejected
+from dobook.runtime.relaxed import positions, relaxed_call
 from dobook.runtime.rpc import carry, find
 from dobook.runtime.turns import Frame, current_frame
 
@@ -44,6 +45,13 @@ class DurableObjectAbort(BaseException):
     """Ends the code that called `ctx.abort()`; no `except Exception` catches it."""
 
 
+_ARGUMENTS: Final = {
+    "fetch": 1,
+    "alarm": 1,
+    "webSocketMessage": 2,
+    "webSocketClose": 4,
+    "webSocketError": 2,
+}
 # Most objects only ever need the first turn of each event, which is no task.
 NO_TASKS: Final[Mapping[asyncio.Task[Any], None]] = MappingProxyType({})
 
@@ -262,13 +270,21 @@ class Instance:
                 found = getattr(self.object, "on_fetch", None)
             if found is None:
                 raise PlatformError(f"Handler does not export a {kind}() function.")
-            if kind == "alarm" and not _takes_argument(found):
-                bare = found
-                found = lambda _info: bare()  # noqa: E731
-            self._handlers[kind] = found
+            self._handlers[kind] = found = self._relaxed(kind, found)
         if kind == "alarm":
             return self.runtime.alarms.handler(self.actor, found)  # type: ignore[no-any-return]
         return found
+
+    def _relaxed(self, kind: str, handler: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a handler that takes what the event brings, however few parameters it has."""
+        count = positions(handler)
+        if kind == "fetch" and count > 1:  # there they are: fetch(request, env, ctx)
+            namespace = self.actor.namespace
+            env = self.runtime.env if namespace.env is None else namespace.env
+            return lambda request: relaxed_call(handler, request, env, self.ctx)
+        if count < _ARGUMENTS.get(kind, 0):
+            return lambda *args: handler(*args[:count])
+        return handler
 
     # ------------------------------------------------------------------ being a home of stubs
 
@@ -293,11 +309,3 @@ class Instance:
     def carry(self, value: Any) -> Any:
         """Return a value as the other side receives it."""
         return carry(value, self)
-
-
-def _takes_argument(function: Callable[..., Any]) -> bool:
-    try:
-        inspect.signature(function).bind(None)
-    except (TypeError, ValueError):
-        return False
-    return True

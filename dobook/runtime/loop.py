@@ -200,6 +200,11 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
                 due = stop
         self._now = max(self._now, due)
 
+    def is_stuck(self) -> bool:
+        """Return whether nothing is ready, no timer is set and nothing real is under way."""
+        waiting = self._ready or self._scheduled or self.in_flight or self.woken  # type: ignore[attr-defined]
+        return self.virtual and not waiting
+
     # ------------------------------------------------------------------ asyncio's hooks
 
     def call_later(  # type: ignore[override]

@@ -55,6 +55,7 @@ class DurableObjectNamespace:
         self.unique_key = unique_key
         self.sqlite = sqlite
         self.withdrawn = False  # deleted, or moved to another name
+        self.env: Env | None = None  # that of its Worker, if not the runtime's
         self.actors: dict[str, Actor] = {}
         self._ids = IdFactory(unique_key, rng)
 
@@ -134,7 +135,8 @@ class DurableObjectNamespace:
         Raises:
             BaseException: What its constructor raised.
         """
-        instance.construct(self.cls, DurableObjectState(instance), self.runtime.env)
+        env = self.runtime.env if self.env is None else self.env
+        instance.construct(self.cls, DurableObjectState(instance), env)
 
     def __getattr__(self, name: str) -> Any:
         spelling = _SPELLING.get(name)

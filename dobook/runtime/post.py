@@ -64,7 +64,7 @@ class PostOffice:
         self._held = runtime.driver.held
         self._observers = runtime.observers
         self._callers: dict[str, int] = {}  # by the name of a task
-        self._outside = Outside(runtime)
+        self.outside = Outside(runtime)
         self._kept: set[asyncio.Future[Any]] = set()
 
     def send(self, call: Call, *, home: "Instance | None") -> Promise:
@@ -76,7 +76,7 @@ class PostOffice:
         """
         args = call.args
         if args or call.kwargs:
-            place = self._outside if home is None else home
+            place = self.outside if home is None else home
             try:
                 if args:
                     call.args = tuple([a if type(a) in PLAIN else carry(a, place) for a in args])

@@ -23,6 +23,7 @@ from dobook.runtime.faults import Faults
 from dobook.runtime.insight import Insight
 from dobook.runtime.loop import Clock, RuntimeLoop
 from dobook.runtime.namespace import DurableObjectNamespace, Env
+from dobook.runtime.network import Network
 from dobook.runtime.order import Order
 from dobook.runtime.post import PostOffice
 from dobook.runtime.promise import Promise
@@ -119,10 +120,12 @@ class Runtime(TimeKeeping, Insight):
         self.wire = Wire(self)
         self.alarms = AlarmScheduler(self, random.Random(f"{seed} alarms"))
         self.env = Env()
+        self.network = Network(self)
         self.wall_clock = WallClock(
             lambda: self.loop.now_ms, lambda: self.loop.virtual, Chance(seed)
         )
         self.worker_entry: Worker | None = None
+        self.workers: dict[str, Worker] = {}  # by name, for service bindings
         self.stores = Stores(
             self,
             directory,

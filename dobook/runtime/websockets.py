@@ -14,9 +14,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from dobook.codec import deserialize, serialize
-from dobook.errors import PlatformError, PlatformTypeError, UsageError
+from dobook.errors import InvalidStateError, PlatformError, PlatformTypeError, UsageError
 from dobook.gates import open_gate
 from dobook.limits import MAX_WEBSOCKET_ATTACHMENT_BYTES
+from dobook.runtime.outgoing import connect, give_up
 from dobook.runtime.socket_events import Resident, report_open
 from dobook.runtime.turns import current_frame
 from dobook.runtime.websocket_values import (
@@ -54,7 +55,7 @@ _NOT_ACCEPTED = (
 
 
 class WebSocket(EventTarget):
-    """One end of a connection. Made by `WebSocketPair()`, or got as `response.web_socket`.
+    """One end of a connection: of a pair, of a response, or `WebSocket.new(url)` to elsewhere.
 
     Attributes:
         onopen: Called with the event, like a listener; likewise `onmessage`, `onclose`, `onerror`.
@@ -85,20 +86,16 @@ class WebSocket(EventTarget):
     _end: End
     _error: BaseException | None = None
     _half_open = False
+    _connecting = False
     _blobs = False
 
     def __init__(self, url: str, protocols: Any = None) -> None:
-        del protocols
-        raise UsageError(
-            f"WebSocket({url!r}) would open a connection to the network, which a runtime does not "
-            "do. To connect to an object, fetch it and accept the socket of the response:\n"
-            '  response = await stub.fetch(url, headers={"Upgrade": "websocket"})\n'
-            "  response.web_socket.accept()"
-        )
+        self._listeners = {}
+        connect(self, url, protocols)
 
     @classmethod
     def new(cls, url: str, protocols: Any = None) -> "WebSocket":
-        """Do what the constructor does, by Pyodide's name for it."""
+        """Connect to another host, as far as the runtime's `network` lets it."""
         return cls(url, protocols)
 
     @classmethod
@@ -114,6 +111,8 @@ class WebSocket(EventTarget):
     def readyState(self) -> int:
         """0 connecting, 1 open, 2 closing, 3 closed; 2 once either side has closed."""
         end = self._end
+        if self._connecting:
+            return 0
         if self._error is not None or (end.closed_in and end.closed_out):
             return 3
         return 2 if end.closed_in or end.closed_out else 1
@@ -212,6 +211,8 @@ class WebSocket(EventTarget):
         """
         frame = close_frame(code, reason)
         end = self._end
+        if self._connecting:
+            give_up(self)
         if end.closed_out or end.aborted:
             return
         if end.state == AWAITING:
@@ -243,7 +244,7 @@ class WebSocket(EventTarget):
 
     def __repr__(self) -> str:
         state = ("connecting", "open", "closing", "closed")[self.readyState]
-        if self._end.state == AWAITING:
+        if self._end.state == AWAITING and not self._connecting and self._error is None:
             state = "not accepted"
         elif self._end.state == RELEASED:
             state = "given away"
@@ -254,6 +255,8 @@ class WebSocket(EventTarget):
     def _can_send(self, end: End) -> bool:
         if end.closed_out:
             raise PlatformTypeError("Can't call WebSocket send() after close().")
+        if self._connecting:
+            raise InvalidStateError("WebSocket is not open: it is still connecting.")
         if end.state == AWAITING:
             raise PlatformTypeError(_NOT_ACCEPTED)
         return False  # the connection is lost; as on the platform that is no error

@@ -8,7 +8,7 @@ Source: cloudflare/workerd src/workerd/api/http.c++ (Body)
 # ruff: noqa: SLF001 - the classes of this package hand each other's slots over on the hot path
 import json
 from collections.abc import AsyncIterable
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dobook.errors import PlatformTypeError
 from dobook.web.blob import Blob
@@ -207,11 +207,6 @@ class Body:
 
     async def _json(self, **kwargs: Any) -> Any:
         return json.loads(await self.text(), **kwargs)
-
-    @property
-    def js_object(self) -> Self:
-        """The JavaScript side of this object, which here is the object itself."""
-        return self
 
     async def _take(self) -> "bytes_":
         """Use up the body and return it."""

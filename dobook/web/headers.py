@@ -76,6 +76,11 @@ class Headers:
             key = _header_key(name if type(name) is str else js_string(name))
             values[key] = (*values[key], text) if key in values else (text,)
 
+    @classmethod
+    def new(cls, init: HeadersInit = None) -> "Headers":
+        """Return headers, by Pyodide's name for making one."""
+        return cls(init)
+
     def copy(self, *, immutable: bool = False) -> "Headers":
         """Return independent headers of the same content, refusing changes if `immutable`."""
         new = Headers.__new__(Headers)

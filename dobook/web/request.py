@@ -18,6 +18,7 @@ from dobook.web.text import js_string
 from dobook.web.url import delivered_url, origin, request_url, resolve
 
 if TYPE_CHECKING:
+    from dobook.web.javascript import JsRequest
     from dobook.web.response import FetchResponse
 
 GET: Final = HTTPMethod.GET
@@ -158,6 +159,15 @@ class Request(Body):
     def signal(self) -> Any:
         """The signal given to the constructor, or None."""
         return self._signal
+
+    @property
+    def js_object(self) -> "JsRequest":
+        """This request as JavaScript sees it, with live `headers`; it shares everything."""
+        from dobook.web.javascript import JsRequest
+
+        return JsRequest.showing(self)
+
+    _js_request = js_object  # Cloudflare's examples use this name too
 
     @property
     def cache(self) -> str | None:

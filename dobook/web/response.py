@@ -9,7 +9,7 @@ Source: cloudflare/workers-py packages/runtime-sdk/src/workers/response.py, Pyod
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import PlatformRangeError, PlatformTypeError
 from dobook.web.body import TEXT_TYPE, Body, BodyInit, BodyUsedError, extract_body
@@ -18,6 +18,9 @@ from dobook.web.status import status_text_of
 from dobook.web.streams import ReadableStream
 from dobook.web.text import js_string
 from dobook.web.url import normalise
+
+if TYPE_CHECKING:
+    from dobook.web.javascript import JsResponse
 
 JSON_TYPE: Final = "application/json"
 _NULL_BODY: Final = frozenset((101, 204, 205, 304))
@@ -96,9 +99,16 @@ class FetchResponse(Body):
         return self._web_socket
 
     @property
-    def js_response(self) -> "FetchResponse":
-        """The JavaScript side of this object, which here is the object itself."""
-        return self
+    def js_object(self) -> "JsResponse":
+        """This response as JavaScript sees it, with live `headers`; it shares everything."""
+        from dobook.web.javascript import JsResponse
+
+        return JsResponse.showing(self)
+
+    @property
+    def js_response(self) -> "JsResponse":
+        """The same as `js_object`, by Pyodide's name."""
+        return self.js_object
 
     async def string(self) -> str:
         """The same as `text`, by Pyodide's older name."""

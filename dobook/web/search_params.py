@@ -70,6 +70,11 @@ class URLSearchParams:
             text = js_string(init)
             self._pairs = parse_form(text.removeprefix("?"))
 
+    @classmethod
+    def new(cls, init: Any = None) -> "URLSearchParams":
+        """Return pairs, by Pyodide's name for making some."""
+        return cls(init)
+
     def on_change(self, listener: Callable[[str], None]) -> None:
         """Have every change reported as the new query; the URL these belong to listens."""
         self._changed = listener

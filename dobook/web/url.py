@@ -156,6 +156,11 @@ class URL:
         self._ada = parsed
         self._params = None
 
+    @classmethod
+    def new(cls, url: Any, base: Any = None) -> "URL":
+        """Return a URL, by Pyodide's name for making one."""
+        return cls(url, base)
+
     @staticmethod
     def canParse(url: Any, base: Any = None) -> bool:
         """Return whether `URL(url, base)` would succeed."""

@@ -5,19 +5,87 @@ module is installed (see `dobook.workers_hook`).
 Source: PyPI workers-runtime-sdk, cloudflare/workers-py packages/runtime-sdk
 """
 
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from dobook.errors import suggest
 from dobook.runtime.rpc import RpcTarget
-from dobook.web import Blob, FetchResponse, File, FormData, Request, Response
-from dobook.workers.entrypoints import DurableObject, WorkerEntrypoint, handler
+from dobook.web import Blob, BlobEnding, FetchResponse, File, FormData, Headers, Request, Response
+from dobook.web.blob import BlobValue
+from dobook.web.formdata import FormDataValue
+from dobook.workers.entrypoints import (
+    Context,
+    DurableObject,
+    WorkerEntrypoint,
+    WorkflowEntrypoint,
+    handler,
+)
+from dobook.workers.missing import missing
+
+if TYPE_CHECKING:
+    from dobook.workers.ambient import env, import_from_javascript, patch_env, wait_until
+    from dobook.workers.fetching import fetch
+    from dobook.workers.rpc import python_from_rpc, python_to_rpc
+
+    waitUntil = wait_until
 
 __all__ = [
     "Blob",
+    "BlobEnding",
+    "BlobValue",
+    "Body",
+    "Context",
     "DurableObject",
+    "FetchKwargs",
     "FetchResponse",
     "File",
     "FormData",
+    "FormDataValue",
+    "Headers",
+    "JSBody",
     "Request",
+    "RequestInitCfProperties",
     "Response",
     "RpcTarget",
     "WorkerEntrypoint",
+    "WorkflowEntrypoint",
+    "env",
+    "fetch",
     "handler",
+    "import_from_javascript",
+    "patch_env",
+    "python_from_rpc",
+    "python_to_rpc",
+    "waitUntil",
+    "wait_until",
 ]
+
+# For annotations.
+JSBody: TypeAlias = Any
+Body: TypeAlias = "str | FormData | JSBody"
+FetchKwargs: TypeAlias = dict[str, Any]
+RequestInitCfProperties: TypeAlias = dict[str, Any]
+
+# What most classes never use is imported when it is.
+_HOME = {
+    "env": "ambient",
+    "fetch": "fetching",
+    "import_from_javascript": "ambient",
+    "patch_env": "ambient",
+    "python_from_rpc": "rpc",
+    "python_to_rpc": "rpc",
+    "waitUntil": "ambient",
+    "wait_until": "ambient",
+}
+_SPELLING = {"waitUntil": "wait_until"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        from importlib import import_module
+
+        module = import_module(f"dobook.workers.{_HOME[name]}")
+        value = globals()[name] = getattr(module, _SPELLING.get(name, name))
+        return value
+    if name.startswith("_"):  # introspection asks for such names, and is content without
+        raise AttributeError(name)
+    raise missing(f"Cloudflare's SDK has no workers.{name}. {suggest(name, __all__)}")

@@ -3,10 +3,19 @@
 Source: cloudflare/workers-py packages/runtime-sdk/src/workers/entrypoints.py
 """
 
+import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol
 
-F = TypeVar("F", bound=Callable[..., Any])
+from dobook.web import Request
+from dobook.web.javascript import JsRequest
+
+
+class Context(Protocol):
+    """What a handler's `ctx` is, for annotations."""
+
+    def waitUntil(self, other: Any) -> None:
+        """Go on with a piece of work after the answer."""
 
 
 class DurableObject:
@@ -24,6 +33,9 @@ class DurableObject:
         self.ctx = ctx
         self.env = env
 
+    def __init_subclass__(cls, **_: Any) -> None:
+        """Accept keywords in a class statement, as the SDK does."""
+
 
 class WorkerEntrypoint:
     """Base class of Workers; the one named `Default` answers requests from outside.
@@ -38,7 +50,38 @@ class WorkerEntrypoint:
         self.ctx = ctx
         self.env = env
 
+    def __init_subclass__(cls, **_: Any) -> None:
+        """Accept keywords in a class statement, as the SDK does."""
 
-def handler(function: F) -> F:
-    """Mark an `on_fetch` handler; here its arguments are Python objects already."""
-    return function
+
+class WorkflowEntrypoint:
+    """Base class of workflows, which can be defined; dobook does not run them.
+
+    A Worker that only declares one works; `env`'s binding of it says so when it is used.
+    """
+
+    def __init__(self, ctx: Any, env: Any) -> None:
+        self.ctx = ctx
+        self.env = env
+
+    def __init_subclass__(cls, **_: Any) -> None:
+        """Accept keywords in a class statement, as the SDK does."""
+
+
+def handler(func: Callable[..., Any]) -> Callable[..., Any]:
+    """Have a module's handler such as `on_fetch` take Python's objects, not JavaScript's.
+
+    Example:
+        >>> @handler
+        ... async def on_fetch(request, env):
+        ...     return Response(request.headers["user-agent"])
+    """
+
+    @functools.wraps(func)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        if args and isinstance(args[0], JsRequest):
+            args = (Request(args[0]), *args[1:])
+        return func(*args, **kwargs)
+
+    wrapper.takes_python_objects = True  # type: ignore[attr-defined]
+    return wrapper

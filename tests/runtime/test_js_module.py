@@ -43,6 +43,6 @@ def test_object_and_json_do_what_javascript_does():
     from js import JSON, Object
 
     assert Object.fromEntries([("a", 1)]) == {"a": 1}
-    assert Object.entries({"a": 1, "b": 2}) == [("a", 1), ("b", 2)]
+    assert Object.entries({"a": 1, "b": 2}) == [["a", 1], ["b", 2]]
     assert JSON.parse(JSON.stringify({"é": [1, None]})) == {"é": [1, None]}
     assert JSON.stringify({"a": [1]}) == '{"a":[1]}'

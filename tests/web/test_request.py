@@ -84,7 +84,7 @@ def test_properties():
     request = Request(URL("http://x/"), cf={"colo": "LHR"}, redirect="Manual", signal="s")
     assert (request.cf, request.redirect, request.signal) == ({"colo": "LHR"}, "manual", "s")
     assert (request.cache, request.integrity, request.keepalive) == (None, "", False)
-    assert request.js_object is request
+    assert request.js_object.js_object.url == request.url
     assert Request("http://u:p@x/#f").url == "http://u:p@x/#f"
 
 

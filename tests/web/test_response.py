@@ -157,7 +157,7 @@ def test_properties_and_repr():
         "default",
     )
     assert isinstance(response, FetchResponse)
-    assert response.js_object is response.js_response is response
+    assert response.js_object.status == response.js_response.status == 201
     assert repr(response) == "Response(status=201, content_type='text/plain;charset=UTF-8')"
     assert repr(Response.from_json({})) == "Response(status=200, content_type='application/json')"
     assert (

@@ -1,0 +1,134 @@
+"""What code finds without being given it: the bindings and background work of whoever runs.
+
+`from workers import env` is written at the top of a module, before there is any request; what it
+gives looks up the bindings each time it is used.
+Source: developers.cloudflare.com/workers/runtime-apis/bindings/#importing-env-as-a-global
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import MappingProxyType, SimpleNamespace
+from typing import Any
+
+from dobook.errors import PlatformError, UsageError
+from dobook.runtime.turns import current_frame
+from dobook.runtime.wire import current_wire
+from dobook.runtime.worker import current_execution
+
+loading_env: ContextVar[Any] = ContextVar("dobook_loading_env", default=None)
+_NONE: Mapping[str, Any] = MappingProxyType({})
+_patches: ContextVar[Mapping[str, Any]] = ContextVar("dobook_env_patches", default=_NONE)
+
+
+def current_env() -> Any:
+    """Return the bindings of the code that runs.
+
+    Raises:
+        UsageError: If none of a runtime's is.
+    """
+    frame = current_frame.get()
+    if frame is not None:
+        namespace = frame.instance.actor.namespace
+        return namespace.runtime.env if namespace.env is None else namespace.env
+    execution = current_execution.get()
+    if execution is not None:
+        return execution._env  # noqa: SLF001 - of this package
+    env = loading_env.get()
+    if env is not None:
+        return env
+    wire = current_wire()
+    if wire is not None:
+        return wire.runtime.env
+    raise UsageError(
+        "workers.env has bindings inside an object or a Worker. From outside they are at "
+        "runtime.env."
+    )
+
+
+class AmbientEnv:
+    """The bindings of whichever code runs."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        patched = _patches.get()
+        return patched[name] if name in patched else getattr(current_env(), name)
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self, name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in _patches.get() or name in current_env()
+
+    def __dir__(self) -> list[str]:
+        return [*_patches.get(), *current_env().names()]
+
+    def __repr__(self) -> str:
+        try:
+            return repr(current_env())
+        except UsageError:
+            return "<env, of no Worker>"
+
+
+env = AmbientEnv()
+
+
+@contextmanager
+def patch_env(
+    d: Mapping[str, Any] | Sequence[tuple[str, Any]] | None = None, **kwds: Any
+) -> Iterator[None]:
+    """Have `workers.env` show other values for a while.
+
+    Example:
+        >>> with patch_env(GREETING="hi"):
+        ...     env.GREETING
+        'hi'
+    """
+    token = _patches.set({**_patches.get(), **dict(d or {}), **kwds})
+    try:
+        yield
+    finally:
+        _patches.reset(token)
+
+
+def wait_until(promise: Any) -> None:
+    """Go on with a piece of work after the answer.
+
+    Raises:
+        PlatformError: Outside of handlers.
+    """
+    frame = current_frame.get()
+    if frame is not None:
+        frame.instance.wait_until(promise)
+        return
+    execution = current_execution.get()
+    if execution is None:
+        raise PlatformError("waitUntil() can be called in a handler only.")
+    execution.waitUntil(promise)
+
+
+def import_from_javascript(module_name: str) -> Any:
+    """Return a module of the platform's JavaScript.
+
+    Args:
+        module_name: "cloudflare:workers", which has `env` and `waitUntil`; there is no other here.
+
+    Raises:
+        ImportError: For any other.
+    """
+    if module_name == "cloudflare:workers":
+        from dobook.runtime.rpc import RpcTarget
+        from dobook.workers import entrypoints
+
+        return SimpleNamespace(
+            env=env,
+            waitUntil=wait_until,
+            DurableObject=entrypoints.DurableObject,
+            WorkerEntrypoint=entrypoints.WorkerEntrypoint,
+            RpcTarget=RpcTarget,
+        )
+    raise ImportError(
+        f"Failed to import {module_name!r}: dobook has no JavaScript modules but "
+        "'cloudflare:workers'."
+    )

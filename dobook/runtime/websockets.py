@@ -59,8 +59,6 @@ class WebSocket(EventTarget):
 
     Attributes:
         onopen: Called with the event, like a listener; likewise `onmessage`, `onclose`, `onerror`.
-        binaryType: What a listener gets for a binary message: "arraybuffer" for bytes (what it is
-            at first), "blob" for a Blob.
 
     Example:
         >>> client, server = WebSocketPair().object_values()

@@ -10,6 +10,7 @@ from docs.site import conformance, reference
 ROOT = Path(__file__).parent.parent.parent
 GUIDES = (
     "architecture",
+    "browser",
     "cookbook",
     "deploying",
     "differences",

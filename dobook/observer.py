@@ -6,9 +6,12 @@ sockets are reported to every listener; what happens many times in each request,
 operations for instance, only while a listener has asked for it (`Observers.detailed`).
 """
 
+import logging
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, NamedTuple
+
+_log = logging.getLogger("dobook")
 
 # The event on whose behalf code runs; tasks inherit it. Set only while somebody records.
 current_cause: ContextVar[int] = ContextVar("dobook_cause", default=0)
@@ -74,5 +77,9 @@ class Observers:
             cause = current_cause.get()
         event = Event(self._seq, self._now_ms(), obj, kind, detail, cause)
         for listener in tuple(self._listeners):
-            listener(event)
+            try:
+                listener(event)
+            except Exception:
+                # Whoever looks on must not break what it looks at: an answer would be lost.
+                _log.exception("a listener failed at %s", event)
         return self._seq

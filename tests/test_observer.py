@@ -48,3 +48,13 @@ def test_removing_the_last_listener_makes_it_quiet_and_an_unknown_one_is_ignored
     assert observers.active
     observers.remove(listener)
     assert not observers.active
+
+
+def test_a_listener_that_fails_is_said_and_harms_nobody(caplog):
+    seen = []
+    observers = Observers(lambda: 0)
+    observers.add(lambda event: 1 / 0)
+    observers.add(seen.append)
+    assert observers.emit("A/a", "started") == 1
+    assert len(seen) == 1
+    assert "ZeroDivisionError" in caplog.text

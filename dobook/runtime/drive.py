@@ -307,13 +307,18 @@ class Driver:
         if self._interrupts > 1:
             raise Interrupted
         self._loop.call_soon_threadsafe(self._loop.stop)
+        self._watch()
+
+    def _watch(self) -> None:
         watch = threading.Timer(STUCK_AFTER_S, self._still_stuck)
         watch.daemon = True
         watch.start()
 
     def _still_stuck(self) -> None:
-        if self._interrupts == 1 and self._runtime.turning:
+        if self._interrupts and self._runtime.turning and not self._unwinding:
             _thread.interrupt_main()
+            # Raised in a destructor, an exception is printed and gone: then once is not enough.
+            self._watch()
 
     def _unwind(self) -> None:
         """End all that is under way, so that the next turn does not go on with it."""

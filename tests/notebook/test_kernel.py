@@ -29,6 +29,17 @@ class Runaway(DurableObject):
             except asyncio.CancelledError:
                 pass
 
+    async def deaf(self):
+        class Deaf:
+            def __del__(self):
+                for _ in range(100_000_000):
+                    pass
+
+        print("going", flush=True)
+        Deaf()  # the interrupt comes in its destructor, and goes no further
+        while True:
+            pass
+
     async def again(self):
         await self.ctx.storage.setAlarm(await self.later())
 
@@ -81,6 +92,13 @@ def test_an_interrupt_stops_a_runaway_handler_and_the_runtime_goes_on(kernel, ho
 def test_a_handler_that_swallows_its_cancellation_does_not_hold_the_kernel(kernel):
     kernel.run(RUNAWAY)
     (stopped,) = kernel.run("%rpc RUNAWAY/a stubborn", interrupt_on="going")
+    assert stopped[-1][0] == "KeyboardInterrupt", stopped
+    assert kernel.run("6 * 7") == [[("execute_result", "42")]]
+
+
+def test_an_interrupt_that_a_destructor_swallows_is_sent_again(kernel):
+    kernel.run(RUNAWAY)
+    (stopped,) = kernel.run("%rpc RUNAWAY/a deaf", interrupt_on="going")
     assert stopped[-1][0] == "KeyboardInterrupt", stopped
     assert kernel.run("6 * 7") == [[("execute_result", "42")]]
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from dobook.explorer.client import retry
     from dobook.explorer.invariants import invariant
     from dobook.explorer.search import explore, replay
+    from dobook.notebook.exercises import check
+    from dobook.notebook.limiters import compare_limiters
     from dobook.runtime.alarms import AlarmRun
     from dobook.runtime.rpc import RpcTarget
     from dobook.runtime.runtime import Runtime
@@ -31,6 +33,8 @@ __all__ = [
     "DobookError",
     "RpcTarget",
     "Runtime",
+    "check",
+    "compare_limiters",
     "explore",
     "invariant",
     "replay",
@@ -40,6 +44,8 @@ __all__ = [
 pytest_plugins = ("dobook.testing.plugin",)  # `pytest -p dobook`; nothing is imported by it here
 
 _HOME = {
+    "check": "dobook.notebook.exercises",
+    "compare_limiters": "dobook.notebook.limiters",
     "AlarmRun": "dobook.runtime.alarms",
     "DobookError": "dobook.errors",
     "RpcTarget": "dobook.runtime.rpc",

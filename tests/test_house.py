@@ -31,6 +31,8 @@ PUBLIC = {
         "DobookError",
         "RpcTarget",
         "Runtime",
+        "check",
+        "compare_limiters",
         "explore",
         "invariant",
         "replay",

@@ -25,7 +25,6 @@ from dobook.notebook.display import (
     tag,
 )
 from dobook.notebook.log import Asked
-from dobook.notebook.plots import window_picture
 from dobook.runtime.alarms import AlarmRun
 from dobook.runtime.snapshots import AlarmSnapshot, ObjectSnapshot
 from dobook.storage.store import ObjectStore
@@ -95,8 +94,8 @@ class Frame(pd.DataFrame):
                     for t in shown[name]
                 ]
                 shown[name] = pd.Series(texts, index=shown.index, dtype=object)
-            elif str(dtype) in ("string", "Int64"):
-                texts = ["" if v is pd.NA else v for v in shown[name]]
+            elif str(dtype) in ("string", "Int64") or shown[name].hasnans:
+                texts = ["" if pd.api.types.is_scalar(v) and pd.isna(v) else v for v in shown[name]]
                 shown[name] = pd.Series(texts, index=shown.index, dtype=object)
         return shown
 
@@ -333,46 +332,3 @@ def sql_frame(columns: Sequence[str], rows: Sequence[Sequence[Any]], label: str,
         names.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
     caption = f"{label}: {count(len(rows), 'row')}"
     return make_frame(dict.fromkeys(names, "object"), rows, caption, ms, object=label)
-
-
-def window_frame(hits_ms: Sequence[int], label: str, window_ms: int, limit: int, ms: int) -> Frame:
-    """Hits inside a rate limiter's sliding window, one row each, oldest first.
-
-    A hit counts while it is younger than the window, and is free again when it is as old.
-
-    Index: range. Columns: hit (datetime64[ms, UTC]), age_s (float64), frees (datetime64[ms, UTC]),
-    frees_in_s (float64). No hits: same columns, no rows. `.attrs`: object, time, limit, window_s,
-    used, remaining, retry_after (whole seconds until one more is allowed, 0 if it is now).
-
-    Args:
-        hits_ms: When each hit was, in ms since 1970, in any order.
-        label: The object.
-        window_ms: The window's length.
-        limit: How many hits a window may have.
-        ms: Now, in ms since 1970.
-    """
-    counted = sorted(hit for hit in hits_ms if hit > ms - window_ms)
-    rows = [
-        (hit, (ms - hit) / 1000, hit + window_ms, (hit + window_ms - ms) / 1000) for hit in counted
-    ]
-    remaining = max(limit - len(counted), 0)
-    # One more is allowed when so many have left that fewer than the limit stay.
-    freeing = counted[len(counted) - limit] if len(counted) >= limit else None
-    retry_after = 0 if freeing is None else math.ceil((freeing + window_ms - ms) / 1000)
-    caption = f"{label}: {len(counted)} of {limit} used in {format_duration(window_ms)}, " + (
-        f"{remaining} remaining" if remaining else f"none remaining, retry after {retry_after} s"
-    )
-    columns = {"hit": TIME, "age_s": "float64", "frees": TIME, "frees_in_s": "float64"}
-    frame = make_frame(
-        columns,
-        rows,
-        caption,
-        ms,
-        object=label,
-        limit=limit,
-        window_s=window_ms / 1000,
-        used=len(counted),
-        remaining=remaining,
-        retry_after=retry_after,
-    )
-    return frame.picture(window_picture(counted, window_ms, limit, ms))

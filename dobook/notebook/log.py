@@ -64,7 +64,7 @@ class RequestLog:
                 self._asked.popitem(last=False)
         elif event.kind == "answer" and (asked := self._asked.get(event.cause)) is not None:
             asked.answered_ms = event.t_ms
-            asked.status = detail["status"]
+            asked.status = detail.get("status")
             asked.error = detail["error"]
         elif event.kind in _LOGGED:
             self._log(event.object, event.t_ms, _LOGGED[event.kind].format(**detail))

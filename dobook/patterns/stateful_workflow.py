@@ -108,6 +108,8 @@ class StatefulWorkflow(DurableObject):
             return Response.json({"success": False, "error": str(error)}, status=500)
         step["status"] = "completed"
         step["completedAt"] = _now()
+        step.pop("error", None)
+        workflow.pop("error", None)
         workflow["currentStep"] += 1
         if workflow["currentStep"] >= len(workflow["steps"]):
             workflow["status"] = "completed"

@@ -288,12 +288,15 @@ class Runtime(TimeKeeping, Insight):
 
     def _run_alarms(self, count: int) -> None:
         for _ in range(count):
-            next_ms = self.alarms.next_ms()
-            if next_ms is None:
-                return
-            self.driver.turn(self.loop.seconds_at(next_ms))
+            if not self.alarms.running:  # one that is under way already counts as the first
+                next_ms = self.alarms.next_ms()
+                if next_ms is None:
+                    return
+                self.driver.turn(self.loop.seconds_at(next_ms))
             while self.alarms.running and (timer := self.loop.next_timer()) is not None:
                 self.driver.turn(timer)  # a handler that sleeps has not run before it is through
+            if self.alarms.running:
+                return  # it waits for something that no time brings
 
     def _recording(self, go: Callable[[], None]) -> list[AlarmRun]:
         self.alarms.runs = []

@@ -92,23 +92,6 @@ def test_times_before_1970_and_after_2262_are_shown():
     assert "A/b" in frame._repr_html_()
 
 
-def test_a_hit_counts_until_it_is_as_old_as_the_window():
-    def used(now):
-        return frames.window_frame([NOW], "A/b", 60_000, 1, now).attrs
-
-    assert used(NOW + 59_999)["used"] == 1
-    assert used(NOW + 59_999)["retry_after"] == 1
-    assert used(NOW + 60_000)["used"] == 0
-    assert used(NOW + 60_000)["retry_after"] == 0
-
-
-def test_retry_after_waits_for_as_many_hits_as_are_above_the_limit():
-    hits = [NOW - 30_000, NOW - 20_000, NOW - 10_000]
-    assert frames.window_frame(hits, "A/b", 60_000, 3, NOW).attrs["retry_after"] == 30
-    assert frames.window_frame(hits, "A/b", 60_000, 2, NOW).attrs["retry_after"] == 40
-    assert frames.window_frame(hits, "A/b", 60_000, 4, NOW).attrs["remaining"] == 1
-
-
 def test_repeated_column_names_of_a_query_get_numbers():
     frame = frames.sql_frame(["a", "a"], [(1, 2)], "A/b", NOW)
     assert list(frame.columns) == ["a", "a_2"]

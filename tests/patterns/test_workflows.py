@@ -89,6 +89,8 @@ def test_a_failed_step_can_be_tried_again(runtime):
     assert flow("retry")[0] == 200
     status, answer = flow("execute")
     assert (status, answer["step"]["attempts"]) == (200, 2)
+    assert "error" not in answer["step"]
+    assert "error" not in answer["workflow"]
 
 
 def test_a_step_under_way_is_not_begun_twice(flow):

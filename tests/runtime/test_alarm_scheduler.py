@@ -114,3 +114,25 @@ def test_fractions_of_a_millisecond_are_rounded(runtime, fraction):
     at = runtime.clock.now_ms + 1_000
     runtime.run(slow.set(at + fraction))
     assert runtime.run(slow.get()) in (at, at + 1)
+
+
+def test_a_handler_that_is_under_way_already_is_seen_to_its_end(runtime):
+    slow = runtime.register(Slow).getByName("a")
+    start = runtime.clock.now_ms
+    runtime.run(slow.set(start))  # due at once: the handler has begun when this returns
+    runtime.settle()
+    (run,) = runtime.advance_next()
+    assert (run.outcome, runtime.clock.now_ms - start) == ("ok", 10_000)
+    assert runtime.advance_until_idle() == []
+
+
+def test_a_handler_that_waits_for_ever_does_not_hold_up_whoever_asks_for_idleness(runtime):
+    class Stuck(Slow):
+        async def alarm(self):
+            await asyncio.Event().wait()
+
+    stuck = runtime.register(Stuck).getByName("a")
+    runtime.run(stuck.set(runtime.clock.now_ms + 1_000))
+    assert [run.outcome for run in runtime.advance_until_idle()] == ["running"]
+    assert [run.outcome for run in runtime.advance_until_idle()] == ["running"]
+    runtime.crash(stuck)

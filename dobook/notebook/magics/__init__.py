@@ -3,6 +3,7 @@
 from dobook.notebook.magics.base import MagicsBase
 from dobook.notebook.magics.define import DefineMagics
 from dobook.notebook.magics.faults import FaultMagics
+from dobook.notebook.magics.patterns import PatternMagics
 from dobook.notebook.magics.request import RequestMagics
 from dobook.notebook.magics.status import StatusMagics
 from dobook.notebook.magics.storage import StorageMagics
@@ -14,6 +15,7 @@ ALL: tuple[type[MagicsBase], ...] = (
     RequestMagics,
     StorageMagics,
     TimingMagics,
+    PatternMagics,
     FaultMagics,
     TraceMagics,
     StatusMagics,

@@ -12,11 +12,13 @@ from IPython.core.magic import MAGIC_NO_VAR_EXPAND_ATTR, Magics, magics_class
 from IPython.core.magic_arguments import argument
 
 from dobook.errors import DobookError, suggest
-from dobook.notebook.arguments import split, unquote
+from dobook.notebook.arguments import split, unquote, with_names
 from dobook.notebook.session import Session
 from dobook.notebook.tracebacks import has_users_frames
 
-target_argument = argument("target", metavar="OBJ", help="The object: BINDING/name.")
+target_argument = argument(
+    "target", metavar="OBJ", help="The object: BINDING/name; $name takes a variable."
+)
 
 
 @magics_class
@@ -50,6 +52,8 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
             words = split(line)
             args = parse(function.parser, [unquote(word) for word in words])  # type: ignore[attr-defined]
             args.line, args.words = line, words
+            if isinstance(getattr(args, "target", None), str):
+                args.target = with_names(args.target, self.names)
             return function(self, args, *cell)
         except DobookError as error:
             if has_users_frames(error):

@@ -1,20 +1,16 @@
-"""`%storage`, `%sql`, `%objects`, `%rate_limit`: looking at objects without waking them."""
+"""`%storage`, `%sql`, `%objects`: looking at objects without waking them."""
 
 import argparse
-import datetime as dt
-from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
 
-from dobook.clock import parse_duration
 from dobook.errors import UnknownNameError
-from dobook.notebook.frames import Frame, objects_frame, sql_frame, storage_frame, window_frame
+from dobook.notebook.frames import Frame, objects_frame, sql_frame, storage_frame
 from dobook.notebook.magics.base import MagicsBase, command, target_argument
 from dobook.notebook.reading import Reader
 from dobook.storage.sql import SqlStorage
-from dobook.storage.store import ObjectStore
 
 
 @magics_class
@@ -96,53 +92,3 @@ class StorageMagics(MagicsBase):
                 raise UnknownNameError("binding", wanted, known)
             found = [o for o in found if o.binding == wanted]
         return objects_frame(found, runtime.clock.now_ms)
-
-    @line_magic
-    @command
-    @magic_arguments()
-    @target_argument
-    @argument("--window", default="60s", metavar="DURATION", help="The window's length, 60s.")
-    @argument("--limit", type=int, default=10, metavar="N", help="Hits a window may have, 10.")
-    @argument("--key", default="requests", metavar="KEY", help="Where the times are stored.")
-    def rate_limit(self, args: argparse.Namespace) -> Frame:
-        """Show a rate limiter's sliding window: each hit, its age and when it frees.
-
-        The object stores the times of its hits as a list, in ms since 1970 or as datetimes.
-
-        Returns a DataFrame: hit, age_s, frees, frees_in_s; `.attrs` has remaining and retry_after.
-
-        Example::
-
-            %rate_limit RATE_LIMITER/ada --window 60s --limit 10
-        """
-        target = self.session.target(args.target)
-        window_ms = parse_duration(args.window)
-        if window_ms < 1 or args.limit < 1:
-            raise UsageError("--window and --limit are more than 0.")
-        store = self.session.store(target)
-        hits = [] if store is None else self._hits(store, target.label, args.key)
-        now_ms = self.session.runtime.clock.now_ms
-        return window_frame(hits, target.label, window_ms, args.limit, now_ms)
-
-    def _hits(self, store: ObjectStore, label: str, key: str) -> list[int]:
-        value = store.kv.get(key)
-        if value is None:
-            keys = list(store.kv.keys())
-            if keys:
-                raise UnknownNameError("key", key, keys)
-            return []
-        times = [_milliseconds(item) for item in value] if isinstance(value, list) else [None]
-        if None in times:
-            raise UsageError(
-                f"{key!r} of {label} is no list of times: {value!r:.60}. A limiter stores when its "
-                "hits were, in ms since 1970."
-            )
-        return [time for time in times if time is not None]
-
-
-def _milliseconds(value: Any) -> int | None:
-    if isinstance(value, dt.datetime):
-        return round(value.timestamp() * 1000)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return round(value)
-    return None

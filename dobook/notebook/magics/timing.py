@@ -124,6 +124,8 @@ def _pass_alarms(runtime: Runtime, most: int) -> Iterator[tuple[int, list[AlarmR
             return
         left -= len(runs)
         yield len(runs), runs
+        if runs[-1].outcome == "running":
+            return  # a handler that waits for something no time brings
 
 
 def _collect(steps: Iterator[tuple[int, list[AlarmRun]]], total: int) -> list[AlarmRun]:

@@ -1,0 +1,248 @@
+"""Each exercise is checked with a wrong, a half-right and the lesson's own solution."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from dobook.errors import UnknownNameError, UsageError
+from dobook.notebook.exercises.registry import exercises
+from dobook.notebook.exercises.verdict import Point, Verdict
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+HEAD = "%%durable_object\nimport asyncio\nimport time\nfrom workers import DurableObject\n\n\n"
+
+
+def indented(body):
+    return "\n".join(f"    {line}" if line else "" for line in body.strip("\n").splitlines())
+
+
+def cls(name, body, base="DurableObject"):
+    return f"{HEAD}class {name}({base}):\n{indented(body)}\n"
+
+
+@dataclass
+class Tried:
+    """Solutions that are not right, and a piece of what is said about each.
+
+    Attributes:
+        wrong: A cell of which little or nothing holds.
+        says: What the verdict says of it.
+        half: A cell of which most holds.
+        still: What the verdict says of that.
+        before: Cells that the lesson has run before.
+    """
+
+    wrong: str
+    says: str
+    half: str
+    still: str
+    before: tuple[str, ...] = ()
+
+
+TRIED = {
+    "quickstart-1": Tried(
+        wrong=cls(
+            "Visits",
+            """
+async def visit(self, page):
+    await self.ctx.storage.put(page, 1)
+
+async def total(self):
+    return 0
+""",
+        ),
+        says="Return the page's new count",
+        half=cls(
+            "Visits",
+            """
+def __init__(self, ctx, env):
+    self.counts = {}
+
+async def visit(self, page):
+    self.counts[page] = self.counts.get(page, 0) + 1
+    return self.counts[page]
+
+async def total(self):
+    return sum(self.counts.values())
+""",
+        ),
+        still="attributes are lost",
+    ),
+    "identity-1": Tried(
+        wrong=cls(
+            "Seat",
+            """
+async def book(self, who):
+    await self.ctx.storage.put("who", who)
+    return True
+
+async def holder(self):
+    return await self.ctx.storage.get("who")
+""",
+        ),
+        says="The first gets True, everyone after her False",
+        half=cls(
+            "Seat",
+            """
+async def book(self, who):
+    holder = await self.ctx.storage.get("who")
+    await asyncio.sleep(0.01)
+    if holder is None:
+        await self.ctx.storage.put("who", who)
+    return holder in (None, who)
+
+async def holder(self):
+    return await self.ctx.storage.get("who")
+""",
+        ),
+        still="of twenty who booked seat 12B at once, 20 got True",
+    ),
+    "limits-1": Tried(
+        wrong=cls("DailyQuota", "async def spend(self, amount, quota):\n    return True"),
+        says="on a fresh day gave True",
+        half=cls(
+            "DailyQuota",
+            """
+async def spend(self, amount, quota):
+    now = time.time()
+    began, spent = await self.ctx.storage.get("day") or [now, 0]
+    if now - began >= 24 * 3600:
+        began, spent = now, 0
+    ok = spent + amount <= quota
+    await self.ctx.storage.put("day", [began, spent + amount if ok else spent])
+    return {"allowed": ok, "left": quota - spent - (amount if ok else 0)}
+""",
+        ),
+        still="at midnight spend(100, 100) gave (False, 0)",
+    ),
+    "workflow-1": Tried(
+        before=("%pattern Saga",),
+        wrong=cls("Checkout", "async def run_step(self, name, data, key): ..."),
+        says="Checkout has no method undo_step yet",
+        half=cls(
+            "Checkout",
+            """
+async def run_step(self, name, data, key):
+    if name == "reserve":
+        data["stock"] -= 1
+    elif name == "charge" and data["card"] == "declined":
+        raise ValueError("declined")
+    elif name == "ship":
+        data["shipped"] = True
+    return {"receipt": key}
+""",
+            base="Saga",
+        ),
+        still="undo_step puts back what reserve took",
+    ),
+}
+
+
+def solution(name):
+    """Return the solution cell of an exercise, from its lesson, and the check cells round it."""
+    found = []
+    for file in sorted(NOTEBOOKS.glob("*.ipynb")):
+        for cell in json.loads(file.read_text("utf-8"))["cells"]:
+            if f"solution-{name}" in cell["metadata"].get("tags", []):
+                assert cell["metadata"]["jupyter"]["source_hidden"] is True
+                found.append("".join(cell["source"]))
+    assert len(found) == 1, f"{name}: {len(found)} solution cells"
+    return found[0]
+
+
+@pytest.fixture
+def tried(shell):
+    def check(name, cell):
+        for before in TRIED[name].before:
+            shell.cell(before)
+        shell.cell(cell)
+        return shell.cell(f"import dobook\ndobook.check({name!r})")
+
+    return check
+
+
+def test_every_exercise_is_tried_here_and_stands_in_a_lesson():
+    assert list(exercises()) == sorted(TRIED)
+    text = "".join(file.read_text("utf-8") for file in NOTEBOOKS.glob("*.ipynb"))
+    assert [name for name in TRIED if text.count(f'dobook.check(\\"{name}\\")') < 2] == []
+
+
+@pytest.mark.parametrize("name", TRIED)
+def test_a_wrong_solution_is_told_what_is_wrong(tried, name):
+    verdict = tried(name, TRIED[name].wrong)
+    assert not verdict.passed
+    assert TRIED[name].says in repr(verdict)
+
+
+@pytest.mark.parametrize("name", TRIED)
+def test_a_half_right_solution_is_told_what_holds_and_what_is_missing(tried, name):
+    verdict = tried(name, TRIED[name].half)
+    assert {point.holds for point in verdict.points} == {True, False}
+    assert TRIED[name].still in repr(verdict)
+
+
+@pytest.mark.parametrize("name", TRIED)
+def test_the_lessons_solution_is_right(tried, name):
+    verdict = tried(name, solution(name))
+    assert verdict.passed, repr(verdict)
+    assert "solved" in repr(verdict)
+
+
+@pytest.mark.parametrize("name", TRIED)
+def test_before_anything_is_written_the_first_step_is_named(shell, name):
+    verdict = shell.cell(f"import dobook\ndobook.check({name!r})")
+    (point,) = verdict.points
+    assert not point.holds
+    assert "efine a class" in point.text or "there is no variable" in point.text
+
+
+def test_what_a_learners_code_raises_is_told_with_the_call(tried):
+    verdict = tried(
+        "identity-1",
+        cls("Seat", "async def book(self, who):\n    return 1 / 0\n\ndef holder(self): ..."),
+    )
+    assert "book('ada') raised ZeroDivisionError: division by zero" in repr(verdict)
+
+
+def test_what_never_answers_is_told(tried):
+    body = "async def book(self, who):\n    await asyncio.Event().wait()\n\ndef holder(self): ..."
+    assert "never answers" in repr(tried("identity-1", cls("Seat", body)))
+
+
+def test_a_check_leaves_the_notebook_alone_and_prints_nothing(shell, capsys):
+    body = (
+        "async def book(self, who):\n    print('booked')\n    return True\n\ndef holder(self): ..."
+    )
+    shell.cell(cls("Seat", body))
+    shell.cell("import dobook")
+    capsys.readouterr()
+    before = shell.cell("runtime.clock.now_ms, len(runtime.objects())")
+    shell.cell("verdict = dobook.check('identity-1')")
+    assert shell.cell("runtime.clock.now_ms, len(runtime.objects())") == before
+    assert "booked" not in capsys.readouterr().out
+
+
+def test_a_misspelt_exercise_is_answered_with_the_right_one(shell):
+    shell.cell("import dobook")
+    with pytest.raises(UnknownNameError, match=r"no exercise named 'identty-1'\. Did you mean"):
+        shell.cell("dobook.check('identty-1')")
+
+
+def test_without_a_name_all_are_listed(shell):
+    card = shell.cell("import dobook\ndobook.check()")
+    assert [name for name, _ in card.rows] == sorted(TRIED)
+
+
+def test_outside_a_notebook_it_says_what_it_needs(bare_shell):
+    with pytest.raises(UsageError, match="run %load_ext dobook first"):
+        bare_shell.cell("import dobook\ndobook.check('identity-1')")
+
+
+def test_a_verdict_says_the_same_in_text_and_html():
+    verdict = Verdict("a-1", (Point(holds=True, text="x < y"), Point(holds=False, text="no z")))
+    assert repr(verdict) == ("a-1  not solved yet: 1 done, 1 to do\n  ✓ x < y\n  ✗ no z")
+    html = verdict._repr_html_()
+    assert "x &lt; y" in html
+    assert "to do" in html

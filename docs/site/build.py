@@ -43,6 +43,7 @@ def assemble(source: Path) -> None:
     for folder in ("docs", "notebooks", "reference"):
         (source / folder).mkdir(parents=True)
     shutil.copy(Path(__file__).parent / "conf.py", source / "conf.py")
+    shutil.copytree(Path(__file__).parent / "static", source / "static")
     for name in ("CHANGELOG.md", "CONTRIBUTING.md"):
         copy_page(ROOT / name, source / name)
     for name in ("LICENSE", ".ci/run"):

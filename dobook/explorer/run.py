@@ -232,9 +232,7 @@ class _Run:
         """Whether an error is a fault on purpose that the scenario did not provide for."""
         if not isinstance(error, PlatformError) or not self._decisions.faults:
             return False
-        return str(error) in _FAULT_TEXTS or bool(
-            getattr(error, "durableObjectReset", False) or getattr(error, "retryable", False)
-        )
+        return str(error) in _FAULT_TEXTS
 
 
 def describe(error: Exception, scenario: Scenario) -> Failure:

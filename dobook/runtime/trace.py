@@ -207,7 +207,7 @@ def plain(value: Any) -> Detail:
     """Return a detail as the trace keeps it: a number, a short text, True, False or None."""
     if value is None or type(value) in (bool, int, float):
         return value  # type: ignore[no-any-return]
-    text = value if type(value) is str else shown(value)
+    text = str(value) if isinstance(value, str) else shown(value)
     return text if len(text) <= MOST_TEXT else text[: MOST_TEXT - 1] + "…"
 
 

@@ -283,5 +283,6 @@ def task_factory(loop: Any, coro: Coroutine[Any, Any, Any], **options: Any) -> "
     if frame is None:
         return ObjectTask(coro, loop=loop, **options)
     task = ObjectTask(gated(loop, frame, coro), loop=loop, **options)
+    task.add_done_callback(lambda _: coro.close())  # cancelled before it began, it would complain
     frame.instance.adopt(task)
     return task

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import dobook
+from dobook import cli_run
 
 QUICKSTART = Path("notebooks") / "01_quickstart.ipynb"
 
@@ -58,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
         help="where the page goes (default: out)",
     )
     quickstart.set_defaults(run=lambda options: _quickstart(options.notebook, options.output))
+    cli_run.add_to(commands)
     return parser
 
 

@@ -143,7 +143,7 @@ class NetworkError(JsException, OSError):
             f"Network connection lost: {url}\n"
             + (f"  {reason}." if reason else "  Nothing leaves the runtime by itself.")
             + "\n  A stand-in answers for a host: runtime.network.answer(origin, handler). "
-            "`dobook run` reaches the network unless it is told not to."
+            "`dobook run --network` reaches it."
         )
 
 

@@ -9,6 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from dobook.errors import NetworkError, PlatformError, PlatformSyntaxError
+from dobook.runtime.instance import DurableObjectAbort
 from dobook.runtime.websocket_values import CloseEvent, ErrorEvent, Event, awaiting
 from dobook.runtime.wire import End, current_wire
 from dobook.web import Headers, Request
@@ -73,6 +74,7 @@ async def _connected(socket: "WebSocket", answer: Any) -> None:
 
 
 async def _failed(socket: "WebSocket", error: Exception) -> None:
+    await asyncio.sleep(0.1)  # an attempt takes a while: what runs meanwhile sees it connecting
     if not socket._connecting:
         return
     socket._connecting = False
@@ -84,8 +86,15 @@ async def _failed(socket: "WebSocket", error: Exception) -> None:
 
 
 async def _dispatched(socket: "WebSocket", event: Event) -> None:
-    for left in socket._dispatch(event):
-        await awaiting(left)
+    try:
+        for left in socket._dispatch(event):
+            await awaiting(left)
+    except DurableObjectAbort:
+        raise asyncio.CancelledError from None  # a listener has reset its object, as it may
+    except Exception as error:
+        observers = socket._end.wire.observers
+        text = f"{type(error).__name__}: {error}"
+        observers.emit(socket._end.label or "worker", "error", where=f"on{event.type}", error=text)
 
 
 def give_up(socket: "WebSocket") -> None:

@@ -92,6 +92,10 @@ class WallClock:
             if function_globals is not None:
                 self._globals[id(function_globals)] = function_globals
 
+    def watch_names(self, names: dict[str, Any]) -> None:
+        """Have the globals of a module follow too."""
+        self._globals[id(names)] = names
+
     def __enter__(self) -> None:
         self._depth += 1
         if self._depth > 1:

@@ -248,6 +248,9 @@ def payload(message: Any) -> str | bytes:
         return usv(str(message))
     if isinstance(message, bytes | bytearray | memoryview):
         return bytes(message)
+    stands_for = getattr(type(message), "_as_value_", None)  # a JavaScript buffer
+    if stands_for is not None:
+        return bytes(stands_for(message))
     try:
         return js_string(message)
     except PlatformTypeError:

@@ -78,6 +78,9 @@ def extract_body(body: Any) -> tuple[Content, str | None]:
                 "used as a body."
             )
         return body, None
+    stands_for = getattr(type(body), "_as_value_", None)  # a JavaScript buffer
+    if stands_for is not None:
+        return bytes(stands_for(body)), None
     if isinstance(body, AsyncIterable):
         return ReadableStream(body), None
     raise PlatformTypeError(f"Unsupported type in body: {type(body).__name__}")

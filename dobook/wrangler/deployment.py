@@ -7,12 +7,13 @@ that their objects keep their ids and their data, as the hosted service has it.
 Source: developers.cloudflare.com/durable-objects/reference/durable-objects-migrations/
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from dobook.errors import DeploymentError
-from dobook.runtime.namespace import DurableObjectNamespace
+from dobook.runtime.namespace import DurableObjectNamespace, Env
 from dobook.runtime.runtime import Runtime
 from dobook.wrangler import record
 from dobook.wrangler.configuration import Configuration
@@ -46,6 +47,7 @@ def deploy(
     classes: Mapping[str, type],
     *,
     entry: Any = None,
+    env: Env | None = None,
     complete: bool = True,
 ) -> Deployment:
     """Deploy a Worker: apply the migrations that are new to the runtime, then bind what is bound.
@@ -55,6 +57,8 @@ def deploy(
         configuration: Its configuration.
         classes: The classes of objects that its code has, by name.
         entry: What answers requests; None leaves the runtime's Worker as it is.
+        env: Its bindings, if they are not to be the runtime's own: where several Workers share a
+            runtime, each has its own.
         complete: Whether this is all of the code. False, as in a notebook whose cells have not all
             run: a class that is missing is waited for rather than an error.
 
@@ -87,12 +91,16 @@ def deploy(
             )
     found = plan(configuration, script, known, classes, complete=complete)
     foreign = _foreign(runtime, configuration, known)
-    _check_names(runtime, configuration, found)
+    labels = _labels(runtime, configuration, found, script, shared=env is None)
     for key in found.deleted:
         runtime.registry.delete(key)
     record.write(runtime, *found.others, found.deployed)
-    namespaces = _bind(runtime, configuration, found, classes)
-    _offer(runtime, configuration, script, namespaces, foreign)
+    namespaces = _bind(runtime, labels, found, classes)
+    if env is not None:
+        for namespace in namespaces.values():
+            namespace.env = env
+            runtime.env.unbind(namespace.binding)
+    _offer(runtime, configuration, script, namespaces, foreign, runtime.env if env is None else env)
     if entry is not None:
         runtime.serve_worker(entry)
     return Deployment(
@@ -155,26 +163,37 @@ def _foreign(
     return found
 
 
-def _check_names(runtime: Runtime, configuration: Configuration, found: Plan) -> None:
-    """Complain of names in `env` that cannot be, before anything is changed."""
+def _labels(
+    runtime: Runtime, configuration: Configuration, found: Plan, script: str, *, shared: bool
+) -> dict[str, str]:
+    """Return what the runtime calls the classes that are bound: the names of their bindings.
+
+    Raises:
+        DeploymentError: If a name in `env` cannot be; nothing has been changed by then.
+    """
     keys = {c.unique_key for c in found.deployed.classes} | {*found.deleted}
     taken = {n.binding: n for n in runtime.namespaces if n.unique_key not in keys}
-    for binding in configuration.own_bindings:
-        if binding.name in taken:
+    labels = {}
+    for binding in reversed(configuration.own_bindings):
+        label = binding.name
+        if label in taken and shared:
             raise DeploymentError(
-                f"{binding.name} is the binding of {taken[binding.name].class_name} already, which "
+                f"{label} is the binding of {taken[label].class_name} already, which "
                 "does not belong to this Worker. Choose another name."
             )
+        if label in taken:  # another Worker's, which has the same name for something else
+            label = re.sub(r"\W", "_", f"{script}_{label}")
+        labels[binding.class_name] = label
     for name in configuration.vars:
         if not name.isidentifier():
             raise DeploymentError(f"{name!r} cannot be a variable: write it as an identifier.")
+    return labels
 
 
 def _bind(
-    runtime: Runtime, configuration: Configuration, found: Plan, classes: Mapping[str, type]
+    runtime: Runtime, bound: Mapping[str, str], found: Plan, classes: Mapping[str, type]
 ) -> dict[str, DurableObjectNamespace]:
     registry = runtime.registry
-    bound = {b.class_name: b.name for b in reversed(configuration.own_bindings)}
     for cls in found.deployed.classes:
         namespace = registry.of_key(cls.unique_key)
         if namespace is not None and bound.get(cls.name) != namespace.binding:
@@ -203,6 +222,7 @@ def _offer(
     script: str,
     namespaces: Mapping[str, DurableObjectNamespace],
     foreign: Mapping[str, DurableObjectNamespace],
+    env: Env,
 ) -> None:
     """Give `env` what the configuration lists, and take away what it does not list any more."""
     offered: dict[str, Any] = {
@@ -211,7 +231,7 @@ def _offer(
         **foreign,
         **{b.name: namespaces[b.class_name] for b in configuration.own_bindings},
     }
-    env, before = runtime.env, runtime.registry.configured
+    before = runtime.registry.configured
     for name in before.get(script, set()) - offered.keys():
         env.unbind(name)
     for name, value in offered.items():

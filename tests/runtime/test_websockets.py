@@ -43,9 +43,11 @@ class TestPair:
         with pytest.raises(UsageError, match="inside an object or a Worker"):
             WebSocketPair()[0].accept()
 
-    def test_the_constructor_that_would_dial_says_what_to_do_instead(self):
-        with pytest.raises(UsageError, match=r"stub\.fetch"):
+    def test_the_constructor_dials_in_handlers_only(self):
+        with pytest.raises(PlatformError, match="within global scope"):
             WebSocket.new("wss://example.com")
+        with pytest.raises(PlatformSyntaxError, match="Invalid WebSocket URL"):
+            WebSocket.new("example.com")
 
     def test_fresh_sockets_look_as_the_platform_shows_them(self):
         ws = WebSocketPair()[0]

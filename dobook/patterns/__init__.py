@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dobook.patterns.batcher import Batcher
+    from dobook.patterns.chat_room import ChatRoom
     from dobook.patterns.fenced_store import FencedStore
     from dobook.patterns.fixed_window import FixedWindow
     from dobook.patterns.hibernating_chat_room import HibernatingChatRoom
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Batcher",
+    "ChatRoom",
     "FencedStore",
     "FixedWindow",
     "HibernatingChatRoom",

@@ -117,6 +117,70 @@ async def spend(self, amount, quota):
         ),
         still="at midnight spend(100, 100) gave (False, 0)",
     ),
+    "alarms-1": Tried(
+        wrong=cls(
+            "Reminders",
+            """
+async def remind(self, text, in_ms):
+    await asyncio.sleep(in_ms / 1000)
+    await self.ctx.storage.put("sent", [*await self.sent(), text])
+
+async def sent(self):
+    return await self.ctx.storage.get("sent") or []
+
+async def alarm(self): ...
+""",
+        ),
+        says="a reminder in 60,000 ms",
+        half=cls(
+            "Reminders",
+            """
+async def remind(self, text, in_ms):
+    at = int(time.time() * 1000) + in_ms
+    await self.ctx.storage.put(f"due:{at:015}", text)
+    if await self.ctx.storage.getAlarm() is None:
+        await self.ctx.storage.setAlarm(at)
+
+async def alarm(self):
+    now = int(time.time() * 1000)
+    left = None
+    for key, text in (await self.ctx.storage.list(prefix="due:")).items():
+        if int(key[4:]) <= now:
+            await self.ctx.storage.put("sent", [*await self.sent(), text])
+            await self.ctx.storage.delete(key)
+        elif left is None:
+            left = int(key[4:])
+    if left:
+        await self.ctx.storage.setAlarm(left)
+
+async def sent(self):
+    return await self.ctx.storage.get("sent") or []
+""",
+        ),
+        still="the alarm has to be set for the earliest reminder",
+    ),
+    "queues-1": Tried(
+        wrong=cls("Workshop", "async def enter(self, who): ...\n\nasync def leave(self, who): ..."),
+        says="returned [None, None, None, None]",
+        half=cls(
+            "Workshop",
+            """
+async def enter(self, who):
+    inside = await self.ctx.storage.get("inside") or []
+    if who in inside:
+        return True
+    if len(inside) == 3:
+        return False
+    await self.ctx.storage.put("inside", [*inside, who])
+    return True
+
+async def leave(self, who):
+    inside = await self.ctx.storage.get("inside") or []
+    await self.ctx.storage.put("inside", [name for name in inside if name != who])
+""",
+        ),
+        still="Keep the end of each lease",
+    ),
     "workflow-1": Tried(
         before=("%pattern Saga",),
         wrong=cls("Checkout", "async def run_step(self, name, data, key): ..."),

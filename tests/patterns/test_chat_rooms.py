@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from dobook.patterns import HibernatingChatRoom
+from dobook.patterns import ChatRoom, HibernatingChatRoom
 
-ROOMS = [HibernatingChatRoom]
+ROOMS = [ChatRoom, HibernatingChatRoom]
 
 
 class Client:

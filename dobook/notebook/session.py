@@ -12,13 +12,16 @@ from IPython.core.interactiveshell import InteractiveShell
 from dobook.clock import DEFAULT_START_MS, format_duration, format_time
 from dobook.errors import DobookError, UnknownNameError, UsageError
 from dobook.notebook.definitions import Definition
+from dobook.notebook.deploying import Deployer, origin, rename
 from dobook.notebook.display import Card, count
 from dobook.notebook.log import RequestLog
 from dobook.notebook.widgets.hub import Views, front_end
 from dobook.runtime.namespace import DurableObjectNamespace
 from dobook.runtime.runtime import Durability, Runtime
+from dobook.runtime.snapshots import ObjectSnapshot
 from dobook.runtime.stub import DurableObjectStub
 from dobook.storage.store import ObjectStore
+from dobook.wrangler import Deployment
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class Session:
         runtime: The runtime in use; another one after `%dobook reset` or `%dobook --state`.
         definitions: The classes of objects, by the name they are deployed under.
         worker: The entry Worker, if a cell has defined one.
-        migrations: What the configuration of a deployment would list, oldest first.
+        deployer: The configuration of the notebook's Worker, and its deployments.
         undo: What unloading has to call.
         families: The magics of this session.
         log: What was asked and printed.
@@ -66,7 +69,7 @@ class Session:
         self.settings = Settings()
         self.definitions: dict[str, Definition] = {}
         self.worker: Definition | None = None
-        self.migrations: list[dict[str, Any]] = []
+        self.deployer = Deployer(self)
         self.undo: list[Callable[[], None]] = []
         self.families: list[Any] = []
         self.log = RequestLog()
@@ -93,7 +96,8 @@ class Session:
         except DobookError as error:
             if same:
                 self._take(self._open(self.settings))
-            raise UsageError(str(error)) from error
+            notes = getattr(error, "__notes__", [])
+            raise UsageError(" ".join([str(error), *notes])) from error
         old.close()
         self.settings = settings
         self._take(runtime)
@@ -112,7 +116,15 @@ class Session:
         self.reopen(self.settings)
 
     def _open(self, settings: Settings) -> Runtime:
-        return Runtime(**{f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)})
+        """Open a runtime and deploy the classes to it; one that refuses them is closed again."""
+        options = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}
+        runtime = Runtime(**options)
+        try:
+            self.deployer.deploy(runtime, self.definitions)
+        except BaseException:
+            runtime.close()
+            raise
+        return runtime
 
     def _take(self, runtime: Runtime) -> None:
         self.runtime = runtime
@@ -120,8 +132,6 @@ class Session:
         runtime.observers.add(self.log)
         runtime.recorder.tap_output()
         runtime.driver.after_turn = self.views.turned
-        for definition in self.definitions.values():
-            self._register(definition)
         if self.worker is not None:
             runtime.serve_worker(self.worker.cls)
         self.shell.push({"runtime": runtime, "env": runtime.env}, interactive=False)
@@ -139,58 +149,80 @@ class Session:
 
     # ------------------------------------------------------------------ classes
 
-    def define(self, definition: Definition) -> Card:
-        """Register a class of objects, or replace it; returns its card.
+    def define(self, definition: Definition, *, renamed_from: str | None = None) -> Card:
+        """Deploy a class of objects, new or with new code; returns its card.
+
+        Args:
+            definition: The class as a cell defines it.
+            renamed_from: The class whose objects it takes over.
 
         Raises:
-            UsageError: If the class exists with the other kind of storage.
+            DeploymentError: If Cloudflare would refuse; then nothing has changed.
         """
-        name = definition.class_name
-        old = self.definitions.get(name)
-        known = next((n for n in self.runtime.namespaces if n.class_name == name), None)
-        kept_storage = old.storage if old is not None else "sqlite"
+        name, runtime = definition.class_name, self.runtime
+        old = self.definitions.get(renamed_from or name)
+        known = next(
+            (n for n in runtime.namespaces if n.class_name == (renamed_from or name)), None
+        )
         definition = dataclasses.replace(
             definition,
             binding=definition.binding or (known.binding if known is not None else ""),
-            storage=definition.storage or kept_storage,
+            storage=definition.storage or (old.storage if old is not None else ""),
         )
-        before = [o for o in self.runtime.objects() if known and o.binding == known.binding]
-        namespace = self._register(definition)
-        definition = dataclasses.replace(definition, binding=namespace.binding)
-        self.definitions[name] = definition
-        if old is None:
-            kind = "new_sqlite_classes" if definition.storage == "sqlite" else "new_classes"
-            self.migrations.append({"tag": f"v{len(self.migrations) + 1}", kind: [name]})
+        before = [o for o in runtime.objects() if known and o.binding == known.binding]
+        definitions = {n: d for n, d in self.definitions.items() if n != renamed_from}
+        definitions[name] = definition
+        extra = () if renamed_from is None else (rename(renamed_from, name),)
+        deployment = self.deployer.deploy(runtime, definitions, *extra)
+        namespace = (deployment.namespaces or {}).get(name)
+        if namespace is not None:
+            definition = dataclasses.replace(
+                definition,
+                binding=namespace.binding,
+                storage="sqlite" if namespace.sqlite else "kv",
+            )
+        self.definitions = {**definitions, name: definition}
+        return self._class_card(definition, old, before, deployment)
+
+    def _class_card(
+        self,
+        definition: Definition,
+        old: Definition | None,
+        before: list[ObjectSnapshot],
+        deployment: Deployment,
+    ) -> Card:
+        name = definition.class_name
+        bound = name in (deployment.namespaces or {})
+        unbound = "none: the configuration lists none"
         kv = "key-value, declared with new_classes"
         rows = [
-            ("binding", f"env.{definition.binding}"),
+            ("binding", f"env.{definition.binding}" if bound else unbound),
             ("storage", "SQLite and key-value" if definition.storage == "sqlite" else kv),
             ("handlers", ", ".join(definition.handlers) or "none"),
             ("methods", ", ".join(definition.methods) or "none"),
         ]
+        if deployment.waiting:
+            waiting = ", ".join(deployment.waiting)
+            rows[:2] = [("waiting", f"nothing is deployed before these are defined too: {waiting}")]
+        elif not bound:
+            rows.pop(1)
         if old is not None:
             running = sum(o.state != "evicted" for o in before)
             alarms = sum(o.alarm_ms is not None for o in before)
             rows.append(("new code", definition.changes_since(old)))
-            rows.append(
-                (
-                    "kept",
-                    f"storage of {count(len(before), 'object')}, {count(alarms, 'alarm')}; "
-                    f"{count(running, 'instance')} restarted",
+            if not deployment.waiting:
+                rows.append(
+                    (
+                        "kept",
+                        f"storage of {count(len(before), 'object')}, {count(alarms, 'alarm')}; "
+                        f"{count(running, 'instance')} restarted",
+                    )
                 )
-            )
-        migration = next(m for m in self.migrations if name in m.get(_kind(definition), []))
-        rows.append(("migration", f"{migration['tag']}: {_kind(definition)}"))
+        migration = origin(self.deployer.configuration, name)
+        rows.append(("migration", migration or "none: the configuration lists none"))
+        rows += [("warning", text) for text in deployment.warnings]
         note = "durable object" if old is None else "durable object, redefined"
         return Card(name, tuple(rows), note)
-
-    def _register(self, definition: Definition) -> DurableObjectNamespace:
-        return self.runtime.register(
-            definition.cls,
-            definition.binding or None,
-            name=definition.class_name,
-            sqlite=definition.storage == "sqlite",
-        )
 
     def define_worker(self, definition: Definition) -> Card:
         """Make a class the Worker that answers requests; returns its card."""
@@ -289,10 +321,6 @@ class Session:
             ("alarms", f"{len(alarms):,}{due}"),
             ("worker", self.worker.class_name if self.worker else "none"),
         ]
-
-
-def _kind(definition: Definition) -> str:
-    return "new_sqlite_classes" if definition.storage == "sqlite" else "new_classes"
 
 
 def where(runtime: Runtime) -> str:

@@ -64,7 +64,20 @@ def read(runtime: Runtime, script: str) -> Deployed:
 
 def write(runtime: Runtime, *changed: Deployed) -> None:
     """Remember what has been deployed."""
-    known = {**read_all(runtime), **{d.script: d for d in changed}}
+    known = read_all(runtime)
+    if any(known.get(d.script, Deployed(d.script)) != d for d in changed):
+        _write_all(runtime, {**known, **{d.script: d for d in changed}})
+
+
+def rename_script(runtime: Runtime, old: str, new: str) -> None:
+    """Call a Worker by another name; its classes keep their keys, so objects keep their ids."""
+    known = read_all(runtime)
+    if old in known:
+        known[new] = dataclasses.replace(known.pop(old), script=new)
+        _write_all(runtime, known)
+
+
+def _write_all(runtime: Runtime, known: dict[str, Deployed]) -> None:
     text = json.dumps({name: dataclasses.asdict(d) for name, d in sorted(known.items())})
     runtime.stores.keep_note(_KEY, text)
 

@@ -31,6 +31,11 @@ class DefineMagics(MagicsBase):
         "kv: key-value alone, as new_classes gives.",
     )
     @argument("--name", metavar="NAME", help="The class's name when deployed, if not its own.")
+    @argument(
+        "--renamed-from",
+        metavar="CLASS",
+        help="The class whose objects it takes over: a migration with renamed_classes is added.",
+    )
     def durable_object(self, args: argparse.Namespace, cell: str) -> Card | None:
         """Run the cell and make the DurableObject classes it defines available.
 
@@ -54,10 +59,11 @@ class DefineMagics(MagicsBase):
         found = run_cell(self.shell, f"%%durable_object {args.line}".rstrip(), cell)
         objects = [d for d in found if not is_worker(d.cls)]
         require(objects, "class with the base DurableObject", _OBJECT_EXAMPLE)
-        if len(objects) > 1 and (args.binding or args.name):
+        if len(objects) > 1 and (args.binding or args.name or args.renamed_from):
             names = ", ".join(d.class_name for d in objects)
             raise UsageError(
-                f"--binding and --name are for one class, and this cell defines {names}."
+                "--binding, --name and --renamed-from are for one class, and this cell defines "
+                f"{names}."
             )
         cards = [
             self.session.define(
@@ -66,7 +72,8 @@ class DefineMagics(MagicsBase):
                     class_name=args.name or definition.class_name,
                     binding=args.binding or "",
                     storage=args.storage or "",
-                )
+                ),
+                renamed_from=args.renamed_from,
             )
             for definition in objects
         ]

@@ -114,9 +114,9 @@ def plan(
                     "deleted_classes.",
                 )
     tag = configuration.migrations[-1].tag if configuration.migrations else deployed.tag
-    found.deployed = replace(
-        found.deployed, tag=tag, migrations=configuration.migrations or deployed.migrations
-    )
+    fresh = [s for s in steps if s.tag and s.tag not in {m.tag for m in deployed.migrations}]
+    migrations = (*deployed.migrations, *fresh)  # as they are when they are applied
+    found.deployed = replace(found.deployed, tag=tag, migrations=migrations)
     return found
 
 
@@ -229,10 +229,11 @@ class _Step:
             code = 10074
             if cls.sqlite != (kind == "new-sqlite-class"):
                 has, wants = ("SQLite", "key-value") if cls.sqlite else ("key-value", "SQLite")
+                made = "new_sqlite_classes" if cls.sqlite else "new_classes"
                 advice = (
-                    f"{name} has {has} storage, and {KEPT}. For {wants} storage use a class of "
-                    f"another name, or delete {name} with its data in one deployment and create it "
-                    "in the next."
+                    f"{name} has {has} storage (from {made}), and {KEPT}. For {wants} storage use "
+                    f"a class of another name, or delete {name} with its data in one deployment "
+                    "and create it in the next."
                 )
         else:
             code = None

@@ -331,7 +331,9 @@ class Reader:
         """Return a text that has to be there."""
         found = self.text(values, at, key)
         if not found:
-            raise self.source.error(f"an entry of {of} needs {key!r}.", at)
+            near = difflib.get_close_matches(key, values.keys() - {key}, n=1, cutoff=0.6)
+            hint = f" Did you mean it by {near[0]!r}?" if near else ""
+            raise self.source.error(f"an entry of {of} needs {key!r}.{hint}", at)
         return found
 
     def date(self, values: Mapping[str, Any], at: Place) -> str | None:

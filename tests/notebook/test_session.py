@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 MAGICS = [
     "durable_object",
     "worker",
+    "wrangler",
     "request",
     "rpc",
     "requests",
@@ -57,8 +58,9 @@ def test_help_has_arguments_and_an_example(shell, name):
 
 @pytest.mark.parametrize("name", MAGICS)
 def test_every_magic_appears_in_a_notebook(name):
-    notebook = json.loads((ROOT / "notebooks/01_quickstart.ipynb").read_text("utf-8"))
-    code = "\n".join("".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code")
+    notebooks = [json.loads(p.read_text("utf-8")) for p in (ROOT / "notebooks").glob("*.ipynb")]
+    cells = [cell for notebook in notebooks for cell in notebook["cells"]]
+    code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
     assert re.search(rf"%{name}\b", code)
 
 

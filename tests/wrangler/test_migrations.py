@@ -242,6 +242,7 @@ def test_editing_a_migration_that_was_applied_does_nothing_and_says_so(runtime):
     changed = put(runtime, BOUND % "Counter" + V1.replace("new_sqlite_classes", "new_classes"))
     assert changed.done == ()
     assert changed.warnings[0].startswith("migration v1 was applied as it was then")
+    assert put(runtime, BOUND % "Counter" + V1).warnings == ()
     assert runtime.run(counter(runtime).sql()) == 1
 
 

@@ -9,9 +9,11 @@ from dobook.notebook.magics.status import StatusMagics
 from dobook.notebook.magics.storage import StorageMagics
 from dobook.notebook.magics.timing import TimingMagics
 from dobook.notebook.magics.trace import TraceMagics
+from dobook.notebook.magics.wrangler import WranglerMagics
 
 ALL: tuple[type[MagicsBase], ...] = (
     DefineMagics,
+    WranglerMagics,
     RequestMagics,
     StorageMagics,
     TimingMagics,

@@ -22,6 +22,7 @@ from dobook.runtime.snapshots import ObjectSnapshot
 from dobook.runtime.stub import DurableObjectStub
 from dobook.storage.store import ObjectStore
 from dobook.wrangler import Deployment
+from dobook.wrangler.writing import as_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +237,12 @@ class Session:
         if old is not None:
             rows.append(("new code", definition.changes_since(old)))
         return Card(definition.class_name, tuple(rows), "Worker, answers %request METHOD /path")
+
+    @property
+    def migrations(self) -> list[dict[str, Any]]:
+        """The migrations of the configuration in force, as its file would have them."""
+        found: list[dict[str, Any]] = as_values(self.deployer.configuration).get("migrations", [])
+        return found
 
     # ------------------------------------------------------------------ objects
 

@@ -104,7 +104,7 @@ class AlarmScheduler:
 
     def __init__(self, runtime: "Runtime", rng: random.Random) -> None:
         self._runtime = runtime
-        self._rng = rng
+        self.rng = rng
         self._entries: dict[tuple[str, str], Entry] = {}
         self.runs: list[AlarmRun] = []
         self.keep_runs = False
@@ -136,13 +136,25 @@ class AlarmScheduler:
         elif at_ms != entry.due_ms or entry.retries:
             self._set(entry, at_ms)
 
-    def load(self, namespace: "DurableObjectNamespace", identity: Any, at_ms: int) -> None:
-        """Take in an alarm that an earlier process left."""
+    def load(
+        self,
+        namespace: "DurableObjectNamespace",
+        identity: Any,
+        at_ms: int,
+        *,
+        retries: int = 0,
+        runs_ms: int | None = None,
+    ) -> None:
+        """Take in an alarm that an earlier runtime left, perhaps while it was being retried."""
         key = (namespace.unique_key, identity.toString())
         entry = self._entries.get(key)
         if entry is None:
             entry = self._entries[key] = Entry(namespace, identity)
         self._set(entry, at_ms)
+        if entry.timer is not None and runs_ms is not None:
+            entry.timer.cancel()
+            entry.retries = entry.backoff = retries
+            self._arm(entry, runs_ms)
 
     def forget(self, actor: "Actor") -> None:
         """The object was deleted."""
@@ -275,7 +287,7 @@ class AlarmScheduler:
             delay_ms = limits.ALARM_RETRY_FIRST_MS << min(
                 entry.backoff, limits.ALARM_RETRY_MAX_EXPONENT
             )
-            delay_ms += int(self._rng.random() * (delay_ms * limits.ALARM_RETRY_JITTER + 1))
+            delay_ms += int(self.rng.random() * (delay_ms * limits.ALARM_RETRY_JITTER + 1))
             entry.backoff += 1
             entry.retries += 1
             retry_ms = self._runtime.loop.now_ms + delay_ms

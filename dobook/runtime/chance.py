@@ -36,7 +36,7 @@ class Chance:
     """
 
     def __init__(self, seed: int) -> None:
-        self._generator = _real_random_class(f"{seed} handlers")
+        self.generator = _real_random_class(f"{seed} handlers")
         self._uuid_state: dict[str, Any] = {}
 
     def swaps(self, here: Callable[[], bool]) -> list[Swap]:
@@ -45,7 +45,7 @@ class Chance:
         Args:
             here: Says whether the thread that asks is the one that turns the loop.
         """
-        generator = self._generator
+        generator = self.generator
         names = vars(random)
         swaps: list[Swap] = []
 

@@ -25,7 +25,7 @@ class Registry:
 
     def __init__(self, runtime: "Runtime", rng: random.Random) -> None:
         self._runtime = runtime
-        self._rng = rng
+        self.rng = rng
         self._namespaces: dict[str, DurableObjectNamespace] = {}
         self.configured: dict[str, set[str]] = {}  # by Worker: the names that it has in `env`
 
@@ -61,7 +61,7 @@ class Registry:
             class_name=class_name,
             unique_key=unique_key,
             sqlite=sqlite,
-            rng=self._rng,
+            rng=self.rng,
         )
         self._bind(namespace, binding)
         self._runtime.stores.load_alarms(namespace)

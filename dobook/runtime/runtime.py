@@ -17,6 +17,7 @@ from dobook.errors import UsageError
 from dobook.observer import Observers
 from dobook.runtime.actor import Actor
 from dobook.runtime.alarms import AlarmRun, AlarmScheduler
+from dobook.runtime.branching import Branching
 from dobook.runtime.chance import Chance
 from dobook.runtime.drive import Driver
 from dobook.runtime.faults import Faults
@@ -42,7 +43,7 @@ from dobook.storage.directory import StateDirectory
 Durability = Literal["power", "process"]
 
 
-class Runtime(TimeKeeping, Insight):
+class Runtime(TimeKeeping, Insight, Branching):
     """A durable objects runtime in this process.
 
     Args:
@@ -121,8 +122,9 @@ class Runtime(TimeKeeping, Insight):
         self.alarms = AlarmScheduler(self, random.Random(f"{seed} alarms"))
         self.env = Env()
         self.network = Network(self)
+        self.chance = Chance(seed)
         self.wall_clock = WallClock(
-            lambda: self.loop.now_ms, lambda: self.loop.virtual, Chance(seed)
+            lambda: self.loop.now_ms, lambda: self.loop.virtual, self.chance
         )
         self.worker_entry: Worker | None = None
         self.workers: dict[str, Worker] = {}  # by name, for service bindings
@@ -134,6 +136,7 @@ class Runtime(TimeKeeping, Insight):
             history_ms=parse_duration(history),
         )
         self.registry = Registry(self, random.Random(f"{seed} ids"))
+        self.begin_session(0 if directory is None else directory.session)
 
     # ------------------------------------------------------------------ classes
 

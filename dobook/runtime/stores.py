@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from dobook.errors import PlatformError
 from dobook.ids import DurableObjectId
 from dobook.runtime.promise import NOTHING, Pending, Promise
+from dobook.storage.browse import StateReader
 from dobook.storage.committer import Committer
 from dobook.storage.connection import SqliteError, error_text, is_constraint
+from dobook.storage.contents import Contents, Place, World, contents_of, put_into
 from dobook.storage.directory import StateDirectory
 from dobook.storage.history import History, Log
 from dobook.storage.history_memory import MemoryLog
@@ -45,9 +47,10 @@ class Stores:
         self._runtime = runtime
         self._directory = directory
         self._power = power
-        self._unsafe_limits = unsafe_limits
-        self._history_ms = history_ms
+        self.unsafe_limits = unsafe_limits
+        self.history_ms = history_ms
         self._notes: dict[str, Any] = {}  # of objects in memory
+        self.given: dict[Place, Contents] = {}  # of a world that this runtime goes on from
         self._history = None if directory is None else directory.keep_history(wanted=history_ms > 0)
         self.committer = Committer(
             runtime.loop.call_soon,
@@ -61,18 +64,21 @@ class Stores:
     def open(self, namespace: "DurableObjectNamespace", identity: str) -> ObjectStore:
         """Return the storage of an object that is not in memory."""
         directory = self._directory
-        keep = self._history_ms > 0 and namespace.sqlite
+        keep = self.history_ms > 0 and namespace.sqlite
         if directory is None:
-            store = ObjectStore(None, identity, self.committer, unsafe_limits=self._unsafe_limits)
+            store = ObjectStore(None, identity, self.committer, unsafe_limits=self.unsafe_limits)
+            given = self.given.pop(Place(namespace.unique_key, identity), None)
+            if given is not None:
+                put_into(store, given)
             if keep:
-                self._keep_history(store, MemoryLog(), new=True)
+                self._keep_history(store, MemoryLog(), new=store.was_new)
             return store
         folder = directory.folder(namespace.unique_key)
         store = ObjectStore(
             folder,
             identity,
             self.committer,
-            unsafe_limits=self._unsafe_limits,
+            unsafe_limits=self.unsafe_limits,
             power_safe=self._power,
             backlog=directory.backlog,
             on_open=directory.used,
@@ -86,7 +92,7 @@ class Stores:
         return store
 
     def _keep_history(self, store: ObjectStore, log: Log, *, new: bool) -> None:
-        store.history = History(log, self._now_ms, self._history_ms, store.place[1], new=new)
+        store.history = History(log, self._now_ms, self.history_ms, store.place[1], new=new)
 
     def _now_ms(self) -> int:
         return self._runtime.loop.now_ms
@@ -128,6 +134,9 @@ class Stores:
         """Yield (id, name) of the objects of a class that are on disk and not in memory."""
         directory = self._directory
         if directory is None:
+            for place, given in self.given.items():
+                if place.unique_key == namespace.unique_key:
+                    yield place.id, given.name
             return
         for identity in directory.ids(namespace.unique_key):
             if identity not in namespace.actors:
@@ -135,6 +144,9 @@ class Stores:
 
     def peek(self, namespace: "DurableObjectNamespace", identity: str) -> tuple[int, int | None]:
         """Return how many rows an object has and its alarm in ms, without waking it."""
+        if self._directory is None:
+            given = self.given[Place(namespace.unique_key, identity)]
+            return len(given.rows), given.alarm_ms
         store = self.open(namespace, identity)
         try:
             return len(list(store.kv.keys())), store.kv.alarm_ms
@@ -143,9 +155,44 @@ class Stores:
 
     def delete_class(self, unique_key: str) -> None:
         """Delete what there is of a class's objects, which are not in memory any more."""
+        for place in [place for place in self.given if place.unique_key == unique_key]:
+            del self.given[place]
         if self._directory is not None:
             self.committer.checkpoint()  # or the journal would bring it back
             self._directory.delete_class(unique_key)
+
+    def world(self) -> tuple[dict[Place, Contents], dict[str, Any]]:
+        """Return what all objects have committed, and the notes kept beside them.
+
+        Raises:
+            UsageError: If an object is in the middle of a transaction with SQL.
+        """
+        objects = dict(self.given)
+        registered = set()
+        for namespace in self._runtime.namespaces:
+            registered.add(namespace.unique_key)
+            for identity, actor in namespace.actors.items():
+                objects[Place(namespace.unique_key, identity)] = contents_of(
+                    actor.store, actor.id.name
+                )
+            for identity, name in self.asleep(namespace) if self._directory is not None else ():
+                store = self.open(namespace, identity)
+                try:
+                    objects[Place(namespace.unique_key, identity)] = contents_of(store, name)
+                finally:
+                    store.forget()
+        if self._directory is None:
+            return objects, dict(self._notes)
+        state = StateReader(self._directory.path)
+        for place in state.places():
+            if place.unique_key not in registered:
+                objects[place] = state.contents(place)
+        return objects, self._directory.notes()
+
+    def adopt(self, world: World) -> None:
+        """Begin, in memory, with the objects of a world."""
+        self.given = dict(world.objects)
+        self._notes.update(world.notes)
 
     def note(self, key: str) -> Any:
         """Return what was kept beside the objects under a key, None if nothing was."""
@@ -160,10 +207,20 @@ class Stores:
 
     def load_alarms(self, namespace: "DurableObjectNamespace") -> None:
         """Schedule the alarms that an earlier process left."""
+        load = self._runtime.alarms.load
         if self._directory is not None:
             self._warn_of_other_workers(namespace, self._directory)
             for identity, at_ms, name in self._directory.alarms(namespace.unique_key):
-                self._runtime.alarms.load(namespace, DurableObjectId(identity, name), at_ms)
+                load(namespace, DurableObjectId(identity, name), at_ms)
+        for place, given in self.given.items():
+            if place.unique_key == namespace.unique_key and given.alarm_ms is not None:
+                load(
+                    namespace,
+                    DurableObjectId(place.id, given.name),
+                    given.alarm_ms,
+                    retries=given.retries,
+                    runs_ms=given.runs_ms,
+                )
 
     def _warn_of_other_workers(
         self, namespace: "DurableObjectNamespace", directory: StateDirectory

@@ -78,7 +78,12 @@ class Connection:
     """`execute(sql, params=())`: run one of the engine's own statements on a cursor of its own."""
 
     def __init__(
-        self, path: Path | None, *, blank: bytes | None = None, power_safe: bool = True
+        self,
+        path: Path | None,
+        *,
+        blank: bytes | None = None,
+        power_safe: bool = True,
+        limited: bool = True,
     ) -> None:
         """Open the database, creating the file if there is none.
 
@@ -87,6 +92,7 @@ class Connection:
             blank: What a new file begins with (see `blank_database`); None for an empty one.
             power_safe: Whether the file is to survive a loss of power, once `sync` has returned;
                 otherwise the disk is never waited for, which survives a killed process.
+            limited: Whether the engine's limits hold, as they do for objects' databases.
 
         Raises:
             StateDirectoryError: If the file is foreign, damaged, locked, read-only, or the disk
@@ -100,6 +106,7 @@ class Connection:
         self._cursors: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
         self._owned: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
         self.closed = False
+        self._limited = limited
         self._sync_lock = threading.Lock()
         self._sync_fds: list[int] = []
         self._power_safe = power_safe and path is not None
@@ -123,8 +130,7 @@ class Connection:
                 self.db.close()
                 raise
         except sqlite3.Error as error:
-            reason = OPEN_REASONS.get(primary_code(error) or 0, "cannot be opened")
-            raise StateDirectoryError(f"{path} {reason} ({error_text(error)}).") from error
+            raise unusable(path, error) from error
         self.execute = self.db.execute
         self._control = self.cursor()
 
@@ -149,7 +155,7 @@ class Connection:
             db.execute("SELECT count(*) FROM sqlite_master").fetchone()
             db.execute("BEGIN IMMEDIATE")
             db.execute("ROLLBACK")
-        for category, value in ENGINE_LIMITS:
+        for category, value in ENGINE_LIMITS if self._limited else ():
             db.setlimit(category, value)
         if sys.version_info >= (3, 12):
             db.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)  # noqa: FBT003
@@ -311,6 +317,12 @@ class Connection:
                 for fd in self._sync_fds:
                     os.close(fd)
                 self._sync_fds = []
+
+
+def unusable(path: Path | None, error: sqlite3.Error) -> StateDirectoryError:
+    """Return what says that a file cannot be used, and why."""
+    reason = OPEN_REASONS.get(primary_code(error) or 0, "cannot be opened")
+    return StateDirectoryError(f"{path} {reason} ({error_text(error)}).")
 
 
 @functools.cache

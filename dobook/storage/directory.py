@@ -44,6 +44,7 @@ _TABLES = (
     "PRIMARY KEY (unique_key, id)) WITHOUT ROWID",
 )
 STATE_VERSION = 1
+OWN_META = ("version", "clean", "session", "clock_ms")
 
 
 class StateDirectory:
@@ -89,7 +90,8 @@ class StateDirectory:
             if not self.was_clean:
                 self.recovered = replay(self.journal.read(), self._apply)
             self.journal.restart()
-            self.set_meta(version=STATE_VERSION, clean=0)
+            self.session = self.meta("session") or 0  # how many runtimes have used it
+            self.set_meta(version=STATE_VERSION, clean=0, session=self.session + 1)
         except BaseException:
             self._lock.close()
             raise
@@ -204,6 +206,11 @@ class StateDirectory:
         """Return one of dobook's own values, None if it was never set."""
         row = self._state.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else row[0]
+
+    def notes(self) -> dict[str, Any]:
+        """Return the values that are none of dobook's own, which deployments keep."""
+        rows = self._state.execute("SELECT key, value FROM meta").fetchall()
+        return {key: value for key, value in rows if key not in OWN_META}
 
     def set_meta(self, **values: Any) -> None:
         """Store some of dobook's own values."""

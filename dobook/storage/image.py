@@ -5,10 +5,15 @@ Source: sqlite.org/c3ref/serialize.html, sqlite.org/backup.html
 
 import contextlib
 import re
+import tempfile
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
-from dobook.storage.connection import PAGE_BYTES, Connection
+from dobook.errors import StateDirectoryError
+from dobook.storage.connection import PAGE_BYTES, Connection, SqliteError, unusable
+
+READS: Final = 20  # of a file that changes while it is read
 
 _VERSIONS: Final = slice(18, 20)  # of the header: 2, 2 for a database in WAL mode
 _TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+)")
@@ -24,9 +29,14 @@ def image_of(connection: Connection) -> bytes:
     return bytes(connection.db.serialize())
 
 
-def from_image(image: bytes) -> Connection:
-    """Return a database in memory that has the content of an image."""
-    connection = Connection(None)
+def from_image(image: bytes, *, limited: bool = True) -> Connection:
+    """Return a database in memory that has the content of an image.
+
+    Args:
+        image: What `image_of` returned, or a file's bytes.
+        limited: Whether the engine's limits are to hold.
+    """
+    connection = Connection(None, limited=limited)
     try:
         data = bytearray(image)
         data[_VERSIONS] = b"\x01\x01"  # in memory there is no WAL
@@ -61,3 +71,51 @@ def load_image(connection: Connection, image: bytes, *, keep: Iterable[str] = ()
                 marks = ", ".join("?" * len(rows[0]))
                 other.executemany(f"INSERT INTO {name} VALUES ({marks})", rows)
         other.db.backup(connection.db)
+
+
+def copy_of(path: Path, *, limited: bool = True) -> Connection:
+    """Return a copy, in memory, of a database file that somebody else may be using.
+
+    The file, its folder and its journal stay as they are, and no lock is taken: the bytes are read,
+    again if they have changed meanwhile.
+
+    Raises:
+        StateDirectoryError: If it cannot be read, or is damaged or no database.
+    """
+    wal = Path(f"{path}-wal")
+    try:
+        for _ in range(READS):
+            before = _state(path), _state(wal)
+            data = path.read_bytes()
+            journal = wal.read_bytes() if before[1] is not None and before[1][0] else b""
+            if before == (_state(path), _state(wal)):
+                break
+        else:
+            raise StateDirectoryError(f"{path} is being written all the time. Try again later.")
+    except OSError as error:
+        raise StateDirectoryError(f"{path} cannot be read ({error.strerror}).") from error
+    if journal:
+        with tempfile.TemporaryDirectory(prefix="dobook-") as folder:
+            beside = Path(folder) / "copy"
+            beside.write_bytes(data)
+            Path(f"{beside}-wal").write_bytes(journal)
+            try:
+                with contextlib.closing(Connection(beside, power_safe=False)) as merged:
+                    data = image_of(merged)
+            except StateDirectoryError as error:
+                raise StateDirectoryError(str(error).replace(str(beside), str(path))) from error
+    connection = from_image(data, limited=limited) if data else Connection(None, limited=limited)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except SqliteError as error:
+        connection.close()
+        raise unusable(path, error) from error
+    return connection
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_size, found.st_mtime_ns

@@ -93,19 +93,7 @@ class Journal:
 
     def read(self) -> Iterator[Entry]:
         """Yield the entries since the last checkpoint, in order; a torn end is left out."""
-        position = 0
-        while True:
-            head = self._read(position, _HEAD.size)
-            if len(head) < _HEAD.size:
-                return
-            magic, length, generation, checksum = _HEAD.unpack(head)
-            if magic != _MAGIC or generation != self._generation:
-                return
-            payload = self._read(position + _HEAD.size, length)
-            if len(payload) < length or zlib.crc32(payload) != checksum:
-                return
-            yield from decode(payload)
-            position += _HEAD.size + length
+        return _entries(self._read, self._generation)
 
     def restart(self) -> None:
         """Void all entries: the objects' files have everything."""
@@ -140,6 +128,33 @@ class Journal:
             self._size += CHUNK_BYTES
         if self._wait:
             os.fsync(self._fd)
+
+
+def entries_in(path: Path) -> Iterator[Entry]:
+    """Yield the entries of a journal that may be in use, without touching it."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return
+    if data[:4] == _MAGIC and len(data) >= _HEAD.size:
+        generation = _HEAD.unpack_from(data)[2]
+        yield from _entries(lambda position, length: data[position : position + length], generation)
+
+
+def _entries(read: Callable[[int, int], bytes], generation: int) -> Iterator[Entry]:
+    position = 0
+    while True:
+        head = read(position, _HEAD.size)
+        if len(head) < _HEAD.size:
+            return
+        magic, length, record_generation, checksum = _HEAD.unpack(head)
+        if magic != _MAGIC or record_generation != generation:
+            return
+        payload = read(position + _HEAD.size, length)
+        if len(payload) < length or zlib.crc32(payload) != checksum:
+            return
+        yield from decode(payload)
+        position += _HEAD.size + length
 
 
 def replay(entries: Iterable[Entry], apply: Callable[[Entry], None]) -> int:

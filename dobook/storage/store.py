@@ -18,6 +18,7 @@ from dobook.codec import serialize
 from dobook.gates import OutputGate
 from dobook.storage import schema
 from dobook.storage.connection import Connection, blank_database
+from dobook.storage.image import from_image
 from dobook.storage.kv import ALARM, KV, MISSING
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class ObjectStore:
         "dirty",
         "folder",
         "history",
+        "image",
         "kv",
         "output_gate",
         "owner",
@@ -92,6 +94,7 @@ class ObjectStore:
         self.transactions = 0  # explicit asynchronous ones that are open
         self.unsafe_limits = unsafe_limits
         self.history: History | None = None  # None: not kept
+        self.image: bytes | None = None  # in memory: what its database begins with
         self.was_new = True  # there was nothing of it when it was opened
         self.owner: Any = None  # whoever wants to find its way back from a store
         self._committer = committer
@@ -240,9 +243,13 @@ class ObjectStore:
             found = path is not None and path.exists()
             if path is not None and not found:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            connection = self._connection = Connection(
-                path, blank=blank_database(*schema.TABLES), power_safe=self._power_safe
-            )
+            if self.image is not None:
+                connection, self.image = from_image(self.image), None
+            else:
+                connection = Connection(
+                    path, blank=blank_database(*schema.TABLES), power_safe=self._power_safe
+                )
+            self._connection = connection
             if found or path is None:
                 for table in schema.TABLES:  # the real engine makes them only when it needs them
                     connection.execute(table)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dobook.explorer.search import explore, replay
     from dobook.notebook.exercises import check
     from dobook.notebook.limiters import compare_limiters
+    from dobook.notebook.state import open_state
     from dobook.runtime.alarms import AlarmRun
     from dobook.runtime.rpc import RpcTarget
     from dobook.runtime.runtime import Runtime
@@ -37,6 +38,7 @@ __all__ = [
     "compare_limiters",
     "explore",
     "invariant",
+    "open_state",
     "replay",
     "retry",
 ]
@@ -53,6 +55,7 @@ _HOME = {
     "explore": "dobook.explorer.search",
     "invariant": "dobook.explorer.invariants",
     "load_ipython_extension": "dobook.notebook.extension",
+    "open_state": "dobook.notebook.state",
     "replay": "dobook.explorer.search",
     "retry": "dobook.explorer.client",
     "unload_ipython_extension": "dobook.notebook.extension",

@@ -35,6 +35,7 @@ PUBLIC = {
         "compare_limiters",
         "explore",
         "invariant",
+        "open_state",
         "replay",
         "retry",
     ],

@@ -3,6 +3,7 @@
 import argparse
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from IPython.core.completer import (
@@ -76,6 +77,8 @@ def candidates(
         word: As much of it as is typed.
     """
     options = {text: action for action in parser._actions for text in action.option_strings}  # noqa: SLF001
+    if words and words[-1] == "--state":
+        return files(word)
     if words and words[-1] in options and options[words[-1]].nargs != 0:
         return [(str(choice), "param") for choice in options[words[-1]].choices or ()]
     if word.startswith("-"):
@@ -97,6 +100,16 @@ def candidates(
     if name == "rpc" and len(plain) == 1:
         return methods(session, plain[0])
     return []
+
+
+def files(word: str) -> list[tuple[str, str]]:
+    """Return the files and folders that a path could be."""
+    folder = word[: word.rfind("/") + 1]
+    try:
+        found = sorted(Path(folder or ".").expanduser().iterdir())
+    except OSError:
+        return []
+    return [(f"{folder}{p.name}{'/' if p.is_dir() else ''}", "path") for p in found]
 
 
 def objects(session: Session) -> list[tuple[str, str]]:

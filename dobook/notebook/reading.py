@@ -1,9 +1,10 @@
 """Reading an object's SQL database from outside, for `%sql` and the inspector; never writing."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from dobook.errors import UsageError
+from dobook.storage.connection import Connection
 from dobook.storage.sql import SqlStorage
 from dobook.storage.store import ObjectStore
 
@@ -14,10 +15,22 @@ _TABLES = (
 )
 
 
+class Readable(Protocol):
+    """Something with an SQL database: an object's storage, or a copy of one."""
+
+    unsafe_limits: bool
+
+    def connection(self) -> Connection:
+        """Return the database."""
+
+    def check(self) -> None:
+        """Raise if it cannot be used any more."""
+
+
 class Reader:
     """What `SqlStorage` asks of an object; refuses to write."""
 
-    def __init__(self, store: ObjectStore) -> None:
+    def __init__(self, store: Readable) -> None:
         self._store = store
         self.unsafe_limits = store.unsafe_limits
 
@@ -65,7 +78,8 @@ def sql_tables(store: ObjectStore, most_rows: int) -> list[SqlTable]:
         store: The object's storage. A database that has never been opened is not opened for this.
         most_rows: Rows of each table.
     """
-    if not store.is_open and (store.path is None or not store.path.exists()):
+    on_disk = store.path is not None and store.path.exists()
+    if not store.is_open and store.image is None and not on_disk:
         return []
     sql = SqlStorage(Reader(store))
     tables = []

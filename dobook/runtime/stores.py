@@ -12,8 +12,9 @@ from dobook.storage.committer import Committer
 from dobook.storage.connection import SqliteError, error_text, is_constraint
 from dobook.storage.contents import Contents, Place, World, contents_of, put_into
 from dobook.storage.directory import StateDirectory
-from dobook.storage.history import History, Log
+from dobook.storage.history import History
 from dobook.storage.history_memory import MemoryLog
+from dobook.storage.history_points import Log
 from dobook.storage.kv import ALARM
 from dobook.storage.store import ObjectStore
 

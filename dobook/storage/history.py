@@ -19,15 +19,18 @@ the second the points, the last one names the object.
 Source: developers.cloudflare.com/durable-objects/api/sqlite-storage-api/#pitr-point-in-time-recovery-api
 """
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from dobook.clock import format_time
 from dobook.errors import PlatformError
-from dobook.storage.image import image_of, load_image, size_of
-from dobook.storage.kv import MISSING, Encoded
+from dobook.storage.contents import Contents, contents_of, user_image
+from dobook.storage.history_points import Log, Point, superfluous
+from dobook.storage.image import from_image, image_of, load_image, size_of
+from dobook.storage.kv import ALARM, DELETED, MISSING, Encoded
 from dobook.storage.schema import TABLES
 
 if TYPE_CHECKING:
@@ -42,62 +45,6 @@ SESSION: Final = 1 << 32  # points from one recovery to the next
 START: Final = "00000000-00000000-00000000-" + "0" * 32
 
 _BOOKMARK = re.compile(r"([0-9a-f]{8})-([0-9a-f]{8})-[0-9a-f]{8}-([0-9a-f]{32})")
-
-
-class Point(NamedTuple):
-    """A state that the object has had. `pinned`: a bookmark of it was handed out."""
-
-    number: int
-    at_ms: int
-    pinned: bool
-
-
-class Log(Protocol):
-    """Where the points of one object are kept: `history_memory`, `history_file`."""
-
-    def points(self) -> list[Point]:
-        """Return the points, oldest first."""
-
-    def append(self, point: Point) -> None:
-        """Add a point after the others."""
-
-    def change(self, point: Point) -> None:
-        """Replace the last point by one of the same number."""
-
-    def pin(self, number: int) -> None:
-        """Keep a point when others are joined."""
-
-    def replaced(self, number: int, values: dict[str, Any]) -> dict[str, Any]:
-        """Add values that the point has replaced; MISSING (or DELETED) for a key that had none.
-
-        Returns:
-            A dict with the keys that the point has replaced, at least the given ones.
-        """
-        ...
-
-    def undo(self, number: int) -> dict[str, Any]:
-        """Return the values that the points after `number` have replaced, the oldest of each."""
-
-    def add_image(self, number: int, image: bytes) -> None:
-        """Keep the SQL database as it is at a point."""
-
-    def image(self, number: int) -> bytes | None:
-        """Return the SQL database at a point; None if it is what it was then."""
-
-    def join(self, numbers: list[int]) -> None:
-        """Forget points, making what they replaced part of the next one's."""
-
-    def cut(self, number: int) -> None:
-        """Forget everything before a point."""
-
-    def size(self) -> int:
-        """Return about how many bytes are kept."""
-
-    def set_pending(self, number: int | None) -> None:
-        """Remember, or forget, which point the next session begins from; safe when it returns."""
-
-    def flush(self) -> None:
-        """Write what was added."""
 
 
 class History:
@@ -252,6 +199,30 @@ class History:
         self.pending = number
         return self._text(self._before_restore())
 
+    def contents_at(self, store: "ObjectStore", bookmark: str) -> Contents:
+        """Return what an object had stored at a bookmark, leaving it as it is.
+
+        Raises:
+            PlatformError: If it is no bookmark of this object, or its state is not kept any more.
+            UsageError: If its SQL database has changes that are not committed.
+        """
+        self._load()
+        number = self._read(bookmark)
+        now = contents_of(store)
+        rows, alarm_ms = dict(now.rows), now.alarm_ms
+        for key, old in self._log.undo(number).items():
+            if key is ALARM:
+                alarm_ms = old
+            elif old is MISSING or old is DELETED:
+                rows.pop(key, None)
+            else:
+                rows[key] = old
+        copied = self._log.image(number)
+        if copied is None:
+            return Contents(rows, alarm_ms, now.image)
+        with contextlib.closing(from_image(copied)) as connection:
+            return Contents(rows, alarm_ms, user_image(connection))
+
     # ------------------------------------------------------------------ going back
 
     def go_back(self, store: "ObjectStore") -> None:
@@ -305,7 +276,7 @@ class History:
             log.cut(points[first].number)
         points = points[first:]
         if len(points) > MAX_POINTS:
-            log.join(_superfluous(points, len(points) - MAX_POINTS * 3 // 4, self._clock()))
+            log.join(superfluous(points, len(points) - MAX_POINTS * 3 // 4, self._clock()))
 
     # ------------------------------------------------------------------ inside
 
@@ -369,25 +340,3 @@ class History:
 
 def _stored(data: bytes | None) -> Any:
     return MISSING if data is None else Encoded(data)
-
-
-def _superfluous(points: list[Point], count: int, now_ms: int) -> list[int]:
-    """Return up to so many points whose neighbours, given how long ago they are, lie closest."""
-    gone: set[int] = set()
-    while len(gone) < count:
-        left = [p for p in points if p.number not in gone]
-        gaps = sorted(
-            ((after.at_ms - before.at_ms) / (now_ms - point.at_ms + 1), index)
-            for index, (before, point, after) in enumerate(
-                zip(left, left[1:], left[2:], strict=False)
-            )
-            if not point.pinned
-        )
-        if not gaps:
-            break
-        taken: set[int] = set()  # no two neighbours in one go: their gaps would have grown
-        for _, index in gaps[: max(1, len(gaps) // 2)]:
-            if len(gone) < count and index - 1 not in taken and index + 1 not in taken:
-                taken.add(index)
-                gone.add(left[index + 1].number)
-    return sorted(gone)

@@ -14,8 +14,8 @@ from typing import Any
 from dobook.codec import serialize
 from dobook.errors import StateDirectoryError
 from dobook.storage.connection import Connection, SqliteError, error_text
-from dobook.storage.history import Point
 from dobook.storage.history_pages import Pages
+from dobook.storage.history_points import Point
 from dobook.storage.journal import Entry, decode, encode
 from dobook.storage.kv import ALARM, DELETED, MISSING, Encoded
 

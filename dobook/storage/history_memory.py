@@ -7,7 +7,7 @@ share the pages in which they do not differ.
 from typing import Any
 
 from dobook.storage.connection import PAGE_BYTES
-from dobook.storage.history import Point
+from dobook.storage.history_points import Point
 
 
 class MemoryLog:

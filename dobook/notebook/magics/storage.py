@@ -1,15 +1,20 @@
 """`%storage`, `%sql`, `%objects`: looking at objects without waking them."""
 
 import argparse
+from pathlib import Path
 
 from IPython.core.error import UsageError
 from IPython.core.magic import line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
 
 from dobook.errors import UnknownNameError
+from dobook.notebook.arguments import unquote
 from dobook.notebook.frames import Frame, objects_frame, sql_frame, storage_frame
 from dobook.notebook.magics.base import MagicsBase, command, target_argument
 from dobook.notebook.reading import Reader
+from dobook.notebook.sides import compare
+from dobook.notebook.state import State
+from dobook.notebook.state_frames import differences_frame
 from dobook.storage.sql import SqlStorage
 
 
@@ -20,17 +25,39 @@ class StorageMagics(MagicsBase):
     @line_magic
     @command
     @magic_arguments()
-    @target_argument
+    @argument("target", nargs="?", metavar="OBJ", help="The object: BINDING/name.")
     @argument("--prefix", default="", metavar="TEXT", help="Only keys that begin so.")
+    @argument(
+        "--state",
+        metavar="PATH",
+        help="Look into a state directory or snapshot instead; OBJ is CLASS/name or CLASS/id there, "
+        "CLASS its objects, nothing all of them.",
+    )
+    @argument(
+        "--diff",
+        metavar="OTHER",
+        help="Compare with another object, a bookmark, a time (or how long ago, like 10m), a "
+        "snapshot, a state directory, or $name of a fork. Without OBJ everything is compared.",
+    )
     def storage(self, args: argparse.Namespace) -> Frame:
-        """Show the keys and values an object has stored.
+        """Show the keys and values an object has stored, or what differs from another moment.
 
-        Returns a DataFrame: key, value, type (of the value), bytes (as it is stored).
+        Returns a DataFrame: key, value, type (of the value), bytes (as it is stored). With --diff:
+        object, what, key, change, here, there. With --state and no object: the objects there.
 
         Example::
 
             %storage COUNTER/a
+            %storage COUNTER/a --diff 10m
+            %storage --state ./state Counter/a
         """
+        if args.state is not None:
+            return _look_into(args)
+        if args.diff is not None:
+            found, here, there = compare(self.session, self.names, args.target, args.diff)
+            return differences_frame(found, here, there, self.session.runtime.clock.now_ms)
+        if args.target is None:
+            raise UsageError("which object? Write %storage BINDING/name; %objects lists them.")
         target = self.session.target(args.target)
         store = self.session.store(target)
         now_ms = self.session.runtime.clock.now_ms
@@ -39,6 +66,7 @@ class StorageMagics(MagicsBase):
     @line_magic
     @command
     @magic_arguments()
+    @argument("--state", metavar="PATH", help="Look into a state directory or snapshot instead.")
     @target_argument
     @argument("query", nargs=argparse.REMAINDER, metavar="SQL", help="A statement that reads.")
     def sql(self, args: argparse.Namespace) -> Frame:
@@ -50,17 +78,17 @@ class StorageMagics(MagicsBase):
 
             %sql COUNTER/a select name from sqlite_master where type = 'table'
         """
+        query = _behind(args.line, args.words, args.target)
+        if not query:
+            raise UsageError(f"write a query, for instance: %sql {args.target} select 1")
+        if args.state is not None:
+            return State(Path(args.state).expanduser()).sql(args.target, query)
         target = self.session.target(args.target)
         if not target.namespace.sqlite:
             raise UsageError(
                 f"{target.namespace.class_name} keeps key-value rows only. Look at them with "
                 f"%storage {target.label}"
             )
-        query = args.line.partition(args.words[0])[2].strip()
-        if len(query) > 1 and query[0] == query[-1] == '"':
-            query = query[1:-1]
-        if not query:
-            raise UsageError(f"write a query, for instance: %sql {target.label} select 1")
         store = self.session.store(target)
         now_ms = self.session.runtime.clock.now_ms
         if store is None:
@@ -92,3 +120,26 @@ class StorageMagics(MagicsBase):
                 raise UnknownNameError("binding", wanted, known)
             found = [o for o in found if o.binding == wanted]
         return objects_frame(found, runtime.clock.now_ms)
+
+
+def _look_into(args: argparse.Namespace) -> Frame:
+    state = State(Path(args.state).expanduser())
+    if args.diff is not None:
+        return state.diff(State(Path(args.diff).expanduser()), args.target)
+    if args.target is not None and "/" in args.target:
+        return state.storage(args.target, prefix=args.prefix)
+    return state.objects(args.target)
+
+
+def _behind(line: str, words: list[str], target: str) -> str:
+    """Return what stands behind the object on a line, without quotes round all of it."""
+    rest, before = line, ""
+    for word in words:
+        rest = rest.partition(word)[2]
+        if unquote(word) == target and before != "--state":
+            break
+        before = word
+    rest = rest.strip()
+    if len(rest) > 1 and rest[0] == rest[-1] == '"':
+        rest = rest[1:-1]
+    return rest

@@ -181,6 +181,30 @@ async def leave(self, who):
         ),
         still="Keep the end of each lease",
     ),
+    "sql-1": Tried(
+        wrong=cls("Wallets", "def deposit(self, name, cents): ..."),
+        says="Wallets has no method balance yet",
+        half=cls(
+            "Wallets",
+            """
+async def deposit(self, name, cents):
+    await self.ctx.storage.put(name, await self.balance(name) + cents)
+
+async def balance(self, name):
+    return await self.ctx.storage.get(name) or 0
+
+async def transfer(self, source, target, cents):
+    if await self.balance(source) < cents:
+        raise ValueError("not enough")
+    await self.deposit(source, -cents)
+    await self.deposit(target, cents)
+
+async def rewind(self, at_ms):
+    await self.ctx.storage.getBookmarkForTime(at_ms)
+""",
+        ),
+        still="getBookmarkForTime, then onNextSessionRestoreBookmark",
+    ),
     "workflow-1": Tried(
         before=("%pattern Saga",),
         wrong=cls("Checkout", "async def run_step(self, name, data, key): ..."),

@@ -105,18 +105,21 @@ class Card:
         title: What it is.
         rows: Label and text.
         note: A few words beside the title.
+        picture: SVG to show below the rows, all its text escaped; the rows say the same in words.
     """
 
     title: str
     rows: Rows
     note: str = ""
+    picture: str = ""
 
     def __repr__(self) -> str:
         head = f"{self.title}  {self.note}".rstrip()
         return "\n".join(filter(None, (head, rows_text(self.rows))))
 
     def _repr_html_(self) -> str:
-        return box(heading(self.title, self.note), rows_html(self.rows) if self.rows else "")
+        rows = rows_html(self.rows) if self.rows else ""
+        return box(heading(self.title, self.note), rows, self.picture)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

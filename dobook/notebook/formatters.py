@@ -14,6 +14,7 @@ from dobook.ids import DurableObjectId
 from dobook.notebook.display import Card, Rows, box, count, heading, rows_html
 from dobook.notebook.inspection import card_of, inspect, target_of
 from dobook.notebook.responses import response_html, response_text
+from dobook.notebook.schedule import schedule, schedule_card
 from dobook.notebook.session import Session, where
 from dobook.notebook.widgets import live
 from dobook.runtime.alarms import AlarmRun
@@ -32,7 +33,7 @@ def install(shell: InteractiveShell, session: Session) -> Callable[[], None]:
     text, html = (formatters.formatters[kind] for kind in ("text/plain", "text/html"))
     cards: dict[type, Callable[[Any], Card]] = {
         Runtime: runtime_card,
-        Clock: clock_card,
+        Clock: lambda clock: clock_card(clock, session),
         DurableObjectNamespace: namespace_card,
         DurableObjectStub: lambda stub: card_of(inspect(session, target_of(stub))),
         Worker: worker_card,
@@ -91,8 +92,10 @@ def runtime_card(runtime: Runtime) -> Card:
     return Card("Runtime", rows)
 
 
-def clock_card(clock: Clock) -> Card:
-    """Return the card of a clock."""
+def clock_card(clock: Clock, session: Session) -> Card:
+    """Return the card of a clock; that of the session's has its alarms too."""
+    if clock is session.runtime.clock and not session.runtime.closed:
+        return schedule_card(schedule(session.runtime))
     return Card("Clock", (("now", _clock(clock)), ("now_ms", str(clock.now_ms))))
 
 

@@ -10,7 +10,7 @@ from dobook.codec import serialize
 from dobook.notebook.display import Card, count, shorten
 from dobook.notebook.editing import editable
 from dobook.notebook.frames import type_name
-from dobook.notebook.log import Asked
+from dobook.notebook.log import Asked, RequestLog
 from dobook.notebook.reading import sql_tables
 from dobook.notebook.session import Session, Target
 from dobook.runtime.actor import Actor
@@ -34,7 +34,10 @@ def inspect(session: Session, target: Target) -> dict[str, Any]:
         session: The session.
         target: The object; it need not exist yet.
     """
-    runtime, namespace = session.runtime, target.namespace
+    namespace = target.namespace
+    runtime, log = namespace.runtime, session.log
+    if runtime is not session.runtime:
+        log = RequestLog()  # a runtime that the notebook has made for itself
     now_ms = runtime.clock.now_ms
     actor = namespace.actors.get(target.stub.id.toString())
     store = session.peek(target)
@@ -51,11 +54,11 @@ def inspect(session: Session, target: Target) -> dict[str, Any]:
         "rows": [] if store is None else _rows(store),
         "keys": 0 if store is None else len(list(store.kv.keys())),
         "tables": [] if store is None or not namespace.sqlite else _tables(store),
-        "alarm": _alarm(session, target, store),
+        "alarm": _alarm(target, store),
         "sockets": [] if actor is None else _sockets(actor),
         "requests": 0 if actor is None else actor.requests,
-        "asked": [_asked(a) for a in session.log.entries(label)[-MOST_EVENTS:]],
-        "log": [{"at": format_time(t), "text": text} for t, text in session.log.lines(label)],
+        "asked": [_asked(a) for a in log.entries(label)[-MOST_EVENTS:]],
+        "log": [{"at": format_time(t), "text": text} for t, text in log.lines(label)],
     }
 
 
@@ -109,10 +112,10 @@ def _tables(store: ObjectStore) -> list[dict[str, Any]]:
     ]
 
 
-def _alarm(session: Session, target: Target, store: ObjectStore | None) -> dict[str, Any] | None:
+def _alarm(target: Target, store: ObjectStore | None) -> dict[str, Any] | None:
     if store is None or store.kv.alarm_ms is None:
         return None
-    runtime = session.runtime
+    runtime = target.namespace.runtime
     due_ms = runs_ms = store.kv.alarm_ms
     attempt = 0
     for entry in runtime.alarms.of(target.namespace):

@@ -74,7 +74,7 @@ class Session:
         self.undo: list[Callable[[], None]] = []
         self.families: list[Any] = []
         self.log = RequestLog()
-        self.views = Views()
+        self.views = Views(self)
         self.live: Literal["auto", "always", "never"] = "auto"
         self.runtime: Runtime
         self._take(self._open(self.settings))
@@ -132,7 +132,7 @@ class Session:
         self.log = RequestLog()
         runtime.observers.add(self.log)
         runtime.recorder.tap_output()
-        runtime.driver.after_turn = self.views.turned
+        self.views.attach(runtime)
         if self.worker is not None:
             runtime.serve_worker(self.worker.cls)
         self.shell.push({"runtime": runtime, "env": runtime.env}, interactive=False)
@@ -273,7 +273,7 @@ class Session:
 
     def peek(self, target: Target) -> ObjectStore | None:
         """Return an object's storage as it is, None if nothing of the object exists yet."""
-        runtime = self.runtime
+        runtime = target.namespace.runtime
         actors, identity = target.namespace.actors, target.stub.id.toString()
         known = identity in actors
         if not known and runtime.path is None:

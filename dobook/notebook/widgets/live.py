@@ -8,12 +8,14 @@ import importlib
 from typing import Any
 
 from dobook.notebook.session import Session
+from dobook.runtime.loop import Clock
 from dobook.runtime.stub import DurableObjectStub
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 # Module and class, imported when the first one is shown: ipywidgets takes its time.
 VIEWS: dict[type, tuple[str, str]] = {
+    Clock: ("clock", "ClockView"),
     DurableObjectStub: ("inspector", "ObjectInspector"),
 }
 
@@ -32,7 +34,14 @@ def make(session: Session, which: tuple[str, str], subject: Any) -> Any:
 
 def bundle(session: Session, which: tuple[str, str], subject: Any) -> dict[str, Any]:
     """Return the live part of a display; nothing where nobody could use it."""
-    if not session.shows_views:
+    if not session.shows_views or not _is_ours(session, subject):
         return {}
     view = make(session, which, subject)
     return {VIEW: {"version_major": 2, "version_minor": 0, "model_id": view.model_id}}
+
+
+def _is_ours(session: Session, subject: Any) -> bool:
+    """Return whether a subject belongs to the session's runtime, not to another one."""
+    if isinstance(subject, DurableObjectStub):
+        return subject._namespace.runtime is session.runtime  # noqa: SLF001
+    return subject is session.runtime.clock or not isinstance(subject, Clock)

@@ -1,0 +1,99 @@
+"""The clock: now, the next alarms on a line, and buttons that let time pass."""
+
+from typing import Any
+
+from dobook.clock import format_duration, parse_duration, parse_time
+from dobook.errors import DurationError, UsageError
+from dobook.notebook.display import count
+from dobook.notebook.schedule import schedule, schedule_card
+from dobook.notebook.session import Session
+from dobook.notebook.widgets.base import View
+from dobook.notebook.widgets.player import RATES
+from dobook.runtime.alarms import AlarmRun
+
+_MOST_RUNS_SAID = 5
+
+
+class ClockView(View):
+    """A live view of the session's clock; all of them stay in step.
+
+    Args:
+        session: The session.
+        clock: Its clock; not looked at, since a session may have another one later.
+    """
+
+    file = "clock"
+
+    def __init__(self, session: Session, clock: Any = None) -> None:
+        super().__init__(session)
+
+    def look(self) -> dict[str, Any]:
+        """Return the clock's facts, and how it is being played."""
+        player = self.session.views.player
+        return schedule(self.session.runtime) | {
+            "rate": player.rate,
+            "rates": [[rate, _rate_text(rate)] for rate in RATES],
+            "ran": [str(run) for run in player.ran],
+        }
+
+    def static(self) -> tuple[str, str]:
+        """Return the clock's card."""
+        card = schedule_card(self.look())
+        return repr(card), card._repr_html_()
+
+    # ------------------------------------------------------------------ what buttons do
+
+    def do_step(self, by: str) -> str:
+        """Let a duration pass."""
+        return self._moved(self.session.runtime.advance(parse_duration(by)))
+
+    def do_next(self) -> str:
+        """Let time pass until the next alarm has run."""
+        runs = self.session.runtime.advance_next()
+        if not runs:
+            raise UsageError("no alarm is set.")
+        return self._moved(runs)
+
+    def do_jump(self, to: str) -> str:
+        """Let time pass until a time, or for a duration."""
+        runtime = self.session.runtime
+        try:
+            to_ms = runtime.clock.now_ms + parse_duration(to)
+        except DurationError:
+            try:
+                to_ms = parse_time(to)
+            except DurationError:
+                raise UsageError(
+                    f"{to[:40]!r} is no duration, like 1h30m, and no time, like 2026-01-31T18:00."
+                ) from None
+        return self._moved(runtime.advance_to(to_ms))
+
+    def do_play(self, rate: str) -> None:
+        """Let time pass by itself."""
+        try:
+            number = float(rate)
+        except ValueError:
+            raise UsageError(f"{rate[:20]!r} is no number.") from None
+        self.session.views.play(number)
+
+    def do_pause(self) -> None:
+        """Stand still."""
+        self.session.views.player.pause()
+
+    def _moved(self, runs: list[AlarmRun]) -> str:
+        self.session.views.player.note(runs)
+        if not runs:
+            return "no alarm ran"
+        shown = [str(run) for run in runs[-_MOST_RUNS_SAID:]]
+        before = ["…"] if len(runs) > len(shown) else []
+        return "\n".join([f"{count(len(runs), 'alarm')} ran", *before, *shown])
+
+
+def _rate_text(rate: float) -> str:
+    """Return a rate as people read it.
+
+    Example:
+        >>> _rate_text(60)
+        '1m a second'
+    """
+    return f"{format_duration(rate * 1000)} a second"

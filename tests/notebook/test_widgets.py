@@ -188,3 +188,53 @@ def test_scripts_put_text_into_pages_as_text():
         assert len(inner) == (file.name == "common.js"), (
             file.name
         )  # `picture`, whose text is escaped
+
+
+def test_a_clock_steps_jumps_and_says_what_ran(looked_at):
+    looked_at.cell("%rpc COUNTER/a ring 90000\n%rpc COUNTER/b ring 7200000")
+    view = view_of(looked_at, "runtime.clock")
+    other = view_of(looked_at, "runtime.clock")
+    assert [a["object"] for a in view.facts["alarms"]] == ["COUNTER/a", "COUNTER/b"]
+    assert press(view, "step", by="1m")["note"] == "no alarm ran"
+    assert "COUNTER/a  ok" in press(view, "next")["note"]
+    assert other.facts["now"] == view.facts["now"] == "2026-01-01 00:01:30"
+    assert "1 alarm ran" in press(view, "jump", to="2h")["note"]
+    press(view, "jump", to="2026-01-02T00:00")
+    assert other.facts["now"] == "2026-01-02 00:00:00"
+    assert "already" in press(view, "jump", to="2026-01-01")["problem"]
+    assert "no duration" in press(view, "jump", to="soon")["problem"]
+    assert press(view, "next")["problem"] == "no alarm is set."
+    assert press(view, "play", rate="60")["problem"].startswith("a clock plays in a notebook")
+    assert len(view.facts["ran"]) == 2
+
+
+def test_a_clock_plays_at_its_rate_and_pauses(looked_at):
+    class Loop:
+        def call_later(self, delay, function, *args):
+            self.due = lambda: function(*args)
+            return self
+
+        def cancel(self):
+            self.due = None
+
+    session = session_of(looked_at)
+    player, loop = session.views.player, Loop()
+    looked_at.cell("%rpc COUNTER/a ring 30000")
+    player.play(600, loop)
+    player._last -= 0.1  # a tenth of a second ago
+    loop.due()
+    now_ms = looked_at.ev("runtime.clock.now_ms") - 1767225600000
+    assert now_ms >= 60_000
+    assert [str(run) for run in player.ran] == ["2026-01-01 00:00:30  COUNTER/a  ok"]
+    player.pause()
+    assert loop.due is None
+
+
+def test_the_alarms_picture_escapes_names_and_is_empty_without_alarms(looked_at):
+    from dobook.notebook.schedule_svg import schedule_picture
+
+    assert schedule_picture([]) == ""
+    alarm = {"object": "A/<b>", "in_ms": 0}
+    picture = schedule_picture([alarm, *({"object": "A/x", "in_ms": ms} for ms in (1, 10**12))])
+    assert "<b>" not in picture
+    assert picture.count("<circle") == 3

@@ -12,6 +12,8 @@ function h(tag, attributes, ...children) {
   for (const [name, value] of Object.entries(attributes ?? {})) {
     if (value != null && value !== false) node.setAttribute(name, value === true ? "" : value);
   }
+  // Keys pressed here are not the notebook's shortcuts ("dd" deletes a cell).
+  if (/^(button|input|select|summary|textarea)$/.test(tag)) node.dataset.lmSuppressShortcuts = "true";
   node.append(...children.flat(9).filter((child) => child != null && child !== false));
   return node;
 }
@@ -72,7 +74,6 @@ function view(draw, ui = {}) {
   function render({ model, el }) {
     const state = structuredClone(ui);
     const body = h("div"), said = h("div", { class: "dobook-said", "aria-live": "polite" });
-    // Keys pressed here are not the notebook's shortcuts.
     const root = h("div", { class: "dobook-view", role: "group", "data-lm-suppress-shortcuts": "true" }, body, said);
     const redraw = () => {
       const facts = model.get("facts");
@@ -84,7 +85,7 @@ function view(draw, ui = {}) {
       model.send(message);
     }
     function answered() {
-      const { problem, place, said: lines, note } = model.get("outcome");
+      const { problem, place, lines, note } = model.get("outcome");
       root.removeAttribute("aria-busy");
       said.replaceChildren(
         ...(problem ? [h("div", { class: "dobook-problem", role: "alert" },
@@ -101,7 +102,7 @@ function view(draw, ui = {}) {
       const pressed = event.type === "keydown" && at.namespaceURI?.endsWith("svg") && [" ", "Enter"].includes(event.key);
       if (event.type !== wanted && !pressed) return;
       event.preventDefault();
-      const { do: name, ui: change, key, ...more } = at.dataset;
+      const { do: name, ui: change, key, lmSuppressShortcuts, ...more } = at.dataset;
       if (change) { Object.assign(state, JSON.parse(change)); redraw(); }
       if (!name) return;
       if (wanted === "submit") Object.assign(more, Object.fromEntries(new FormData(at)));
@@ -115,6 +116,7 @@ function view(draw, ui = {}) {
     for (const type of ["click", "submit", "change", "keydown"]) root.addEventListener(type, heard);
     root.addEventListener("keydown", (event) => {
       const at = event.target;
+      if (!event.ctrlKey && !event.metaKey) event.stopPropagation();
       if (event.key === "Escape" && at.hasAttribute("value")) at.value = at.getAttribute("value");
       if (event.key !== "Enter" || at.nodeName !== "INPUT") return;
       event.preventDefault(); // some notebooks keep Enter from doing this by itself

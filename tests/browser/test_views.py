@@ -1,0 +1,225 @@
+"""Live views in a real JupyterLab: every button is pressed, and its effect seen in storage."""
+
+import itertools
+
+import pytest
+
+from tests.browser.lab import write_notebook
+from tests.npm import node_modules
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+COUNTER = """%%durable_object
+import time
+from workers import DurableObject, Response
+
+
+class Counter(DurableObject):
+    def __init__(self, ctx, env):
+        super().__init__(ctx, env)
+        self.cache = {"warm": True}
+        ctx.storage.sql.exec("create table if not exists visit (who text, n integer)")
+
+    async def fetch(self, request):
+        print("asked for", request.url)
+        if request.url.endswith("/boom"):
+            raise ValueError("boom")
+        return Response.json({"n": await self.add()})
+
+    async def add(self, by=1):
+        n = (await self.ctx.storage.get("n") or 0) + by
+        await self.ctx.storage.put({"n": n, "name": "Ada", "on": True})
+        await self.ctx.storage.setAlarm(time.time() * 1000 + 3_600_000)
+        self.ctx.storage.sql.exec("insert into visit values (?, ?)", "ada", n)
+        return n
+
+    async def alarm(self):
+        print("ringing")
+        await self.ctx.storage.put("rang", True)
+"""
+CELLS = [
+    "%load_ext dobook",
+    COUNTER,
+    "stub = env.COUNTER.getByName('a')\nawait stub.add()\nstub",
+    "runtime.clock",
+    "runtime.clock",
+    "for i in range(3):\n    await env.COUNTER.getByName(f'other {i}').add()",
+]
+
+numbers = itertools.count(1)
+
+
+@pytest.fixture
+def open_notebook(lab, notebook):
+    def opened(theme):
+        name = f"{next(numbers)}.ipynb"  # a kernel of its own
+        write_notebook(lab.root / name, CELLS)
+        notebook.open(lab, name, theme)
+        notebook.run_all()
+        return notebook
+
+    return opened
+
+
+def stored(notebook, key="n", name="a"):
+    return notebook.ask(f"runtime.namespace('COUNTER').actors[env.COUNTER.idFromName({name!r}).toString()].store.kv.get({key!r})")  # fmt: skip
+
+
+def press(notebook, view, name):
+    view.get_by_role("button", name=name, exact=True).click()
+    notebook.settle()
+
+
+def said(view):
+    return view.locator(".dobook-said").inner_text()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_button_of_an_inspector_has_its_effect(open_notebook, theme):
+    notebook = open_notebook(theme)
+    view = notebook.views("COUNTER/a")
+    value = view.get_by_label("value of n", exact=True)
+    value.fill("41")
+    value.press("Enter")
+    notebook.settle()
+    assert stored(notebook) == 41
+    value.fill("not a number")
+    value.press("Enter")
+    notebook.settle()
+    assert "keeps the type" in said(view)
+    assert stored(notebook) == 41
+    value.press("Escape")
+    assert value.input_value() == "41"
+    view.get_by_label("value of on").select_option("False")
+    notebook.settle()
+    assert stored(notebook, "on") is False
+    view.get_by_label("new key").fill("more")
+    view.get_by_label("new value").fill("[1]")
+    press(notebook, view, "Add row")
+    assert stored(notebook, "more") == [1]
+    press(notebook, view, "delete more")
+    assert stored(notebook, "more") is None
+    view.get_by_label("path").fill("/boom")
+    press(notebook, view, "Send")
+    assert "ValueError: boom" in said(view)
+    assert 'raise ValueError("boom")' in said(view)
+    assert "asked for http://localhost/boom" in said(view)
+    view.get_by_label("path").fill("/")
+    view.get_by_label("path").press("Enter")
+    notebook.settle()
+    assert stored(notebook) == 42
+    assert '{"n": 42}' in said(view)
+    press(notebook, view, "Evict")
+    assert view.get_by_role("button", name="Evict").is_disabled()
+    assert "evicted" in view.locator(".dobook-chip").first.inner_text()
+    press(notebook, view, "Run alarm")
+    assert stored(notebook, "rang") is True
+    assert "COUNTER/a  ok" in said(view)
+    press(notebook, view, "Crash")
+    assert "evicted" in view.locator(".dobook-chip").first.inner_text()
+    press(notebook, view, "Delete…")
+    press(notebook, view, "Keep")
+    assert stored(notebook) == 42
+    press(notebook, view, "Delete…")
+    press(notebook, view, "Delete everything it keeps")
+    assert notebook.ask("next(o.keys for o in runtime.objects() if o.name == 'a')") == 0
+    assert notebook.complaints == []
+
+
+def test_an_inspector_follows_what_cells_do_and_keeps_what_is_being_typed(open_notebook):
+    notebook = open_notebook("light")
+    view = notebook.views("COUNTER/a")
+    field = view.get_by_label("new key")
+    field.fill("half a wo")
+    notebook.run("await stub.add(10)")
+    view.get_by_label("value of n", exact=True).and_(
+        notebook.page.locator("[value='11']")
+    ).wait_for()
+    assert field.input_value() == "half a wo"
+    assert field.evaluate("field => field === document.activeElement")
+    # What is pressed in a view is not the notebook's shortcut: "dd" would delete the cell.
+    view.get_by_role("button", name="Evict").focus()
+    notebook.page.keyboard.press("d")
+    notebook.page.keyboard.press("d")
+    assert view.is_visible()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_button_of_a_clock_has_its_effect_and_clocks_stay_in_step(open_notebook, theme):
+    notebook = open_notebook(theme)
+    view, other = notebook.views("Clock").first, notebook.views("Clock").nth(1)
+
+    def now():
+        return notebook.ask("(runtime.clock.now_ms - 1767225600000) / 1000")
+
+    for name, seconds in (("+1 s", 1), ("+1 m", 61), ("Next alarm", 3_600), ("+1 h", 7_200)):
+        press(notebook, view, name)
+        assert now() == seconds
+        assert other.locator(".dobook-now").inner_text() == view.locator(".dobook-now").inner_text()
+    assert "02:00:00" in other.locator(".dobook-now").inner_text()
+    assert (
+        notebook.ask("next(o.alarm_ms for o in runtime.objects() if o.name == 'other 1')") is None
+    )
+    view.get_by_label("how far, or until when").fill("10m")
+    press(notebook, view, "Jump")
+    assert now() == 7_800
+    view.get_by_label("how far, or until when").fill("2026-01-01T03:00")
+    view.get_by_label("how far, or until when").press("Enter")
+    notebook.settle()
+    assert now() == 10_800
+    view.get_by_label("how far, or until when").fill("yesterday")
+    press(notebook, view, "Jump")
+    assert "'yesterday' is no duration" in said(view)
+    view.get_by_role("button", name="1h a second").click()
+    press(notebook, view, "▶ Play")
+    other.get_by_text("▶ playing").wait_for()
+    notebook.page.wait_for_function(
+        "!document.querySelector('.dobook-now').textContent.includes('03:00:00')"
+    )
+    press(notebook, other, "❚❚ Pause")
+    stands = now()
+    assert stands > 10_800
+    notebook.page.wait_for_timeout(400)
+    assert now() == stands
+    press(notebook, view, "+1 d")
+    assert now() == stands + 86_400
+    assert notebook.complaints == []
+
+
+def test_axe_finds_no_serious_violation_in_either_theme(open_notebook):
+    notebook = open_notebook("light")
+    press(notebook, notebook.views("COUNTER/a"), "Send")
+    for summary in notebook.page.locator(".dobook-view summary").all():
+        if not summary.evaluate("summary => summary.parentNode.open"):
+            summary.click()
+    axe = node_modules("axe-core@4.10.3") / "axe-core" / "axe.min.js"
+    notebook.page.add_script_tag(path=str(axe))
+    serious = []
+    for theme in ("light", "dark"):
+        notebook.theme(theme)
+        found = notebook.page.evaluate(
+            "async () => (await axe.run('.dobook-view', { resultTypes: ['violations'] })).violations"
+        )
+        serious += [
+            (theme, one["id"], node["html"][:160], node["failureSummary"])
+            for one in found
+            if one["impact"] in ("serious", "critical")
+            for node in one["nodes"]
+        ]
+    assert serious == []
+
+
+def test_nothing_is_wider_than_its_cell(open_notebook):
+    notebook = open_notebook("light")
+    for width in (480, 1100):
+        notebook.page.set_viewport_size({"width": width, "height": 1200})
+        notebook.page.wait_for_timeout(300)
+        wide = notebook.page.evaluate(
+            "() => [...document.querySelectorAll('.dobook-view')].flatMap((view) => {"
+            "  const edge = view.getBoundingClientRect().right + 1;"
+            "  return [view.scrollWidth > view.clientWidth + 1 && 'the view itself',"
+            "    ...[...view.querySelectorAll(':scope > div > *')].filter((one) =>"
+            "      one.getBoundingClientRect().right > edge).map((one) => one.outerHTML.slice(0, 80))];"
+            "}).filter(Boolean)"
+        )
+        assert wide == [], width

@@ -17,6 +17,7 @@
          │   ├─ ConfigurationError   a wrangler configuration that cannot be used (ValueError)
          │   └─ DurationError        a duration or time that cannot be read (ValueError)
          ├─ DeploymentError          what Cloudflare's API rejects at deployment (RuntimeError)
+         ├─ ConnectionClosedError    a client's WebSocket is over        (ConnectionError)
          ├─ DeadlockError            nothing is left that could wake the caller
          └─ StateDirectoryError      a state directory that cannot be used (OSError)
 
@@ -33,6 +34,7 @@ __all__ = [
     "FLAGS",
     "CodecError",
     "ConfigurationError",
+    "ConnectionClosedError",
     "DataCloneError",
     "DeadlockError",
     "DeploymentError",
@@ -206,6 +208,21 @@ class DeploymentError(DobookError, RuntimeError):
     def __init__(self, message: str, code: int | None = None) -> None:
         self.code = code
         super().__init__(message if code is None else f"{message} [code: {code}]")
+
+
+class ConnectionClosedError(DobookError, ConnectionError):
+    """A client's WebSocket is over.
+
+    Attributes:
+        code: The code it was closed with; 1005 for none, 1006 for a connection that was lost.
+        reason: What the other side said.
+    """
+
+    def __init__(self, code: int, reason: str) -> None:
+        self.code = code
+        self.reason = reason
+        said = "was lost" if code == 1006 else f"is closed (code {code})"
+        super().__init__(f"the connection {said}" + (f": {reason}" if reason else ""))
 
 
 class DeadlockError(DobookError, RuntimeError):

@@ -43,6 +43,7 @@ PUBLIC = {
         "FLAGS",
         "CodecError",
         "ConfigurationError",
+        "ConnectionClosedError",
         "DataCloneError",
         "DeadlockError",
         "DeploymentError",

@@ -19,6 +19,7 @@ from dobook.runtime.actor import Actor
 from dobook.runtime.alarms import AlarmRun, AlarmScheduler
 from dobook.runtime.branching import Branching
 from dobook.runtime.chance import Chance
+from dobook.runtime.client import Connecting
 from dobook.runtime.drive import Driver
 from dobook.runtime.faults import Faults
 from dobook.runtime.insight import Insight
@@ -43,7 +44,7 @@ from dobook.storage.directory import StateDirectory
 Durability = Literal["power", "process"]
 
 
-class Runtime(TimeKeeping, Insight, Branching):
+class Runtime(TimeKeeping, Connecting, Insight, Branching):
     """A durable objects runtime in this process.
 
     Args:

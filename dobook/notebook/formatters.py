@@ -16,9 +16,16 @@ from dobook.notebook.inspection import card_of, inspect, target_of
 from dobook.notebook.responses import response_html, response_text
 from dobook.notebook.schedule import schedule, schedule_card
 from dobook.notebook.session import Session, where
+from dobook.notebook.sockets import (
+    NotebookClient,
+    client_html,
+    client_text,
+    transcript_html,
+)
 from dobook.notebook.widgets import live
 from dobook.runtime.alarms import AlarmRun
 from dobook.runtime.calls import RpcPromise
+from dobook.runtime.client import Client, Transcript
 from dobook.runtime.loop import Clock
 from dobook.runtime.namespace import DurableObjectNamespace, Env
 from dobook.runtime.runtime import Runtime
@@ -62,6 +69,11 @@ def install(shell: InteractiveShell, session: Session) -> Callable[[], None]:
     register(text, AlarmRun, lambda obj, p, _cycle: p.text(str(obj)))
     register(html, AlarmRun, lambda obj: box(rows_html(run_rows([obj]))))
     register(html, list, runs_html)
+    for client in (Client, NotebookClient):
+        register(text, client, lambda obj, p, _cycle: p.text(client_text(obj)))
+        register(html, client, client_html)
+    register(text, Transcript, lambda obj, p, _cycle: p.text(repr(obj)))
+    register(html, Transcript, lambda obj: box(transcript_html(obj)))
     register(text, RpcPromise, lambda obj, p, _cycle: p.text(promise_text(obj)))
     register(text, DurableObjectId, lambda obj, p, _cycle: p.text(repr(obj)))
     register(text, Env, lambda obj, p, _cycle: p.text(repr(obj)))

@@ -5,7 +5,7 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -16,6 +16,7 @@ from dobook.notebook.deploying import Deployer, origin, rename
 from dobook.notebook.display import Card, count
 from dobook.notebook.log import RequestLog
 from dobook.notebook.widgets.hub import Views, front_end
+from dobook.runtime.client import Client
 from dobook.runtime.namespace import DurableObjectNamespace
 from dobook.runtime.runtime import Durability, Runtime
 from dobook.runtime.snapshots import ObjectSnapshot
@@ -23,6 +24,9 @@ from dobook.runtime.stub import DurableObjectStub
 from dobook.storage.store import ObjectStore
 from dobook.wrangler import Deployment
 from dobook.wrangler.writing import as_values
+
+if TYPE_CHECKING:
+    from dobook.serve import Server
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,8 @@ class Session:
         log: What was asked and printed.
         views: The live views that somebody looks at.
         live: Whether displays carry live views: "auto" where a front end is likely to be there.
+        clients: The WebSocket clients that `%websocket` has connected.
+        server: What `%serve` has started.
     """
 
     def __init__(self, shell: InteractiveShell) -> None:
@@ -76,6 +82,8 @@ class Session:
         self.log = RequestLog()
         self.views = Views(self)
         self.live: Literal["auto", "always", "never"] = "auto"
+        self.clients: list[Client] = []
+        self.server: Server | None = None
         self.runtime: Runtime
         self._take(self._open(self.settings))
         atexit.register(self._close_runtime)
@@ -304,7 +312,7 @@ class Session:
         runtime = self.runtime
         rows = [
             ("state", where(runtime)),
-            ("clock", f"{format_time(runtime.clock.now_ms)} UTC, virtual: moves when told to"),
+            ("clock", f"{format_time(runtime.clock.now_ms)} UTC, {_kind_of_time(runtime)}"),
             ("seed", str(runtime.seed)),
         ]
         if full:
@@ -328,6 +336,10 @@ class Session:
             ("alarms", f"{len(alarms):,}{due}"),
             ("worker", self.worker.class_name if self.worker else "none"),
         ]
+
+
+def _kind_of_time(runtime: Runtime) -> str:
+    return "virtual: moves when told to" if runtime.clock.virtual else "real"
 
 
 def where(runtime: Runtime) -> str:

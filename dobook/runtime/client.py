@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import quote
 
 from dobook.clock import format_time
@@ -257,6 +257,9 @@ class Client:
             self.runtime.settle()
 
 
+ClientT = TypeVar("ClientT", bound=Client)
+
+
 async def open_client(
     runtime: "Runtime",
     target: DurableObjectStub | str,
@@ -264,7 +267,8 @@ async def open_client(
     *,
     name: str = "",
     headers: Mapping[str, str] | None = None,
-) -> Client:
+    kind: "type[ClientT]" = Client,  # type: ignore[assignment]
+) -> "ClientT":
     """Connect to an object or the Worker, from code that runs on the runtime's loop.
 
     Args:
@@ -273,6 +277,7 @@ async def open_client(
         path: The path and query to ask for.
         name: Who connects; sent along as the parameter `name`.
         headers: Further headers.
+        kind: What is made of the connection.
 
     Raises:
         UsageError: If the answer opens no WebSocket.
@@ -292,7 +297,7 @@ async def open_client(
             f"{label} answered {response.status} to {path}, which opens no WebSocket"
             + (f": {text[:200]}" if text else ".")
         )
-    return Client(runtime, response.web_socket, label, name, path)
+    return kind(runtime, response.web_socket, label, name, path)
 
 
 class Connecting:
@@ -327,7 +332,7 @@ class Connecting:
                 "runtime.connect(...) cannot be used inside the runtime's own loop. There use "
                 "await dobook.runtime.client.open_client(runtime, ...)."
             )
-        opening = open_client(runtime, target, path, name=name, headers=headers)
+        opening: Any = open_client(runtime, target, path, name=name, headers=headers)
         client: Client = runtime.run(opening)
         runtime.settle()
         return client

@@ -120,6 +120,10 @@ class Driver:
             if asyncio.iscoroutine(awaitable):
                 awaitable.close()
             self._runtime.check_open()
+        with self.held:
+            return self._run(awaitable)
+
+    def _run(self, awaitable: Any) -> Any:
         future = self._loop.create_task(
             awaitable if asyncio.iscoroutine(awaitable) else _awaiting(awaitable)
         )

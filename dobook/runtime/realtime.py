@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dobook.runtime.runtime import Runtime
 
 SWEEP_S: Final = 1.0  # how often idle objects are looked for
+LOOK_S: Final = 0.25  # how often those who look at the runtime are told to look again
 THREAD_NAME: Final = "dobook-runtime"
 
 
@@ -107,10 +108,12 @@ class Background:
         self._held = runtime.driver.held
         self._ending = False
         self._sweeping: Any = None
+        self._looking: Any = None
         self._thread = threading.Thread(target=self._main, name=THREAD_NAME, daemon=True)
         with self._held:
             runtime.loop.set_virtual(False)
             self._sweeping = runtime.loop.call_later(SWEEP_S, self._sweep)
+            self._looking = runtime.loop.call_later(LOOK_S, self._look)
             self._thread.start()
             assert self._thread.ident is not None
             self._held.background = self._thread.ident
@@ -126,6 +129,7 @@ class Background:
         with held:
             held.background = 0
             self._sweeping.cancel()
+            self._looking.cancel()
             loop.set_virtual(True)
         self._runtime.driver.unbridge()
 
@@ -149,6 +153,13 @@ class Background:
                 self._runtime.observers.emit("", "error", where="real time", error=repr(error))
             finally:
                 held.__exit__()
+
+    def _look(self) -> None:
+        """A turn lasts long here: tell those who look at what changes."""
+        driver = self._runtime.driver
+        if driver.after_turn is not None:
+            driver.after_turn()
+        self._looking = self._runtime.loop.call_later(LOOK_S, self._look)
 
     def _sweep(self) -> None:
         """Put out of memory what has been idle for long enough."""

@@ -80,6 +80,7 @@ class Server:
         self.port = settings.port
         self.now_s = 0.0
         self.stopping = False
+        self.served = 0  # requests
         self._listening: asyncio.Server | None = None
         self._emptied: asyncio.Event | None = None  # set when the last client is gone
         self._made_real = False
@@ -265,7 +266,8 @@ class Server:
         _log.error("%s %s broke off: %s: %s", head.method, head.target, type(error).__name__, error)
 
     def log(self, head: Head, response: Response) -> None:
-        """Log an answer, if anybody reads it."""
+        """Count an answer, and log it if anybody reads that."""
+        self.served += 1
         if self._said:
             _log.info("%s %s %d", head.method, head.target, response._status)
 

@@ -23,6 +23,10 @@ MAGICS = [
     "alarms",
     "evict",
     "crash",
+    "trace",
+    "websocket",
+    "chat",
+    "serve",
     "dobook",
 ]
 

@@ -5,6 +5,8 @@ from dobook.notebook.magics.define import DefineMagics
 from dobook.notebook.magics.faults import FaultMagics
 from dobook.notebook.magics.patterns import PatternMagics
 from dobook.notebook.magics.request import RequestMagics
+from dobook.notebook.magics.serving import ServingMagics
+from dobook.notebook.magics.sockets import SocketMagics
 from dobook.notebook.magics.status import StatusMagics
 from dobook.notebook.magics.storage import StorageMagics
 from dobook.notebook.magics.timing import TimingMagics
@@ -20,6 +22,8 @@ ALL: tuple[type[MagicsBase], ...] = (
     PatternMagics,
     FaultMagics,
     TraceMagics,
+    SocketMagics,
+    ServingMagics,
     StatusMagics,
 )
 

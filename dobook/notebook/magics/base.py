@@ -54,7 +54,8 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
             args.line, args.words = line, words
             if isinstance(getattr(args, "target", None), str):
                 args.target = with_names(args.target, self.names)
-            return function(self, args, *cell)
+            with self.session.runtime.driver.held:  # in real time another thread turns it
+                return function(self, args, *cell)
         except DobookError as error:
             if has_users_frames(error):
                 raise

@@ -71,7 +71,8 @@ class View(anywidget.AnyWidget):
         if self.session.runtime.closed:
             return
         try:
-            self.facts = self.look()
+            with self.session.runtime.driver.held:  # in real time another thread turns it
+                self.facts = self.look()
         except Exception as error:  # a view must not end a cell, nor go on as if nothing was
             problem, place = self._problem(error)
             self._tell("look", problem=problem, place=place)

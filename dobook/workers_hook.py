@@ -20,6 +20,7 @@ OFFERED = {
     "pyodide.ffi": "dobook.workers.pyodide.ffi",
     "pyodide.ffi.wrappers": "dobook.workers.pyodide.wrappers",
     "pyodide.http": "dobook.workers.pyodide.http",
+    "pyodide.webloop": "dobook.workers.pyodide.webloop",
     "workers": "dobook.workers",
     "workers.asgi": "dobook.workers.asgi",
     "workers.entrypoints": "dobook.workers.entrypoints",

@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 
 from dobook import limits
 from dobook.errors import PlatformError, PlatformRangeError, PlatformTypeError
+from dobook.runtime.relaxed import relaxed_call
 from dobook.runtime.socket_events import SocketEvent, refuse_if_too_large, report_open
 from dobook.runtime.websocket_values import WebSocketRequestResponsePair
 from dobook.runtime.websockets import WebSocket
@@ -119,17 +120,17 @@ class Connection:
         """Call the object's handler; one that it does not have is none to call."""
         if isinstance(item, str | bytes):
             handler = getattr(instance.object, "webSocketMessage", None)
-            return None if handler is None else handler(self.socket, item)
+            return None if handler is None else relaxed_call(handler, self.socket, item)
         self._end.closed_in = True
         if type(item) is Broken:
             handler = getattr(instance.object, "webSocketError", None)
-            return None if handler is None else handler(self.socket, item.error)
+            return None if handler is None else relaxed_call(handler, self.socket, item.error)
         handler = getattr(instance.object, "webSocketClose", None)
         if handler is None:
             return None
         if type(item) is Close:
-            return handler(self.socket, item.code, item.reason, True)  # noqa: FBT003
-        return handler(self.socket, LOST_CODE, LOST_REASON, False)  # noqa: FBT003
+            return relaxed_call(handler, self.socket, item.code, item.reason, True)  # noqa: FBT003
+        return relaxed_call(handler, self.socket, LOST_CODE, LOST_REASON, False)  # noqa: FBT003
 
     def happened(self, item: Any) -> None:
         """After the handler's first turn a connection that is over is no longer listed."""

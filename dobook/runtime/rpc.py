@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dobook.codec import JsDict, clone
 from dobook.errors import DataCloneError, PlatformError, PlatformTypeError, suggest
 from dobook.runtime.promise import Promise
-from dobook.web import Request, Response
+from dobook.web import Blob, Headers, ReadableStream, Request, Response
 
 if TYPE_CHECKING:
     from dobook.runtime.instance import Home
@@ -164,7 +164,11 @@ def _carry_deep(value: Any, home: "Home", seen: dict[int, Any]) -> Any:
     if isinstance(value, RpcTarget):
         return RpcStub(home, value)
     if isinstance(value, Response | Request):
-        return value.clone()
+        return getattr(value, "_of", value).clone()  # as Python has it
+    if isinstance(value, Blob | ReadableStream):
+        return value  # a Blob never changes, and a stream can be read by one side only
+    if isinstance(value, Headers):
+        return value.copy()
     if hasattr(type(value), "_carried_"):
         return value._carried_()  # ids, stubs and sockets know how they travel
     if inspect.isroutine(value) or (callable(value) and not isinstance(value, type)):

@@ -44,7 +44,7 @@ from dobook.runtime.wire import (
     attach,
     current_wire,
 )
-from dobook.web import Blob, Request
+from dobook.web import Blob, JsBuffer, Request
 
 __all__ = ["WebSocket", "WebSocketPair", "WebSocketRequestResponsePair", "drop"]
 
@@ -275,7 +275,7 @@ class WebSocket(EventTarget):
             if type(item) is str:
                 return self._dispatch(MessageEvent(item, self))
             if isinstance(item, bytes):
-                data = Blob([item]) if self._blobs else item
+                data = Blob([item]) if self._blobs else JsBuffer(item)
                 return self._dispatch(MessageEvent(data, self))
             if type(item) is Close:
                 end.closed_in = True

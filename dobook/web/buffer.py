@@ -33,6 +33,3 @@ class JsBuffer(bytes):
     def to_py(self) -> memoryview:
         """Return a read-only view, as Pyodide does."""
         return memoryview(self)
-
-    def __repr__(self) -> str:
-        return f"JsBuffer({bytes(memoryview(self))!r})"

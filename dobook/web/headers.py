@@ -143,6 +143,18 @@ class Headers:
     def __iter__(self) -> Iterator[list[str]]:
         return iter(self._displayed())
 
+    def __getitem__(self, name: str) -> str:
+        value = self.get(name)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self.set(name, value)
+
+    def __delitem__(self, name: str) -> None:
+        self.delete(name)
+
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self.has(name)
 

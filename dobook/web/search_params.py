@@ -159,6 +159,15 @@ class URLSearchParams:
     def __len__(self) -> int:
         return len(self._pairs)
 
+    def __getitem__(self, name: str) -> str:
+        value = self.get(name)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self.set(name, value)
+
     def __contains__(self, name: object) -> bool:
         return any(key == name for key, _ in self._pairs)
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from typing import Any, NamedTuple
 
 from dobook.errors import PlatformTypeError
+from dobook.web.buffer import JsBuffer
 from dobook.web.text import usv
 
 LOCKED = "This ReadableStream is currently locked to a reader."
@@ -209,7 +210,7 @@ class StreamReader:
             PlatformTypeError: If the lock was released.
         """
         chunk = await self._held().pull()
-        return ReadResult(chunk is None, chunk)
+        return ReadResult(chunk is None, None if chunk is None else JsBuffer(chunk))
 
     def releaseLock(self) -> None:
         """Give the stream free for another reader."""
@@ -229,7 +230,7 @@ class StreamReader:
         chunk = await self._held().pull()
         if chunk is None:
             raise StopAsyncIteration
-        return chunk
+        return JsBuffer(chunk)
 
     def _held(self) -> ReadableStream:
         if self._stream is None:

@@ -18,7 +18,7 @@ from dobook.web.javascript import JsResponse
 from dobook.workers.ambient import wait_until
 from dobook.workers.missing import missing
 
-__all__ = ["fetch", "websocket"]
+__all__ = ["fetch", "request_to_scope", "websocket"]
 
 Message = dict[str, Any]
 App = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Any]], Any]
@@ -46,7 +46,7 @@ async def fetch(app: App, req: Request, env: Any, ctx: Any = None) -> JsResponse
     lifespan = _Lifespan(app)
     await lifespan.startup()
     exchange = _Exchange(await req.bytes())
-    scope = _scope(req, env, "http") | {"state": dict(lifespan.state)}
+    scope = request_to_scope(req, env, state=lifespan.state)
     work = asyncio.ensure_future(exchange.run(app, scope))
     wait_until(work)
     response = await exchange.response
@@ -82,26 +82,29 @@ async def websocket(app: App, req: Request, env: Any = None) -> JsResponse:
             server.close(message.get("code", 1000), message.get("reason") or "")
 
     work = asyncio.ensure_future(
-        app(_scope(req, {} if env is None else env, "websocket"), arrived.get, send)
+        app(request_to_scope(req, {} if env is None else env, ws=True), arrived.get, send)
     )
     wait_until(work)
     return JsResponse.showing(Response(None, status=101, web_socket=client))
 
 
-def _scope(request: Request, env: Any, kind: str) -> Message:
-    url = urlsplit(request.url)
-    return {
+def request_to_scope(req: Request, env: Any, ws: bool = False, state: Any = None) -> Message:  # noqa: FBT001, FBT002 - the SDK's
+    """Return a request as ASGI has it, with the bindings as `env`."""
+    kind = "websocket" if ws else "http"
+    url = urlsplit(req.url)
+    scope = {
         "type": kind,
         "asgi": _VERSION,
         "http_version": "1.1",
-        "method": str(request.method),
+        "method": str(req.method),
         "scheme": url.scheme if kind == "http" else url.scheme.replace("http", "ws"),
         "path": unquote(url.path),
         "raw_path": url.path.encode(),
         "query_string": url.query.encode(),
-        "headers": [(k.lower().encode(), v.encode("latin-1")) for k, v in request.js_headers],
+        "headers": [(k.lower().encode(), v.encode("latin-1")) for k, v in req.js_headers],
         "env": env,
     }
+    return scope if state is None else scope | {"state": dict(state)}
 
 
 class _Exchange:
@@ -126,6 +129,7 @@ class _Exchange:
                 if self._pieces is not None:
                     self._pieces.put_nowait(_END)
             else:
+                logger.exception("ASGI request failed")
                 self.response.set_exception(error)
         finally:
             self._over.set()

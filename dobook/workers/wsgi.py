@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from dobook.web import ReadableStream, Request, Response
 from dobook.web.javascript import JsResponse
 
-__all__ = ["fetch"]
+__all__ = ["build_environ", "fetch"]
 
 _NO_BODY = frozenset({101, 103, 204, 205, 304})
 
@@ -40,7 +40,7 @@ async def fetch(app: Any, req: Request, env: Any, ctx: Any = None) -> JsResponse
         begun.append((status, headers))
         return written.append
 
-    result = app(_environ(req, env, await req.bytes()), start_response)
+    result = app(build_environ(req, env, await req.bytes()), start_response)
     pieces = iter(result)
     first = next((piece for piece in pieces if piece), b"")
     if not begun:
@@ -62,10 +62,11 @@ async def fetch(app: Any, req: Request, env: Any, ctx: Any = None) -> JsResponse
     )
 
 
-def _environ(request: Request, env: Any, body: bytes) -> dict[str, Any]:
-    url = urlsplit(request.url)
+def build_environ(req: Request, env: Any, body: bytes) -> dict[str, Any]:
+    """Return a request as WSGI has it, with the bindings as `workers.env`."""
+    url = urlsplit(req.url)
     environ: dict[str, Any] = {
-        "REQUEST_METHOD": str(request.method),
+        "REQUEST_METHOD": str(req.method),
         "SCRIPT_NAME": "",
         "PATH_INFO": _native(unquote(url.path or "/")),
         "QUERY_STRING": url.query,
@@ -81,7 +82,7 @@ def _environ(request: Request, env: Any, body: bytes) -> dict[str, Any]:
         "wsgi.run_once": False,
         "workers.env": env,
     }
-    for name, value in request.js_headers:
+    for name, value in req.js_headers:
         key = name.upper().replace("-", "_")
         environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"] = value
     if body:

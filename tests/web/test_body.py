@@ -142,7 +142,7 @@ async def test_a_buffer_is_bytes_with_more_names():
     assert (buffer, buffer.byteLength, buffer.to_string()) == (b"hi", 2, "hi")
     assert type(buffer.to_bytes()) is bytes
     assert bytes(buffer.to_memoryview()) == bytes(buffer.to_py()) == b"hi"
-    assert repr(buffer) == "JsBuffer(b'hi')"
+    assert repr(buffer) == "b'hi'"
 
 
 async def test_a_blob_takes_the_type_of_the_headers():

@@ -4,6 +4,7 @@ Source: developers.cloudflare.com/workers/runtime-apis/encoding/
 """
 
 import base64
+import codecs
 from typing import Any, Self
 
 from dobook.errors import PlatformError, PlatformTypeError
@@ -37,15 +38,30 @@ class TextDecoder:
     def __init__(self, encoding: str = "utf-8", options: Any = None) -> None:
         del options
         self.encoding = encoding.lower()
+        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
+        self._fresh = True
 
     @classmethod
     def new(cls, encoding: str = "utf-8", options: Any = None) -> Self:
         """Return a decoder for an encoding."""
         return cls(encoding, options)
 
-    def decode(self, data: Any = b"") -> str:
-        """Return bytes as text; faults become U+FFFD."""
-        return bytes(data).decode(self.encoding, "replace").removeprefix("\ufeff")
+    def decode(self, data: Any = b"", options: Any = None, **keywords: Any) -> str:
+        """Return bytes as text; faults become U+FFFD.
+
+        Args:
+            data: The bytes.
+            options: A mapping with `stream`, for a part that more will follow; also as a keyword.
+            **keywords: The same.
+        """
+        more = bool({**(options or {}), **keywords}.get("stream"))
+        text = self._decoder.decode(bytes(data), not more)
+        if self._fresh:
+            text = text.removeprefix("\ufeff")
+        self._fresh = not more
+        if not more:
+            self._decoder.reset()
+        return text
 
 
 def btoa(text: str) -> str:

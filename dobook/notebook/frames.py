@@ -57,6 +57,16 @@ class Frame(pd.DataFrame):
         self._picture = svg
         return self
 
+    @property
+    def svg(self) -> str:
+        """The picture; empty without one."""
+        return self._picture
+
+    @property
+    def table(self) -> str:
+        """The table as HTML, all text escaped; empty without rows."""
+        return "" if self.empty else self._table()
+
     def __repr__(self) -> str:
         caption = str(self.attrs.get("caption", ""))
         if self.empty:
@@ -67,7 +77,7 @@ class Frame(pd.DataFrame):
 
     def _repr_html_(self) -> str:
         caption = tag("div", escape(self.attrs.get("caption", "")), f"color: {MUTED}")
-        return caption + self._picture + ("" if self.empty else self._table())
+        return caption + self._picture + self.table
 
     def _table(self) -> str:
         shown = self._readable()

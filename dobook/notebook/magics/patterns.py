@@ -15,6 +15,7 @@ from dobook.clock import parse_duration
 from dobook.errors import UnknownNameError, UsageError
 from dobook.notebook.definitions import run_cell
 from dobook.notebook.display import Card
+from dobook.notebook.followed import RateLimitFrame, WorkflowFrame
 from dobook.notebook.frames import Frame
 from dobook.notebook.limiters import limiter_frame, read_limiter
 from dobook.notebook.magics.base import MagicsBase, command, target_argument
@@ -82,9 +83,16 @@ class PatternMagics(MagicsBase):
         window_ms = None if args.window is None else parse_duration(args.window)
         if window_ms == 0 or (args.limit is not None and args.limit < 1):
             raise UsageError("--window and --limit are more than 0.")
-        label, values = self._values(args.target)
-        limiter = read_limiter(values, label, key=args.key, limit=args.limit, window_ms=window_ms)
-        return limiter_frame(limiter, label, self.session.runtime.clock.now_ms)
+
+        def make() -> Frame:
+            label, values = self._values(args.target)
+            limiter = read_limiter(
+                values, label, key=args.key, limit=args.limit, window_ms=window_ms
+            )
+            return limiter_frame(limiter, label, self.session.runtime.clock.now_ms)
+
+        self.session.runtime.settle()
+        return RateLimitFrame.follow(args.target, make)
 
     @line_magic
     @command
@@ -103,13 +111,18 @@ class PatternMagics(MagicsBase):
 
             %workflow SAGA/trip-1
         """
-        label, values = self._values(args.target)
-        workflow = read_workflow(values, label, args.key)
-        return workflow_frame(workflow, label, self.session.runtime.clock.now_ms)
+
+        def make() -> Frame:
+            label, values = self._values(args.target)
+            workflow = read_workflow(values, label, args.key)
+            return workflow_frame(workflow, label, self.session.runtime.clock.now_ms)
+
+        self.session.runtime.settle()
+        return WorkflowFrame.follow(args.target, make)
 
     def _values(self, text: str) -> tuple[str, dict[str, Any]]:
         target = self.session.target(text)
-        store = self.session.store(target)
+        store = self.session.peek(target)
         return target.label, {} if store is None else dict(store.kv.scan())
 
 

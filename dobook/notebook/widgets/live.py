@@ -7,6 +7,7 @@ where a front end is likely to be there. So outputs that a program makes stay th
 import importlib
 from typing import Any
 
+from dobook.notebook.followed import RateLimitFrame, WorkflowFrame
 from dobook.notebook.session import Session
 from dobook.runtime.loop import Clock
 from dobook.runtime.stub import DurableObjectStub
@@ -17,6 +18,8 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 VIEWS: dict[type, tuple[str, str]] = {
     Clock: ("clock", "ClockView"),
     DurableObjectStub: ("inspector", "ObjectInspector"),
+    RateLimitFrame: ("followed", "RateLimitGauge"),
+    WorkflowFrame: ("followed", "WorkflowProgress"),
 }
 
 

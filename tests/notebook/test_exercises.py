@@ -70,6 +70,38 @@ async def total(self):
         ),
         still="attributes are lost",
     ),
+    "anti-1": Tried(
+        wrong=cls(
+            "Album",
+            """
+async def save(self, name, data):
+    await self.ctx.storage.put(name, data)
+
+async def load(self, name):
+    return await self.ctx.storage.get(name)
+
+async def remove(self, name):
+    await self.ctx.storage.delete(name)
+""",
+        ),
+        says="Values cannot be larger than",
+        half=cls(
+            "Album",
+            """
+async def save(self, name, data):
+    for n, at in enumerate(range(0, len(data), 100_000)):
+        await self.ctx.storage.put(f"{name}:{n:04}", data[at : at + 100_000])
+
+async def load(self, name):
+    chunks = await self.ctx.storage.list(prefix=f"{name}:")
+    return b"".join(chunks.values()) if chunks else None
+
+async def remove(self, name):
+    await self.ctx.storage.delete(list(await self.ctx.storage.list(prefix=f"{name}:")))
+""",
+        ),
+        still="remove the old chunks before writing the new ones",
+    ),
     "identity-1": Tried(
         wrong=cls(
             "Seat",

@@ -7,7 +7,9 @@ from dobook.notebook.exercises.verdict import Point
 from dobook.notebook.exercises.work import Work
 
 
-@exercise("anti-1", "A class Album: save(name, data), load(name), remove(name), data of a megabyte.")
+@exercise(
+    "anti-1", "A class Album: save(name, data), load(name), remove(name), data of a megabyte."
+)
 def anti_1(work: Work) -> Iterator[Point]:
     """Large data comes back whole, in rows that each fit, and nothing of the old is left over."""
     work.class_of("Album", "save", "load", "remove")

@@ -14,8 +14,13 @@ Source: cloudflare/workerd src/workerd/io/io-gate.h
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
+from typing import Final
 
-Waiter = Callable[[], None]
+Waiter = Callable[[], object]
+# Returned by a waiter whose turn goes on in other tasks: those that wait for the one that ran.
+GOES_ON: Final = object()
+GRACE_TICKS: Final = 3  # of the loop, until what awaits a task has gone on
 
 
 class InputGate:
@@ -73,16 +78,21 @@ class InputGate:
             self.waiters.remove(waiter)
             self.busy = bool(self.locks or self.waiters or self.sections)
 
-    def readmit(self) -> None:
-        """Go on letting in, in the middle of a turn: the turn waits without giving the stack up."""
-        if self.busy and not self.locks:
-            self._admit()
-
     def _admit(self) -> None:
         # Each waiter runs a turn; a turn that locks the gate ends the admission.
         while not self.locks and (queue := self.sections or self.waiters):
-            queue.popleft()()
+            if queue.popleft()() is GOES_ON:
+                self.passing += 1
+                self._call_soon(partial(self._after_grace, GRACE_TICKS))
+                return
         self.busy = bool(self.locks or self.waiters or self.sections)
+
+    def _after_grace(self, ticks: int) -> None:
+        if ticks:
+            self._call_soon(partial(self._after_grace, ticks - 1))
+            return
+        self.passing -= 1
+        self._admit()
 
 
 class CriticalSection(InputGate):

@@ -16,6 +16,18 @@ if TYPE_CHECKING:
     from dobook.runtime.runtime import Runtime
 
 
+class Tie:
+    """What binds stubs to an object until it is reset; then each of them is broken.
+
+    A stub is bound by its first call. Source: cloudflare/workerd src/workerd/server/server.c++
+    """
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.error = error
+
+
 class Actor:
     """One object: at most one instance at a time, whoever calls."""
 
@@ -35,6 +47,7 @@ class Actor:
         "runtime",
         "sockets",
         "store",
+        "tie",
     )
 
     def __init__(
@@ -53,6 +66,7 @@ class Actor:
         self.rows_written = 0
         self.active_s = 0.0  # in memory with something to do, or unable to hibernate
         self.faults: ObjectFaults | None = self.runtime.faults.of(namespace, identity.toString())
+        self.tie: Tie | None = None  # what the stubs in use share; made when there is one
         self.released = False  # forgotten by the namespace; a new one has taken its place
         store.owner = self
 
@@ -61,6 +75,19 @@ class Actor:
         """How people call the object: `BINDING/name`, or the start of its id when it has none."""
         name = self.id.name
         return f"{self.namespace.binding}/{name if name is not None else self.id.toString()[:8]}"
+
+    def bind(self) -> Tie:
+        """Return what a stub that calls for the first time is bound to."""
+        tie = self.tie
+        if tie is None:
+            tie = self.tie = Tie()
+        return tie
+
+    def break_stubs(self, error: BaseException) -> None:
+        """Have every stub that has been used fail with an error from now on."""
+        tie, self.tie = self.tie, None
+        if tie is not None:
+            tie.error = error
 
     def deliver(self, call: Call) -> None:
         """Hand an event to the object, making its instance if there is none."""
@@ -121,10 +148,12 @@ class Actor:
                 self.runtime.stores.begin_session(self)
             self.namespace.construct(instance)
         except BaseException as error:
-            instance.reset(error)
-            call.reject(error)
+            if instance.dead is None:
+                instance.reset(error)
+            assert instance.dead is not None
+            call.reject(instance.dead)  # what it gave to abort(), or what it raised
             return None
-        if instance.dead is not None:  # the constructor called abort()
+        if instance.dead is not None:  # the constructor called abort() and went on
             call.reject(instance.dead)
             return None
         return instance

@@ -73,6 +73,7 @@ class Entry:
 
     __slots__ = (
         "backoff",
+        "counted",
         "deferred",
         "due_ms",
         "id",
@@ -96,6 +97,7 @@ class Entry:
         self.queued_ms: int | None = None
         self.retries = 0
         self.backoff = 0
+        self.counted = True  # the last failure was the handler's own
         self.set_by = 0  # the trace's event that set it
 
 
@@ -133,7 +135,7 @@ class AlarmScheduler:
         if entry.running:
             entry.deferred = False
             entry.queued_ms = at_ms
-        elif at_ms != entry.due_ms or entry.retries:
+        elif at_ms != entry.due_ms or entry.backoff:
             self._set(entry, at_ms)
 
     def load(
@@ -238,6 +240,7 @@ class AlarmScheduler:
         entry.due_ms = at_ms
         entry.queued_ms = None
         entry.retries = entry.backoff = 0
+        entry.counted = True
         if at_ms is not None:
             self._arm(entry, at_ms)
 
@@ -267,6 +270,8 @@ class AlarmScheduler:
         entry.deferred = False
         scheduled_ms, attempt = entry.due_ms or ran_ms, entry.retries
         outcome, text, retry_ms = "ok", "", None
+        # A constructor that fails is no failure of the handler: retried, but not counted.
+        counts = call.instance is not None
         now_ms = actor.store.kv.alarm_ms
         if call.error is not None:
             outcome, text = "error", f"{type(call.error).__name__}: {call.error}"
@@ -278,18 +283,21 @@ class AlarmScheduler:
         elif call.error is None or now_ms is None:
             # The removal is on its way to disk with the handler's writes, or done.
             self._set(entry, None if now_ms == entry.due_ms else now_ms)
-        elif entry.retries >= limits.ALARM_MAX_RETRIES:
+        elif entry.retries >= limits.ALARM_MAX_RETRIES and counts:
             outcome = "gave up"
             actor.store.touch()
             actor.store.kv.set_alarm(None)
             self._set(entry, None)
         else:
+            if counts and not entry.counted:
+                entry.backoff = 0  # what failed before was not the handler
             delay_ms = limits.ALARM_RETRY_FIRST_MS << min(
                 entry.backoff, limits.ALARM_RETRY_MAX_EXPONENT
             )
             delay_ms += int(self.rng.random() * (delay_ms * limits.ALARM_RETRY_JITTER + 1))
             entry.backoff += 1
-            entry.retries += 1
+            entry.counted = counts
+            entry.retries += counts
             retry_ms = self._runtime.loop.now_ms + delay_ms
             self._arm(entry, retry_ms)
         observers = self._runtime.observers

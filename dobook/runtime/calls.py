@@ -9,6 +9,7 @@ The caller holds an `RpcPromise`. Source: cloudflare/workerd src/workerd/io/work
 """
 
 import asyncio
+import functools
 from asyncio import tasks
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
@@ -19,9 +20,19 @@ from dobook.errors import PlatformTypeError
 from dobook.observer import current_cause
 from dobook.runtime.loop import running_loop
 from dobook.runtime.promise import Promise
-from dobook.runtime.rpc import PLAIN, Member, RpcStub, carry, carry_error, find, member
+from dobook.runtime.rpc import (
+    PLAIN,
+    Member,
+    RpcStub,
+    carry,
+    carry_error,
+    find,
+    member,
+    not_callable,
+)
 from dobook.runtime.turns import ObjectTask, began_to_wait, resume, stop_code
 from dobook.web import Response
+from dobook.web.request import RedirectError
 
 if TYPE_CHECKING:
     from dobook.runtime.actor import Actor
@@ -46,7 +57,7 @@ class Call:
     value: Any = None
     error: BaseException | None = None
     on_done: "Callable[[Call], None] | None" = None
-    hops = 0  # redirects followed before
+    via: tuple[str, ...] = ()  # the URLs that have redirected to this one
     seq = 0  # of the events in the trace: its delivery, its sending
     sent = 0
     waited = False  # at the input gate
@@ -137,9 +148,7 @@ class Call:
             if args is None:
                 return method  # a property, already read
             if not callable(method):
-                raise PlatformTypeError(
-                    f'The RPC receiver does not implement the method "{path[-1]}".'
-                )
+                raise not_callable(path)
             return method(*args, **self.kwargs) if self.kwargs else method(*args)
         assert self.args is not None
         return instance.handler(kind)(*self.args)
@@ -183,6 +192,9 @@ class Call:
                 value = deliver_response(self, value)
                 if value is None:
                     return  # a redirect is being followed
+        except RedirectError as error:  # it is the caller's side that follows redirects
+            instance.output_gate.pass_through(functools.partial(self.settle, None, error))
+            return
         except BaseException as error:
             self.fail(error)
             return
@@ -212,7 +224,7 @@ class Call:
         """Fail because the object is gone, not because its code raised."""
         carried = carry_error(error, remote=self.kind == "fetch")
         if self.stub is not None:
-            self.stub.error = carried
+            self.stub.break_with(carried)
         self.settle(None, carried)
 
     def settle(self, value: Any, error: BaseException | None) -> None:
@@ -324,9 +336,7 @@ class _Pipeline:
                     return at
                 if isinstance(at, RpcStub):
                     return await at(*args, **(kwargs or {}))
-                raise PlatformTypeError(
-                    f'The RPC receiver does not implement the method "{path[-1]}".'
-                )
+                raise not_callable(path)
             except PlatformTypeError as error:
                 error.remote = True  # type: ignore[attr-defined]
                 raise
@@ -358,16 +368,16 @@ def deliver_response(call: Call, value: Any) -> Response | None:
         raise error
     assert call.args is not None
     request = call.args[0]
-    onward = request._next_hop(value, call.hops)
+    onward = request._next_hop(value, call.via)
     if onward is None:
         delivered = value._delivered(
-            request.url, head=request.method == "HEAD", redirected=call.hops > 0
+            request.url, head=request.method == "HEAD", redirected=bool(call.via)
         )
         if delivered._web_socket is not None:
             delivered._web_socket = delivered._web_socket._coupled(request)
         return delivered
     following = Call(call.actor, "fetch", (), (onward,), stub=call.stub)
-    following.hops = call.hops + 1
+    following.via = (*call.via, request.url)
     following.on_done = lambda done: call.settle(done.value, done.error)
     call.actor.runtime.post.post(following, None)
     return None

@@ -343,7 +343,7 @@ def _happens(actor: "Actor", what: str) -> None:
 def _crash(actor: "Actor", point: str) -> None:
     _happens(actor, f"crash: {point}")
     if actor.instance is not None:
-        actor.instance.reset(PlatformError(CRASHED))
+        actor.instance.reset(PlatformError(CRASHED), stubs=False)
 
 
 def _lose_answer(call: Call) -> None:
@@ -353,7 +353,7 @@ def _lose_answer(call: Call) -> None:
         if not call.done:
             _happens(call.actor, "lost reply")
             if call.stub is not None:
-                call.stub.error = network_error()
+                call.stub.break_with(network_error())
         del error
         settle(None, network_error())
 

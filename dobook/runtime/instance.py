@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from dobook.runtime.actor import Actor
 
 
+HOME_GONE: Final = "The execution context which hosts this callback is no longer running."
+
+
 class Home(Protocol):
     """Where a function or target that travelled as a stub lives."""
 
@@ -132,13 +135,15 @@ class Instance:
         assert self._context is not None
         return self._context
 
-    def reset(self, error: BaseException, *, flagged: bool = True) -> None:
+    def reset(self, error: BaseException, *, flagged: bool = True, stubs: bool = True) -> None:
         """End this life because of an error: calls fail with it, unwritten changes are lost.
 
         Args:
             error: What the callers get.
             flagged: Whether it tells them that the object was reset, as the platform's own does
                 unless a commit has failed.
+            stubs: Whether stubs that have been used are broken. False for what comes from outside
+                of the program: a crash on purpose, new code.
         """
         if self.dead is not None:
             return
@@ -146,6 +151,8 @@ class Instance:
             error.durableObjectReset = True  # type: ignore[attr-defined]
         self.actor.store.discard()
         self._end(error)
+        if stubs:
+            self.actor.break_stubs(error)
         self.actor.drop_sockets(unsaid=self.object is None)
         self.runtime.residency.gone(self, error)
 
@@ -297,7 +304,7 @@ class Instance:
     ) -> Any:
         """Call a function or target of this object, as an event of it."""
         if self.dead is not None:
-            return self.refuse(self.dead)
+            return self.refuse(PlatformError(HOME_GONE))
         return self.runtime.post.send(
             Call(self.actor, "rpc", path, args, kwargs, target=target), home=self
         )

@@ -86,13 +86,13 @@ class Network:
         Raises:
             NetworkError: If nobody answers for the host.
         """
-        hops = 0
+        via: tuple[str, ...] = ()
         while True:
             response = await self._ask(request)
-            onward = request._next_hop(response, hops)
+            onward = request._next_hop(response, via)
             if onward is None:
                 return response
-            request, hops = onward, hops + 1
+            request, via = onward, (*via, request.url)
 
     async def _ask(self, request: Request) -> Response:
         stand_in = self._stand_ins.get(_origin(request.url))

@@ -138,7 +138,7 @@ class Registry:
         self._runtime.stores.committer.flush()  # what is written stays
         for actor in list(namespace.actors.values()):
             if actor.instance is not None:
-                actor.instance.reset(PlatformError(CODE_UPDATED))
+                actor.instance.reset(PlatformError(CODE_UPDATED), stubs=False)
             else:
                 actor.drop_sockets()
 

@@ -202,14 +202,15 @@ def find(target: Any, path: tuple[str, ...], *, root: bool) -> Any:
     """
     at = target
     for depth, name in enumerate(path):
-        if root and depth == 0 and name in RESERVED:
+        if root and depth == 0 and name in RESERVED and hasattr(type(at), name):
             raise PlatformTypeError(f"'{name}' is a reserved method and cannot be called over RPC.")
         if isinstance(at, dict):
             if name not in at:
                 raise _missing(name, at)
             at = at[name]
-        elif isinstance(at, list) or (not isinstance(at, RpcTarget) and not (root and depth == 0)):
-            raise _missing(name, ())
+        elif not isinstance(at, RpcTarget) and not (root and depth == 0):
+            # What has no members itself is what the platform names.
+            raise _missing(path[depth - 1] if depth else name, ())
         else:
             kind = type(at)
             if name.startswith("_") or not hasattr(kind, name):
@@ -224,6 +225,11 @@ def find(target: Any, path: tuple[str, ...], *, root: bool) -> Any:
                 raise error
             at = getattr(at, name)
     return at
+
+
+def not_callable(path: tuple[str, ...]) -> PlatformTypeError:
+    """Return the error of calling what is there but is no method."""
+    return PlatformTypeError(f'"{".".join(path) or "(this)"}" is not a function.')
 
 
 def _missing(name: str, known: Any) -> PlatformTypeError:

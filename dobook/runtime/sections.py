@@ -101,7 +101,9 @@ class Section:
         return result
 
     def _time_out(self) -> None:
-        self.instance.reset(PlatformError(TIMED_OUT))
+        error = PlatformError(TIMED_OUT)
+        error.overloaded = True  # type: ignore[attr-defined]
+        self.instance.reset(error)
 
     def _ended(self, task: "asyncio.Task[Any]", timer: asyncio.TimerHandle) -> None:
         timer.cancel()

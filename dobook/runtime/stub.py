@@ -9,9 +9,10 @@ Source: developers.cloudflare.com/durable-objects/api/stub/
 from typing import TYPE_CHECKING, Any
 
 from dobook.ids import DurableObjectId
+from dobook.runtime.actor import Tie
 from dobook.runtime.calls import Call, RpcPromise
 from dobook.runtime.promise import Promise, Rejected
-from dobook.runtime.rpc import Member, member
+from dobook.runtime.rpc import Member, carry_error, member
 from dobook.runtime.turns import current_frame
 from dobook.web import Request
 
@@ -21,12 +22,16 @@ if TYPE_CHECKING:
 
 
 class StubState:
-    """What a stub knows of its object: the error that has broken it."""
+    """What a stub knows of its object: whether it is bound to it, and the error that broke it."""
 
-    __slots__ = ("error",)
+    __slots__ = ("tie",)
 
     def __init__(self) -> None:
-        self.error: BaseException | None = None
+        self.tie: Tie | None = None
+
+    def break_with(self, error: BaseException) -> None:
+        """Fail with an error from now on."""
+        self.tie = Tie(error)
 
 
 class DurableObjectStub:
@@ -64,8 +69,9 @@ class DurableObjectStub:
         Raises:
             Awaiting raises what the handler raised, with the flag `remote`.
         """
-        if self._state.error is not None:
-            return Rejected(self._state.error)
+        tie = self._state.tie
+        if tie is not None and tie.error is not None:
+            return Rejected(carry_error(tie.error, remote=False))
         try:
             request = Request._for_delivery(
                 input, {**(init or {}), **options} if init or options else None
@@ -76,6 +82,8 @@ class DurableObjectStub:
             actor = self._known()
         except Exception as error:
             return Rejected(error)
+        if tie is None:
+            self._state.tie = actor.bind()
         call = Call(actor, "fetch", (), (request,), None, None, self._state)
         frame = current_frame.get()
         actor.runtime.post.post(call, None if frame is None else frame.instance)
@@ -100,12 +108,15 @@ class DurableObjectStub:
         self, path: tuple[str, ...], args: tuple[Any, ...] | None, kwargs: dict[str, Any] | None
     ) -> Promise:
         state = self._state
-        if state.error is not None:
-            return Rejected(state.error)
+        tie = state.tie
+        if tie is not None and tie.error is not None:
+            return Rejected(carry_error(tie.error, remote=False))
         try:
             actor = self._known()
         except Exception as error:
             return Rejected(error)
+        if tie is None:
+            state.tie = actor.bind()
         frame = current_frame.get()
         return actor.runtime.post.send(
             Call(actor, "rpc", path, args, kwargs, None, state),

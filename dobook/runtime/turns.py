@@ -16,7 +16,7 @@ from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
-from dobook.gates import CriticalSection, InputGate, open_gate
+from dobook.gates import GOES_ON, GRACE_TICKS, CriticalSection, InputGate, open_gate
 
 if TYPE_CHECKING:
     from dobook.runtime.faults import ObjectFaults
@@ -73,11 +73,13 @@ class Pass:
         "_context",
         "_gate",
         "_loop",
+        "_own",
     )
 
-    def __init__(self, loop: "RuntimeLoop", gate: InputGate) -> None:
+    def __init__(self, loop: "RuntimeLoop", gate: InputGate, *, own: bool) -> None:
         self._loop = loop
         self._gate = gate
+        self._own = own
         self._asyncio_future_blocking = True
         self._cancelled = False
         self._callback: Callable[[Any], object] | None = None
@@ -112,11 +114,14 @@ class Pass:
         if self._cancelled:
             raise asyncio.CancelledError
 
-    def _admit(self) -> None:
+    def _admit(self) -> object:
         callback, self._callback = self._callback, None
         if callback is not None:
             assert self._context is not None
             self._context.run(callback, self)
+            if self._own:
+                return GOES_ON
+        return None
 
 
 class SectionEnd:
@@ -190,7 +195,12 @@ _OWN_DOING = (type(_NOT_STARTED), ObjectTask, _GatheringFuture)
 
 @types.coroutine
 def _steps(
-    loop: "RuntimeLoop", frame: Frame, coro: Coroutine[Any, Any, Any], yielded: Any
+    loop: "RuntimeLoop",
+    frame: Frame,
+    coro: Coroutine[Any, Any, Any],
+    yielded: Any,
+    *,
+    own: bool,
 ) -> Generator[Any, None, Any]:
     counted = yielded is not _NOT_STARTED  # the wait that the first turn ended with
     while True:
@@ -219,7 +229,7 @@ def _steps(
         if busy and ended is None and frame.instance.dead is None:
             number = _report_waiting(frame.instance)
             try:
-                yield Pass(loop, gate)
+                yield Pass(loop, gate, own=own)
             except GeneratorExit:
                 coro.close()
                 raise
@@ -238,7 +248,13 @@ def _steps(
             return stop.value
         finally:
             if ended is not None:
-                ended.section.leave()
+                section = ended.section
+                if own and type(section) is CriticalSection:
+                    # Whoever waits for this task, with gather for instance, is part of the turn.
+                    section.parent.passing += 1
+                    _leave_after_grace(loop, section, GRACE_TICKS)
+                else:
+                    section.leave()
 
 
 def began_to_wait(faults: "ObjectFaults", instance: "Instance", yielded: Any) -> bool:
@@ -257,15 +273,36 @@ def _report_waiting(instance: "Instance") -> int:
 
 
 async def resume(
-    loop: "RuntimeLoop", frame: Frame, coro: Coroutine[Any, Any, Any], yielded: Any
+    loop: "RuntimeLoop",
+    frame: Frame,
+    coro: Coroutine[Any, Any, Any],
+    yielded: Any,
+    *,
+    own: bool = False,
 ) -> Any:
-    """Go on with a coroutine that was stepped once by hand and has yielded."""
-    return await _steps(loop, frame, coro, yielded)
+    """Go on with a coroutine that was stepped once by hand and has yielded.
+
+    Args:
+        loop: The runtime's loop.
+        frame: On whose behalf.
+        coro: The coroutine.
+        yielded: What it waits for.
+        own: Whether the object's code has started it, rather than an event.
+    """
+    return await _steps(loop, frame, coro, yielded, own=own)
+
+
+def _leave_after_grace(loop: "RuntimeLoop", section: CriticalSection, ticks: int) -> None:
+    if ticks:
+        loop.call_soon(_leave_after_grace, loop, section, ticks - 1)
+    else:
+        section.parent.passing -= 1
+        section.leave()
 
 
 async def gated(loop: "RuntimeLoop", frame: Frame, coro: Coroutine[Any, Any, Any]) -> Any:
     """Run a coroutine of an object, each turn through the gate."""
-    return await _steps(loop, frame, coro, _NOT_STARTED)
+    return await _steps(loop, frame, coro, _NOT_STARTED, own=True)
 
 
 def stop_code(coro: Coroutine[Any, Any, Any]) -> None:

@@ -14,7 +14,7 @@ import asyncio
 from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from dobook.gates import InputGate, open_gate
+from dobook.gates import GRACE_TICKS, InputGate, open_gate
 from dobook.runtime.instance import DurableObjectAbort
 from dobook.runtime.promise import Promise, Resolved
 from dobook.runtime.storage import DurableObjectStorage, DurableObjectTransaction
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 _WRITES = frozenset({"put", "delete", "setAlarm", "deleteAlarm", "deleteAll"})
 _OPTIONS_AT = {"list": 0, "getAlarm": 0, "deleteAlarm": 0, "deleteAll": 0}  # else 1, or 2 for put
-_GRACE_TICKS = 3  # of the loop, for a handler that awaits through a task, with gather for instance
 
 
 class _Lock:
@@ -45,7 +44,7 @@ class _Lock:
         self._loop = instance.runtime.loop
         gate.lock()
         gate.passing += 1  # tasks that this turn has started are part of it
-        self._loop.call_soon(self._turn_ends, _GRACE_TICKS)
+        self._loop.call_soon(self._turn_ends, GRACE_TICKS)
         _report(instance, "gate closed", why="storage")
 
     def _turn_ends(self, ticks: int) -> None:
@@ -59,8 +58,8 @@ class _Lock:
         if self.grace:
             self.grace = False
             self._gate.passing += 1
-            self._loop.call_soon(self._turn_ends, _GRACE_TICKS)
-            self._loop.call_soon(self._leave_later, _GRACE_TICKS)
+            self._loop.call_soon(self._turn_ends, GRACE_TICKS)
+            self._loop.call_soon(self._leave_later, GRACE_TICKS)
         elif self._held:
             self._held = False
             _report(self._instance, "gate opened")

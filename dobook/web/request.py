@@ -43,6 +43,10 @@ _REDIRECT_REFUSED = (
 MAX_REDIRECTS: Final = 20  # fetch.spec.whatwg.org/#http-redirect-fetch
 
 
+class RedirectError(PlatformTypeError):
+    """A redirect that cannot be followed; the caller's side finds out, not the object's."""
+
+
 def known_method(name: str) -> str | None:
     """Return a method as requests have it, None if the engine knows none of that name."""
     return _METHODS.get(name)
@@ -294,15 +298,15 @@ class Request(Body):
         self._incoming = True
         return self
 
-    def _next_hop(self, response: "FetchResponse", hops: int = 0) -> Self | None:
+    def _next_hop(self, response: "FetchResponse", via: tuple[str, ...] = ()) -> Self | None:
         """Return the request that follows a redirect, or None if the response is the answer.
 
         Args:
             response: What the object answered to this (delivered) request.
-            hops: How many redirects were followed before.
+            via: The URLs that have redirected to this one.
 
         Raises:
-            PlatformTypeError: If the Location is no URL, there are too many redirects, or the body
+            RedirectError: If the Location is no URL, there are too many redirects, or the body
                 was a stream and cannot be sent again.
         """
         status = response._status
@@ -313,14 +317,14 @@ class Request(Body):
             return None
         target = resolve(location, self._url)
         if target is None:
-            raise PlatformTypeError("Invalid Location header; unable to follow redirect.")
-        if hops >= MAX_REDIRECTS:
-            raise PlatformTypeError("Too many redirects.")
+            raise RedirectError("Invalid Location header; unable to follow redirect.")
+        if len(via) >= MAX_REDIRECTS:
+            raise RedirectError(f"Too many redirects.{', '.join([*via, self._url])}")
         body = self._body
         if isinstance(body, ReadableStream):
             body = body.buffered
         if status != 303 and body is None and self._body is not None:
-            raise PlatformTypeError(
+            raise RedirectError(
                 "A request with a one-time-use body (it was initialized from a stream, not a "
                 "buffer) encountered a redirect requiring the body to be retransmitted. To avoid "
                 "this error in the future, construct this request from a buffer-like body "

@@ -6,7 +6,6 @@ Source: cloudflare/workers-py packages/runtime-sdk/src/workers/response.py, Pyod
 """
 
 # ruff: noqa: SLF001 - the classes of this package hand each other's slots over on the hot path
-import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +15,7 @@ from dobook.web.body import TEXT_TYPE, Body, BodyInit, BodyUsedError, extract_bo
 from dobook.web.headers import Headers, HeadersInit
 from dobook.web.status import status_text_of
 from dobook.web.streams import ReadableStream
-from dobook.web.text import js_string
+from dobook.web.text import js_string, json_text
 from dobook.web.url import normalise
 
 if TYPE_CHECKING:
@@ -253,7 +252,8 @@ class FetchResponse(Body):
         """Return a response whose body is a value as JSON.
 
         Args:
-            data: Anything `json.dumps` takes.
+            data: Anything `json.dumps` takes, and datetimes, which become ISO texts in UTC. What
+                JSON has no number for (NaN, infinity) becomes null, as in JavaScript.
             status: The status code.
             status_text: The reason phrase; by default that of the status.
             headers: More headers; a Content-Type among them stays.
@@ -265,7 +265,7 @@ class FetchResponse(Body):
             >>> Response.from_json({"ok": True})
             Response(status=200, content_type='application/json')
         """
-        response = Response(json.dumps(data), status, status_text, headers)
+        response = Response(json_text(data), status, status_text, headers)
         if response._headers is None or not response._headers.has("content-type"):
             response._content_type = JSON_TYPE
         return response

@@ -3,6 +3,9 @@
 Source: webidl.spec.whatwg.org/#es-USVString
 """
 
+import datetime as dt
+import json
+import math
 from typing import Any
 
 from dobook.errors import PlatformTypeError
@@ -59,3 +62,39 @@ def utf8_text(data: bytes) -> str:
     """
     text = data.decode("utf-8", "replace")
     return text[1:] if text[:1] == "\ufeff" else text
+
+
+def json_text(value: Any) -> str:
+    """Return a value as JSON.stringify writes it where Python's json module would refuse.
+
+    Raises:
+        TypeError: If JSON has no such value.
+
+    Example:
+        >>> import datetime as dt
+        >>> json_text([float("nan"), dt.datetime(2026, 1, 1, tzinfo=dt.UTC)])
+        '[null, "2026-01-01T00:00:00.000Z"]'
+    """
+    try:
+        return json.dumps(value, default=_json_default, allow_nan=False)
+    except ValueError as error:
+        if "Circular" in str(error):
+            raise
+        return json.dumps(_without_nan(value), default=_json_default)
+
+
+def _json_default(value: Any) -> Any:
+    if isinstance(value, dt.datetime):
+        aware = value if value.tzinfo is not None else value.replace(tzinfo=dt.UTC)
+        return aware.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    return value

@@ -82,11 +82,16 @@ def request_url(url: str) -> str:
 def delivered_url(url: str) -> str:
     """Return the URL the receiving object sees: without credentials and fragment.
 
+    Raises:
+        PlatformTypeError: If it is no absolute URL, or its scheme is neither http nor https.
+
     Example:
         >>> delivered_url("http://user:pw@object:80/x#top")
         'http://object/x'
     """
     normal = request_url(url)
+    if not normal.startswith(("http:", "https:")):
+        raise PlatformTypeError(f"Fetch API cannot load: {normal}")
     parts = _STRIPPED(normal)
     return normal if parts is None else parts[1] + parts[2]
 

@@ -252,10 +252,17 @@ def test_instance_attributes_cannot_be_reached_and_class_attributes_can(runtime,
     assert "attribute of the instance" in " ".join(error.__notes__)
 
 
-@pytest.mark.parametrize("name", ["alarm", "webSocketMessage", "constructor"])
-def test_handlers_cannot_be_called_as_methods(runtime, target, name):
-    call = getattr(target, name)()
+@pytest.mark.parametrize("name", ["alarm", "webSocketMessage", "webSocketClose"])
+def test_handlers_cannot_be_called_as_methods(runtime, name):
+    cls = type("Handling", (), {"__init__": lambda *_: None, name: lambda *_: "reached"})
+    call = getattr(runtime.register(cls).getByName("a"), name)()
     refused(runtime, call, PlatformTypeError, f"'{name}' is a reserved method")
+
+
+@pytest.mark.parametrize("name", ["alarm", "webSocketMessage", "constructor"])
+def test_handlers_that_are_not_there_are_missing_like_any_method(runtime, target, name):
+    call = getattr(target, name)()
+    refused(runtime, call, PlatformTypeError, f'does not implement the method "{name}"')
 
 
 def test_snake_case_on_a_namespace_is_answered_with_the_platforms_name(targets):

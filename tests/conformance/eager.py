@@ -10,7 +10,7 @@ from collections.abc import Coroutine
 from contextvars import copy_context
 from typing import Any
 
-from dobook.runtime.turns import current_frame, resume
+from dobook.runtime.turns import ObjectTask, current_frame, resume
 
 
 def start(coro: Coroutine[Any, Any, Any]) -> "asyncio.Future[Any]":
@@ -27,8 +27,8 @@ def start(coro: Coroutine[Any, Any, Any]) -> "asyncio.Future[Any]":
         failed.set_exception(error)
         return seen(failed)
     frame = current_frame.get()
-    rest = resume(loop, frame, coro, waits_for)
-    task = asyncio.Task(rest, loop=loop, context=copy_context())
+    rest = resume(loop, frame, coro, waits_for, own=True)
+    task = ObjectTask(rest, loop=loop, context=copy_context())
     frame.instance.adopt(task)
     return seen(task)
 

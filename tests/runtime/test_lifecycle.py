@@ -225,3 +225,65 @@ def test_objects_are_listed_with_what_they_are_and_have(runtime, mortal):
     )
     assert (seen.state, seen.keys, seen.requests) == ("idle", 1, 1)
     assert seen.alarm_ms == runtime.clock.now_ms + 60_000
+
+
+class Wakes:
+    """Its constructor fails in its second life."""
+
+    lives = 0
+
+    def __init__(self, ctx, env):
+        self.ctx = ctx
+        type(self).lives += 1
+        if type(self).lives == 2:
+            raise ValueError("not now")
+
+    async def ring(self):
+        await self.ctx.storage.setAlarm(1)
+
+    async def alarm(self, info):
+        await self.ctx.storage.put("told", [info.isRetry, info.retryCount])
+
+    async def told(self):
+        return await self.ctx.storage.get("told")
+
+    def stop(self):
+        self.ctx.abort("stopped")
+
+
+def test_a_constructor_that_fails_for_an_alarm_is_no_failed_run_of_the_handler(runtime):
+    Wakes.lives = 0
+    stub = runtime.register(Wakes).getByName("a")
+
+    async def later():
+        await stub._carried_().told()
+
+    runtime.run(later())
+    runtime.run(runtime.evict(stub))
+    actor = runtime.actor_of(stub)
+    actor.store.touch()
+    actor.store.kv.set_alarm(runtime.clock.now_ms + 1000)
+    runs = runtime.advance("10s")
+    assert [(run.outcome, run.attempt) for run in runs] == [("error", 0), ("ok", 0)]
+    assert runtime.run(stub._carried_().told()) == [False, 0]
+
+
+def test_a_used_stub_is_broken_by_an_abort_that_another_stub_has_seen(runtime):
+    Wakes.lives = 2
+    used, other = (runtime.register(Wakes).getByName("a") for _ in range(2))
+    fresh = used._carried_()
+    runtime.run(used.told())
+    with pytest.raises(PlatformError, match="stopped"):
+        runtime.run(other.stop())
+    with pytest.raises(PlatformError, match="stopped") as caught:
+        runtime.run(used.told())
+    assert caught.value.durableObjectReset
+    assert runtime.run(fresh.told()) is None  # it had not been used, so it was bound to nothing
+
+
+def test_a_crash_on_purpose_leaves_stubs_that_were_not_waiting(runtime):
+    Wakes.lives = 2
+    stub = runtime.register(Wakes).getByName("a")
+    runtime.run(stub.told())
+    runtime.crash(stub)
+    assert runtime.run(stub.told()) is None

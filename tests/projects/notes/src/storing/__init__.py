@@ -1,5 +1,0 @@
-"""What all objects of this project share."""
-
-from .mixins import Clocked, Counted
-
-__all__ = ["Clocked", "Counted"]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import dobook
-from dobook import cli_run
+from dobook import cli_run, cli_serve
 
 QUICKSTART = Path("notebooks") / "01_quickstart.ipynb"
 
@@ -60,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
     )
     quickstart.set_defaults(run=lambda options: _quickstart(options.notebook, options.output))
     cli_run.add_to(commands)
+    cli_serve.add_to(commands)
     return parser
 
 

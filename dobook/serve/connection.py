@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dobook.serve.server import Server
 
 MOST_WAITING: Final = 32  # requests of one connection
+EARLY_BYTES: Final = 1_048_576  # before a WebSocket is open
 CACHED_BYTES: Final = 4_096  # the longest head that is kept
 
 Parser = httptools.HttpRequestParser
@@ -50,6 +51,7 @@ class Connection(asyncio.Protocol):
         "_transport",
         "_waiting",
         "_writable",
+        "rest",
     )
 
     _transport: asyncio.Transport
@@ -71,6 +73,7 @@ class Connection(asyncio.Protocol):
         self._paused_s = 0.0
         self._writable: asyncio.Future[None] | None = None
         self._deadline_s = 0.0
+        self.rest = b""  # what has come behind the handshake of a WebSocket
 
     # ------------------------------------------------------------------ asyncio's calls
 
@@ -123,6 +126,8 @@ class Connection(asyncio.Protocol):
 
     def _feed(self, data: bytes) -> None:
         if self._refused:
+            if self._request is not None and self._request.key:
+                self._keep_rest(data)
             return
         parser = self._parser
         if parser is None:
@@ -132,8 +137,9 @@ class Connection(asyncio.Protocol):
             self._bytes += len(data)
         try:
             parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
+        except httptools.HttpParserUpgrade as upgrade:
             self._refused = True  # what follows is no HTTP
+            self._keep_rest(data[upgrade.args[0] :])
         except httptools.HttpParserCallbackError as error:
             if not self._refused:
                 raise (error.__context__ or error) from None
@@ -146,6 +152,12 @@ class Connection(asyncio.Protocol):
             self._deadline_s = self._server.now_s + self._server.settings.limits.stalled_ms / 1000
         elif self._bytes and not before and self._request is None:
             self._deadline_s = self._server.now_s + self._server.settings.limits.head_ms / 1000
+
+    def _keep_rest(self, data: bytes) -> None:
+        """Keep what a client says on its WebSocket before the handshake is answered."""
+        self.rest += data
+        if len(self.rest) > EARLY_BYTES:
+            self._transport.close()
 
     # These are called by the parser.
 

@@ -4,7 +4,6 @@
 any case. Under `/_dobook/` a server has pages of its own.
 """
 
-from collections.abc import Callable
 from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -96,18 +95,14 @@ class Router:
         return _text(404, "This server has no such page.")
 
     def _index(self, head: Head) -> Response:
-        del head
+        # Relative, because a proxy may put something before the path.
+        pages = "" if head.target.startswith(f"{PAGES}/") else PAGES.lstrip("/") + "/"
         rows = "".join(
             f"<li><code>/{escape(n.binding)}/<em>name</em></code> {escape(n.class_name)}"
-            f" <a href='{_up(PAGES)}chat/{quote(n.binding)}/lobby'>chat page</a></li>"
+            f" <a href='{pages}chat/{quote(n.binding)}/lobby'>chat page</a></li>"
             for n in self._runtime.namespaces
         )
         return Response(_INDEX.replace("ROWS", rows or "<li>no classes yet</li>"), headers=HTML)
-
-
-def _up(page: str) -> str:
-    """Return how the index, at `/`, refers to the server's pages, whatever a proxy puts before."""
-    return page.lstrip("/") + "/"
 
 
 def _text(status: int, text: str) -> Response:
@@ -117,8 +112,6 @@ def _text(status: int, text: str) -> Response:
 def _chat_page() -> str:
     return files("dobook.serve").joinpath("static", "chat.html").read_text("utf-8")
 
-
-Handler = Callable[[Head, bytes | None, Answered], None]
 
 _INDEX = """<!doctype html><html lang="en"><meta charset="utf-8"><title>dobook</title>
 <style>:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:40rem;

@@ -252,7 +252,10 @@ class Server:
             return
         self.gone(old)
         transport.write(upgrade_bytes(head, response))
-        self._channels.add(Channel(self, transport, end))
+        channel = Channel(self, transport, end)
+        self._channels.add(channel)
+        if old.rest:
+            channel.data_received(old.rest)
 
     def failed(self, head: Head, error: BaseException | None) -> Response:
         """Return the answer to a request whose object raised."""
@@ -314,15 +317,18 @@ class Server:
     # ------------------------------------------------------------------ from time to time
 
     def _sweep(self) -> None:
-        loop = self.runtime.loop
-        now_s = self.now_s = loop.time()
+        self.sweep()
+        self._sweeping = self.runtime.loop.call_later(SWEEP_S, self._sweep)
+
+    def sweep(self) -> None:
+        """Look after all clients: those that are silent, slow or gone."""
+        now_s = self.now_s = self.runtime.loop.time()
         self._date = f"Date: {email.utils.formatdate(time.time(), usegmt=True)}\r\n".encode()
         self._said = _log.isEnabledFor(logging.INFO)
         for connection in list(self._connections):
             connection.check(now_s)
         for channel in list(self._channels):
             channel.check(now_s)
-        self._sweeping = loop.call_later(SWEEP_S, self._sweep)
 
 
 def serve(

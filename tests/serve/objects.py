@@ -127,6 +127,19 @@ class Room(DurableObject):
         return len(self.ctx.getWebSockets())
 
 
+class Hall(DurableObject):
+    """The same, and does not care who leaves."""
+
+    async def fetch(self, request):
+        client, server = WebSocketPair().object_values()
+        self.ctx.acceptWebSocket(server)
+        return Response(None, status=101, web_socket=client)
+
+    def webSocketMessage(self, ws, message):
+        for peer in self.ctx.getWebSockets():
+            peer.send(message)
+
+
 class Classic(DurableObject):
     """The same with listeners, which keep it in memory."""
 
@@ -151,4 +164,4 @@ class Classic(DurableObject):
         return self.closes_seen
 
 
-ALL = (Counter, Echo, Odd, Room, Classic)
+ALL = (Counter, Echo, Odd, Room, Hall, Classic)

@@ -127,7 +127,7 @@ def error_parts(error: BaseException) -> tuple[str, str, str]:
         message = str.__str__(str(error))
     except Exception:
         message = ""
-    stack = getattr(error, "stack", None) or None
+    stack = getattr(error, "stack", None)
     if type(stack) is not str or not stack:
         stack = f"{name}: {message}" if message else name
     return name, message, stack

@@ -55,7 +55,7 @@ class Deployer:
     def _script(self, runtime: "Runtime") -> str:
         if self.given is not None and self.given.name is not None:
             return self.given.name
-        names = [*read_all(runtime)]
+        names = [name for name in read_all(runtime) if name not in self._session.projects.names]
         return names[0] if len(names) == 1 else runtime.worker
 
     def kept(self, runtime: "Runtime", definitions: Mapping[str, "Definition"]) -> Configuration:

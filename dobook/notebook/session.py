@@ -15,6 +15,7 @@ from dobook.notebook.definitions import Definition
 from dobook.notebook.deploying import Deployer, origin, rename
 from dobook.notebook.display import Card, count
 from dobook.notebook.log import RequestLog
+from dobook.notebook.projects import Projects
 from dobook.notebook.widgets.hub import Views, front_end
 from dobook.runtime.client import Client
 from dobook.runtime.namespace import DurableObjectNamespace
@@ -62,6 +63,7 @@ class Session:
         definitions: The classes of objects, by the name they are deployed under.
         worker: The entry Worker, if a cell has defined one.
         deployer: The configuration of the notebook's Worker, and its deployments.
+        projects: What `%worker --project` has deployed beside it.
         undo: What unloading has to call.
         families: The magics of this session.
         log: What was asked and printed.
@@ -77,6 +79,7 @@ class Session:
         self.definitions: dict[str, Definition] = {}
         self.worker: Definition | None = None
         self.deployer = Deployer(self)
+        self.projects = Projects(self)
         self.undo: list[Callable[[], None]] = []
         self.families: list[Any] = []
         self.log = RequestLog()
@@ -130,6 +133,7 @@ class Session:
         runtime = Runtime(**options)
         try:
             self.deployer.deploy(runtime, self.definitions)
+            self.projects.deploy(runtime)
         except BaseException:
             runtime.close()
             raise
@@ -151,6 +155,7 @@ class Session:
             undo()
         self.undo.clear()
         self._close_runtime()
+        self.projects.close()
         atexit.unregister(self._close_runtime)
 
     def _close_runtime(self) -> None:
@@ -334,7 +339,7 @@ class Session:
             ("classes", ", ".join(classes) or "none yet; define one with %%durable_object"),
             ("objects", f"{len(objects):,}, {living:,} in memory"),
             ("alarms", f"{len(alarms):,}{due}"),
-            ("worker", self.worker.class_name if self.worker else "none"),
+            ("worker", self.worker.class_name if self.worker else self.projects.front or "none"),
         ]
 
 

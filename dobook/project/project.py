@@ -75,6 +75,7 @@ class Project:
         self.warnings: list[str] = list(self.configuration.warnings)
         self.space: ModuleSpace | None = None
         self.code: Code | None = None
+        self._crontab: Crontab | None = None
 
     def deploy(self, runtime: Runtime, *, first: bool = True) -> Deployment:
         """Import the project and make it part of a runtime.
@@ -116,11 +117,14 @@ class Project:
         if first:
             runtime.worker_entry = worker
         if self.configuration.crons and worker.has("scheduled"):
-            Crontab(runtime, worker, self.configuration.crons)
+            self._crontab = Crontab(runtime, worker, self.configuration.crons)
         return deployment
 
     def close(self) -> None:
-        """Forget the project's modules."""
+        """Forget the project's modules, and let its crons be."""
+        if self._crontab is not None:
+            self._crontab.cancel()
+            self._crontab = None
         if self.space is not None:
             self.space.close()
 

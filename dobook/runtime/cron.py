@@ -3,6 +3,7 @@
 Source: developers.cloudflare.com/workers/configuration/cron-triggers/
 """
 
+import asyncio
 import datetime as dt
 import re
 from dataclasses import dataclass
@@ -191,6 +192,7 @@ class Crontab:
     def __init__(self, runtime: "Runtime", worker: "Worker", expressions: tuple[str, ...]) -> None:
         self._runtime = runtime
         self._worker = worker
+        self._timers: dict[str, asyncio.TimerHandle] = {}
         self.crons = tuple(map(parse_cron, expressions))
         for cron in self.crons:
             self._arm(cron, runtime.loop.now_ms)
@@ -199,7 +201,13 @@ class Crontab:
         at_ms = cron.next_after(after_ms)
         if at_ms is not None:
             loop = self._runtime.loop
-            loop.call_at(loop.seconds_at(at_ms), self._due, cron, at_ms)
+            timer = loop.call_at(loop.seconds_at(at_ms), self._due, cron, at_ms)
+            self._timers[cron.text] = timer
+
+    def cancel(self) -> None:
+        """Have nothing run any more."""
+        for timer in self._timers.values():
+            timer.cancel()
 
     def _due(self, cron: Cron, at_ms: int) -> None:
         self._arm(cron, at_ms)

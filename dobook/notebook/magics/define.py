@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 
 from IPython.core.error import UsageError
-from IPython.core.magic import cell_magic, magics_class
+from IPython.core.magic import cell_magic, line_cell_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
@@ -82,18 +82,25 @@ class DefineMagics(MagicsBase):
             display(card)
         return cards[-1]
 
-    @cell_magic
+    @line_cell_magic
     @command
     @magic_arguments()
-    def worker(self, args: argparse.Namespace, cell: str) -> Card | None:
+    @argument("--project", metavar="PATH", help="A Python Workers project to run as it is.")
+    @argument("--env", metavar="NAME", help="An environment of the project's configuration.")
+    def worker(self, args: argparse.Namespace, cell: str | None = None) -> Card | None:
         """Run the cell and make the WorkerEntrypoint it defines answer requests from outside.
 
         The class named Default counts, or the only one there is. Its `env` has the bindings of the
         objects; `%request METHOD /path` asks it.
 
+        With --project the code is that of a folder with a wrangler configuration, which is
+        deployed beside the notebook's own classes; run it again after the files have changed.
+
         Returns the Worker's card.
 
         Example::
+
+            %worker --project ../my-project
 
             %%worker
             from workers import WorkerEntrypoint
@@ -102,6 +109,12 @@ class DefineMagics(MagicsBase):
                 async def fetch(self, request):
                     return await self.env.COUNTER.getByName("a").fetch(request)
         """
+        if args.project is not None:
+            if any(line.strip() and line.lstrip()[0] != "#" for line in (cell or "").splitlines()):
+                raise UsageError("a project has its own code; leave the rest of the cell empty.")
+            return self.session.projects.open(args.project, args.env)
+        if cell is None:
+            raise UsageError("write the Worker below %%worker, or name one: %worker --project PATH")
         found = run_cell(self.shell, f"%%worker {args.line}".rstrip(), cell)
         workers = [d for d in found if is_worker(d.cls)]
         require(workers, "class with the base WorkerEntrypoint", _WORKER_EXAMPLE)

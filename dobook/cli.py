@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import dobook
-from dobook import cli_run, cli_serve
+from dobook import cli_run, cli_serve, cli_ship
 
 QUICKSTART = Path("notebooks") / "01_quickstart.ipynb"
 
@@ -61,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
     quickstart.set_defaults(run=lambda options: _quickstart(options.notebook, options.output))
     cli_run.add_to(commands)
     cli_serve.add_to(commands)
+    cli_ship.add_to(commands)
     return parser
 
 

@@ -14,6 +14,7 @@ from dobook.errors import DobookError, UnknownNameError, UsageError
 from dobook.notebook.definitions import Definition
 from dobook.notebook.deploying import Deployer, origin, rename
 from dobook.notebook.display import Card, count
+from dobook.notebook.history import CellHistory
 from dobook.notebook.log import RequestLog
 from dobook.notebook.projects import Projects
 from dobook.notebook.widgets.hub import Views, front_end
@@ -65,6 +66,8 @@ class Session:
         deployer: The configuration of the notebook's Worker, and its deployments.
         projects: What `%worker --project` has deployed beside it.
         undo: What unloading has to call.
+        cells: What has run.
+        accepted: The texts of the cells whose classes were deployed, oldest first.
         families: The magics of this session.
         log: What was asked and printed.
         views: The live views that somebody looks at.
@@ -80,6 +83,8 @@ class Session:
         self.worker: Definition | None = None
         self.deployer = Deployer(self)
         self.projects = Projects(self)
+        self.cells = CellHistory(shell)
+        self.accepted: list[str] = []
         self.undo: list[Callable[[], None]] = []
         self.families: list[Any] = []
         self.log = RequestLog()
@@ -196,6 +201,7 @@ class Session:
                 storage="sqlite" if namespace.sqlite else "kv",
             )
         self.definitions = {**definitions, name: definition}
+        self.accepted.append(definition.source)
         return self._class_card(definition, old, before, deployment)
 
     def _class_card(
@@ -241,6 +247,7 @@ class Session:
     def define_worker(self, definition: Definition) -> Card:
         """Make a class the Worker that answers requests; returns its card."""
         old, self.worker = self.worker, definition
+        self.accepted.append(definition.source)
         self.runtime.serve_worker(definition.cls)
         names = self.runtime.env.names()
         rows = [

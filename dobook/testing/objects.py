@@ -2,13 +2,17 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any, Literal
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal
 
 from dobook.errors import UsageError
 from dobook.runtime.namespace import DurableObjectNamespace, Env
 from dobook.runtime.promise import Promise
 from dobook.runtime.runtime import Runtime
 from dobook.runtime.stub import DurableObjectStub
+
+if TYPE_CHECKING:
+    from dobook.wrangler import Configuration, Deployment
 
 Storage = Literal["sqlite", "kv"]
 
@@ -46,6 +50,7 @@ class DurableObjects:
         self._options = options
         self._made: list[tuple[type, dict[str, Any]]] = []
         self._entry: Any = None
+        self._project: tuple[Configuration, dict[str, type]] | None = None
         self.runtime = self._open()
 
     def _open(self) -> Runtime:
@@ -96,7 +101,44 @@ class DurableObjects:
             return (known[0] if known else self(which)).getByName(name)
         return self.runtime.stub(which if "/" in which else f"{which}/{name}")
 
+    def deploy(self, project: str | Path, module: ModuleType) -> "Deployment":
+        """Deploy a project's classes as its wrangler configuration says.
+
+        Args:
+            project: Its folder, or the configuration's file.
+            module: Its entry module, imported by the test. Its class `Default` answers `fetch`.
+
+        Raises:
+            ConfigurationError: If the configuration cannot be used.
+            DeploymentError: If Cloudflare would refuse.
+        """
+        from dobook.wrangler import deploy, load  # only where a project is deployed
+
+        classes = {n: c for n, c in vars(module).items() if isinstance(c, type)}
+        self._entry = getattr(module, "Default", None)
+        self._project = (load(project), classes)
+        return deploy(self.runtime, *self._project, entry=self._entry)
+
     # ------------------------------------------------------------------ asking
+
+    def starts(self, which: Any) -> bool:
+        """Return whether an object can be constructed; one that is running says yes at once.
+
+        Args:
+            which: A stub or `BINDING/name`.
+
+        Raises:
+            Exception: What its constructor raised.
+        """
+        actor = self.runtime.actor_of(which)
+        if actor.instance is None:
+            stub = actor.namespace.get(actor.id)
+            try:
+                self.run(stub.fetch("http://localhost/"))
+            except Exception:
+                if actor.instance is None:
+                    raise
+        return actor.instance is not None
 
     def worker(self, entry: Any) -> None:
         """Make a class or function the Worker that answers `fetch`."""
@@ -157,6 +199,10 @@ class DurableObjects:
         self.runtime = self._open()
         for cls, options in self._made:
             self.runtime.register(cls, **options)
+        if self._project is not None:
+            from dobook.wrangler import deploy
+
+            deploy(self.runtime, *self._project)
         if self._entry is not None:
             self.runtime.serve_worker(self._entry)
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from dobook.wrangler.configuration import Configuration, Export, Migration
 
+_WIDTH = 96
+
 
 def to_jsonc(configuration: Configuration) -> str:
     """Return a configuration as the text of a `wrangler.jsonc`.
@@ -16,7 +18,19 @@ def to_jsonc(configuration: Configuration) -> str:
           "main": "src/entry.py"
         }
     """
-    return json.dumps(as_values(configuration), indent=2, ensure_ascii=False) + "\n"
+    return json_text(as_values(configuration))
+
+
+def json_text(values: dict[str, Any]) -> str:
+    """Return values as JSON whose short lists and objects stay on one line.
+
+    Example:
+        >>> print(json_text({"tags": ["a", "b"]}), end="")
+        {
+          "tags": ["a", "b"]
+        }
+    """
+    return _json(values, 0, top=True) + "\n"
 
 
 def to_toml(configuration: Configuration) -> str:
@@ -73,6 +87,26 @@ def as_values(configuration: Configuration) -> dict[str, Any]:
             run_worker_first=list(first) if isinstance(first, tuple) else first or None,
         )
     return _filled(**found)
+
+
+def _json(value: Any, depth: int, *, top: bool = False) -> str:
+    inline = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, dict | list) or not value:
+        return inline
+    if not top and len(inline) + 2 * depth <= _WIDTH:
+        if isinstance(value, list):
+            if not isinstance(value[0], dict):
+                return inline
+        elif not any(isinstance(v, dict) for v in value.values()):
+            inside = ", ".join(f"{json.dumps(k)}: {_json(v, 0)}" for k, v in value.items())
+            if "\n" not in inside:
+                return f"{{ {inside} }}"
+    margin, end = "  " * (depth + 1), "  " * depth
+    if isinstance(value, list):
+        lines = [margin + _json(v, depth + 1) for v in value]
+        return "[\n" + ",\n".join(lines) + f"\n{end}]"
+    lines = [f"{margin}{json.dumps(k)}: {_json(v, depth + 1)}" for k, v in value.items()]
+    return "{\n" + ",\n".join(lines) + f"\n{end}}}"
 
 
 def _migration(migration: Migration) -> dict[str, Any]:

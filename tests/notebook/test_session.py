@@ -12,6 +12,7 @@ MAGICS = [
     "durable_object",
     "worker",
     "wrangler",
+    "export",
     "request",
     "rpc",
     "requests",

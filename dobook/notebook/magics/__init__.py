@@ -6,6 +6,7 @@ from dobook.notebook.magics.faults import FaultMagics
 from dobook.notebook.magics.patterns import PatternMagics
 from dobook.notebook.magics.request import RequestMagics
 from dobook.notebook.magics.serving import ServingMagics
+from dobook.notebook.magics.ship import ShipMagics
 from dobook.notebook.magics.sockets import SocketMagics
 from dobook.notebook.magics.status import StatusMagics
 from dobook.notebook.magics.storage import StorageMagics
@@ -24,6 +25,7 @@ ALL: tuple[type[MagicsBase], ...] = (
     TraceMagics,
     SocketMagics,
     ServingMagics,
+    ShipMagics,
     StatusMagics,
 )
 

@@ -11,7 +11,15 @@ from dobook.notebook.exercises.registry import exercises
 from dobook.notebook.exercises.verdict import Point, Verdict
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-HEAD = "%%durable_object\nimport asyncio\nimport time\nfrom workers import DurableObject\n\n\n"
+HEAD = """%%durable_object
+import asyncio
+import json
+import time
+from js import WebSocketPair
+from workers import DurableObject, Response
+
+
+"""
 
 
 def indented(body):
@@ -131,6 +139,81 @@ async def holder(self):
         ),
         still="of twenty who booked seat 12B at once, 20 got True",
     ),
+    "chat-1": Tried(
+        wrong=cls("Poll", 'async def fetch(self, request):\n    return Response("hello")'),
+        says="no WebSocket",
+        half=cls(
+            "Poll",
+            """
+def __init__(self, ctx, env):
+    self.votes, self.sockets = {}, []
+
+async def fetch(self, request):
+    name = request.url.rpartition("=")[2]
+    client, server = WebSocketPair.new().object_values()
+    server.accept()
+    self.sockets.append(server)
+    server.send(json.dumps(self.counts()))
+
+    def heard(event):
+        try:
+            self.votes[name] = json.loads(event.data)["vote"]
+        except Exception:
+            server.send(json.dumps({"error": "?"}))
+            return
+        for socket in self.sockets:
+            socket.send(json.dumps(self.counts()))
+
+    server.addEventListener("message", heard)
+    return Response(None, status=101, web_socket=client)
+
+def counts(self):
+    found = {}
+    for vote in self.votes.values():
+        found[vote] = found.get(vote, 0) + 1
+    return found
+""",
+        ),
+        still="it never leaves memory",
+    ),
+    "gates-1": Tried(
+        wrong=cls(
+            "Till",
+            """
+async def fill(self, n):
+    await self.ctx.storage.put("stock", n)
+
+async def left(self):
+    return await self.ctx.storage.get("stock")
+
+async def buy(self):
+    return True
+""",
+        ),
+        says="three buyers one after the other got [True, True, True]",
+        half=cls(
+            "Till",
+            """
+async def fill(self, n):
+    await self.ctx.storage.put("stock", n)
+
+async def left(self):
+    return await self.ctx.storage.get("stock")
+
+async def buy(self):
+    return await self.ctx.blockConcurrencyWhile(self._buy)
+
+async def _buy(self):
+    stock = await self.left()
+    await asyncio.sleep(0.05)
+    if stock < 1:
+        return False
+    await self.ctx.storage.put("stock", stock - 1)
+    return True
+""",
+        ),
+        still="blockConcurrencyWhile round the wait makes everybody queue",
+    ),
     "limits-1": Tried(
         wrong=cls("DailyQuota", "async def spend(self, amount, quota):\n    return True"),
         says="on a fresh day gave True",
@@ -190,6 +273,28 @@ async def sent(self):
 """,
         ),
         still="the alarm has to be set for the earliest reminder",
+    ),
+    "migrations-1": Tried(
+        wrong="configuration = {'name': 'game'}",
+        says="not the text of a wrangler.toml yet",
+        half="""configuration = '''
+[[durable_objects.bindings]]
+name = "SCORES"
+class_name = "Score"
+[[durable_objects.bindings]]
+name = "BOARD"
+class_name = "Board"
+[[migrations]]
+tag = "v1"
+new_sqlite_classes = ["Counter"]
+[[migrations]]
+tag = "v2"
+deleted_classes = ["Counter"]
+new_sqlite_classes = ["Score"]
+new_classes = ["Board"]
+'''
+""",
+        still="a new class has no data",
     ),
     "queues-1": Tried(
         wrong=cls("Workshop", "async def enter(self, who): ...\n\nasync def leave(self, who): ..."),

@@ -1,6 +1,7 @@
 """What a learner has made so far, and a runtime of its own to try it in."""
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -112,13 +113,7 @@ class Play:
 
         async def go() -> tuple[int, Any]:
             response = await stub.fetch(f"http://object{path}", init or {})
-            text = await response.text()
-            import json
-
-            try:
-                return response.status, json.loads(text)
-            except ValueError:
-                return response.status, text
+            return response.status, _read(await response.text())
 
         status, body = self._run(go, f"a request to {path}")
         return status, body
@@ -134,6 +129,23 @@ class Play:
     def wait(self, duration: str | int) -> None:
         """Let virtual time pass."""
         self.runtime.advance(duration)
+
+    def connect(self, stub: Any, path: str) -> "Client":
+        """Connect a WebSocket.
+
+        Raises:
+            Missing: If the answer is no WebSocket.
+        """
+        init = {"headers": {"Upgrade": "websocket"}}
+        response = self._run(
+            lambda: stub.fetch(f"http://object{path}", init), f"a WebSocket to {path}"
+        )
+        if getattr(response, "web_socket", None) is None:
+            raise Missing(
+                f"a request to {path} with Upgrade: websocket was answered {response.status} and "
+                "no WebSocket. Return Response(None, status=101, web_socket=client)."
+            )
+        return Client(self, response.web_socket)
 
     def evict(self, stub: Any) -> None:
         """Take an object out of memory, if it is there."""
@@ -155,6 +167,39 @@ class Play:
             ) from None
         except Exception as error:
             raise Missing(f"{what} raised {type(error).__name__}: {error}") from error
+
+
+class Client:
+    """A WebSocket that a check has connected, and what it has been sent.
+
+    Attributes:
+        seen: The messages as text, oldest first.
+    """
+
+    def __init__(self, play: Play, socket: Any) -> None:
+        self._play = play
+        self.socket = socket
+        self.seen: list[str] = []
+        socket.addEventListener("message", lambda event: self.seen.append(event.data))
+        socket.accept()
+        play.runtime.settle()
+
+    def say(self, text: str) -> None:
+        """Send a text and let what it causes happen."""
+        self.socket.send(text)
+        self._play.runtime.settle()
+
+    def take(self) -> list[Any]:
+        """Return what came since the last time, read as JSON where it is."""
+        seen, self.seen = self.seen, []
+        return [_read(text) for text in seen]
+
+
+def _read(text: Any) -> Any:
+    try:
+        return json.loads(text)
+    except (TypeError, ValueError):
+        return text
 
 
 def _written(method: str, args: tuple[Any, ...]) -> str:

@@ -78,6 +78,11 @@ class InputGate:
             self.waiters.remove(waiter)
             self.busy = bool(self.locks or self.waiters or self.sections)
 
+    def readmit(self) -> None:
+        """Go on letting in, in the middle of a turn: the turn waits without giving the stack up."""
+        if self.busy and not self.locks:
+            self._admit()
+
     def _admit(self) -> None:
         # Each waiter runs a turn; a turn that locks the gate ends the admission.
         while not self.locks and (queue := self.sections or self.waiters):

@@ -10,7 +10,9 @@ from asyncio.tasks import _enter_task, _leave_task
 from typing import Any
 
 from dobook.errors import DeadlockError, UsageError
+from dobook.gates import open_gate
 from dobook.runtime.loop import RuntimeLoop, running_loop
+from dobook.runtime.turns import current_frame
 
 
 def run_sync(awaitable: Any) -> Any:
@@ -36,11 +38,14 @@ def run_sync(awaitable: Any) -> Any:
             awaitable.close()
         raise UsageError("run_sync() works inside an object or a Worker; elsewhere use await.")
     work = asyncio.ensure_future(_awaiting(awaitable), loop=loop)
+    frame = current_frame.get()
     turning = asyncio.current_task(loop)
     if turning is not None:
         _leave_task(loop, turning)
     try:
         while not work.done():
+            if frame is not None:
+                open_gate(frame.gate).readmit()
             if loop.is_stuck():
                 work.cancel()
                 raise DeadlockError(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dobook import limits
 from dobook.codec import freeze, serialize
 from dobook.errors import PlatformError, PlatformRangeError, PlatformTypeError
+from dobook.runtime.listing import Listed
 from dobook.runtime.promise import NOTHING, Promise, Rejected, Resolved
 from dobook.runtime.storage_arguments import (
     ALARM_OPTIONS,
@@ -111,9 +112,9 @@ class Operations:
             limit = list_limit(chosen)
             low, high = list_range(**chosen)
             if high is not None and low >= high:
-                return Resolved({})
+                return Resolved(Listed())
             reverse = bool(chosen.get("reverse"))
-            return Resolved(self._kv.scan(low, high, reverse=reverse, limit=limit))
+            return Resolved(Listed(self._kv.scan(low, high, reverse=reverse, limit=limit)))
         except Exception as error:
             return Rejected(error)
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from dobook.web.headers import Headers
 from dobook.web.request import Request
 from dobook.web.response import FetchResponse, Response
+from dobook.web.text import js_string
 
 
 def _shared(name: str) -> Any:
@@ -60,6 +61,8 @@ class JsResponse(Response):
     _web_socket = _shared("_web_socket")
 
     def __init__(self, body: Any = None, init: Any = None, **options: Any) -> None:
+        if isinstance(body, int | float):
+            body = js_string(body)
         self._of = Response._from_init(body, _options(init, options))
 
     @classmethod

@@ -176,13 +176,13 @@ def _labels(
     labels = {}
     for binding in reversed(configuration.own_bindings):
         label = binding.name
-        if label in taken and shared:
+        if not shared:  # other Workers may have the same name for something else
+            label = re.sub(r"\W", "_", f"{script}_{label}")
+        elif label in taken:
             raise DeploymentError(
                 f"{label} is the binding of {taken[label].class_name} already, which "
                 "does not belong to this Worker. Choose another name."
             )
-        if label in taken:  # another Worker's, which has the same name for something else
-            label = re.sub(r"\W", "_", f"{script}_{label}")
         labels[binding.class_name] = label
     for name in configuration.vars:
         if not name.isidentifier():

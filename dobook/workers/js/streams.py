@@ -82,20 +82,18 @@ async def _pieces(functions: Mapping[str, Any]) -> AsyncIterator[Any]:
             if controller.closed:
                 over = True
                 return
-            if starting is not None and starting.done():
+            if starting is not None and not starting.done():
+                news = asyncio.ensure_future(controller.news())
+                await asyncio.wait({starting, news}, return_when=asyncio.FIRST_COMPLETED)
+                news.cancel()
+                continue
+            if starting is not None:
                 starting.result()
-            if pull is not None and (starting is None or starting.done()):
+            if pull is not None:
                 pulled = relaxed(pull, controller)
                 if hasattr(type(pulled), "__await__"):
                     await pulled
-            elif starting is None or (starting.done() and pull is None):
-                over = True
-                return
-            else:
-                await asyncio.wait(
-                    {starting, asyncio.ensure_future(controller.news())},
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
+            await controller.news()
     finally:
         cancel = functions.get("cancel")
         if not over and controller.failure is None and cancel is not None:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from dobook.errors import DobookError
     from dobook.explorer.client import retry
     from dobook.explorer.invariants import invariant
-    from dobook.explorer.search import explore, replay
+    from dobook.explorer.replay import replay
+    from dobook.explorer.search import explore
     from dobook.notebook.exercises import check
     from dobook.notebook.limiters import compare_limiters
     from dobook.notebook.state import open_state
@@ -56,7 +57,7 @@ _HOME = {
     "invariant": "dobook.explorer.invariants",
     "load_ipython_extension": "dobook.notebook.extension",
     "open_state": "dobook.notebook.state",
-    "replay": "dobook.explorer.search",
+    "replay": "dobook.explorer.replay",
     "retry": "dobook.explorer.client",
     "unload_ipython_extension": "dobook.notebook.extension",
 }

@@ -16,7 +16,7 @@ from dobook.runtime.registry import default_binding
 
 _LINE = re.compile(r"(\S+):(\S+)((?: \S+=\S+)*) code=(\w+)(?: seed=(\d+))? \| (.*)")
 _NO_LIMIT = 1_000
-_known: dict[tuple[str, str], Case] = {}  # what has been explored in this process
+_known: dict[tuple[str, str], Case] = {}  # what has been explored in this process, by its name
 
 
 def remember(case: Case) -> None:
@@ -59,10 +59,11 @@ def read_line(
         found |= {default_binding(given.__name__): given} if isinstance(given, type) else given
     for binding, _, where in (item.partition("=") for item in bindings.split()):
         if binding not in found:
-            if known is not None and binding in known.classes:
-                found[binding] = known.classes[binding]
+            at, _, qualname = where.rpartition(":")
+            same = None if known is None else known.classes.get(binding)
+            if same is not None and _home(same) == (at or module, qualname):
+                found[binding] = same
             else:
-                at, _, qualname = where.rpartition(":")
                 found[binding] = _find(at or module, qualname)
     case = Case(scenario, found, tuple(KINDS), _NO_LIMIT, int(seed or 0), _NO_LIMIT)
     return case, parse_schedule(schedule), code

@@ -134,7 +134,6 @@ class ObjectMishaps(ObjectFaults):
             options.append("lost")
         option = self._decisions.decide("delivery", actor.label, options) if options else None
         if option == "evict" and instance is not None:
-            _happens(actor, "evicted")
             actor.runtime.residency.evict(instance, "explored")
         elif option == "crash":
             _crash(actor, "between events")

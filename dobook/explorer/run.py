@@ -256,7 +256,7 @@ def describe(error: Exception, scenario: Scenario) -> Failure:
             values = [
                 (word, f"{here[word]!r:.60}")
                 for word in dict.fromkeys(_words(line))
-                if word in here and not callable(here[word])
+                if word in here and word not in ("env", "runtime") and not callable(here[word])
             ]
     message = str(error).partition("\n")[0]
     text = f"{name}: {message}" if message else (f"{name} at `{line}`" if line else name)

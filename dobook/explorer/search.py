@@ -1,53 +1,29 @@
 """`dobook.explore`: run a scenario under many schedules and keep what fails."""
 
+import itertools
+import os
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from dobook.errors import UsageError, suggest
+from dobook.explorer.batch import make_runs, pack
 from dobook.explorer.code import code_hash
 from dobook.explorer.decisions import Replayer
 from dobook.explorer.line import remember, write_line
+from dobook.explorer.pool import BATCH, Batch, Pool, spread
+from dobook.explorer.progress import Progress
 from dobook.explorer.report import Report
 from dobook.explorer.run import Case, Outcome, Scenario, run_once
-from dobook.explorer.schedule import KINDS, Schedule
+from dobook.explorer.schedule import KINDS
 from dobook.explorer.shrink import Shrinker
 from dobook.explorer.strategies.base import Strategy
-from dobook.explorer.strategies.coverage import Coverage
-from dobook.explorer.strategies.exhaustive import Exhaustive
-from dobook.explorer.strategies.pct import Pct
-from dobook.explorer.strategies.walk import RandomWalk
+from dobook.explorer.strategies.table import strategy_named
+from dobook.explorer.tally import Result, Tally
 from dobook.runtime.registry import default_binding
 
-STRATEGIES: dict[str, type[Strategy]] = {s.name: s for s in (RandomWalk, Pct, Exhaustive, Coverage)}
 DEFAULT_RUNS = 500
-
-
-@dataclass
-class Tally:
-    """What a number of runs came to."""
-
-    runs: int = 0
-    failed: int = 0
-    interrupted: int = 0
-    overran: int = 0
-    signatures: set[int] = field(default_factory=set)
-    first_failure: int = 0  # its run's number
-    failures: dict[str, Outcome] = field(default_factory=dict)  # the least deviating, by place
-    exhausted: str = ""  # what there is nothing more of
-
-    def add(self, outcome: Outcome) -> None:
-        """Count a run."""
-        self.runs += 1
-        self.interrupted += bool(outcome.interrupted)
-        self.overran += outcome.overran
-        self.signatures.add(outcome.signature)
-        if outcome.failure is not None:
-            self.failed += 1
-            self.first_failure = self.first_failure or self.runs
-            known = self.failures.get(outcome.failure.place)
-            if known is None or outcome.schedule.cost < known.schedule.cost:
-                self.failures[outcome.failure.place] = outcome
+ALONE_S = 1.5  # how long to go on alone before other processes are worth their start
 
 
 def explore(
@@ -60,7 +36,9 @@ def explore(
     most_faults: int = 3,
     seed: int = 0,
     stop: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    jobs: int | None = None,
+    executor: Any = None,
+    progress: bool | Callable[[float], None] = True,
 ) -> Report:
     """Run a scenario under many schedules, crashes and delays; show the smallest that fails.
 
@@ -70,14 +48,19 @@ def explore(
         classes: The objects' classes, or mappings of bindings to classes.
         runs: How many schedules to try; 500 unless `seconds` is given.
         seconds: How long to go on, in seconds of real time.
-        strategy: "random" (a walk), "pct" (priorities), "exhaustive" (everything, with ever more
-            faults) or "coverage" (varies what showed something new); see `dobook.explorer`.
+        strategy: "random" (a walk), "pct" (priorities), "exhaustive" (everything, few choices out
+            of the ordinary first) or "coverage" (varies what has shown something new).
         faults: What may happen besides the order of events: "all", "none", or some of "delay",
             "slow", "evict", "crash", "lose", "clock".
         most_faults: How many crashes, evictions, losses and jumps of the clock in one run.
         seed: Another seed tries other schedules.
         stop: Whether to stop at the first failure.
-        progress: Called with how much is done and of how much: runs, or ms.
+        jobs: How many processes; by default as many as there are cores, if it takes long enough.
+            The exhaustive strategy and coverage's learning need one.
+        executor: Who makes the runs instead: a `concurrent.futures.Executor`, also one of Dask or
+            Ray, or a `joblib.Parallel`. The scenario is sent to it with cloudpickle.
+        progress: Whether there is a bar when it takes long; or a function, called with how much
+            is done, from 0 to 1.
 
     Returns:
         A report; it says how to replay the smallest failure.
@@ -103,41 +86,68 @@ def explore(
         20
     """
     case = make_case(scenario, classes, faults=faults, most_faults=most_faults, seed=seed)
-    if strategy not in STRATEGIES:
-        raise UsageError(f"no strategy named {strategy!r}. {suggest(strategy, STRATEGIES)}")
     if runs is None and seconds is None:
         runs = DEFAULT_RUNS
+    plan = strategy_named(strategy)(seed)
     tally = Tally()
-    plan = STRATEGIES[strategy](seed)
     began = time.monotonic()
-    while runs is None or tally.runs < runs:
-        elapsed = time.monotonic() - began
-        if seconds is not None and elapsed >= seconds:
+    with Progress(show=progress, runs=runs, seconds=seconds) as bar:
+        for results in _results(case, plan, runs, jobs, executor):
+            tally.add(results)
+            if (stop and tally.failed) or bar.advance(tally.runs):
+                break
+    return _finish(case, tally, plan, time.monotonic() - began)
+
+
+def _results(
+    case: Case, plan: Strategy, runs: int | None, jobs: int | None, executor: Any
+) -> Iterator[list[Result]]:
+    """Yield results: alone at first, then, if it takes long, from other processes."""
+    jobs = (os.cpu_count() or 1) if jobs is None else jobs
+    alone = executor is None and (jobs <= 1 or not plan.independent)
+    numbers = itertools.count(1) if runs is None else iter(range(1, runs + 1))
+    began = time.monotonic()
+    for number in numbers:
+        results = make_runs(case, plan, number, number)
+        if not results:
+            return
+        yield results
+        if not alone and (executor is not None or time.monotonic() - began > ALONE_S):
             break
-        chooser = plan.chooser(tally.runs + 1)
-        if chooser is None:
-            break
-        outcome = run_once(case, chooser)
-        plan.learn(outcome)
-        tally.add(outcome)
-        if progress is not None:
-            if runs is not None:
-                progress(tally.runs, runs)
-            elif seconds is not None:
-                progress(int(elapsed * 1000), int(seconds * 1000))
-        if stop and tally.failed:
-            break
-    tally.exhausted = plan.exhausted
-    return finish(case, tally, strategy, time.monotonic() - began)
+    else:
+        return
+    packed = pack(case, plan.name, plan.seed)
+    rest = _batches(number + 1, runs)
+    if executor is not None:
+        yield from spread(executor, packed, rest, at_once=_width(executor, jobs))
+        return
+    pool = Pool(packed, jobs)
+    try:
+        yield from spread(pool, packed, rest, at_once=2 * jobs)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _width(executor: Any, jobs: int) -> int:
+    """Return how many batches to have under way at somebody else's."""
+    known = getattr(executor, "_max_workers", None) or getattr(executor, "n_jobs", None)
+    return 2 * (known if isinstance(known, int) and known > 0 else max(jobs, 16))
+
+
+def _batches(first: int, runs: int | None) -> Iterator[Batch]:
+    for start in itertools.count(first, BATCH):
+        if runs is not None and start > runs:
+            return
+        yield start, start + BATCH - 1 if runs is None else min(start + BATCH - 1, runs)
 
 
 def make_case(
     scenario: Scenario,
     classes: Iterable[type | Mapping[str, type]],
     *,
-    faults: str | Iterable[str],
-    most_faults: int,
-    seed: int,
+    faults: str | Iterable[str] = "all",
+    most_faults: int = 3,
+    seed: int = 0,
 ) -> Case:
     """Return what is to be explored.
 
@@ -155,8 +165,8 @@ def make_case(
         else:
             raise UsageError(f"expected a class or a mapping of bindings, not {given!r:.80}")
     if isinstance(faults, str):
-        faults = {"all": tuple(KINDS), "none": ()}.get(faults) or faults.replace(",", " ").split()
-        faults = () if list(faults) == ["none"] else faults
+        words = faults.replace(",", " ").split()
+        faults = {"all": tuple(KINDS), "none": ()}.get(" ".join(words), words)
     kinds = tuple(faults)
     for kind in kinds:
         if kind not in KINDS:
@@ -164,27 +174,22 @@ def make_case(
     return Case(scenario, bindings, kinds, most_faults if kinds else 0, seed)
 
 
-def finish(case: Case, tally: Tally, strategy: str, seconds: float) -> Report:
+def _finish(case: Case, tally: Tally, plan: Strategy, seconds: float) -> Report:
     """Shrink what failed, and report."""
     smallest: Outcome | None = None
     tries = 0
-    reproducible = True
-    if tally.failures:
-        first = min(tally.failures.values(), key=lambda o: (o.schedule.cost, o.events))
-        again = run_once(case, Replayer(first.schedule))
-        reproducible = again.failure is not None
-        if reproducible:
+    for schedule in tally.best():
+        again = run_once(case, Replayer(schedule))
+        if again.failure is not None:
             shrinker = Shrinker(lambda schedule: run_once(case, Replayer(schedule)))
             smallest = shrinker.shrink(again)
             tries = shrinker.tries
             smallest = run_once(case, Replayer(smallest.schedule), record=True)
-        else:
-            smallest = first
+            break
     remember(case)
-    line = "" if smallest is None else write_line(case, smallest.schedule)
     return Report(
         scenario=getattr(case.scenario, "__name__", "scenario"),
-        strategy=strategy,
+        strategy=plan.name,
         runs=tally.runs,
         distinct=len(tally.signatures),
         failed=tally.failed,
@@ -193,60 +198,10 @@ def finish(case: Case, tally: Tally, strategy: str, seconds: float) -> Report:
         first_failure=tally.first_failure,
         seconds=seconds,
         shrinking=tries,
-        places=tuple(tally.failures),
+        places=tuple(tally.smallest),
         smallest=smallest,
-        reproducible=reproducible,
-        line=line,
+        reproducible=smallest is not None or not tally.failed,
+        line="" if smallest is None else write_line(case, smallest.schedule),
         code=code_hash(case.scenario, case.classes.values()),
-        exhausted=tally.exhausted,
+        exhausted=plan.exhausted,
     )
-
-
-def replay(
-    line: str, scenario: Scenario | None = None, *classes: type | Mapping[str, type]
-) -> Report:
-    """Run one schedule again, as a report's line says it.
-
-    Args:
-        line: The line, from `report.line`.
-        scenario: The scenario, where it cannot be found by its name.
-        classes: The classes, likewise.
-
-    Returns:
-        A report of that one run. Its `stale` says whether the code is another one by now, in
-        which case the schedule may not fit any more.
-
-    Raises:
-        UsageError: If the line cannot be read or the scenario cannot be found.
-    """
-    from dobook.explorer.line import read_line
-
-    case, schedule, code = read_line(line, scenario, classes)
-    began = time.monotonic()
-    outcome = run_once(case, Replayer(schedule), record=True)
-    tally = Tally()
-    tally.add(outcome)
-    now = code_hash(case.scenario, case.classes.values())
-    return Report(
-        scenario=getattr(case.scenario, "__name__", "scenario"),
-        strategy="replay",
-        runs=1,
-        distinct=1,
-        failed=tally.failed,
-        interrupted=tally.interrupted,
-        overran=tally.overran,
-        first_failure=tally.first_failure,
-        seconds=time.monotonic() - began,
-        shrinking=0,
-        places=tuple(tally.failures),
-        smallest=outcome,
-        reproducible=True,
-        line=line,
-        code=now,
-        stale=code != now or outcome.missed > 0,
-    )
-
-
-def run_schedule(case: Case, schedule: Schedule, *, record: bool = False) -> Outcome:
-    """Run a case under a schedule."""
-    return run_once(case, Replayer(schedule), record=record)

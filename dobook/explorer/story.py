@@ -146,7 +146,7 @@ class Story:
         for at, event in enumerate(self._events):
             text = self._words(at, event)
             if text:
-                marked = event.seq in guilty or event.kind == "fault"
+                marked = event.seq in guilty or _on_purpose(event)
                 told.append(Sentence(event.seq, event.t_ms - start, event.object, text, marked))
         return told
 
@@ -233,6 +233,10 @@ class Story:
         if not after and self._answered.get(call) is None:
             return "was under way"
         return "had let go of the object"
+
+
+def _on_purpose(event: TraceEvent) -> bool:
+    return event.kind == "fault" or (event.kind == "evicted" and event.get("why") == "explored")
 
 
 def _operation(event: TraceEvent) -> str:

@@ -4,7 +4,7 @@ import pytest
 
 import dobook
 from dobook.explorer.bugs import BUGS
-from dobook.explorer.search import STRATEGIES
+from dobook.explorer.strategies.table import STRATEGIES
 
 BUDGET = 150
 each_bug = pytest.mark.parametrize("bug", BUGS.values(), ids=lambda bug: bug.name)

@@ -18,7 +18,7 @@ class Strategy:
     independent: ClassVar[bool] = True  # runs need not know of one another, so they may be shared
 
     def __init__(self, seed: int) -> None:
-        self._seed = seed
+        self.seed = seed
 
     def chooser(self, number: int) -> Chooser | None:
         """Return who decides in a run, None when there is nothing left to try.
@@ -38,4 +38,4 @@ class Strategy:
 
     def rng(self, number: int) -> random.Random:
         """Return the random numbers of one run: the same on every machine and Python."""
-        return random.Random(f"{self.name} {self._seed} {number}")
+        return random.Random(f"{self.name} {self.seed} {number}")

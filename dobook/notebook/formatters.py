@@ -11,6 +11,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from dobook.clock import format_time
 from dobook.ids import DurableObjectId
+from dobook.notebook.console import RequestConsole
 from dobook.notebook.display import Card, Rows, box, count, heading, rows_html
 from dobook.notebook.inspection import card_of, inspect, target_of
 from dobook.notebook.responses import response_html, response_text
@@ -40,6 +41,7 @@ def install(shell: InteractiveShell, session: Session) -> Callable[[], None]:
     text, html = (formatters.formatters[kind] for kind in ("text/plain", "text/html"))
     cards: dict[type, Callable[[Any], Card]] = {
         Runtime: runtime_card,
+        RequestConsole: RequestConsole.card,
         Clock: lambda clock: clock_card(clock, session),
         DurableObjectNamespace: namespace_card,
         DurableObjectStub: lambda stub: card_of(inspect(session, target_of(stub))),

@@ -24,7 +24,9 @@ from dobook.notebook.display import (
     table_html,
     tag,
 )
+from dobook.notebook.latency_svg import latency_picture
 from dobook.notebook.log import Asked
+from dobook.notebook.volley import PERCENTILES, percentile
 from dobook.runtime.alarms import AlarmRun
 from dobook.runtime.snapshots import AlarmSnapshot, ObjectSnapshot
 from dobook.storage.store import ObjectStore
@@ -309,11 +311,14 @@ def requests_frame(asked: Sequence[Asked], now_ms: int) -> Frame:
 
 
 def answers_frame(answers: Sequence[Mapping[str, Any]], label: str, now_ms: int) -> Frame:
-    """Answers to a repeated request, one row each, in the order they were sent.
+    """Answers to a repeated request, one row each, in the order they were due.
 
-    Index: range. Columns: sent (datetime64[ms, UTC]), status (Int64, missing if it failed),
-    retry_after (string, the header of that name, missing without one), body (string, its first 80
-    characters), took_ms (float64, virtual), error (string, empty if none). `.attrs`: object, time.
+    Index: range. Columns: sent (datetime64[ms, UTC], when it was due), status (Int64, missing if it
+    failed), retry_after (string, the header of that name, missing without one), body (string, its
+    first 80 characters), took_ms (float64, virtual, from when it was due), error (string, empty if
+    none). Nothing sent: same columns, no rows. `.attrs`: object, time, per_s (answers in a virtual
+    second, None if no time passed), p50_ms, p90_ms, p95_ms, p99_ms, max_ms (latency; None without
+    rows). The picture shows each answer.
     """
     columns = {
         "sent": TIME,
@@ -326,7 +331,21 @@ def answers_frame(answers: Sequence[Mapping[str, Any]], label: str, now_ms: int)
     rows = [tuple(a[name] for name in columns) for a in answers]
     good = sum(a["status"] is not None and a["status"] < 400 for a in answers)
     caption = f"{label}: {good} of {count(len(rows), 'request')} answered with a status below 400"
-    return make_frame(columns, rows, caption, now_ms, object=label)
+    times = [float(a["took_ms"]) for a in answers]
+    span_ms = max((a["sent"] + a["took_ms"] for a in answers), default=0.0)
+    span_ms -= min((a["sent"] for a in answers), default=0.0)
+    attrs: dict[str, Any] = {
+        f"p{p}_ms": percentile(times, p) if rows else None for p in PERCENTILES
+    }
+    attrs |= {
+        "max_ms": max(times, default=None),
+        "per_s": len(rows) / span_ms * 1000 if span_ms else None,
+    }
+    if span_ms:
+        middle, slow = (format_duration(percentile(times, p)) for p in (50, 95))
+        caption += f"; half took {middle} at most, 95 % {slow}; {attrs['per_s']:.3g} a second"
+    frame = make_frame(columns, rows, caption, now_ms, object=label, **attrs)
+    return frame.picture(latency_picture(answers)) if span_ms else frame
 
 
 def sql_frame(columns: Sequence[str], rows: Sequence[Sequence[Any]], label: str, ms: int) -> Frame:

@@ -43,6 +43,7 @@ CELLS = [
     "stub = env.COUNTER.getByName('a')\nawait stub.add()\nstub",
     "runtime.clock",
     "runtime.clock",
+    "%request --console COUNTER/a",
     "for i in range(3):\n    await env.COUNTER.getByName(f'other {i}').add()",
 ]
 
@@ -183,6 +184,41 @@ def test_every_button_of_a_clock_has_its_effect_and_clocks_stay_in_step(open_not
     assert now() == stands
     press(notebook, view, "+1 d")
     assert now() == stands + 86_400
+    assert notebook.complaints == []
+
+
+def test_every_button_of_a_console_has_its_effect(open_notebook):
+    notebook = open_notebook("light")
+    view = notebook.views("Requests to")
+    view.get_by_label("path").fill("/one")
+    press(notebook, view, "Send")
+    assert stored(notebook) == 2
+    assert "200 OK" in view.locator(".dobook-answer").inner_text()
+    assert '{"n": 2}' in view.locator(".dobook-answer").inner_text()
+    view.get_by_text("Many", exact=True).click()
+    view.get_by_label("how many").fill("20")
+    view.get_by_label("rate").fill("10/s")
+    press(notebook, view, "Send")
+    assert stored(notebook) == 22
+    assert "20 of 20 requests" in view.locator(".dobook-answer").inner_text()
+    assert view.locator(".dobook-answer svg circle").count() >= 20
+    view.locator("summary", has_text="History").click()
+    press(notebook, view, "replay request 1")
+    assert stored(notebook) == 23
+    press(notebook, view, "show answer 2")
+    assert "20 of 20 requests" in view.locator(".dobook-answer").inner_text()
+    press(notebook, view, "edit request 1")
+    assert view.get_by_label("path").input_value() == "/one"
+    view.get_by_label("path").fill("/boom")
+    view.get_by_text("Headers and body").click()
+    view.get_by_label("headers, one a line").fill("broken")
+    press(notebook, view, "Send")
+    assert "a header is written 'name: value'" in said(view)
+    view.get_by_label("headers, one a line").fill("x-user: ada")
+    press(notebook, view, "Send")
+    assert "ValueError: boom" in said(view)
+    press(notebook, view, "Clear history")
+    assert view.locator("summary", has_text="History").count() == 0
     assert notebook.complaints == []
 
 

@@ -1,7 +1,6 @@
 """`%request`, `%%request`, `%rpc`: asking objects and the Worker; `%requests`: what was asked."""
 
 import argparse
-import asyncio
 import difflib
 from collections.abc import Awaitable
 from typing import Any
@@ -15,11 +14,12 @@ from IPython.display import display
 from dobook.errors import UnknownNameError, suggest
 from dobook.notebook.arguments import read_json, read_value, with_names
 from dobook.notebook.completion import METHODS, mentioned_paths
-from dobook.notebook.display import Hint, shorten
+from dobook.notebook.console import RequestConsole
+from dobook.notebook.display import Hint
 from dobook.notebook.frames import Frame, answers_frame, requests_frame
 from dobook.notebook.magics.base import MagicsBase, command, target_argument
-from dobook.notebook.responses import body_text
 from dobook.notebook.session import Target
+from dobook.notebook.volley import ask_many, parse_rate
 from dobook.runtime.rpc import RESERVED
 
 HOST = "http://localhost"
@@ -34,7 +34,7 @@ class RequestMagics(MagicsBase):
     @magic_arguments()
     @argument(
         "words_given",
-        nargs="+",
+        nargs="*",
         metavar="WORD",
         help="[METHOD] [BINDING/name] [/path?query]: the method (GET if left out), the object (the "
         "Worker if left out), the path or a whole URL (/ if left out).",
@@ -44,7 +44,16 @@ class RequestMagics(MagicsBase):
     @argument("--body", metavar="TEXT", help="The body, as text; $name takes a variable.")
     @argument("--repeat", type=int, metavar="N", help="Send it N times and return a DataFrame.")
     @argument(
-        "--concurrency", type=int, default=1, metavar="N", help="With --repeat: so many at once."
+        "--concurrency",
+        type=int,
+        metavar="N",
+        help="With --repeat: so many at once; by default one, with --rate any number.",
+    )
+    @argument("--rate", metavar="RATE", help="With --repeat: so often in virtual time, like 20/s.")
+    @argument(
+        "--console",
+        action="store_true",
+        help="Give a form for requests to the object, or to the Worker, with a history.",
     )
     @argument("--as", dest="variable", metavar="NAME", help="Also keep the answer as a variable.")
     def request(self, args: argparse.Namespace, cell: str | None = None) -> Any:
@@ -54,7 +63,8 @@ class RequestMagics(MagicsBase):
         as far as the handler needs. `$name` in the path stands for a variable of the notebook.
 
         Returns the Response; its body can still be read: `await _.json()`. With --repeat a
-        DataFrame of the answers.
+        DataFrame of the answers, whose
+        `.attrs` have the latency's percentiles; with --console the console.
 
         Example::
 
@@ -62,12 +72,22 @@ class RequestMagics(MagicsBase):
             %request POST COUNTER/a /add -H 'x-user: ada' --json {"by": 2}
             %request GET /value?id=a
             %request COUNTER/a /add --repeat 100 --concurrency 10
+            %request COUNTER/a /add --repeat 200 --rate 20/s
+            %request --console COUNTER/a
         """
         given = [with_names(word, self.names) for word in args.words_given]
+        if args.console:
+            if len(given) > 1:
+                raise UsageError("a console is for one object: %request --console BINDING/name")
+            return self._keep(args, RequestConsole(self.session, *given))
+        if not given:
+            raise UsageError("say what to ask: %request [METHOD] [BINDING/name] [/path?query].")
         method, where, path = self._read(given, default="GET" if cell is None else "POST")
         target = None if where is None else self.session.target(where)
         init = self._init(args, method, cell)
         url = path if "://" in path else HOST + path
+        if args.rate is not None and args.repeat is None:
+            raise UsageError("say how many: --repeat N beside --rate.")
         if args.repeat is not None:
             return self._keep(args, self._repeat(target, url, init, args))
         response = self.session.runtime.run(self._send(target, url, init))
@@ -124,32 +144,14 @@ class RequestMagics(MagicsBase):
     def _repeat(
         self, target: Target | None, url: str, init: dict[str, Any], args: argparse.Namespace
     ) -> Frame:
-        if args.repeat < 1 or args.concurrency < 1:
-            raise UsageError("--repeat and --concurrency are 1 or more.")
-        runtime, answers = self.session.runtime, []
-
-        async def ask() -> dict[str, Any]:
-            began_ms = runtime.clock.now_ms
-            answer: dict[str, Any] = dict.fromkeys(("status", "retry_after", "body"))
-            try:
-                response = await self._send(target, url, init)
-            except Exception as error:
-                answer |= {"error": f"{type(error).__name__}: {error}"}
-            else:
-                answer |= {
-                    "status": response.status,
-                    "retry_after": response.js_headers.get("retry-after"),
-                    "body": shorten(body_text(response)),
-                    "error": "",
-                }
-            return answer | {"sent": began_ms, "took_ms": float(runtime.clock.now_ms - began_ms)}
-
-        async def ask_all() -> None:
-            for begin in range(0, args.repeat, args.concurrency):
-                batch = min(args.concurrency, args.repeat - begin)
-                answers.extend(await asyncio.gather(*(ask() for _ in range(batch))))
-
-        runtime.run(ask_all())
+        runtime = self.session.runtime
+        answers = ask_many(
+            runtime,
+            lambda: self._send(target, url, init),
+            args.repeat,
+            concurrency=args.concurrency,
+            every_ms=None if args.rate is None else parse_rate(args.rate),
+        )
         label = "the Worker" if target is None else target.label
         return answers_frame(answers, label, runtime.clock.now_ms)
 

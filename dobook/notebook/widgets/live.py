@@ -7,6 +7,7 @@ where a front end is likely to be there. So outputs that a program makes stay th
 import importlib
 from typing import Any
 
+from dobook.notebook.console import RequestConsole
 from dobook.notebook.followed import RateLimitFrame, WorkflowFrame
 from dobook.notebook.session import Session
 from dobook.runtime.loop import Clock
@@ -17,6 +18,7 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 # Module and class, imported when the first one is shown: ipywidgets takes its time.
 VIEWS: dict[type, tuple[str, str]] = {
     Clock: ("clock", "ClockView"),
+    RequestConsole: ("console", "ConsoleView"),
     DurableObjectStub: ("inspector", "ObjectInspector"),
     RateLimitFrame: ("followed", "RateLimitGauge"),
     WorkflowFrame: ("followed", "WorkflowProgress"),

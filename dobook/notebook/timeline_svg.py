@@ -126,6 +126,10 @@ class Diagram:
         """Return the picture as the text of an SVG file."""
         return timeline_svg(self.events, **{**self._options, "theme": theme})
 
+    def of(self, events: Sequence[TraceEvent]) -> "Diagram":
+        """Return a diagram of other events, drawn as this one."""
+        return Diagram(events, **self._options)
+
     def _repr_html_(self) -> str:
         return self.svg
 

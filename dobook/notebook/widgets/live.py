@@ -10,6 +10,7 @@ from typing import Any
 from dobook.notebook.console import RequestConsole
 from dobook.notebook.followed import RateLimitFrame, WorkflowFrame
 from dobook.notebook.session import Session
+from dobook.notebook.timeline_svg import Diagram
 from dobook.runtime.loop import Clock
 from dobook.runtime.stub import DurableObjectStub
 
@@ -18,6 +19,7 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 # Module and class, imported when the first one is shown: ipywidgets takes its time.
 VIEWS: dict[type, tuple[str, str]] = {
     Clock: ("clock", "ClockView"),
+    Diagram: ("timeline", "TimelineView"),
     RequestConsole: ("console", "ConsoleView"),
     DurableObjectStub: ("inspector", "ObjectInspector"),
     RateLimitFrame: ("followed", "RateLimitGauge"),

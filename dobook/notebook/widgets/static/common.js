@@ -2,9 +2,10 @@
 // draw(facts, ui) returns the elements that show the facts. They are drawn anew at every change
 // and merged into what is there, so focus and half-typed text stay.
 //
-// What elements may carry:  data-do="name"  sends {do: name, ...other data-*, ...a form's fields};
-// data-ui='{"confirm": true}'  changes `ui`, which is this view's alone, and draws again;
-// data-key  tells rows apart when some come or go.
+// What elements may carry:  data-do="name"  sends {do: name, ...other data-*, ...a form's fields},
+// and of a changed field {value} or, with data-field="key", {key};  data-ui='{"confirm": true}'
+// changes `ui`, which is this view's alone, and draws again;  data-key  tells rows apart when some
+// come or go;  aria-current  inside a scrolling part is scrolled to.
 
 /** Make an element; text is text, never markup. */
 function h(tag, attributes, ...children) {
@@ -78,7 +79,11 @@ function view(draw, ui = {}) {
     const redraw = () => {
       const facts = model.get("facts");
       root.setAttribute("aria-label", facts.title);
-      merge(body, h("div", {}, draw(facts, state, act)));
+      merge(body, h("div", {}, draw(facts, state)));
+      const current = body.querySelector(".dobook-scroll [aria-current]"), box = current?.closest(".dobook-scroll");
+      if (!current) return;
+      const [inner, outer] = [current, box].map((one) => one.getBoundingClientRect());
+      if (inner.top < outer.top || inner.bottom > outer.bottom) box.scrollTop += inner.top - outer.top - outer.height / 3;
     };
     function act(message) {
       root.setAttribute("aria-busy", "true");
@@ -110,7 +115,8 @@ function view(draw, ui = {}) {
         if ([at.getAttribute("value"), sent.get(at)].includes(at.value)) return;
         sent.set(at, at.value);
       }
-      if (wanted === "change") more.value = at.type === "checkbox" ? at.checked : at.value;
+      const { field = "value", ...rest } = more;
+      if (wanted === "change") return act({ do: name, ...rest, [field]: at.value });
       act({ do: name, ...more });
     }
     for (const type of ["click", "submit", "change", "keydown"]) root.addEventListener(type, heard);

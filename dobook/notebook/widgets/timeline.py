@@ -1,0 +1,111 @@
+"""The timeline: a trace's space-time diagram to go through, event by event."""
+
+from typing import Any
+
+from dobook.clock import format_time
+from dobook.errors import UsageError
+from dobook.notebook.moment import moment
+from dobook.notebook.session import Session
+from dobook.notebook.timeline import described, plan
+from dobook.notebook.timeline_svg import Diagram
+from dobook.notebook.widgets.base import View
+from dobook.runtime.trace import TraceEvent
+
+
+class TimelineView(View):
+    """A live view of a diagram: filter it, select an event, see each object at that moment.
+
+    Args:
+        session: The session.
+        diagram: The diagram, whose events stay as they are.
+    """
+
+    file = "timeline"
+
+    def __init__(self, session: Session, diagram: Diagram) -> None:
+        self._diagram = diagram
+        self._filter = {"object": "", "kind": "", "text": ""}
+        self._selected = 0
+        self._shown = list(diagram.events)
+        self._seqs = _rows(self._shown)
+        super().__init__(session)
+
+    def look(self) -> dict[str, Any]:
+        """Return the diagram and the moment that is selected."""
+        events, shown = self._diagram.events, self._shown
+        if self.trait_has_value("facts") and self.facts.get("filter") == self._filter:
+            svg = self.facts["svg"]  # the same events: the same picture
+        else:
+            svg = self._diagram.of(shown).svg
+        at = self._event(self._selected)
+        place = None if at is None or at.seq not in self._seqs else self._seqs.index(at.seq)
+        return {
+            "title": f"Timeline of {len(events):,} events",
+            "svg": svg,
+            "filter": dict(self._filter),
+            "objects": list(dict.fromkeys(e.object or "runtime" for e in events)),
+            "kinds": sorted({e.kind for e in events}),
+            "count": len(self._seqs),
+            "place": place,
+            "event": None if at is None else _facts(at),
+            "moment": [] if at is None else [o.facts() for o in moment(events, at.seq)],
+        }
+
+    def static(self) -> tuple[str, str]:
+        """Return the events as text, and the picture."""
+        return repr(self._diagram), self._diagram.svg
+
+    # ------------------------------------------------------------------ what buttons do
+
+    def do_select(self, seq: str) -> None:
+        """Select an event by its number."""
+        if self._event(int(seq)) is None:
+            raise UsageError(f"event {seq} is not in this timeline.")
+        self._selected = int(seq)
+
+    def do_go(self, to: str) -> None:
+        """Go to the first, previous, next or last event of those shown."""
+        seqs = self._seqs
+        if not seqs:
+            return
+        after = [seq for seq in seqs if seq > self._selected]
+        before = [seq for seq in seqs if seq < self._selected]
+        self._selected = {
+            "first": seqs[0],
+            "previous": before[-1] if before else seqs[0],
+            "next": after[0] if after else seqs[-1],
+            "last": seqs[-1],
+        }[to]
+
+    def do_filter(self, **fields: str) -> None:
+        """Show only events of an object, of a kind, with a text."""
+        self._filter = {**self._filter, **fields}
+        name, kind, text = (self._filter[key] for key in ("object", "kind", "text"))
+        self._shown = [
+            event
+            for event in self._diagram.events
+            if (not name or (event.object or "runtime") == name or event.get("to") == name)
+            and (not kind or event.kind == kind)
+            and text.lower() in f"{event.object} {event.kind} {described(event)}".lower()
+        ]
+        self._seqs = _rows(self._shown)
+
+    def _event(self, seq: int) -> TraceEvent | None:
+        return next((event for event in self._diagram.events if event.seq == seq), None)
+
+
+def _rows(events: list[TraceEvent]) -> list[int]:
+    """Return the numbers of the events that have a row of their own in the picture."""
+    return [row.seq for row in plan(events, most_rows=len(events) + 3).rows]
+
+
+def _facts(event: TraceEvent) -> dict[str, Any]:
+    return {
+        "seq": event.seq,
+        "at": format_time(event.t_ms),
+        "object": event.object or "runtime",
+        "kind": event.kind,
+        "what": described(event),
+        "cause": event.cause,
+        "detail": [[name, str(value)] for name, value in event.detail if value not in (None, "")],
+    }

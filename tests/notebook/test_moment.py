@@ -1,0 +1,134 @@
+"""Each object as it was at one event of a trace, and the timeline that goes through them."""
+
+import pytest
+
+from dobook import Runtime
+from dobook.errors import UsageError
+from dobook.notebook.extension import session_of
+from dobook.notebook.moment import moment
+from dobook.notebook.widgets import live
+
+
+class Shop:
+    def __init__(self, ctx, env):
+        self.ctx = ctx
+
+    async def buy(self, n):
+        left = (await self.ctx.storage.get("left") or 10) - n
+        await self.ctx.storage.put("left", left)
+        await self.ctx.storage.setAlarm(1_767_225_600_000 + 60_000)
+        if left < 0:
+            self.ctx.abort("sold out")
+        return left
+
+    async def alarm(self):
+        await self.ctx.storage.delete("left")
+
+
+@pytest.fixture
+def traced():
+    with Runtime() as runtime:
+        runtime.tracing = True
+        shop = runtime.register(Shop).getByName("a")
+        runtime.run(shop.buy(3))
+        yield runtime, shop
+
+
+def at(events, wanted, nth=0):
+    return [e for e in events if wanted in str(e)][nth].seq
+
+
+def test_a_write_is_pending_until_it_is_committed(traced):
+    events = traced[0].trace()
+    (before,) = moment(events, at(events, "output gate closed"))
+    assert before.facts()["stored"] == ["left = 7 (not durable yet)"]
+    assert before.output_gate == "shut"
+    assert before.running
+    (after,) = moment(events, events[-1].seq)
+    assert after.facts()["stored"] == ["left = 7"]
+    assert after.output_gate == "open"
+    assert after.running == {}
+    assert after.alarm == "2026-01-01 00:01:00"
+    assert after.memory == "in memory"
+
+
+def test_a_reset_takes_back_what_was_not_durable(traced):
+    runtime, shop = traced
+    with pytest.raises(Exception, match="sold out"):
+        runtime.run(shop.buy(9))
+    events = runtime.trace()
+    before, after = (moment(events, at(events, w))[0] for w in ("put", "reset"))
+    assert before.stored == {"left": "7"} or before.pending
+    assert after.stored == {"left": "7"}
+    assert after.memory == "not in memory"
+
+
+def test_nothing_before_the_first_event():
+    assert moment([], 5) == []
+
+
+def test_the_moment_agrees_with_storage_in_the_end(traced):
+    runtime, _ = traced
+    runtime.advance("2m")
+    (last,) = moment(runtime.trace(), runtime.trace()[-1].seq)
+    assert last.stored == {}
+    assert last.alarm == ""
+    assert last.memory == "not in memory"
+
+
+@pytest.fixture
+def timeline(counting):
+    counting.cell("%trace on\n%rpc COUNTER/a add 1\n%rpc COUNTER/b add 2")
+    counting.cell("diagram = %trace --diagram")
+    session = session_of(counting)
+    return live.make(session, live.VIEWS[type(counting.ev("diagram"))], counting.ev("diagram"))
+
+
+def press(view, what, **fields):
+    view._heard(view, {"do": what, **fields}, [])
+    return view.outcome["problem"]
+
+
+def test_a_timeline_is_stepped_through_and_back(timeline):
+    session_shown = timeline.session.views
+    session_shown.count(timeline, 1)
+    assert timeline.facts["event"] is None
+    press(timeline, "go", to="next")
+    first = timeline.facts["event"]
+    assert timeline.facts["place"] == 0
+    press(timeline, "go", to="next")
+    assert timeline.facts["event"]["seq"] > first["seq"]
+    press(timeline, "go", to="previous")
+    assert timeline.facts["event"] == first
+    press(timeline, "go", to="last")
+    assert timeline.facts["place"] == timeline.facts["count"] - 1
+    assert [one["object"] for one in timeline.facts["moment"]] == ["COUNTER/a", "COUNTER/b"]
+    assert [one["stored"] for one in timeline.facts["moment"]] == [["n = 1"], ["n = 2"]]
+    cause = timeline.facts["event"]["cause"]
+    press(timeline, "select", seq=str(cause))
+    assert timeline.facts["event"]["seq"] == cause
+    assert "not in this timeline" in press(timeline, "select", seq="99999")
+
+
+def test_a_timeline_shows_what_the_filter_lets_through(timeline):
+    timeline.session.views.count(timeline, 1)
+    all_of_it = timeline.facts["count"]
+    press(timeline, "filter", object="COUNTER/b")
+    assert 0 < timeline.facts["count"] < all_of_it
+    assert "COUNTER/a" not in timeline.facts["svg"]
+    press(timeline, "filter", kind="storage")
+    press(timeline, "filter", text="PUT")
+    assert timeline.facts["count"] == 1
+    press(timeline, "filter", text="nothing of the kind")
+    assert timeline.facts["count"] == 0
+    assert press(timeline, "go", to="next") == ""
+    press(timeline, "filter", object="", kind="", text="")
+    assert timeline.facts["count"] == all_of_it
+
+
+def test_a_timeline_of_nothing_can_be_shown(shell):
+    diagram = shell.cell("%trace --diagram")
+    view = live.make(session_of(shell), live.VIEWS[type(diagram)], diagram)
+    assert view.facts["count"] == 0
+    with pytest.raises(UsageError):
+        view.do_select("1")

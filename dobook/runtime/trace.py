@@ -158,15 +158,21 @@ class _LogTap(io.TextIOBase):
         self._runtime = runtime
         self._real = real
         self._parts: dict[str, str] = {}
+        self._reporting = False  # what a listener prints is no log line
 
     def write(self, text: str) -> int:
         """Pass a text on, and report the lines that an object has finished."""
         frame = current_frame.get()
-        if frame is not None and frame.instance.runtime is self._runtime:
+        mine = frame is not None and frame.instance.runtime is self._runtime
+        if frame is not None and mine and not self._reporting:
             label = frame.instance.actor.label
             *lines, rest = (self._parts.pop(label, "") + text).split("\n")
-            for line in lines:
-                self._runtime.observers.emit(label, "log", line=line)
+            self._reporting = True
+            try:
+                for line in lines:
+                    self._runtime.observers.emit(label, "log", line=line)
+            finally:
+                self._reporting = False
             if rest:
                 self._parts[label] = rest
         self._real.write(text)

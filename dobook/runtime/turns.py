@@ -44,6 +44,10 @@ class ObjectTask(asyncio.Task[Any]):
     def __hash__(self) -> int:
         return self._number
 
+    def set_name(self, value: object) -> None:
+        if value is not None:  # Python 3.13.0 sets the name None where none was given
+            super().set_name(value)
+
 
 class Frame:
     """On whose behalf code runs: an instance, and the gate that admits its turns."""

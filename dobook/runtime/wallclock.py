@@ -18,6 +18,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+from dobook.runtime import versions
 from dobook.runtime.chance import Chance, Swap, thread_is
 
 _real_time = time_module.time
@@ -68,6 +69,7 @@ class WallClock:
             (vars(dt_module), "datetime", _real_datetime, self._stand_ins[id(_real_datetime)]),
             (vars(dt_module), "date", _real_date, self._stand_ins[id(_real_date)]),
             *chance.swaps(thread_is(lambda: self._thread)),
+            *versions.swaps(thread_is(lambda: self._thread)),
         ]
         for _, _, value, stand_in in self._always:
             if stand_in is not None:

@@ -106,8 +106,9 @@ class Committer:
 
     def _commit_group(self, group: Commit, dirty: list[ObjectStore]) -> None:
         dirty = [store for store in dirty if store.dirty]  # the others were rolled back
-        if self.screen is not None:
-            dirty = [store for store in dirty if self.screen(store)]
+        screen = self.screen  # the last fault that was planned may take it away
+        if screen is not None:
+            dirty = [store for store in dirty if screen(store)]
         if self._before_commit is not None:
             try:
                 self._before_commit(dirty)

@@ -14,6 +14,7 @@ from dobook.runtime.trace import Recorder, recording, shown
 from dobook.runtime.watched import WatchedStorage
 
 ROOT = Path(__file__).parents[2]
+RECORDED = Path(__file__).with_name("recorded_trace.txt")  # what PROGRAM has printed
 
 
 class Base:
@@ -364,6 +365,19 @@ with dobook.Runtime(seed=SEED) as runtime:
 
 
 @pytest.mark.slow
+def test_the_trace_is_the_recorded_one_on_every_version_of_python():
+    program = PROGRAM.replace("SEED", "7").replace("race(2)", "race(1)")
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "5"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == RECORDED.read_text("utf-8")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 7])
 def test_same_program_and_seed_give_the_same_trace_in_every_process(seed):
     program = PROGRAM.replace("SEED", str(seed))
@@ -406,3 +420,30 @@ def test_a_runtime_is_open_to_recording_on_disk_as_in_memory(tmp_path):
             return [str(event) for event in runtime.trace()]
 
     assert trace(None) == trace(tmp_path / "state")
+
+
+def test_what_a_listener_prints_is_no_log_line(runtime, counter, capsys):
+    listener = lambda event: print("seen", event.kind)  # noqa: E731
+    runtime.observers.add(listener)
+    runtime.run(counter.say("hello"))
+    runtime.observers.remove(listener)
+    assert [e.get("line") for e in runtime.trace() if e.kind == "log"] == ["hello"]
+    assert "seen log" in capsys.readouterr().out
+
+
+def test_gathering_what_is_done_takes_no_tick_on_any_version(runtime):
+    async def main():
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+        done.set_result(1)
+        failed = loop.create_future()
+        failed.set_exception(ValueError("no"))
+        ticks = []
+        loop.call_soon(ticks.append, 1)
+        assert await asyncio.gather(done, done) == [1, 1]
+        assert await asyncio.gather(done, failed, return_exceptions=True) == [1, failed.exception()]
+        with pytest.raises(ValueError, match="no"):
+            await asyncio.gather(done, failed)
+        return list(ticks)
+
+    assert runtime.run(main()) == []

@@ -112,6 +112,8 @@ def _write(node: Any, out: list[str]) -> None:
                 continue
             if field == "body" and isinstance(value, list):
                 value = _without_docstring(value)
+            elif isinstance(node, ast.JoinedStr):  # Python 3.12 puts empty texts in between
+                value = [v for v in value if not (isinstance(v, ast.Constant) and v.value == "")]
             out.append(field)
             _write(value, out)
         out.append(")")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-QUIET_S = 3.0  # nobody needs a bar for less
+QUIET_S = 5.0  # nobody needs a bar for less
 
 
 class Progress:

@@ -1,7 +1,12 @@
-"""What exploring a scenario came to, as an object and as text."""
+"""What exploring a scenario came to, as an object and as text.
+
+Its DataFrame and its HTML are the notebook layer's.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
+from typing import Any
 
 from dobook.explorer.run import Failure, Outcome
 from dobook.explorer.schedule import Fault, Schedule
@@ -85,6 +90,11 @@ class Report:
     def guilty(self) -> tuple[int, ...]:
         """The numbers of the events to look at: the guilty interleaving and the faults."""
         return tuple(sentence.seq for sentence in self.story if sentence.guilty)
+
+    @property
+    def frame(self) -> Any:
+        """The events of the smallest failing run as a DataFrame; needs pandas."""
+        return import_module("dobook.notebook.exploring").report_frame(self)
 
     # ------------------------------------------------------------------ words
 

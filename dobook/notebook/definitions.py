@@ -75,7 +75,7 @@ def run_cell(shell: InteractiveShell, magic_line: str, cell: str) -> list[Defini
     """
     code = shell.transform_cell(f"#{magic_line}\n{cell}")
     # The raw text gives the file its name: breakpoints set in this cell then hold.
-    name = shell.compile.cache(code, _cell_number(shell), f"{magic_line}\n{cell}")
+    name = shell.compile.cache(code, cell_number(shell), f"{magic_line}\n{cell}")
     tree = ast.parse(code, name)
     exec(compile(tree, name, "exec"), shell.user_ns)
     return [
@@ -85,7 +85,7 @@ def run_cell(shell: InteractiveShell, magic_line: str, cell: str) -> list[Defini
     ]
 
 
-def _cell_number(shell: InteractiveShell) -> int:
+def cell_number(shell: InteractiveShell) -> int:
     """Return the number of the cell that is running, as tracebacks of that cell say it.
 
     IPython 9 counts a cell before it runs, earlier versions after; its own frame is sure.

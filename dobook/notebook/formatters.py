@@ -10,9 +10,11 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 
 from dobook.clock import format_time
+from dobook.explorer.report import Report
 from dobook.ids import DurableObjectId
 from dobook.notebook.console import RequestConsole
 from dobook.notebook.display import Card, Rows, box, count, heading, rows_html
+from dobook.notebook.exploring import report_html
 from dobook.notebook.inspection import card_of, inspect, target_of
 from dobook.notebook.responses import response_html, response_text
 from dobook.notebook.schedule import schedule, schedule_card
@@ -71,6 +73,7 @@ def install(shell: InteractiveShell, session: Session) -> Callable[[], None]:
     register(text, AlarmRun, lambda obj, p, _cycle: p.text(str(obj)))
     register(html, AlarmRun, lambda obj: box(rows_html(run_rows([obj]))))
     register(html, list, runs_html)
+    register(html, Report, report_html)
     for client in (Client, NotebookClient):
         register(text, client, lambda obj, p, _cycle: p.text(client_text(obj)))
         register(html, client, client_html)

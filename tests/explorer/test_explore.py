@@ -7,6 +7,7 @@ import pytest
 
 import dobook
 from dobook.errors import UsageError
+from dobook.explorer.code import code_hash
 from dobook.explorer.schedule import Fault, Schedule, parse_schedule
 
 from .scenarios import (
@@ -79,6 +80,12 @@ def test_a_line_of_other_code_is_reported_as_stale():
     again = dobook.replay(report.line, say_and_ask, {"MEMORY": Stored})
     assert again.stale
     assert again.ok
+
+
+def test_the_hash_of_code_is_the_same_on_every_python():
+    # Comments and docstrings do not count; CI runs this on several versions.
+    assert code_hash(a_second_apart, [Counter]) == "e1697c66"
+    assert code_hash(a_second_apart, [Careful]) != "e1697c66"
 
 
 def test_a_line_that_names_what_is_not_here_says_what_to_do():

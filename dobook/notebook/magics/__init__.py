@@ -2,6 +2,7 @@
 
 from dobook.notebook.magics.base import MagicsBase
 from dobook.notebook.magics.define import DefineMagics
+from dobook.notebook.magics.explore import ExploreMagics
 from dobook.notebook.magics.faults import FaultMagics
 from dobook.notebook.magics.patterns import PatternMagics
 from dobook.notebook.magics.request import RequestMagics
@@ -23,6 +24,7 @@ ALL: tuple[type[MagicsBase], ...] = (
     PatternMagics,
     FaultMagics,
     TraceMagics,
+    ExploreMagics,
     SocketMagics,
     ServingMagics,
     ShipMagics,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from dobook import limits
 from dobook.clock import format_duration, format_time
+from dobook.errors import StateDirectoryError
 from dobook.runtime.calls import Call
 from dobook.storage.kv import ALARM
 
@@ -158,6 +159,12 @@ class AlarmScheduler:
             entry.retries = entry.backoff = retries
             self._arm(entry, runs_ms)
 
+    def ensure(self, namespace: "DurableObjectNamespace", identity: Any, at_ms: int) -> None:
+        """Take in the alarm that an object's file has, if it is not known."""
+        entry = self._entries.get((namespace.unique_key, identity.toString()))
+        if entry is None or (entry.due_ms is None and not entry.running):
+            self.load(namespace, identity, at_ms)
+
     def forget(self, actor: "Actor") -> None:
         """The object was deleted."""
         entry = self._entries.pop((actor.namespace.unique_key, actor.id.toString()), None)
@@ -251,9 +258,13 @@ class AlarmScheduler:
 
     def _fire(self, entry: Entry) -> None:
         entry.timer = None
-        entry.running = True
         assert entry.due_ms is not None
-        actor = entry.namespace.actor(entry.id)
+        try:
+            actor = entry.namespace.actor(entry.id)
+        except StateDirectoryError as error:
+            self._postpone(entry, error)
+            return
+        entry.running = True
         actor.alarm = entry
         info = AlarmInvocationInfo(entry.retries > 0, entry.retries, entry.due_ms)
         call = Call(actor, "alarm", (), (info,))
@@ -264,6 +275,21 @@ class AlarmScheduler:
         if observers.detailed:
             call.seq = seq
         actor.deliver(call)
+
+    def _postpone(self, entry: Entry, error: StateDirectoryError) -> None:
+        """Try again later: the object's file cannot be used, which is no run that failed."""
+        label = f"{entry.namespace.binding}/{entry.id.name or entry.id.toString()[:8]}"
+        self._runtime.observers.emit(label, "error", where="alarm", error=str(error))
+        entry.counted = False
+        self._arm(entry, self._runtime.loop.now_ms + self._delay_ms(entry))
+
+    def _delay_ms(self, entry: Entry) -> int:
+        """Return how long to wait before the next try, which is longer each time."""
+        delay_ms = limits.ALARM_RETRY_FIRST_MS << min(
+            entry.backoff, limits.ALARM_RETRY_MAX_EXPONENT
+        )
+        entry.backoff += 1
+        return delay_ms + int(self.rng.random() * (delay_ms * limits.ALARM_RETRY_JITTER + 1))
 
     def _over(self, entry: Entry, actor: "Actor", call: Call, ran_ms: int) -> None:
         entry.running = False
@@ -291,11 +317,7 @@ class AlarmScheduler:
         else:
             if counts and not entry.counted:
                 entry.backoff = 0  # what failed before was not the handler
-            delay_ms = limits.ALARM_RETRY_FIRST_MS << min(
-                entry.backoff, limits.ALARM_RETRY_MAX_EXPONENT
-            )
-            delay_ms += int(self.rng.random() * (delay_ms * limits.ALARM_RETRY_JITTER + 1))
-            entry.backoff += 1
+            delay_ms = self._delay_ms(entry)
             entry.counted = counts
             entry.retries += counts
             retry_ms = self._runtime.loop.now_ms + delay_ms

@@ -101,12 +101,12 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
         self.turning = False
         self.on_close: list[Callable[[], None]] = []  # called before anything is closed
         self.context: Context = copy_context()
+        start_ms, history_ms = parse_time(start), parse_duration(history)
         directory = (
             None
             if self.path is None
-            else StateDirectory(self.path, power_safe=durability == "power")
+            else StateDirectory(self.path, power_safe=durability == "power", history=history_ms > 0)
         )
-        start_ms = parse_time(start)
         if directory is not None:
             start_ms = max(start_ms, directory.meta("clock_ms") or 0)
         self.loop = RuntimeLoop(start_ms, Order(seed) if seed else None)
@@ -134,7 +134,7 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
             directory,
             power=durability == "power",
             unsafe_limits=unsafe_limits,
-            history_ms=parse_duration(history),
+            history_ms=history_ms,
         )
         self.registry = Registry(self, random.Random(f"{seed} ids"))
         self.begin_session(0 if directory is None else directory.session)

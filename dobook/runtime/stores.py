@@ -9,7 +9,7 @@ from dobook.ids import DurableObjectId
 from dobook.runtime.promise import NOTHING, Pending, Promise
 from dobook.storage.browse import StateReader
 from dobook.storage.committer import Committer
-from dobook.storage.connection import SqliteError, error_text, is_constraint
+from dobook.storage.connection import SqliteError, error_text, is_constraint, is_critical
 from dobook.storage.contents import Contents, Place, World, contents_of, put_into
 from dobook.storage.directory import StateDirectory
 from dobook.storage.history import History
@@ -52,7 +52,7 @@ class Stores:
         self.history_ms = history_ms
         self._notes: dict[str, Any] = {}  # of objects in memory
         self.given: dict[Place, Contents] = {}  # of a world that this runtime goes on from
-        self._history = None if directory is None else directory.keep_history(wanted=history_ms > 0)
+        self._history = None if directory is None else directory.history
         self.committer = Committer(
             runtime.loop.call_soon,
             self._committed,
@@ -84,6 +84,8 @@ class Stores:
             backlog=directory.backlog,
             on_open=directory.used,
         )
+        if store.kv.alarm_ms is not None:  # its file could perhaps not be read before
+            self._runtime.alarms.ensure(namespace, DurableObjectId(identity), store.kv.alarm_ms)
         if keep and self._history is not None:
             log = self._history.log(namespace.unique_key, identity, folder)
             self._keep_history(store, log, new=store.was_new)
@@ -267,7 +269,9 @@ class Stores:
         self._runtime.report(actor, "commit", error)
         text = error_text(error) if isinstance(error, SqliteError) else str(error)
         broken = PlatformError(
-            "Durable Object was reset and rolled back to its last known good state because the "
+            text
+            if is_critical(error)
+            else "Durable Object was reset and rolled back to its last known good state because the "
             "application left the database in a state where constraints were violated: " + text
             if is_constraint(error)
             else f"Durable Object was reset because its storage could not be written: {text}"

@@ -1,8 +1,9 @@
 """Rows that are safe in the journal and not yet in their objects' files.
 
-The journal is what an answer waits for, so an object's own file can be written later: at a checkpoint, when SQL needs it, or when the directory is closed. An object that
-is changed a thousand times is then written once, and one that has no file yet gets it whole, in
-one write, without a journal of its own.
+The journal is what an answer waits for, so an object's own file can be written later: at a
+checkpoint, when SQL needs it, or when the directory is closed. An object that is changed a thousand
+times is then written once, and one that has no file yet gets it whole, in one write, without a
+journal of its own. A file that cannot be written keeps its rows waiting and harms no other.
 """
 
 import contextlib
@@ -12,9 +13,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from dobook.errors import StateDirectoryError
 from dobook.storage import schema
-from dobook.storage.connection import Connection, blank_database, flush, new_database
-from dobook.storage.store import Changes, write_rows
+from dobook.storage.connection import (
+    Connection,
+    SqliteError,
+    blank_database,
+    flush,
+    new_database,
+)
+from dobook.storage.rows import Changes, write_rows
 
 Place = tuple[str, str]
 SYNC_THREADS = 8
@@ -70,6 +78,11 @@ class Backlog:
         """Return an object's file."""
         return self._root / place[0] / f"{place[1]}.sqlite"
 
+    def keep(self, place: Place, changes: Changes, *, new: bool) -> None:
+        """Have changes that an earlier process left wait, as the file could not be written."""
+        pending = self._pending[place] = Pending(new=new)
+        pending.add(changes)
+
     def add(self, place: Place, changes: Changes) -> Pending:
         """Have changes written to an object's file later."""
         pending = self._pending.get(place)
@@ -100,28 +113,34 @@ class Backlog:
             connection.commit()
             del self._pending[place]
 
-    def write_all(self) -> None:
+    def write_all(self) -> dict[Place, Exception]:
         """Write every file and wait for the disk.
 
+        Returns:
+            The errors of those that could not be written, which go on waiting.
+
         Raises:
-            StateDirectoryError: If a file cannot be written; the others are, and what was not
-                written still waits.
+            OSError: If the disk does not take what was written.
         """
         fresh: list[Path] = []
         folders: dict[Path, None] = {}
-        try:
-            for place, pending in list(self._pending.items()):
-                path = self.path(place)
-                folders[path.parent] = None
+        failed: dict[Place, Exception] = {}
+        for place, pending in list(self._pending.items()):
+            path = self.path(place)
+            folders[path.parent] = None
+            try:
                 if write_file(path, pending.changes(), power_safe=self._wait):
                     fresh.append(path)
+            except (OSError, SqliteError, StateDirectoryError) as error:
+                failed[place] = error
+            else:
                 del self._pending[place]
-        finally:
-            if self._wait:
-                self.each(sync_file, fresh)
-                self.each(sync_folder, folders)
+        if self._wait:
+            self.each(sync_file, fresh)
+            self.each(sync_folder, folders)
+        return failed
 
-    def each(self, work: Callable[[Any], None], items: Iterable[Any]) -> None:
+    def each(self, work: Callable[[Any], object], items: Iterable[Any]) -> None:
         """Do something that waits for the disk to each of the items, several at a time."""
         waiting = list(items)
         if len(waiting) == 1:

@@ -13,14 +13,15 @@ from typing import Any
 from dobook.errors import StateDirectoryError, UnknownNameError, UsageError
 from dobook.ids import IdFactory
 from dobook.storage import schema
+from dobook.storage.alarm_index import METADATA
 from dobook.storage.connection import Connection
 from dobook.storage.contents import ClassRecord, Contents, Place, World, user_image
-from dobook.storage.directory import METADATA, OWN, state_root
+from dobook.storage.directory import OWN, state_root
 from dobook.storage.image import copy_of
 from dobook.storage.journal import Entry, entries_in, replay
 from dobook.storage.kv import Encoded
+from dobook.storage.rows import has_table, read_alarm
 from dobook.storage.snapshot_file import is_snapshot, load_world
-from dobook.storage.store import has_table, read_alarm
 
 
 class StateReader:

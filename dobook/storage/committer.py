@@ -5,6 +5,7 @@ In memory a commit is all there is. In a state directory the tick's rows go to t
 (`backlog`). Objects that use SQL write, and wait for, their own file, all at the same time.
 """
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,8 @@ from dobook.gates import Commit
 from dobook.storage.backlog import Backlog
 from dobook.storage.connection import SqliteError
 from dobook.storage.journal import Entry, Journal
-from dobook.storage.store import Changes, ObjectStore
+from dobook.storage.rows import Changes
+from dobook.storage.store import ObjectStore
 
 
 class Committer:
@@ -52,7 +54,7 @@ class Committer:
         self._group: Commit | None = None
         self._dirty: list[ObjectStore] = []
         # Since the last checkpoint, by place: stores come and go.
-        self._journaled: set[tuple[str, str]] = set()
+        self._journaled = set() if backlog is None else set(backlog.places())
         self._sealed: set[tuple[str, str]] = set()
         self._unsynced: dict[ObjectStore, None] = {}
         self._had_files: set[tuple[str, str]] = set()
@@ -123,6 +125,10 @@ class Committer:
             self._commit_journaled(dirty, self._journal, self._backlog)
         group.done()
 
+    def lost(self, store: ObjectStore, error: BaseException) -> None:
+        """SQLite has undone what a store had not committed: break the object."""
+        self._fail([store], error)
+
     def _fail(self, stores: list[ObjectStore], error: BaseException) -> None:
         for store in stores:
             store.discard()
@@ -148,27 +154,28 @@ class Committer:
         alone: list[ObjectStore] = []
         for store in dirty:
             changes = store.changes()
-            work.append((store, changes))
             place = store.place
             if place in self._sealed or store.in_sql_transaction:
-                alone.append(store)
                 if place not in self._sealed:
-                    self._sealed.add(place)
                     if place in self._journaled:
                         # What the journal says of it is in its file, once the disk has that.
-                        store.sync()
+                        if not self._synced(store):
+                            continue
                         entries.append(_entry(store, Changes([], None), seal=True))
+                    self._sealed.add(place)
+                alone.append(store)
             elif changes.rows or changes.alarm is not None:
                 new = place not in self._had_files and backlog.is_new(place)
                 if not new:
                     self._had_files.add(place)
                 entries.append(_entry(store, changes, new=new))
                 self._journaled.add(place)
+            work.append((store, changes))
         if entries:
             try:
                 journal.append(entries)
             except OSError as error:
-                self._fail(dirty, error)
+                self._fail([store for store, _ in work], error)
                 return
         failed = []
         for store, changes in work:
@@ -185,22 +192,48 @@ class Committer:
         for store, changes in failed:
             if store.place not in self._sealed:
                 journal.append([_entry(store, store.present(changes))])
-        backlog.each(ObjectStore.sync, (store for store in alone if store.is_open))
+        backlog.each(self._synced, (store for store in alone if store.is_open))
         if journal.full or backlog.full:
-            self.checkpoint()
+            try:
+                self.checkpoint()
+            except (OSError, DobookError) as error:
+                journal.postpone()  # it has everything still
+                warnings.warn(f"the journal goes on growing: {error}", stacklevel=2)
+
+    def _synced(self, store: ObjectStore) -> bool:
+        """Wait for the disk to have a store's file; breaks the object if it refuses."""
+        try:
+            store.sync()
+        except (OSError, DobookError) as error:
+            self._fail([store], error)
+            return False
+        return True
 
     def checkpoint(self) -> None:
         """Have the disk take every object's file, and start the journal again.
 
+        A file that cannot be written keeps the journal as it is.
+
         Raises:
-            StateDirectoryError: If a file cannot be written; the journal keeps its rows.
+            StateDirectoryError: If the disk does not take an open file; the journal keeps all.
+            OSError: If the disk refuses otherwise.
         """
         if self._journal is None or self._backlog is None:
             return
-        self._backlog.write_all()
+        failed = self._backlog.write_all()
         # Closing a file has synced it.
         self._backlog.each(ObjectStore.sync, (s for s in self._unsynced if s.is_open))
         self._unsynced.clear()
+        if failed:
+            self._journal.postpone()
+            place, error = next(iter(failed.items()))
+            path = self._backlog.path(place)
+            warnings.warn(
+                f"{len(failed)} objects could not be written to their files; their rows stay in the "
+                f"journal. The first is {path}: {error}",
+                stacklevel=2,
+            )
+            return
         self._journaled.clear()
         self._sealed.clear()
         self._had_files.clear()

@@ -28,6 +28,7 @@ from dobook.storage.sqlite_errors import SqliteError as SqliteError  # for those
 from dobook.storage.sqlite_errors import error_text as error_text
 from dobook.storage.sqlite_errors import is_constraint as is_constraint
 from dobook.storage.sqlite_errors import is_critical as is_critical
+from dobook.storage.sqlite_errors import is_damage as is_damage
 
 SqliteCursor = sqlite3.Cursor
 LIMIT_FUNCTION_ARG: Final = sqlite3.SQLITE_LIMIT_FUNCTION_ARG
@@ -322,7 +323,8 @@ class Connection:
 def unusable(path: Path | None, error: sqlite3.Error) -> StateDirectoryError:
     """Return what says that a file cannot be used, and why."""
     reason = OPEN_REASONS.get(primary_code(error) or 0, "cannot be opened")
-    return StateDirectoryError(f"{path} {reason} ({error_text(error)}).")
+    advice = " It is left as it is: move it away to go on without it." if is_damage(error) else ""
+    return StateDirectoryError(f"{path} {reason} ({error_text(error)}).{advice}")
 
 
 @functools.cache

@@ -18,6 +18,7 @@ Source: cloudflare/workerd src/workerd/server/server.c++, alarm-scheduler.c++
 import contextlib
 import os
 import shutil
+import warnings
 from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,25 +26,27 @@ from typing import IO, Any
 
 from dobook.errors import StateDirectoryError
 from dobook.storage import schema
+from dobook.storage.alarm_index import Alarm, alarm_in, read_index, write_index
 from dobook.storage.backlog import Backlog, sync_file, sync_folder, write_file
-from dobook.storage.connection import Connection
+from dobook.storage.connection import Connection, SqliteError, is_damage
 from dobook.storage.history_file import HistoryFile, boot_id
 from dobook.storage.journal import Entry, Journal, replay
-from dobook.storage.store import Changes, ObjectStore, read_alarm
+from dobook.storage.migrations import migrate, statements
+from dobook.storage.rows import Changes
+from dobook.storage.store import ObjectStore
 
 OWN = ".dobook"
-METADATA = "metadata.sqlite"
 OBJECTS = "do"
 WRANGLER_ROOTS = ("v3", "state/v3", ".wrangler/state/v3")
 MAX_OPEN_DATABASES = 2_000
 DESCRIPTORS_PER_DATABASE = 4
 
-_TABLES = (
-    "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
-    "CREATE TABLE IF NOT EXISTS names (unique_key TEXT, id TEXT, name TEXT, "
-    "PRIMARY KEY (unique_key, id)) WITHOUT ROWID",
+_MIGRATIONS = (
+    statements(
+        "CREATE TABLE IF NOT EXISTS names (unique_key TEXT, id TEXT, name TEXT, "
+        "PRIMARY KEY (unique_key, id)) WITHOUT ROWID",
+    ),
 )
-STATE_VERSION = 1
 OWN_META = ("version", "clean", "session", "clock_ms")
 
 
@@ -54,12 +57,13 @@ class StateDirectory:
         path: The directory; made if it does not exist.
         power_safe: Whether what is committed is to survive a loss of power, not only the end of
             the process.
+        history: Whether to keep what point-in-time recovery goes back to.
 
     Raises:
         StateDirectoryError: If another process holds it, or it cannot be written.
     """
 
-    def __init__(self, path: Path, *, power_safe: bool = True) -> None:
+    def __init__(self, path: Path, *, power_safe: bool = True, history: bool = True) -> None:
         path = state_root(path)
         self.path = path
         own = path / OWN
@@ -74,44 +78,55 @@ class StateDirectory:
         self._lock = _lock(own / "lock", path)
         try:
             self._state = Connection(own / "state.sqlite")
-            self._state.begin()
-            for table in _TABLES:
-                self._state.execute(table)
-            self._state.commit()
-            version = self.meta("version") or STATE_VERSION
-            if version > STATE_VERSION:
-                raise StateDirectoryError(
-                    f"{path} was written by a newer dobook (version {version} of its state, this "
-                    f"one knows {STATE_VERSION}). Upgrade dobook to open it."
-                )
+        except BaseException:
+            self._lock.close()
+            raise
+        try:
+            migrate(self._state, path, _MIGRATIONS)
             self.journal = Journal(own / "journal", wait=power_safe)
             self.backlog = Backlog(path, wait=power_safe)
             self.was_clean = bool(self.meta("clean") in (None, 1))
             if not self.was_clean:
                 self.recovered = replay(self.journal.read(), self._apply)
-            self.journal.restart()
+            if not self.waiting:
+                self.journal.restart()
+            self.history = self._open_history(wanted=history)
             self.session = self.meta("session") or 0  # how many runtimes have used it
-            self.set_meta(version=STATE_VERSION, clean=0, session=self.session + 1)
+            self.set_meta(clean=0, session=self.session + 1)
         except BaseException:
+            self._state.close()
             self._lock.close()
             raise
         self._folders: dict[str, Path] = {}
-        self.history: HistoryFile | None = None
+        self._unread = False  # there are files whose alarms could not be read
         self._new_names: list[tuple[str, str, str]] = []
         self._open: OrderedDict[ObjectStore, None] = OrderedDict()
         self._max_open = _databases_allowed()
 
     def _apply(self, entry: Entry) -> None:
-        """Write what the journal says of an object into its file."""
+        """Write what the journal says of an object into its file; if that fails it stays there."""
         file = self.file(entry.unique_key, entry.id)
-        if entry.new:  # the journal has all of it, the file perhaps half
-            for leftover in (file, Path(f"{file}-wal"), Path(f"{file}-shm")):
-                leftover.unlink(missing_ok=True)
-        if write_file(file, Changes(entry.rows, entry.alarm)):
-            sync_file(file)
-            sync_folder(file.parent)
+        changes = Changes(entry.rows, entry.alarm)
+        try:
+            if entry.new:  # the journal has all of it, the file perhaps half
+                for leftover in (file, Path(f"{file}-wal"), Path(f"{file}-shm")):
+                    leftover.unlink(missing_ok=True)
+            if write_file(file, changes):
+                sync_file(file)
+                sync_folder(file.parent)
+        except (OSError, SqliteError, StateDirectoryError) as error:
+            self.backlog.keep((entry.unique_key, entry.id), changes, new=entry.new)
+            warnings.warn(
+                f"an object's last writes stay in the journal, as its file cannot be written: {error}",
+                stacklevel=5,
+            )
 
-    def keep_history(self, *, wanted: bool) -> HistoryFile | None:
+    @property
+    def waiting(self) -> bool:
+        """Whether there are rows that are in the journal only."""
+        return next(self.backlog.places(), None) is not None
+
+    def _open_history(self, *, wanted: bool) -> HistoryFile | None:
         """Open the objects' history; if it is not wanted, what there is of it is deleted.
 
         Objects change without it from then on, so it could not be used again.
@@ -121,8 +136,17 @@ class StateDirectory:
             for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
                 file.unlink(missing_ok=True)
             return None
-        self.history = HistoryFile(path, boot=boot_id(), clean=self.was_clean)
-        return self.history
+        try:
+            return HistoryFile(path, boot=boot_id(), clean=self.was_clean)
+        except (SqliteError, StateDirectoryError) as error:
+            if not is_damage(error):
+                raise
+            aside = path.with_name(f"{path.name}.damaged")
+            path.replace(aside)
+            warnings.warn(
+                f"history begins anew, the file is now {aside.name}: {error}", stacklevel=5
+            )
+            return HistoryFile(path, boot=None, clean=True)
 
     # ------------------------------------------------------------------ objects
 
@@ -228,59 +252,36 @@ class StateDirectory:
 
     # ------------------------------------------------------------------ alarms
 
-    def alarms(self, unique_key: str) -> list[tuple[str, int, str | None]]:
+    def alarms(self, unique_key: str) -> list[Alarm]:
         """Return (id, time in ms since 1970, name) of the alarms that were left.
 
-        After an unclean end the objects' own files are asked, as the index may lag behind them.
+        After an unclean end the objects' own files are asked, as the index may be behind.
         """
-        folder = self.path / unique_key
-        if not folder.exists():
-            return []
         if self.was_clean:
-            index = folder / METADATA
-            if not index.exists():
-                return []
-            connection = Connection(index)
-            try:
-                rows = connection.execute(
-                    "SELECT * FROM _cf_ALARM ORDER BY scheduled_time, actor_id"
-                ).fetchall()
-            finally:
-                connection.close()
-            return [
-                (row[0], row[1] // schema.NS_PER_MS, row[2] if len(row) > 2 else None)
-                for row in rows
-                if row[1] is not None
-            ]
+            listed = read_index(self.path / unique_key)
+            if listed is not None:
+                return listed
         found = []
         for identity in self.ids(unique_key):
-            store_file = self.file(unique_key, identity)
-            connection = Connection(store_file)
-            try:
-                at_ms = read_alarm(connection)
-            finally:
-                connection.close()
+            pending = self.backlog.get((unique_key, identity))
+            if pending is not None and pending.alarm is not None:
+                (at_ns,) = pending.alarm
+                at_ms = None if at_ns is None else at_ns // schema.NS_PER_MS
+            else:
+                try:
+                    at_ms = alarm_in(self.file(unique_key, identity))
+                except (SqliteError, StateDirectoryError) as error:
+                    # Whoever uses the object is told; its alarm is looked for again next time.
+                    warnings.warn(f"an object's alarm cannot be read: {error}", stacklevel=5)
+                    self._unread = True
+                    continue
             if at_ms is not None:
                 found.append((identity, at_ms, self.name(unique_key, identity)))
         return sorted(found, key=lambda row: (row[1], row[0]))
 
-    async def write_alarms(
-        self, unique_key: str, alarms: Iterable[tuple[str, int, str | None]]
-    ) -> None:
+    async def write_alarms(self, unique_key: str, alarms: Iterable[Alarm]) -> None:
         """Write the index of a class's alarms, off the loop's thread."""
-        import aiosqlite  # only where a directory is closed
-
-        folder = self.path / unique_key
-        rows = [(identity, at_ms * schema.NS_PER_MS, name) for identity, at_ms, name in alarms]
-        if not folder.exists() and not rows:
-            return
-        folder.mkdir(exist_ok=True)
-        async with aiosqlite.connect(folder / METADATA) as index:
-            await index.execute("PRAGMA journal_mode=WAL")
-            await index.execute(schema.CREATE_ALARM_INDEX)
-            await index.execute("DELETE FROM _cf_ALARM")
-            await index.executemany("INSERT INTO _cf_ALARM VALUES (?, ?, ?)", rows)
-            await index.commit()
+        await write_index(self.path / unique_key, alarms)
 
     # ------------------------------------------------------------------ the end
 
@@ -292,7 +293,7 @@ class StateDirectory:
         self.flush()
         if self.history is not None:
             self.history.close()
-        self.set_meta(clean=1)
+        self.set_meta(clean=0 if self.waiting or self._unread else 1)
         self._state.close()
         self.journal.close()
         self.backlog.close()
@@ -317,7 +318,13 @@ def state_root(path: Path) -> Path:
 
 
 def _lock(file: Path, directory: Path) -> IO[str]:
-    handle = file.open("a+", encoding="ascii")
+    try:
+        handle = file.open("a+", encoding="ascii")
+    except OSError as error:
+        raise StateDirectoryError(
+            f"{directory} cannot be written ({error.strerror}). Choose a directory that can be, or "
+            "look into it with dobook.open_state."
+        ) from error
     try:
         if os.name == "nt":
             import msvcrt

@@ -18,25 +18,26 @@ from dobook.storage.history_pages import Pages
 from dobook.storage.history_points import Point
 from dobook.storage.journal import Entry, decode, encode
 from dobook.storage.kv import ALARM, DELETED, MISSING, Encoded
+from dobook.storage.migrations import migrate, statements
 
-_TABLES = (
-    "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
-    "CREATE TABLE IF NOT EXISTS objects (object INTEGER PRIMARY KEY, unique_key TEXT, id TEXT, "
-    "pending INTEGER, file TEXT, UNIQUE (unique_key, id))",
-    "CREATE TABLE IF NOT EXISTS points (object INTEGER, number INTEGER, at_ms INTEGER, "
-    "pinned INTEGER, PRIMARY KEY (object, number)) WITHOUT ROWID",
-    # replaced: an entry as in the journal; of two with the same key the older one (by part) counts
-    "CREATE TABLE IF NOT EXISTS undo (object INTEGER, part INTEGER, number INTEGER, "
-    "replaced BLOB, PRIMARY KEY (object, part))",
-    # serial: which of the object's copies; a page is as the copy of the same or a lower serial has
-    "CREATE TABLE IF NOT EXISTS images (object INTEGER, number INTEGER, serial INTEGER, "
-    "pages INTEGER, PRIMARY KEY (object, number)) WITHOUT ROWID",
-    "CREATE TABLE IF NOT EXISTS pages (object INTEGER, page INTEGER, serial INTEGER, data BLOB, "
-    "PRIMARY KEY (object, page, serial))",
+_MIGRATIONS = (
+    statements(
+        "CREATE TABLE IF NOT EXISTS objects (object INTEGER PRIMARY KEY, unique_key TEXT, id TEXT, "
+        "pending INTEGER, file TEXT, UNIQUE (unique_key, id))",
+        "CREATE TABLE IF NOT EXISTS points (object INTEGER, number INTEGER, at_ms INTEGER, "
+        "pinned INTEGER, PRIMARY KEY (object, number)) WITHOUT ROWID",
+        # replaced: an entry as in the journal; of two with the same key the older one (by part) counts
+        "CREATE TABLE IF NOT EXISTS undo (object INTEGER, part INTEGER, number INTEGER, "
+        "replaced BLOB, PRIMARY KEY (object, part))",
+        # serial: which of the object's copies; a page is as the copy of the same or a lower serial has
+        "CREATE TABLE IF NOT EXISTS images (object INTEGER, number INTEGER, serial INTEGER, "
+        "pages INTEGER, PRIMARY KEY (object, number)) WITHOUT ROWID",
+        "CREATE TABLE IF NOT EXISTS pages (object INTEGER, page INTEGER, serial INTEGER, data BLOB, "
+        "PRIMARY KEY (object, page, serial))",
+    ),
 )
 _PER_OBJECT = ("points", "undo", "images", "pages")
 _ALARM_KEY = 0  # a number, which no row's key is
-VERSION = 1
 _ADD_UNDO = "INSERT OR REPLACE INTO undo VALUES (?, ?, ?, ?)"
 
 
@@ -52,21 +53,13 @@ class HistoryFile:
     def __init__(self, path: Path, *, boot: str | None, clean: bool) -> None:
         self._db = Connection(path, power_safe=False)
         try:
-            self._db.begin()
-            for table in _TABLES:
-                self._db.execute(table)
+            migrate(self._db, path, _MIGRATIONS)
             meta = dict(self._db.execute("SELECT key, value FROM meta").fetchall())
-            if meta.get("version", VERSION) > VERSION:
-                raise StateDirectoryError(
-                    f"{path} was written by a newer dobook (version {meta['version']}, this one "
-                    f"knows {VERSION}). Upgrade dobook to open it."
-                )
+            self._db.begin()
             if not clean and (boot is None or meta.get("boot") != boot):
                 for table in (*_PER_OBJECT, "objects"):
                     self._db.execute(f"DELETE FROM {table}")
-            self._db.executemany(
-                "INSERT OR REPLACE INTO meta VALUES (?, ?)", [("version", VERSION), ("boot", boot)]
-            )
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('boot', ?)", (boot,))
             self._db.commit()
         except BaseException:
             self._db.close()

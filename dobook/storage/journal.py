@@ -15,6 +15,7 @@ of the file from a checkpoint to the next; the space is written over, never give
 a disk is faster at that.
 """
 
+import contextlib
 import os
 import struct
 import zlib
@@ -65,6 +66,7 @@ class Journal:
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         self._size = os.fstat(self._fd).st_size
         self._position = 0
+        self._limit = CHECKPOINT_BYTES
         self._generation = 1
         head = self._read(0, _HEAD.size)
         if len(head) == _HEAD.size and head[:4] == _MAGIC:
@@ -73,7 +75,7 @@ class Journal:
     @property
     def full(self) -> bool:
         """Whether it is time for a checkpoint."""
-        return self._position > CHECKPOINT_BYTES
+        return self._position > self._limit
 
     def append(self, entries: Iterable[Entry]) -> None:
         """Write what a tick has changed and wait for the disk.
@@ -84,29 +86,46 @@ class Journal:
         payload = b"".join(map(encode, entries))
         record = _HEAD.pack(_MAGIC, len(payload), self._generation, zlib.crc32(payload)) + payload
         end = self._position + len(record)
-        if end > self._size:
-            self._grow(end)
-        self._write(self._position, record)
-        if self._wait:
-            flush(self._fd)
+        try:
+            if end > self._size:
+                self._grow(end)
+            self._write(self._position, record)
+            if self._wait:
+                flush(self._fd)
+        except OSError:
+            with contextlib.suppress(OSError):  # what was refused must not come back after a crash
+                self._write(self._position, bytes(_HEAD.size))
+            raise
         self._position = end
 
     def read(self) -> Iterator[Entry]:
-        """Yield the entries since the last checkpoint, in order; a torn end is left out."""
-        return _entries(self._read, self._generation)
+        """Yield the entries since the last checkpoint, in order; a torn end is left out.
+
+        What is appended afterwards stands behind them.
+        """
+        for end, entries in _records(self._read, self._generation):
+            self._position = end
+            yield from entries
 
     def restart(self) -> None:
-        """Void all entries: the objects' files have everything."""
-        self._generation += 1
-        self._position = 0
-        # An empty record of the new generation, so that the old ones are not read again.
-        record = _HEAD.pack(_MAGIC, 0, self._generation, zlib.crc32(b""))
+        """Void all entries: the objects' files have everything.
+
+        Raises:
+            OSError: If the disk refuses.
+        """
+        # An empty record of a new generation, so that the old ones are not read again.
+        record = _HEAD.pack(_MAGIC, 0, self._generation + 1, zlib.crc32(b""))
         if self._size < len(record):
             self._grow(len(record))
         self._write(0, record)
         if self._wait:
             flush(self._fd)
-        self._position = len(record)
+        self._generation, self._position = self._generation + 1, len(record)
+        self._limit = CHECKPOINT_BYTES
+
+    def postpone(self) -> None:
+        """Ask for no checkpoint for a while: one has just failed."""
+        self._limit = self._position + CHECKPOINT_BYTES
 
     def close(self) -> None:
         """Close the file."""
@@ -138,10 +157,14 @@ def entries_in(path: Path) -> Iterator[Entry]:
         return
     if data[:4] == _MAGIC and len(data) >= _HEAD.size:
         generation = _HEAD.unpack_from(data)[2]
-        yield from _entries(lambda position, length: data[position : position + length], generation)
+        reading = _records(lambda position, length: data[position : position + length], generation)
+        for _, entries in reading:
+            yield from entries
 
 
-def _entries(read: Callable[[int, int], bytes], generation: int) -> Iterator[Entry]:
+def _records(
+    read: Callable[[int, int], bytes], generation: int
+) -> Iterator[tuple[int, Iterator[Entry]]]:
     position = 0
     while True:
         head = read(position, _HEAD.size)
@@ -153,8 +176,8 @@ def _entries(read: Callable[[int, int], bytes], generation: int) -> Iterator[Ent
         payload = read(position + _HEAD.size, length)
         if len(payload) < length or zlib.crc32(payload) != checksum:
             return
-        yield from decode(payload)
         position += _HEAD.size + length
+        yield position, decode(payload)
 
 
 def replay(entries: Iterable[Entry], apply: Callable[[Entry], None]) -> int:

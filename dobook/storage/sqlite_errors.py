@@ -45,9 +45,18 @@ def primary_code(error: sqlite3.Error) -> int | None:
     return code & 0xFF if isinstance(code, int) else None
 
 
-def is_critical(error: sqlite3.Error) -> bool:
+def is_critical(error: BaseException) -> bool:
     """Say whether SQLite may have rolled the transaction back by itself because of the error."""
-    return primary_code(error) in CRITICAL_CODES
+    return isinstance(error, sqlite3.Error) and primary_code(error) in CRITICAL_CODES
+
+
+def is_damage(error: BaseException) -> bool:
+    """Say whether an error, or its cause, is that a file is no database or a damaged one."""
+    found = error if isinstance(error, sqlite3.Error) else error.__cause__
+    return isinstance(found, sqlite3.Error) and primary_code(found) in (
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+    )
 
 
 def is_constraint(error: BaseException) -> bool:

@@ -10,16 +10,16 @@ Source: cloudflare/workerd src/workerd/io/actor-sqlite.c++
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dobook.codec import serialize
 from dobook.gates import OutputGate
 from dobook.storage import schema
-from dobook.storage.connection import Connection, blank_database
+from dobook.storage.connection import Connection, blank_database, is_critical
 from dobook.storage.image import from_image
 from dobook.storage.kv import ALARM, KV, MISSING
+from dobook.storage.rows import Changes, has_table, read_alarm, write_rows
 
 if TYPE_CHECKING:
     from dobook.storage.backlog import Backlog
@@ -28,17 +28,6 @@ if TYPE_CHECKING:
 
 # Objects up to this size are read whole when they are first used, larger ones row by row.
 WHOLE_LOAD_BYTES = 4 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What a commit writes: (key, stored bytes or None for deleted), and the alarm if it changed.
-
-    `alarm` is a tuple of the time in ns since 1970, or of None; absent (None) if it did not change.
-    """
-
-    rows: list[tuple[str, bytes | None]]
-    alarm: tuple[int | None] | None
 
 
 class ObjectStore:
@@ -250,6 +239,7 @@ class ObjectStore:
                     path, blank=blank_database(*schema.TABLES), power_safe=self._power_safe
                 )
             self._connection = connection
+            connection.on_lost = self._lost
             if found or path is None:
                 for table in schema.TABLES:  # the real engine makes them only when it needs them
                     connection.execute(table)
@@ -258,6 +248,10 @@ class ObjectStore:
             if self._on_open is not None:
                 self._on_open(self)
         return connection
+
+    def _lost(self, error: BaseException) -> None:
+        if is_critical(error):  # not INSERT OR ROLLBACK, which the statement asked for
+            self._committer.lost(self, error)
 
     def present(self, changes: Changes) -> Changes:
         """Return the rows and the alarm that `changes` names as they are now."""
@@ -362,35 +356,3 @@ class ObjectStore:
             for _, name in (o for o in objects if o[0] == kind):
                 quoted = name.replace('"', '""')
                 connection.execute(f'DROP {kind} IF EXISTS "{quoted}"')
-
-
-def write_rows(connection: Connection, changes: Changes) -> None:
-    """Write changed rows and the alarm in the transaction that is open."""
-    puts = [row for row in changes.rows if row[1] is not None]
-    if len(puts) == 1:
-        connection.execute(schema.PUT, puts[0])
-    elif puts:
-        connection.executemany(schema.PUT, puts)
-    if len(puts) < len(changes.rows):
-        deletes = [(key,) for key, value in changes.rows if value is None]
-        connection.executemany(schema.DELETE, deletes)
-    if changes.alarm is not None:
-        connection.execute(schema.PUT_ALARM, changes.alarm)
-
-
-def has_table(connection: Connection, name: str) -> bool:
-    """Return whether a database has a table."""
-    return (
-        connection.execute(
-            "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,)
-        ).fetchone()
-        is not None
-    )
-
-
-def read_alarm(connection: Connection) -> int | None:
-    """Return an object's alarm in ms since 1970, read from its database."""
-    if not has_table(connection, "_cf_METADATA"):
-        return None
-    row = connection.execute(schema.GET_ALARM).fetchone()
-    return None if row is None or row[0] is None else int(row[0]) // schema.NS_PER_MS

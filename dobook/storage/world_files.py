@@ -9,10 +9,11 @@ from pathlib import Path
 
 from dobook.errors import StateDirectoryError
 from dobook.storage import schema
+from dobook.storage.alarm_index import METADATA
 from dobook.storage.backlog import sync_file, sync_folder
 from dobook.storage.connection import Connection, SqliteError, blank_database, error_text
 from dobook.storage.contents import Contents, Place, World, write_contents
-from dobook.storage.directory import METADATA, StateDirectory, state_root
+from dobook.storage.directory import StateDirectory, state_root
 from dobook.storage.image import from_image, image_of
 
 

@@ -1,0 +1,49 @@
+"""The engine's rows inside an object's database: writing changed ones, reading the alarm."""
+
+from dataclasses import dataclass
+
+from dobook.storage import schema
+from dobook.storage.connection import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a commit writes: (key, stored bytes or None for deleted), and the alarm if it changed.
+
+    `alarm` is a tuple of the time in ns since 1970, or of None; absent (None) if it did not change.
+    """
+
+    rows: list[tuple[str, bytes | None]]
+    alarm: tuple[int | None] | None
+
+
+def write_rows(connection: Connection, changes: Changes) -> None:
+    """Write changed rows and the alarm in the transaction that is open."""
+    puts = [row for row in changes.rows if row[1] is not None]
+    if len(puts) == 1:
+        connection.execute(schema.PUT, puts[0])
+    elif puts:
+        connection.executemany(schema.PUT, puts)
+    if len(puts) < len(changes.rows):
+        deletes = [(key,) for key, value in changes.rows if value is None]
+        connection.executemany(schema.DELETE, deletes)
+    if changes.alarm is not None:
+        connection.execute(schema.PUT_ALARM, changes.alarm)
+
+
+def has_table(connection: Connection, name: str) -> bool:
+    """Return whether a database has a table."""
+    return (
+        connection.execute(
+            "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,)
+        ).fetchone()
+        is not None
+    )
+
+
+def read_alarm(connection: Connection) -> int | None:
+    """Return an object's alarm in ms since 1970, read from its database."""
+    if not has_table(connection, "_cf_METADATA"):
+        return None
+    row = connection.execute(schema.GET_ALARM).fetchone()
+    return None if row is None or row[0] is None else int(row[0]) // schema.NS_PER_MS

@@ -1,4 +1,4 @@
-"""The promises hold in random programs, whatever the seed, and break when the engine is broken.
+"""Promise: all promises hold in random programs, whatever the seed; a broken engine breaks them.
 
 All 1,000 programs run with DOBOOK_SEEDS=1000; the ordinary run takes a few dozen of them.
 Source: the promises of the design, and developers.cloudflare.com/durable-objects/reference/

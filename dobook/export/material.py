@@ -7,12 +7,14 @@ import argparse
 import ast
 import dataclasses
 import json
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dobook import patterns
 from dobook.errors import UsageError
 from dobook.export.cells import Cell, parse, python_of, read_cell
 from dobook.wrangler import Configuration, DurableObjectBinding, Migration, Rename
@@ -56,13 +58,20 @@ def read_notebook(path: Path) -> Material:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path} cannot be read as a notebook: {error}") from error
     failing = ["raises-exception" in c.get("metadata", {}).get("tags", []) for c in cells]
-    found = [
-        read_cell(number, text)
-        for number, (text, fails) in enumerate(zip(texts, failing, strict=True), 1)
-        if not fails  # what it defines is not defined
-    ]
+    ran = [text for text, fails in zip(texts, failing, strict=True) if not fails]
+    whole = [part for text in ran for part in (*_patterns(text), text)]
+    found = [read_cell(number, text) for number, text in enumerate(whole, 1)]
     name = path.stem.lstrip("0123456789_- ") or path.stem
     return _Reader(name, found).read()
+
+
+def _patterns(text: str) -> list[str]:
+    """Return the cells that a cell's `%pattern NAME` lines stand for."""
+    found = []
+    for name, options in re.findall(r"^%pattern[ \t]+(\w+)[ \t]*(.*)$", text, re.M):
+        if name in patterns.__all__ and "--source" not in options:
+            found.append(f"%%durable_object {options}".rstrip() + f"\n{patterns.source_of(name)}")
+    return found
 
 
 class _Reader:

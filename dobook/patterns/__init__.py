@@ -6,6 +6,7 @@ In a notebook `%pattern NAME` defines one. What a class is meant to be extended 
 its own with a name like `process` or `run_step`.
 """
 
+import inspect
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,16 @@ def module_of(name: str) -> str:
         'token_bucket'
     """
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
+
+
+def source_of(name: str) -> str:
+    """Return a pattern's file, as a project or a cell can have it.
+
+    Example:
+        >>> "class Lock(DurableObject)" in source_of("Lock")
+        True
+    """
+    return inspect.getsource(import_module(f"{__name__}.{module_of(name)}"))
 
 
 def __getattr__(name: str) -> Any:

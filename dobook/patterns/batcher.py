@@ -5,9 +5,6 @@ from typing import Any
 
 from workers import DurableObject
 
-MOST_ITEMS = 100  # a batch is handed on when it is so large
-MOST_WAIT_MS = 5_000  # or when its first item has waited so long
-
 
 class Batcher(DurableObject):
     """Items are kept until there are `MOST_ITEMS`, or `MOST_WAIT_MS` have gone by. Override `flush`.
@@ -25,6 +22,9 @@ class Batcher(DurableObject):
         1 ['home', 'shop']
     """
 
+    MOST_ITEMS = 100  # a batch is handed on when it is so large
+    MOST_WAIT_MS = 5_000  # or when its first item has waited so long
+
     async def flush(self, items: list[Any], number: int) -> None:
         """Hand a batch on; override this. What it raises has the same batch tried again.
 
@@ -38,16 +38,16 @@ class Batcher(DurableObject):
         last = (await self.ctx.storage.get("last") or 0) + 1
         await self.ctx.storage.put({"last": last, f"item:{last:012}": item})
         waiting = last - (await self.ctx.storage.get("flushed") or 0)
-        if waiting % MOST_ITEMS == 0:
+        if waiting % self.MOST_ITEMS == 0:
             await self.ctx.storage.setAlarm(int(time.time() * 1000))
         elif await self.ctx.storage.getAlarm() is None:
-            await self.ctx.storage.setAlarm(int(time.time() * 1000) + MOST_WAIT_MS)
+            await self.ctx.storage.setAlarm(int(time.time() * 1000) + self.MOST_WAIT_MS)
         return waiting
 
     async def alarm(self, info: Any = None) -> None:
         """Hand one batch on, and come again if more is waiting."""
         del info
-        rows = await self.ctx.storage.list({"prefix": "item:", "limit": MOST_ITEMS})
+        rows = await self.ctx.storage.list({"prefix": "item:", "limit": self.MOST_ITEMS})
         if not len(rows):
             return
         number = (await self.ctx.storage.get("batches") or 0) + 1
@@ -58,5 +58,5 @@ class Batcher(DurableObject):
         await self.ctx.storage.put({"flushed": flushed, "batches": number})
         left = (await self.ctx.storage.get("last")) - flushed
         if left and await self.ctx.storage.getAlarm() is None:
-            wait_ms = MOST_WAIT_MS if left < MOST_ITEMS else 0
+            wait_ms = self.MOST_WAIT_MS if left < self.MOST_ITEMS else 0
             await self.ctx.storage.setAlarm(int(time.time() * 1000) + wait_ms)

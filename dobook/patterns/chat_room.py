@@ -8,9 +8,6 @@ from js import WebSocketPair
 from pyodide.ffi import create_proxy
 from workers import DurableObject, Request, Response
 
-KEPT = 100  # messages of the history
-SHOWN = 50  # of which a newcomer gets so many
-
 
 class ChatRoom(DurableObject):
     """Everyone gets what anyone says. Connect with `Upgrade: websocket` to /websocket?name=Ada.
@@ -31,6 +28,9 @@ class ChatRoom(DurableObject):
         {"type": "join", "name": "Ada"}
     """
 
+    KEPT = 100  # messages of the history
+    SHOWN = 50  # of which a newcomer gets so many
+
     def __init__(self, ctx: Any, env: Any) -> None:
         super().__init__(ctx, env)
         self.sessions: list[tuple[Any, str]] = []
@@ -47,7 +47,7 @@ class ChatRoom(DurableObject):
         server.accept()
         self.sessions.append((server, name))
         history = await self.ctx.storage.get("history") or []
-        server.send(json.dumps({"type": "history", "messages": history[-SHOWN:]}))
+        server.send(json.dumps({"type": "history", "messages": history[-self.SHOWN :]}))
         self._broadcast({"type": "join", "name": name})
 
         async def on_message(event: Any) -> None:
@@ -74,7 +74,7 @@ class ChatRoom(DurableObject):
             return
         # Read anew: what this connection read when it began lacks what the others have said since.
         history = await self.ctx.storage.get("history") or []
-        await self.ctx.storage.put("history", [*history, f"{name}: {text}"][-KEPT:])
+        await self.ctx.storage.put("history", [*history, f"{name}: {text}"][-self.KEPT :])
         self._broadcast({"type": "message", "text": f"{name}: {text}"})
 
     def _leave(self, server: Any, name: str) -> None:

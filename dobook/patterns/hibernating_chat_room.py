@@ -7,9 +7,6 @@ from urllib.parse import parse_qs, urlsplit
 from js import WebSocketPair
 from workers import DurableObject, Request, Response
 
-KEPT = 100  # messages of the history
-SHOWN = 50  # of which a newcomer gets so many
-
 
 class HibernatingChatRoom(DurableObject):
     """Everyone gets what anyone says. Connect with `Upgrade: websocket` to /websocket?name=Ada.
@@ -31,6 +28,9 @@ class HibernatingChatRoom(DurableObject):
         {"type": "join", "name": "Ada"}
     """
 
+    KEPT = 100  # messages of the history
+    SHOWN = 50  # of which a newcomer gets so many
+
     async def fetch(self, request: Request) -> Response:
         """Answer `/websocket`: 101 for a connection, 400 for another request, 404 elsewhere."""
         url = urlsplit(request.url)
@@ -43,7 +43,7 @@ class HibernatingChatRoom(DurableObject):
         self.ctx.acceptWebSocket(server)
         server.serializeAttachment(name)
         history = await self.ctx.storage.get("history") or []
-        server.send(json.dumps({"type": "history", "messages": history[-SHOWN:]}))
+        server.send(json.dumps({"type": "history", "messages": history[-self.SHOWN :]}))
         self._broadcast({"type": "join", "name": name})
         return Response(None, status=101, web_socket=client)
 
@@ -59,7 +59,7 @@ class HibernatingChatRoom(DurableObject):
             return
         line = f"{ws.deserializeAttachment()}: {text}"
         history = await self.ctx.storage.get("history") or []
-        await self.ctx.storage.put("history", [*history, line][-KEPT:])
+        await self.ctx.storage.put("history", [*history, line][-self.KEPT :])
         self._broadcast({"type": "message", "text": line})
 
     async def webSocketClose(self, ws: Any, code: int, reason: str, wasClean: bool) -> None:  # noqa: FBT001

@@ -6,8 +6,6 @@ from typing import Any
 
 from workers import DurableObject
 
-KEEP_MS = 86_400_000  # how long an answer is remembered
-
 
 class Once(DurableObject):
     """Answers a repeated request with the first one's answer. Override `act`.
@@ -30,6 +28,8 @@ class Once(DurableObject):
         paid 20
         ['receipt 1', 'receipt 1']
     """
+
+    KEEP_MS = 86_400_000  # how long an answer is remembered
 
     def __init__(self, ctx: Any, env: Any) -> None:
         super().__init__(ctx, env)
@@ -59,7 +59,7 @@ class Once(DurableObject):
         try:
             answer = await self.act(request, key)
             now = int(time.time() * 1000)
-            entry = {"answer": answer, "forgetAt": now + KEEP_MS}
+            entry = {"answer": answer, "forgetAt": now + self.KEEP_MS}
             await self.ctx.storage.put(f"answer:{key}", entry)
             if await self.ctx.storage.getAlarm() is None:
                 await self.ctx.storage.setAlarm(entry["forgetAt"])

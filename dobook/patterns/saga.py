@@ -7,9 +7,6 @@ from urllib.parse import urlsplit
 
 from workers import DurableObject, Request, Response
 
-MOST_ATTEMPTS = 3
-FIRST_WAIT_MS = 1_000  # before the second attempt; doubled for each further one
-
 
 class Saga(DurableObject):
     """Named steps in order, each on an alarm of its own; the last steps first when undoing.
@@ -34,6 +31,9 @@ class Saga(DurableObject):
         'running'
         'completed'
     """
+
+    MOST_ATTEMPTS = 3
+    FIRST_WAIT_MS = 1_000  # before the second attempt; doubled for each further one
 
     def __init__(self, ctx: Any, env: Any) -> None:
         super().__init__(ctx, env)
@@ -160,8 +160,8 @@ class Saga(DurableObject):
         except Exception as error:
             step["error"] = str(error)
             step["status"] = "pending"
-            wait_ms = FIRST_WAIT_MS * 2 ** (step["attempts"] - 1)
-            if step["attempts"] >= MOST_ATTEMPTS:
+            wait_ms = self.FIRST_WAIT_MS * 2 ** (step["attempts"] - 1)
+            if step["attempts"] >= self.MOST_ATTEMPTS:
                 step["status"] = "failed"
                 step["completedAt"] = _now()
                 workflow["status"], wait_ms = "undoing", 0

@@ -5,9 +5,6 @@ from typing import Any
 
 from workers import DurableObject
 
-MOST_ATTEMPTS = 5
-FIRST_WAIT_MS = 2_000  # before the second attempt; doubled for each further one
-
 
 class Schedule(DurableObject):
     """Jobs by name; the alarm is always set for the earliest. Override `run`.
@@ -31,6 +28,9 @@ class Schedule(DurableObject):
         stretch None
         tea put the kettle on
     """
+
+    MOST_ATTEMPTS = 5
+    FIRST_WAIT_MS = 2_000  # before the second attempt; doubled for each further one
 
     async def run(self, name: str, payload: Any) -> None:
         """Do a job; override this. It may run twice if the object dies at the wrong moment.
@@ -101,8 +101,8 @@ class Schedule(DurableObject):
         try:
             await self.run(job["name"], job["payload"])
         except Exception as error:
-            if job["attempts"] < MOST_ATTEMPTS:
-                wait_ms = FIRST_WAIT_MS * 2 ** (job["attempts"] - 1)
+            if job["attempts"] < self.MOST_ATTEMPTS:
+                wait_ms = self.FIRST_WAIT_MS * 2 ** (job["attempts"] - 1)
                 await self._store(key, job, {"at_ms": _now() + wait_ms, "error": str(error)})
                 return
         if job["every_ms"] is None:

@@ -5,10 +5,6 @@ from typing import Any
 
 from workers import DurableObject
 
-MOST_ATTEMPTS = 5
-FIRST_WAIT_MS = 1_000  # before the second attempt; doubled for each further one
-BATCH = 20  # tasks of one alarm, so that none runs for too long
-
 
 class TaskQueue(DurableObject):
     """First in, first out. Override `process`.
@@ -31,6 +27,10 @@ class TaskQueue(DurableObject):
         sent grace
         [1, 2]
     """
+
+    MOST_ATTEMPTS = 5
+    FIRST_WAIT_MS = 1_000  # before the second attempt; doubled for each further one
+    BATCH = 20  # tasks of one alarm, so that none runs for too long
 
     async def process(self, task: Any, number: int) -> None:
         """Do one task; override this.
@@ -71,7 +71,7 @@ class TaskQueue(DurableObject):
     async def alarm(self, info: Any = None) -> None:
         """Do the tasks at the front until one fails, or a batch is done."""
         del info
-        rows = await self.ctx.storage.list({"prefix": "task:", "limit": BATCH})
+        rows = await self.ctx.storage.list({"prefix": "task:", "limit": self.BATCH})
         wait_ms = 0
         for key, entry in rows.items():
             number = int(key.removeprefix("task:"))
@@ -81,8 +81,8 @@ class TaskQueue(DurableObject):
             try:
                 await self.process(entry["task"], number)
             except Exception as error:
-                if entry["attempts"] < MOST_ATTEMPTS:
-                    wait_ms = FIRST_WAIT_MS * 2 ** (entry["attempts"] - 1)
+                if entry["attempts"] < self.MOST_ATTEMPTS:
+                    wait_ms = self.FIRST_WAIT_MS * 2 ** (entry["attempts"] - 1)
                     break
                 await self.ctx.storage.put(_key(number, "dead"), {**entry, "error": str(error)})
             await self.ctx.storage.delete(key)

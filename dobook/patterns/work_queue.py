@@ -5,8 +5,6 @@ from typing import Any
 
 from workers import DurableObject
 
-MOST_ATTEMPTS = 5
-
 
 class WorkQueue(DurableObject):
     """Tasks are pulled by workers, oldest first, and acknowledged.
@@ -25,6 +23,8 @@ class WorkQueue(DurableObject):
         1
         ('resize picture 7', True)
     """
+
+    MOST_ATTEMPTS = 5
 
     async def push(self, task: Any) -> int:
         """Put a task at the end; returns its number."""
@@ -48,7 +48,7 @@ class WorkQueue(DurableObject):
             if entry["free_ms"] > now:
                 continue
             number = int(key.removeprefix("task:"))
-            if entry["attempts"] >= MOST_ATTEMPTS:
+            if entry["attempts"] >= self.MOST_ATTEMPTS:
                 await self.ctx.storage.put(_key(number, "dead"), entry)
                 await self.ctx.storage.delete(key)
                 continue

@@ -230,3 +230,24 @@ def test_a_binding_without_its_class_is_refused(notebook):
     text = '%%wrangler\n[[durable_objects.bindings]]\nname = "X"\nclass_name = "Missing"\n'
     with pytest.raises(UsageError, match="binds Missing, which no %%durable_object cell defines"):
         entry(notebook("N = 1", f"%%durable_object\n{CLASS}", text))
+
+
+def test_a_pattern_is_taken_along_with_what_is_made_of_it(tmp_path):
+    import nbformat
+
+    cells = [
+        "%load_ext dobook\n%pattern TaskQueue",
+        "%pattern Lock --binding KEY\n%pattern Lock --source",
+        "%%durable_object\nclass Mail(TaskQueue):\n"
+        "    async def process(self, task, number):\n        print(task)\n",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+    nbformat.write(notebook, tmp_path / "mail.ipynb")
+    material = read_notebook(tmp_path / "mail.ipynb")
+    assert list(material.objects) == ["TaskQueue", "Lock", "Mail"]
+    bindings = {b.name: b.class_name for b in material.configuration.durable_objects}
+    assert bindings == {"TASK_QUEUE": "TaskQueue", "KEY": "Lock", "MAIL": "Mail"}
+    entry = make_project(material).files["src/entry.py"]
+    names = [node.name for node in ast.parse(entry).body if isinstance(node, ast.ClassDef)]
+    assert names == ["TaskQueue", "Lock", "Mail", "Default"]
+    assert entry.count("def _now()") == 1

@@ -180,3 +180,11 @@ def test_a_misspelt_pattern_is_answered_with_the_right_one(shell):
         shell.cell("%pattern TokenBuckt")
     with pytest.raises(Refused, match="say which pattern"):
         shell.cell("%pattern --source")
+
+
+def test_a_pattern_goes_along_when_the_notebook_is_exported(shell, tmp_path):
+    shell.cell("%pattern TokenBucket --binding LIMITER")
+    shell.cell(f"%export {tmp_path}/limiter")
+    entry = (tmp_path / "limiter" / "src" / "entry.py").read_text("utf-8")
+    assert "class TokenBucket(DurableObject)" in entry
+    assert "TINY = 1e-9" in entry

@@ -48,3 +48,21 @@ def test_importing_the_package_imports_none_of_them():
     assert set(patterns.__all__) <= set(dir(patterns))
     with pytest.raises(AttributeError, match="Nothing"):
         patterns.Nothing  # noqa: B018
+
+
+def test_two_patterns_in_one_notebook_do_not_change_each_other():
+    # All cells share one namespace: a name of the module that two files give different meanings
+    # would belong to the one that ran last.
+    meanings = {}
+    for file in FOLDER.glob("*.py"):
+        if file.stem == "__init__":
+            continue
+        for node in ast.parse(file.read_text("utf-8")).body:
+            names = []
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                names = [node.name]
+            elif isinstance(node, ast.Assign):
+                names = [target.id for target in node.targets]
+            for name in names:
+                meanings.setdefault(name, set()).add(ast.unparse(node))
+    assert {name for name, found in meanings.items() if len(found) > 1} == set()

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from dobook.patterns import Batcher, TaskQueue, WorkQueue
-from dobook.patterns.batcher import MOST_ITEMS, MOST_WAIT_MS
+
+MOST_ITEMS, MOST_WAIT_MS = Batcher.MOST_ITEMS, Batcher.MOST_WAIT_MS
 
 
 class Worker(TaskQueue):

@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import inspect
 from importlib import import_module
 from typing import Any
 
@@ -53,12 +52,12 @@ class PatternMagics(MagicsBase):
             )
         if args.name not in patterns.__all__:
             raise UnknownNameError("pattern", args.name, patterns.__all__)
-        module = import_module(f"dobook.patterns.{patterns.module_of(args.name)}")
-        source = inspect.getsource(module)
+        source = patterns.source_of(args.name)
         if args.source:
             return Code(source, language="python")
         line = f"%%durable_object --binding {args.binding}" if args.binding else "%%durable_object"
         (definition,) = run_cell(self.shell, line, source)
+        self.session.cells.texts.append(f"{line}\n{source}")  # %export takes it along
         return self.session.define(dataclasses.replace(definition, binding=args.binding or ""))
 
     @line_magic

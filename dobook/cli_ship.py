@@ -23,6 +23,15 @@ def add_to(commands: Any) -> None:
     export.add_argument("--name", help="the Worker's name (default: the notebook's)")
     export.add_argument("--force", action="store_true", help="replace files edited by hand too")
     export.set_defaults(run=_export)
+    check = commands.add_parser(
+        "check",
+        help="find what would not run on Cloudflare",
+        description="Reads a project, a module or a notebook, without running it, and prints what "
+        "would not run on Cloudflare or not as meant: each with its line, why, and what to do. The "
+        "exit status is 1 if there is anything.",
+    )
+    check.add_argument("path", type=Path, metavar="PATH", help="a project, .py or .ipynb file")
+    check.set_defaults(run=_check)
 
 
 def _export(options: argparse.Namespace) -> int:
@@ -37,6 +46,18 @@ def _export(options: argparse.Namespace) -> int:
     print(report.diff, end="")  # noqa: T201 - a command's answer
     print(report)  # noqa: T201 - a command's answer
     return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from dobook.check import check_path
+
+    try:
+        findings = check_path(options.path)
+    except DobookError as error:
+        _fail(error)
+        return 2
+    print(findings)  # noqa: T201 - a command's answer
+    return 1 if findings else 0
 
 
 def _fail(error: BaseException) -> int:

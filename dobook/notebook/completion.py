@@ -86,7 +86,7 @@ def candidates(
     plain = [w for w in words if not w.startswith("-")]
     dests = [action.dest for action in parser._actions if not action.option_strings]  # noqa: SLF001
     if name == "dobook":
-        return [(verb, "keyword") for verb in ("help", "reset")]
+        return [(verb, "keyword") for verb in ("help", "reset", "check")]
     if name == "request":
         targets = [w for w in plain if "/" in w and not w.startswith("/")]
         offered = [] if plain else [(method, "keyword") for method in METHODS]

@@ -8,6 +8,7 @@ cloudflare/workers-sdk packages/deploy-helpers/src/deploy/helpers/durable.ts,
 packages/wrangler/src/dev/class-names-sqlite.ts
 """
 
+import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -320,7 +321,10 @@ def _from_exports(configuration: Configuration, deployed: Deployed) -> Migration
 def _check_binding(
     name: str, classes: Collection[DeployedClass], exported: Collection[str]
 ) -> None:
-    if not any(c.name == name for c in classes):
+    known = [c.name for c in classes]
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+        hint = f"Did you mean {near[0]!r}? Otherwise the" if near else "The"
         raise _advised(
             DeploymentError(
                 f"Cannot create binding for class '{name}' because it is not currently configured "
@@ -328,7 +332,7 @@ def _check_binding(
                 "it.",
                 10061,
             ),
-            "The migration is missing. Add it to the configuration: [[migrations]] tag = "
+            f"{hint} migration is missing. Add it to the configuration: [[migrations]] tag = "
             f'"…", new_sqlite_classes = ["{name}"]',
         )
     if name not in exported:

@@ -153,15 +153,17 @@ def test_what_is_not_there_cannot_be_renamed_or_deleted(runtime, step):
 
 def test_data_and_alarms_are_gone_after_a_delete(runtime):
     put(runtime, BOUND % "Counter" + V1)
-    stub = counter(runtime)
+    namespace, stub = runtime.env.COUNTER, counter(runtime)
     runtime.run(stub.add())
     runtime.run(stub.ring())
     done = put(runtime, V1 + V2_DELETE).done
     assert done == ("v2: Counter is deleted, with all its objects and their data",)
     assert runtime.advance("1h") == []
     assert "COUNTER" not in runtime.env
-    with pytest.raises(UsageError, match=r"^Counter is gone"):
+    with pytest.raises(Exception, match=r"class was deleted|Counter is gone"):
         runtime.run(stub.add())
+    with pytest.raises(UsageError, match=r"^Counter is gone"):
+        runtime.run(namespace.getByName("b").add())
     assert runtime.objects() == []
     v3 = V1.replace("v1", "v3")
     put(runtime, BOUND % "Counter" + V1 + V2_DELETE + v3)

@@ -7,11 +7,10 @@ from pathlib import Path
 from IPython.core.magic import line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
 
-from dobook.errors import UsageError
-from dobook.export import Material, Report, make_project, write_project
-from dobook.export.cells import Cell, read_cell
+from dobook.export import Report, make_project, write_project
 from dobook.notebook.display import Card, box, heading, pre, rows_html
 from dobook.notebook.magics.base import MagicsBase, command
+from dobook.notebook.material import material_of
 
 _ORDER = {
     "new": "written",
@@ -88,28 +87,5 @@ class ShipMagics(MagicsBase):
             %export ./chat --name chat-room --force
         """
         folder = Path(args.folder).expanduser()
-        project = make_project(self._material(folder.resolve().name), args.name)
+        project = make_project(material_of(self.session, folder.resolve().name), args.name)
         return Exported(write_project(project, folder, force=args.force))
-
-    def _material(self, name: str) -> Material:
-        session = self.session
-        if not session.definitions:
-            raise UsageError("no cell has defined a class yet. A %%durable_object cell does.")
-        return Material(
-            name,
-            tuple(self._cells()),
-            {deployed: d.cls.__name__ for deployed, d in session.definitions.items()},
-            None if session.worker is None else session.worker.cls.__name__,
-            session.deployer.configuration,
-        )
-
-    def _cells(self) -> list[Cell]:
-        """Return the cells that have run; of those that define classes, the ones that succeeded."""
-        texts = self.session.cells.texts
-        accepted = {text.strip() for text in self.session.accepted}
-        found = [read_cell(number, text) for number, text in enumerate(texts) if text.strip()]
-        return [
-            cell
-            for cell in found
-            if cell.magic not in ("durable_object", "worker") or cell.text.strip() in accepted
-        ]

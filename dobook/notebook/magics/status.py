@@ -8,12 +8,14 @@ from typing import Any
 from IPython.core.magic import line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
 
+from dobook.check import check_material
 from dobook.clock import parse_time
 from dobook.errors import UsageError, suggest
 from dobook.notebook.display import Card
 from dobook.notebook.magics.base import MagicsBase, command
+from dobook.notebook.material import Checked, material_of
 
-_VERBS = ("help", "reset")
+_VERBS = ("help", "reset", "check")
 
 
 @magics_class
@@ -26,9 +28,10 @@ class StatusMagics(MagicsBase):
     @argument(
         "verb",
         nargs="?",
-        metavar="help|reset",
+        metavar="help|reset|check",
         help="help: list the magics. reset: begin again with empty storage and the clock at its "
-        "start; classes stay. (IPython's own %%reset deletes the notebook's variables.)",
+        "start; classes stay. (IPython's own %%reset deletes the notebook's variables.) check: find "
+        "what of the classes would not run on Cloudflare.",
     )
     @argument("--state", metavar="PATH", help='Keep state in a directory; "memory" for none.')
     @argument("--seed", type=int, metavar="N", help="Where ids and retry delays are drawn from.")
@@ -40,13 +43,13 @@ class StatusMagics(MagicsBase):
         choices=("power", "process"),
         help="What answers wait for with --state: the disk, or the operating system alone.",
     )
-    def dobook(self, args: argparse.Namespace) -> Card:
+    def dobook(self, args: argparse.Namespace) -> Card | Checked:
         """Show the session; with options, open its runtime anew with these settings.
 
         Classes that cells have defined are there again. With a state directory their objects and
         alarms are those of the directory, where the kernel's restart left them.
 
-        Returns the session's card.
+        Returns the session's card; for `check` the findings.
 
         Example::
 
@@ -54,10 +57,13 @@ class StatusMagics(MagicsBase):
             %dobook --state ./state --seed 7
             %dobook reset
             %dobook help
+            %dobook check
         """
         session = self.session
         if args.verb == "help":
             return self._help()
+        if args.verb == "check":
+            return Checked(check_material(material_of(session, "notebook")))
         if args.verb not in (None, "reset"):
             raise UsageError(f"%dobook {args.verb}: {suggest(args.verb, _VERBS)}")
         changes: dict[str, Any] = {}

@@ -296,6 +296,17 @@ new_classes = ["Board"]
 """,
         still="a new class has no data",
     ),
+    "production-1": Tried(
+        wrong="def test_seat(durable_objects, clock):\n    assert False, 'not written'",
+        says="it fails for a class that is right: AssertionError not written",
+        half="""def test_seat(durable_objects, clock):
+    seat = durable_objects.stub("SEAT/12A")
+    assert durable_objects.run(seat.hold("ada")) is True
+    clock.advance("5m")
+    assert durable_objects.run(seat.hold("ken")) is True
+""",
+        still="it passes for a class that forgets the seat with its instance",
+    ),
     "queues-1": Tried(
         wrong=cls("Workshop", "async def enter(self, who): ...\n\nasync def leave(self, who): ..."),
         says="returned [None, None, None, None]",

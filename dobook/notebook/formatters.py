@@ -16,6 +16,7 @@ from dobook.notebook.console import RequestConsole
 from dobook.notebook.display import Card, Rows, box, count, heading, rows_html
 from dobook.notebook.exploring import report_html
 from dobook.notebook.inspection import card_of, inspect, target_of
+from dobook.notebook.past import ObjectPast
 from dobook.notebook.responses import response_html, response_text
 from dobook.notebook.schedule import schedule, schedule_card
 from dobook.notebook.session import Session, where
@@ -44,6 +45,7 @@ def install(shell: InteractiveShell, session: Session) -> Callable[[], None]:
     cards: dict[type, Callable[[Any], Card]] = {
         Runtime: runtime_card,
         RequestConsole: RequestConsole.card,
+        ObjectPast: ObjectPast.card,
         Clock: lambda clock: clock_card(clock, session),
         DurableObjectNamespace: namespace_card,
         DurableObjectStub: lambda stub: card_of(inspect(session, target_of(stub))),

@@ -7,7 +7,7 @@ and the past that point-in-time recovery goes back to. The file is described in
 """
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +15,30 @@ from dobook.errors import UsageError
 from dobook.runtime.namespace import DurableObjectNamespace, Env
 from dobook.runtime.worker import Worker
 from dobook.storage.contents import ClassRecord, Contents, Place, World
+from dobook.storage.history import History
 from dobook.storage.snapshot_file import load_world, save_world
 from dobook.storage.world_files import write_state
 
 if TYPE_CHECKING:
+    from dobook.runtime.actor import Actor
     from dobook.runtime.runtime import Runtime
 
 _OPTIONS = ("seed", "worker", "unsafe_limits", "history")
+
+
+def history_of(actor: "Actor") -> History:
+    """Return an object's history.
+
+    Raises:
+        UsageError: If none is kept.
+    """
+    history = actor.store.history
+    if history is None:
+        raise UsageError(
+            f"no history of {actor.label} is kept: it is for SQLite-backed classes, and a runtime "
+            "that was not opened with history=0."
+        )
+    return history
 
 
 class Branching:
@@ -111,16 +128,18 @@ class Branching:
         """
         return _runtime_from(cls, load_world(Path(path)), classes, into, options)
 
-    def fork(self: Any, **options: Any) -> "Runtime":
+    def fork(self: Any, *, at: Mapping[Any, str] | None = None, **options: Any) -> "Runtime":
         """Return a new runtime in memory with the same classes, objects, alarms and clock.
 
         Both go their own ways from here. What is under way in this one is not in the other.
 
         Args:
+            at: Objects (stubs, or `BINDING/name`) that have there what they had at a bookmark.
             options: Options of `Runtime`, in place of this one's, for instance another `seed`.
 
         Raises:
             UsageError: If an object is in the middle of a transaction with SQL.
+            PlatformError: If a bookmark is none of its object's, or its state is not kept.
 
         Example:
             >>> import dobook
@@ -140,7 +159,13 @@ class Branching:
             (['x', 'y'], ['x'])
         """
         runtime: Runtime = self
-        made = _runtime_from(type(runtime), runtime.world(), (), None, options)
+        world = runtime.world()
+        for which, bookmark in (at or {}).items():
+            actor = runtime.actor_of(which)
+            contents = history_of(actor).contents_at(actor.store, bookmark)
+            place = Place(actor.namespace.unique_key, actor.id.toString())
+            world.objects[place] = dataclasses.replace(contents, name=actor.id.name)
+        made = _runtime_from(type(runtime), world, (), None, options)
         try:
             for namespace in runtime.namespaces:
                 made.wall_clock.watch(namespace.cls)

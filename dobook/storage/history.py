@@ -152,6 +152,15 @@ class History:
 
     # ------------------------------------------------------------------ bookmarks
 
+    def points(self) -> list[Point]:
+        """Return the states that can be gone back to, oldest first; the last one is now."""
+        self._load()
+        return list(self._log.points())
+
+    def bookmark(self, number: int) -> str:
+        """Return the bookmark of a point without handing it out: it may be joined with others."""
+        return self._text(number)
+
     def current(self) -> str:
         """Return the bookmark of the last point."""
         self._load()

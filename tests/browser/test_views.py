@@ -40,10 +40,12 @@ class Counter(DurableObject):
 CELLS = [
     "%load_ext dobook",
     COUNTER,
-    "stub = env.COUNTER.getByName('a')\nawait stub.add()\nstub",
+    "%trace on\nstub = env.COUNTER.getByName('a')\nawait stub.add()\n%trace off\nstub",
     "runtime.clock",
     "runtime.clock",
     "%request --console COUNTER/a",
+    "%trace --diagram",
+    "%storage COUNTER/a --history",
     "for i in range(3):\n    await env.COUNTER.getByName(f'other {i}').add()",
 ]
 
@@ -151,7 +153,7 @@ def test_every_button_of_a_clock_has_its_effect_and_clocks_stay_in_step(open_not
     view, other = notebook.views("Clock").first, notebook.views("Clock").nth(1)
 
     def now():
-        return notebook.ask("(runtime.clock.now_ms - 1767225600000) / 1000")
+        return (notebook.ask("runtime.clock.now_ms") - 1_767_225_600_000) / 1000
 
     for name, seconds in (("+1 s", 1), ("+1 m", 61), ("Next alarm", 3_600), ("+1 h", 7_200)):
         press(notebook, view, name)
@@ -183,7 +185,7 @@ def test_every_button_of_a_clock_has_its_effect_and_clocks_stay_in_step(open_not
     notebook.page.wait_for_timeout(400)
     assert now() == stands
     press(notebook, view, "+1 d")
-    assert now() == stands + 86_400
+    assert now() == pytest.approx(stands + 86_400)
     assert notebook.complaints == []
 
 
@@ -219,6 +221,70 @@ def test_every_button_of_a_console_has_its_effect(open_notebook):
     assert "ValueError: boom" in said(view)
     press(notebook, view, "Clear history")
     assert view.locator("summary", has_text="History").count() == 0
+    assert notebook.complaints == []
+
+
+def test_every_button_of_a_timeline_has_its_effect(open_notebook):
+    notebook = open_notebook("light")
+    view = notebook.views("Timeline")
+    event = view.locator(".dobook-event strong")
+    press(notebook, view, "first event")
+    assert event.inner_text() == "outside: calls add"
+    press(notebook, view, "next event")
+    assert event.inner_text() == "COUNTER/a: add()"
+    press(notebook, view, "previous event")
+    assert view.get_by_role("button", name="previous event").is_disabled()
+    press(notebook, view, "last event")
+    moment = view.get_by_role("region", name="objects at this moment")
+    assert "alarm" in moment.inner_text()
+    assert "2026-01-01 01:00:00" in moment.inner_text()
+    view.locator("[data-seq]", has_text="get n").first.click()
+    notebook.settle()
+    assert event.inner_text() == "COUNTER/a: get n"
+    assert view.locator("svg [aria-current]").count() == 1
+    view.get_by_role("button", name="caused by").click()
+    notebook.settle()
+    assert event.inner_text() == "COUNTER/a: add()"
+    view.get_by_label("only this kind").select_option("storage")
+    notebook.settle()
+    rows = view.locator("svg [data-seq]")
+    assert 0 < rows.count() < 9
+    view.get_by_label("only with this text").fill("insert")
+    view.get_by_label("only with this text").press("Enter")
+    notebook.settle()
+    assert rows.count() == 1
+    view.get_by_label("only this object").select_option("outside")
+    notebook.settle()
+    assert rows.count() == 0
+    assert notebook.complaints == []
+
+
+def test_every_button_of_the_slider_has_its_effect(open_notebook):
+    notebook = open_notebook("light")
+    notebook.run("%fast_forward 1m")
+    notebook.run("await stub.add(9)")
+    view = notebook.views("Past of COUNTER/a")
+    then = view.get_by_role("region", name="storage then")
+    view.get_by_text(", now").wait_for()
+    assert "10" in then.inner_text()
+    press(notebook, view, "earlier")
+    assert "n\t1\tint" in then.inner_text()
+    assert "key\tn\t1\t10" in view.get_by_role("region", name="what is different now").inner_text()
+    press(notebook, view, "later")
+    view.get_by_label("moment", exact=True).focus()
+    notebook.page.keyboard.press("ArrowLeft")
+    notebook.settle()
+    assert "n\t1\tint" in then.inner_text()
+    press(notebook, view, "Fork from here")
+    assert notebook.ask("fork.run(fork.stub('COUNTER/a').add(0))") == 1
+    assert stored(notebook) == 10
+    press(notebook, view, "Go back…")
+    press(notebook, view, "Stay")
+    press(notebook, view, "Go back…")
+    press(notebook, view, "Go back to this moment")
+    assert stored(notebook) == 1
+    assert "this bookmark undoes it" in said(view)
+    notebook.run("fork.close()")
     assert notebook.complaints == []
 
 

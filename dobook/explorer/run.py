@@ -21,7 +21,7 @@ from dobook.runtime.runtime import Runtime
 from dobook.runtime.trace import TraceEvent, recording
 
 Scenario = Callable[..., Any]
-_FAULT_TEXTS = (CRASHED, CONNECTION_LOST)
+FAULT_TEXTS = (CRASHED, CONNECTION_LOST)
 
 
 @dataclass(frozen=True)
@@ -203,6 +203,8 @@ class _Run:
         start_ms = runtime.loop.now_ms
         end = runtime.loop.seconds_at(start_ms + patience_ms)
         while not self._scheduler.overran:
+            self._invariants.wake_all()  # an object that waits for its alarm may be evicted
+            runtime.settle()
             overdue, waiting = self._invariants.overdue(runtime.loop.now_ms - start_ms)
             self._violation = self._violation or overdue
             if self._violation is not None or not waiting:
@@ -232,7 +234,7 @@ class _Run:
         """Whether an error is a fault on purpose that the scenario did not provide for."""
         if not isinstance(error, PlatformError) or not self._decisions.faults:
             return False
-        return str(error) in _FAULT_TEXTS
+        return str(error) in FAULT_TEXTS
 
 
 def describe(error: Exception, scenario: Scenario) -> Failure:

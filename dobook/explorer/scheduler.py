@@ -178,13 +178,17 @@ class Scheduler(Order):
 
     def _before_jump(self, due: float) -> float | None:
         stop = self._evict_before(due)
-        if stop is not None or self._loop.horizon is not None:
+        if stop is not None or self._loop.horizon is not None or self._in_a_section():
             return stop
         option = self._decisions.decide("clock", "clock", _JUMPS)
         if option is None:
             return None
         self._report("clock", f"jump of {option[1:]}")
         return due + int(option[1:-2]) / 1000
+
+    def _in_a_section(self) -> bool:
+        # The 30 s of blockConcurrencyWhile are no clock's, so no jump may end them.
+        return any(instance.gate.locks for instance in self._runtime.residency.instances())
 
     def _report(self, label: str, what: str) -> None:
         observers = self._runtime.observers

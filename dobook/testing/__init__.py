@@ -12,7 +12,8 @@ dobook is installed (or with `pytest -p dobook`) and does nothing until a test a
         assert await counter.increment() == 11
 
 Tests may be coroutines, with pytest-asyncio or anyio, or plain functions that use
-`durable_objects.run(...)`.
+`durable_objects.run(...)`. `state_machine(Class)` makes a Hypothesis test whose calls, schedules
+and faults shrink together.
 """
 
 from importlib import import_module
@@ -20,13 +21,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dobook.testing.clock import TestClock
+    from dobook.testing.machine import state_machine
     from dobook.testing.objects import DurableObjects
 
-__all__ = ["DurableObjects", "TestClock"]
+__all__ = ["DurableObjects", "TestClock", "state_machine"]
 
 _HOME = {
     "DurableObjects": "dobook.testing.objects",
     "TestClock": "dobook.testing.clock",
+    "state_machine": "dobook.testing.machine",
 }
 
 

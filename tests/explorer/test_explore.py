@@ -133,6 +133,33 @@ def test_a_text_that_is_no_schedule_is_refused(text):
         parse_schedule(text)
 
 
+def test_what_must_hold_eventually_is_waited_for_across_evictions():
+    class Slow:
+        def __init__(self, ctx, env):
+            self.storage, self.kv = ctx.storage, ctx.storage.kv
+
+        async def begin(self, in_ms):
+            self.kv.put("open", 1)
+            await self.storage.setAlarm(1_767_225_600_000 + in_ms)
+
+        def alarm(self):
+            self.kv.delete("open")
+
+        @dobook.invariant(eventually="1m")
+        def gets_done(self):
+            return self.kv.get("open") is None
+
+    async def soon(env):
+        await env.SLOW.getByName("a").begin(30_000)
+
+    async def late(env):
+        await env.SLOW.getByName("a").begin(90_000)
+
+    assert dobook.explore(soon, Slow, runs=3, faults="none").ok
+    report = dobook.explore(late, Slow, runs=3, faults="none")
+    assert report.failure.text == "SLOW/a: gets done does not hold"
+
+
 def test_an_unknown_kind_of_fault_is_answered_with_the_right_one():
     with pytest.raises(UsageError, match="'crash'"):
         dobook.explore(say_and_ask, Memory, faults="crush")

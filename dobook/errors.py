@@ -29,6 +29,7 @@ Source: developers.cloudflare.com/durable-objects/best-practices/error-handling/
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 __all__ = [
     "FLAGS",
@@ -52,6 +53,7 @@ __all__ = [
     "UnknownNameError",
     "UsageError",
     "js_name",
+    "misspelt",
     "suggest",
 ]
 
@@ -141,12 +143,16 @@ class NetworkError(JsException, OSError):
 
     def __init__(self, url: str, reason: str = "") -> None:
         self.url = url
+        self.reason = reason
         super().__init__(
             f"Network connection lost: {url}\n"
             + (f"  {reason}." if reason else "  Nothing leaves the runtime by itself.")
             + "\n  A stand-in answers for a host: runtime.network.answer(origin, handler). "
             "`dobook run --network` reaches it."
         )
+
+    def __reduce__(self) -> Any:
+        return NetworkError, (self.url, self.reason)
 
 
 class CodecError(DobookError, ValueError):
@@ -248,6 +254,37 @@ def suggest(name: str, known: Iterable[str]) -> str:
     if not known:
         return "There are none yet."
     return "There is " + ", ".join(map(repr, known[:8])) + ("…" if len(known) > 8 else ".")
+
+
+# What other databases call it, and what the platform does.
+_ELSEWHERE = {
+    "execute": "exec",
+    "executemany": "exec",
+    "fetchall": "toArray",
+    "fetchmany": "toArray",
+    "fetchone": "one",
+}
+
+
+def misspelt(owner: Any, name: str) -> AttributeError:
+    """Return the error for a name that does not exist, with the platform's spelling if it is near.
+
+    Example:
+        >>> print(misspelt(frozenset(), "is_disjoint"))
+        'frozenset' object has no attribute 'is_disjoint'. The platform's name is 'isdisjoint'.
+    """
+    kind = owner if isinstance(owner, type) else type(owner)
+    what = f"js.{kind.__name__}" if isinstance(owner, type) else f"{kind.__name__!r} object"
+    text = f"{what} has no attribute {name!r}"
+    if not name.startswith("_"):
+        known = [n for n in dir(kind) if not n.startswith("_")]
+        same = {n.lower(): n for n in known}.get(name.replace("_", "").lower())
+        found = same or _ELSEWHERE.get(name)
+        if found in known:
+            text += f". The platform's name is {found!r}."
+        elif near := difflib.get_close_matches(name, known, n=1, cutoff=0.7):
+            text += f". Did you mean {near[0]!r}?"
+    return AttributeError(text)
 
 
 def js_name(error: BaseException) -> str:

@@ -11,8 +11,9 @@ import hashlib
 import hmac
 import random
 from functools import lru_cache
+from typing import NoReturn
 
-from dobook.errors import PlatformError, PlatformTypeError
+from dobook.errors import PlatformError, PlatformTypeError, misspelt
 
 _HALF = 16
 
@@ -57,6 +58,9 @@ class DurableObjectId:
 
     def __str__(self) -> str:
         return self._hex
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise misspelt(self, name)
 
     def __repr__(self) -> str:
         named = "" if self.name is None else f", name={self.name!r}"

@@ -61,6 +61,7 @@ PUBLIC = {
         "UnknownNameError",
         "UsageError",
         "js_name",
+        "misspelt",
         "suggest",
     ],
     "dobook.testing": ["DurableObjects", "TestClock", "state_machine"],

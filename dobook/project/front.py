@@ -14,7 +14,7 @@ from dobook.workers.js.objects import to_js_value
 if TYPE_CHECKING:
     from dobook.runtime.runtime import Runtime
 
-TRIGGERS = ("/cdn-cgi/handler/scheduled", "/__scheduled")
+TRIGGERS = ("/cdn-cgi/handler/scheduled", "/cdn-cgi/local/scheduled", "/__scheduled")
 # What the platform tells of a request; local runs of wrangler make it up too.
 CF = {
     "asn": 395747,

@@ -19,6 +19,13 @@ from typing import Any
 
 from dobook.workers_hook import OFFERED
 
+_PLATFORM_ONLY = {
+    "_cloudflare": "nothing of a Worker needs it.",
+    "_cloudflare_compat_flags": "the flags are in the wrangler configuration.",
+    "_pyodide_entrypoint_helper": "use the names of `workers`.",
+    "micropip": "install packages where dobook runs.",
+    "pyodide_js": "what Workers use of JavaScript is in `js`.",
+}
 PLATFORM = frozenset({"asgi", "js", "pyodide", "workers"})
 
 
@@ -197,6 +204,10 @@ def _explain(error: ModuleNotFoundError) -> None:
         error.add_note(
             "The folder of the entry module is where imports begin: write `import helpers`, not "
             "`from src import helpers`."
+        )
+    elif error.name in _PLATFORM_ONLY:
+        error.add_note(
+            f"It is part of the platform's own inside, which dobook does not have: {_PLATFORM_ONLY[error.name]}"
         )
     elif error.name is not None and "." not in error.name:
         error.add_note(

@@ -145,10 +145,12 @@ class Project:
             env.bind(assets.binding, self._assets)
 
     def _secrets(self) -> dict[str, str]:
-        """Return what `.dev.vars` says, as `wrangler dev` reads it."""
+        """Return what `.dev.vars` or else `.env` says, as `wrangler dev` reads it."""
         environment = self.configuration.environment
-        names = [f".dev.vars.{environment}"] if environment else []
-        for name in (*names, ".dev.vars"):
+        names = [".dev.vars", ".env"]
+        if environment:
+            names = [f".dev.vars.{environment}", ".dev.vars", f".env.{environment}", ".env"]
+        for name in names:
             file = self.folder / name
             if file.is_file():
                 return _read_secrets(file.read_text("utf-8"))

@@ -58,13 +58,14 @@ class Transport:
 
         def dial() -> Any:
             try:
-                return connect(
+                opening = connect(
                     url,
                     additional_headers=headers,
                     subprotocols=protocols,
                     open_timeout=TIMEOUT_S,
                     max_size=None,
                 )
+                return opening.__enter__()  # it is closed by the runtime, not by a block
             except Exception as error:
                 raise NetworkError(request.url, str(error) or type(error).__name__) from error
 

@@ -8,13 +8,12 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from dobook.errors import PlatformError, PlatformTypeError
+from dobook.errors import PlatformError, PlatformTypeError, misspelt
 from dobook.ids import DurableObjectId
 from dobook.runtime.hibernation import answered_ms, hub_of, tags_of
 from dobook.runtime.instance import DurableObjectAbort
 from dobook.runtime.sections import Section, SectionPromise
 from dobook.runtime.storage import DurableObjectStorage
-from dobook.runtime.storage_arguments import misspelt
 from dobook.runtime.watched import make_watched
 from dobook.runtime.websockets import WebSocket, WebSocketRequestResponsePair
 

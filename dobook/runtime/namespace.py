@@ -7,7 +7,7 @@ import random
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from dobook.errors import PlatformTypeError, UsageError, suggest
+from dobook.errors import PlatformTypeError, UsageError, misspelt, suggest
 from dobook.ids import DurableObjectId, IdFactory
 from dobook.runtime.actor import Actor
 from dobook.runtime.context import DurableObjectState
@@ -139,24 +139,10 @@ class DurableObjectNamespace:
         instance.construct(self.cls, DurableObjectState(instance), env)
 
     def __getattr__(self, name: str) -> Any:
-        spelling = _SPELLING.get(name)
-        if spelling is not None:
-            raise AttributeError(
-                f"the platform's name is {spelling!r}, not {name!r}; code that is to run on "
-                "Cloudflare has to use it."
-            )
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        raise misspelt(self, name)
 
     def __repr__(self) -> str:
         return f"<DurableObjectNamespace {self.binding}: {self.class_name}>"
-
-
-_SPELLING = {
-    "get_by_name": "getByName",
-    "id_from_name": "idFromName",
-    "id_from_string": "idFromString",
-    "new_unique_id": "newUniqueId",
-}
 
 
 class Env:

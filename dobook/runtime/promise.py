@@ -5,7 +5,7 @@ plain coroutine, which would not start before it is awaited. All of them may be 
 and, as they follow the coroutine protocol too, made into tasks.
 """
 
-from asyncio import CancelledError
+from asyncio import CancelledError, Future, ensure_future
 from collections.abc import Generator
 from typing import Any
 
@@ -51,11 +51,51 @@ class Promise:
         if steps is not None:
             steps.close()
 
+    def then(self, fulfilled: Any = None, rejected: Any = None) -> "Future[Any]":
+        """Call a function with the result once it is there; returns a future of what that gives.
+
+        Args:
+            fulfilled: Called with the result; it may be asynchronous. None passes it on.
+            rejected: Called with the error instead, if there is one.
+
+        Source: pyodide.org/en/stable/usage/api/python-api/ffi.html#pyodide.ffi.JsPromise
+        """
+        return ensure_future(_followed(self, fulfilled, rejected))
+
+    def catch(self, rejected: Any) -> "Future[Any]":
+        """Call a function with the error, if there is one."""
+        return self.then(None, rejected)
+
+    def finally_(self, settled: Any) -> "Future[Any]":
+        """Call a function without arguments once there is a result or an error."""
+        return ensure_future(_settled(self, settled))
+
     def _begun(self) -> Generator[Any, None, Any]:
         steps = getattr(self, "_steps", None)
         if steps is None:
             steps = self._steps = self.__await__()
         return steps
+
+
+async def _followed(promise: Promise, fulfilled: Any, rejected: Any) -> Any:
+    try:
+        value = await promise
+    except Exception as error:
+        if rejected is None:
+            raise
+        return await _awaited(rejected(error))
+    return value if fulfilled is None else await _awaited(fulfilled(value))
+
+
+async def _settled(promise: Promise, settled: Any) -> Any:
+    try:
+        return await promise
+    finally:
+        await _awaited(settled())
+
+
+async def _awaited(value: Any) -> Any:
+    return await value if hasattr(type(value), "__await__") else value
 
 
 class Resolved(Promise):

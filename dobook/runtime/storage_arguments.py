@@ -56,21 +56,6 @@ def read_options(
     return given | keywords
 
 
-def misspelt(owner: Any, name: str) -> AttributeError:
-    """Return the error for a name that does not exist, with the platform's spelling if it is near.
-
-    Example:
-        >>> print(misspelt(SMALL, "is_disjoint"))
-        'frozenset' object has no attribute 'is_disjoint'. The platform's name is 'isdisjoint'.
-    """
-    text = f"{type(owner).__name__!r} object has no attribute {name!r}"
-    names = {n.lower(): n for n in dir(type(owner)) if not n.startswith("_")}
-    found = names.get(name.replace("_", "").lower())
-    if found is not None:
-        text += f". The platform's name is {found!r}."
-    return AttributeError(text)
-
-
 def read_key(key: Any) -> str:
     """Return a key as text; numbers are taken as their text, as the platform does.
 

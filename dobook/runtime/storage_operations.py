@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dobook import limits
 from dobook.codec import freeze, serialize
-from dobook.errors import PlatformError, PlatformRangeError, PlatformTypeError
+from dobook.errors import PlatformError, PlatformRangeError, PlatformTypeError, misspelt
 from dobook.runtime.listing import Listed
 from dobook.runtime.promise import NOTHING, Promise, Rejected, Resolved
 from dobook.runtime.storage_arguments import (
@@ -21,7 +21,6 @@ from dobook.runtime.storage_arguments import (
     alarm_time,
     list_limit,
     list_range,
-    misspelt,
     read_key,
     read_options,
     weight,

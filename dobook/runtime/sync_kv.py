@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from dobook.codec import freeze
-from dobook.errors import PlatformError
+from dobook.errors import PlatformError, misspelt
 from dobook.runtime.storage_arguments import (
     LIST_OPTIONS,
     SMALL,
@@ -108,6 +108,9 @@ class SyncKvStorage:
                 low = key + "\x00"
             if left is not None:
                 left -= 1
+
+    def __getattr__(self, name: str) -> Any:
+        raise misspelt(self, name)
 
     def __repr__(self) -> str:
         return f"<kv of {self._storage!r}>"

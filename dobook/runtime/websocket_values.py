@@ -9,7 +9,13 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from dobook.errors import InvalidAccessError, PlatformSyntaxError, PlatformTypeError, js_name
+from dobook.errors import (
+    InvalidAccessError,
+    PlatformSyntaxError,
+    PlatformTypeError,
+    js_name,
+    misspelt,
+)
 from dobook.runtime.wire import Close
 from dobook.web.text import js_string, usv
 
@@ -135,6 +141,9 @@ class EventTarget:
         """Call the listeners of an event's type with it."""
         in_background(self._dispatch(event))
         return True
+
+    def __getattr__(self, name: str) -> Any:
+        raise misspelt(self, name)
 
     def _dispatch(self, event: Event) -> list[Any]:
         """Call the listeners; returns what those that are asynchronous left to await."""

@@ -9,12 +9,11 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dobook.errors import PlatformError, UnknownNameError, UsageError
+from dobook.errors import PlatformError, UnknownNameError, UsageError, misspelt
 from dobook.observer import current_cause
 from dobook.runtime.promise import Promise, Rejected
 from dobook.runtime.relaxed import relaxed_call
 from dobook.runtime.rpc import carry, carry_error, find
-from dobook.runtime.storage_arguments import misspelt
 from dobook.web import Request, Response
 from dobook.web.javascript import JsRequest
 

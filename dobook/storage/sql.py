@@ -8,7 +8,7 @@ Implements developers.cloudflare.com/durable-objects/api/sqlite-storage-api/
 
 from typing import Any, Final, Protocol
 
-from dobook.errors import PlatformError
+from dobook.errors import PlatformError, misspelt
 from dobook.storage.connection import Connection
 from dobook.storage.sql_cursor import SqlStorageCursor
 from dobook.storage.sql_session import NO_STATEMENT, ONLY_LAST_BINDS, WRONG_NUMBER, Plan, Session
@@ -204,3 +204,6 @@ class SqlStorage:
         needed = statement.writes and not self._session.connection.in_transaction
         if needed or not sure or statement.renamed_to is not None:
             self._session.prepare(statement)
+
+    def __getattr__(self, name: str) -> Any:
+        raise misspelt(self, name)

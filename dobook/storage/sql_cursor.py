@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from dobook.codec import JsDict
-from dobook.errors import PlatformError
+from dobook.errors import PlatformError, misspelt
 from dobook.storage.connection import SqliteError
 from dobook.storage.sql_session import Plan, Row, Session
 from dobook.storage.sql_values import from_sqlite
@@ -158,6 +158,9 @@ class SqlStorageCursor:
         if row is None:
             raise StopIteration
         return JsDict(zip(self._names, row))  # noqa: B905
+
+    def __getattr__(self, name: str) -> Any:
+        raise misspelt(self, name)
 
     def __repr__(self) -> str:
         state = "read to the end" if self._rows is None else f"{self._fetched} rows read"

@@ -10,7 +10,7 @@ import json
 from collections.abc import AsyncIterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dobook.errors import PlatformTypeError
+from dobook.errors import PlatformTypeError, misspelt
 from dobook.web.blob import Blob
 from dobook.web.buffer import JsBuffer
 from dobook.web.formdata import FormData, encode_multipart, parse_form_data, parse_mime
@@ -210,6 +210,9 @@ class Body:
 
     async def _json(self, **kwargs: Any) -> Any:
         return json.loads(await self.text(), **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        raise misspelt(self, name)
 
     async def _take(self) -> "bytes_":
         """Use up the body and return it."""

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from dobook.errors import PlatformTypeError
+from dobook.errors import PlatformTypeError, misspelt
 from dobook.web.text import js_string
 
 if TYPE_CHECKING:
@@ -165,6 +165,9 @@ class Headers:
         return self._values == other._values if isinstance(other, Headers) else NotImplemented
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __getattr__(self, name: str) -> Any:
+        raise misspelt(self, name)
 
     def __repr__(self) -> str:
         return f"Headers({[tuple(pair) for pair in self._displayed()]!r})"

@@ -11,7 +11,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from dobook.errors import PlatformTypeError
+from dobook.errors import PlatformTypeError, misspelt
 from dobook.web.search_params import URLSearchParams
 from dobook.web.text import js_string, usv
 
@@ -228,6 +228,9 @@ class URL:
 
     def __str__(self) -> str:
         return self._ada.href
+
+    def __getattr__(self, name: str) -> Any:
+        raise misspelt(self, name)
 
     def __repr__(self) -> str:
         return f"URL({self._ada.href!r})"

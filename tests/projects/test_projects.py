@@ -356,6 +356,9 @@ def failure(tmp_path, code, **configuration):
         ("self.ctx.wait_until(None)", "The platform's name is 'waitUntil'"),
         ("await self.env.KV.get('x')", "env.KV is Workers KV, which dobook does not offer"),
         ("self.env.MISSING", "env has no binding 'MISSING'"),
+        ("import pyodide_js", "No module named 'pyodide_js'"),
+        ("import js\njs.Object.from_entries", "The platform's name is 'fromEntries'"),
+        ("request.arraybuffer", "The platform's name is 'arrayBuffer'"),
     ],
 )
 def test_what_is_not_there_is_refused_by_name(tmp_path, code, said):

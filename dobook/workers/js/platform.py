@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, Self
 
-from dobook.errors import PlatformError, PlatformTypeError, suggest
+from dobook.errors import PlatformError, PlatformTypeError, misspelt, suggest
 from dobook.runtime.websocket_values import Event, EventTarget
 from dobook.workers.js.buffers import ArrayBuffer, TypedArray
 from dobook.workers.js.timers import setTimeout
@@ -29,6 +29,9 @@ class Console:
         print(*values)  # noqa: T201 - that is what it is for
 
     debug = info = warn = error = trace = dir = table = group = log
+
+    def __getattr__(self, name: str) -> Any:
+        raise misspelt(self, name)
 
     def groupEnd(self) -> None:
         """Do nothing: groups are not indented."""
@@ -97,6 +100,9 @@ class Crypto:
     """JavaScript's `crypto`; what is random comes from the runtime's seed."""
 
     subtle = SubtleCrypto()
+
+    def __getattr__(self, name: str) -> Any:
+        raise misspelt(self, name)
 
     def randomUUID(self) -> str:
         """Return a random UUID."""

@@ -16,12 +16,20 @@ from dobook.errors import (
     PlatformRangeError,
     PlatformSyntaxError,
     PlatformTypeError,
+    misspelt,
 )
 from dobook.web.text import js_string
 from dobook.workers.js.objects import JsArray, JsMap, JsObject, JsSet, to_js_value
 
 
-class Object:
+class _Global(type):
+    """The class of the globals, which answers a wrong name with the right one."""
+
+    def __getattr__(cls, name: str) -> Any:
+        raise misspelt(cls, name)
+
+
+class Object(metaclass=_Global):
     """JavaScript's `Object`, the static methods that Python code calls."""
 
     @staticmethod
@@ -67,7 +75,7 @@ class Object:
         return value
 
 
-class Array:
+class Array(metaclass=_Global):
     """JavaScript's `Array`."""
 
     @staticmethod
@@ -96,7 +104,7 @@ class Array:
 setattr(Array, "from", Array.from_)
 
 
-class Map:
+class Map(metaclass=_Global):
     """JavaScript's `Map`."""
 
     @staticmethod
@@ -107,7 +115,7 @@ class Map:
         return JsMap((key, value) for key, value in entries or ())
 
 
-class Set:
+class Set(metaclass=_Global):
     """JavaScript's `Set`."""
 
     @staticmethod
@@ -118,6 +126,9 @@ class Set:
 
 class Json:
     """JavaScript's `JSON`."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise misspelt(self, name)
 
     @staticmethod
     def stringify(value: Any, replacer: Any = None, space: Any = None) -> str | None:
@@ -173,7 +184,7 @@ def _jsonable(value: Any) -> Any:
     return {}
 
 
-class Math:
+class Math(metaclass=_Global):
     """JavaScript's `Math`: what Python's `math` has, and what it calls otherwise."""
 
     PI, E = math.pi, math.e

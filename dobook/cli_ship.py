@@ -49,7 +49,7 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from dobook.check import check_path
+    from dobook.lint import check_path
 
     try:
         findings = check_path(options.path)

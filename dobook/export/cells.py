@@ -29,12 +29,14 @@ class Cell:
         magic: The cell magic's name, "" for plain code.
         options: What stands behind it.
         text: The cell without the magic's line.
+        label: What people call it.
     """
 
     number: int
     magic: str
     options: str
     text: str
+    label: str = ""
 
     @property
     def holds_code(self) -> bool:
@@ -65,8 +67,8 @@ class Statement:
     gap: bool
 
 
-def read_cell(number: int, text: str) -> Cell:
-    r"""Return a cell by its text.
+def read_cell(number: int, text: str, label: str = "") -> Cell:
+    r"""Return a cell by its text; it is called by its number unless a label says otherwise.
 
     Example:
         >>> read_cell(3, "%%durable_object --binding ROOM\nclass Room: ...").options
@@ -74,9 +76,10 @@ def read_cell(number: int, text: str) -> Cell:
     """
     text = text.replace("\r\n", "\n")
     found = _CELL_MAGIC.match(text)
+    label = label or f"cell {number}"
     if found is None:
-        return Cell(number, "", "", text)
-    return Cell(number, found[1], found[2].strip(), text[found.end() :])
+        return Cell(number, "", "", text, label)
+    return Cell(number, found[1], found[2].strip(), text[found.end() :], label)
 
 
 def python_of(text: str) -> str:

@@ -58,9 +58,13 @@ def read_notebook(path: Path) -> Material:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path} cannot be read as a notebook: {error}") from error
     failing = ["raises-exception" in c.get("metadata", {}).get("tags", []) for c in cells]
-    ran = [text for text, fails in zip(texts, failing, strict=True) if not fails]
-    whole = [part for text in ran for part in (*_patterns(text), text)]
-    found = [read_cell(number, text) for number, text in enumerate(whole, 1)]
+    whole = [
+        (part, f"cell {count}")
+        for count, (text, fails) in enumerate(zip(texts, failing, strict=True), 1)
+        if not fails  # what it defines is not defined
+        for part in (*_patterns(text), text)
+    ]
+    found = [read_cell(number, text, label) for number, (text, label) in enumerate(whole, 1)]
     name = path.stem.lstrip("0123456789_- ") or path.stem
     return _Reader(name, found).read()
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dobook.check import Finding, Findings
 from dobook.errors import UsageError
 from dobook.export import Material
 from dobook.export.cells import Cell, read_cell
+from dobook.lint import Finding, Findings
 from dobook.notebook.display import ERROR, box, heading, rows_html
 from dobook.notebook.session import Session
 

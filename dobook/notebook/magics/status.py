@@ -8,9 +8,9 @@ from typing import Any
 from IPython.core.magic import line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
 
-from dobook.check import check_material
 from dobook.clock import parse_time
 from dobook.errors import UsageError, suggest
+from dobook.lint import check_material
 from dobook.notebook.display import Card
 from dobook.notebook.magics.base import MagicsBase, command
 from dobook.notebook.material import Checked, material_of

@@ -4,13 +4,13 @@ import ast
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from dobook.check.checking import check_sources, check_text
-from dobook.check.findings import Finding, Findings, gather
-from dobook.check.sources import Names, Source
 from dobook.errors import DeploymentError, UsageError
 from dobook.export import Material, read_notebook
 from dobook.export.cells import statements
 from dobook.export.selection import select
+from dobook.lint.checking import check_sources, check_text
+from dobook.lint.findings import Finding, Findings, gather
+from dobook.lint.sources import Names, Source
 from dobook.wrangler import Configuration, load
 from dobook.wrangler.migrations import plan
 
@@ -51,7 +51,7 @@ def check_material(material: Material) -> Findings:
             nodes.setdefault(statement.place[0], []).append(statement.node)
     sources = [
         Source(
-            f"cell {cell.number}",
+            cell.label,
             nodes[cell.number],
             cell.text.splitlines(),
             shift=1 if cell.magic else 0,

@@ -9,8 +9,8 @@ Example:
     entry.py:4 blocking-sleep
 """
 
-from dobook.check.checking import check_sources, check_text
-from dobook.check.findings import Finding, Findings
-from dobook.check.paths import check_material, check_path
+from dobook.lint.checking import check_sources, check_text
+from dobook.lint.findings import Finding, Findings
+from dobook.lint.paths import check_material, check_path
 
 __all__ = ["Finding", "Findings", "check_material", "check_path", "check_sources", "check_text"]

@@ -1,12 +1,14 @@
 """Projects, modules and notebooks: what is looked at, and whether the configuration deploys."""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from dobook.check import check_path
 from dobook.cli import main
 from dobook.errors import UsageError
+from dobook.lint import check_path
+from dobook.wrangler import FILES
 
 ENTRY = """\
 from helpers import now
@@ -127,3 +129,19 @@ def test_a_module_alone_can_be_checked_and_a_missing_one_cannot(tmp_path):
     assert [f.place for f in check_path(tmp_path / "m.py")] == ["m.py:1"]
     with pytest.raises(UsageError, match="cannot be read"):
         check_path(tmp_path / "none.py")
+
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    "project", sorted((ROOT / "tests" / "projects").glob("*/")), ids=lambda p: p.name
+)
+def test_projects_in_the_style_of_cloudflares_examples_have_nothing_to_find(project):
+    if any((project / name).exists() for name in FILES):
+        assert str(check_path(project)).startswith("nothing found in ")
+
+
+@pytest.mark.parametrize("name", ["01_quickstart", "05_chatroom", "06_migrations", "08_workflow"])
+def test_notebooks_that_teach_good_classes_have_nothing_to_find(name):
+    assert str(check_path(ROOT / "notebooks" / f"{name}.ipynb")).startswith("nothing found in ")

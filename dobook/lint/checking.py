@@ -3,10 +3,10 @@
 import ast
 from collections.abc import Iterator, Sequence
 
-from dobook.check.classes import check_classes
-from dobook.check.findings import Finding, Findings, gather, silenced
-from dobook.check.rules import check_code
-from dobook.check.sources import Names, Source
+from dobook.lint.classes import check_classes
+from dobook.lint.findings import Finding, Findings, gather, silenced
+from dobook.lint.rules import check_code
+from dobook.lint.sources import Names, Source
 
 
 def check_text(text: str, name: str) -> Findings:

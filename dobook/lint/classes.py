@@ -4,9 +4,9 @@ import ast
 from collections.abc import Iterator
 from typing import Final
 
-from dobook.check import knowledge
-from dobook.check.rules import Raw
-from dobook.check.sources import Names, Source
+from dobook.lint import knowledge
+from dobook.lint.rules import Raw
+from dobook.lint.sources import Names, Source
 
 _HANDLERS: Final = frozenset({
     "fetch", "alarm", "webSocketMessage", "webSocketClose", "webSocketError", "on_fetch",
@@ -22,8 +22,8 @@ def check_classes(source: Source, names: Names) -> Iterator[Raw]:
             methods = [n for n in statement.body if isinstance(n, Function)]
             for method in methods:
                 if method.name == "__init__":
-                    yield from _constructor(method)
-                elif kind == "DurableObject":
+                    yield from _constructor(method, ast.unparse(statement))
+                elif kind == "DurableObject" and not _mentions(statement, method.name):
                     yield from _handler(method, {m.name for m in methods})
                 if not method.name.startswith("_") and method.name not in _HANDLERS:
                     yield from _returns(method)
@@ -34,7 +34,15 @@ def check_classes(source: Source, names: Names) -> Iterator[Raw]:
             yield from _class_state(statement, methods, names)
 
 
-def _constructor(method: Function) -> Iterator[Raw]:
+def _mentions(node: ast.AST, name: str) -> bool:
+    """Return whether a class uses a method of its own, `self.name`."""
+    return any(
+        isinstance(n, ast.Attribute) and n.attr == name and isinstance(n.value, ast.Name)
+        for n in ast.walk(node)
+    )
+
+
+def _constructor(method: Function, whole: str) -> Iterator[Raw]:
     if isinstance(method, ast.AsyncFunctionDef):
         why = "a constructor cannot be awaited"
         fix = "Use self.ctx.blockConcurrencyWhile(self.load) in it, with an async method load."
@@ -49,7 +57,9 @@ def _constructor(method: Function) -> Iterator[Raw]:
         yield method, "constructor", f"__init__ takes {count} arguments", why, fix
         return
     text = ast.unparse(method)
-    if "super().__init__" not in text and ".__init__(self" not in text and "self.ctx" not in text:
+    uses = "self.ctx" in whole or "self.env" in whole
+    called = "super().__init__" in text or ".__init__(self" in text
+    if uses and not called and "self.ctx" not in text and "self.env" not in text:
         why = "self.ctx and self.env are set by the base class"
         fix = "Write in it first: super().__init__(ctx, env)"
         yield method, "constructor", "__init__ without super().__init__(ctx, env)", why, fix

@@ -3,8 +3,8 @@
 import ast
 from collections.abc import Iterator
 
-from dobook.check import knowledge
-from dobook.check.sources import Names, Source, chain, runs_at_import
+from dobook.lint import knowledge
+from dobook.lint.sources import Names, Source, chain, runs_at_import
 
 Raw = tuple[ast.AST, str, str, str, str]  # the node, the rule, what, why, what to do
 

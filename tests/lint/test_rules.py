@@ -4,7 +4,7 @@ import textwrap
 
 import pytest
 
-from dobook.check import check_text
+from dobook.lint import check_text
 
 OBJECT = "from workers import DurableObject, WorkerEntrypoint\n\n\nclass A(DurableObject):\n"
 
@@ -107,6 +107,13 @@ RULES = [
         method("pass", "async def webSocketMessage(self, ws, message):"),
     ),
     (
+        "spelling",
+        method("pass", "async def on_message(self, message):"),
+        5,
+        method("ws.onmessage = self.on_message")
+        + "\n\n    async def on_message(self, message): pass\n",
+    ),
+    (
         "await",
         method("n = self.ctx.storage.get('n') or 0"),
         6,
@@ -192,7 +199,8 @@ RULES = [
     ),
     (
         "constructor",
-        method("self.n = 0", "def __init__(self, ctx, env):"),
+        method("self.n = 0", "def __init__(self, ctx, env):")
+        + "\n\n    def x(self): return self.ctx.id\n",
         5,
         method("super().__init__(*args)", "def __init__(self, *args):"),
     ),
@@ -239,7 +247,7 @@ def test_a_class_below_another_ones_base_is_checked_as_well():
 
 
 def test_every_rule_of_the_tables_is_tested_here():
-    from dobook.check import knowledge
+    from dobook.lint import knowledge
 
     rules = {rule for rule, _, _ in knowledge.CALLS.values()}
     rules |= {rule for rule, _, _ in knowledge.CALLS_INTO.values()}

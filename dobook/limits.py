@@ -4,6 +4,7 @@ One place, so that a reader can check every number against Cloudflare's pages. A
 bytes, all times in milliseconds.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 # developers.cloudflare.com/durable-objects/platform/limits/ (read 2026-11)
@@ -37,3 +38,28 @@ IDLE_EVICTION_MS: Final = 10_000
 BLOCK_CONCURRENCY_TIMEOUT_MS: Final = 30_000
 # developers.cloudflare.com/durable-objects/api/sqlite-storage-api/#pitr-point-in-time-recovery-api
 PITR_HISTORY_MS: Final = 30 * 24 * 3_600_000
+
+# developers.cloudflare.com/durable-objects/platform/limits/ (read 2026-11)
+ALARM_TIMEOUT_MS: Final = 15 * 60_000  # wall-clock time of one run of alarm()
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """The published prices of the paid plan, in US dollars, without what is included in it.
+
+    developers.cloudflare.com/durable-objects/platform/pricing/ (read 2026-11)
+    """
+
+    request: float = 0.15e-6
+    requests_per_message: float = 1 / 20  # of an incoming WebSocket message
+    gb_s: float = 12.50e-6
+    memory_gb: float = 0.128  # what every object is billed for while it is active
+    row_read: float = 0.001e-6  # classes declared with new_sqlite_classes
+    row_written: float = 1.00e-6
+    unit_read: float = 0.20e-6  # classes declared with new_classes
+    unit_written: float = 1.00e-6
+    unit_bytes: int = 4_096
+    gb_month: float = 0.20
+
+
+PRICES: Final = Prices()

@@ -148,6 +148,7 @@ class Session:
         self.runtime = runtime
         self.log = RequestLog()
         runtime.observers.add(self.log)
+        runtime.meter()
         runtime.recorder.tap_output()
         self.views.attach(runtime)
         if self.worker is not None:

@@ -1,4 +1,4 @@
-"""The trace and the planned faults as DataFrames."""
+"""The trace, the planned faults and the costs as DataFrames."""
 
 from collections.abc import Sequence
 
@@ -7,6 +7,7 @@ from dobook.notebook.display import count
 from dobook.notebook.frames import TIME, Frame, make_frame
 from dobook.notebook.timeline import described
 from dobook.runtime.faults import PlannedFault
+from dobook.runtime.meter import Cost
 from dobook.runtime.trace import TraceEvent
 
 
@@ -61,3 +62,41 @@ def faults_frame(planned: Sequence[PlannedFault], now_ms: int) -> Frame:
     columns = {"object": "string", "fault": "string", "detail": "string"}
     caption = f"{count(len(rows), 'fault')} planned" if rows else "no faults are planned"
     return make_frame(columns, rows, caption, now_ms)
+
+
+def costs_frame(costs: Sequence[Cost], now_ms: int) -> Frame:
+    """What objects have used as the platform bills it, one row each.
+
+    Index: range. Columns: object (string), requests (float64; a WebSocket message is a twentieth),
+    gb_s (float64, memory times virtual time while active or unable to hibernate), reads and writes
+    (Int64, rows; request units of 4 KB for classes declared with new_classes), stored_bytes
+    (Int64), usd (float64, US dollars for the columns before it but storage, nothing included),
+    storage_usd_month (float64, US dollars for keeping it a month). No objects: same columns, no
+    rows. `.attrs`: time, usd (the sum).
+    """
+    rows = [
+        (
+            c.object,
+            c.requests,
+            c.gb_s,
+            c.reads,
+            c.writes,
+            c.stored_bytes,
+            c.usd,
+            c.storage_usd_month,
+        )
+        for c in costs
+    ]
+    columns = {
+        "object": "string",
+        "requests": "float64",
+        "gb_s": "float64",
+        "reads": "Int64",
+        "writes": "Int64",
+        "stored_bytes": "Int64",
+        "usd": "float64",
+        "storage_usd_month": "float64",
+    }
+    usd = sum(c.usd for c in costs)
+    caption = f"{count(len(rows), 'object')}, ${usd:.2g} so far at the published prices"
+    return make_frame(columns, rows, caption, now_ms, usd=usd)

@@ -12,6 +12,7 @@ from dobook.storage.store import ObjectStore
 
 if TYPE_CHECKING:
     from dobook.runtime.faults import ObjectFaults
+    from dobook.runtime.meter import Meter
     from dobook.runtime.namespace import DurableObjectNamespace
     from dobook.runtime.runtime import Runtime
 
@@ -39,11 +40,10 @@ class Actor:
         "id",
         "instance",
         "messages",
+        "meter",
         "namespace",
         "released",
         "requests",
-        "rows_read",
-        "rows_written",
         "runtime",
         "sockets",
         "store",
@@ -62,10 +62,9 @@ class Actor:
         self.sockets: Any = None  # hibernatable sockets, which outlive the instance
         self.requests = 0
         self.messages = 0  # of sockets, among the requests
-        self.rows_read = 0
-        self.rows_written = 0
         self.active_s = 0.0  # in memory with something to do, or unable to hibernate
         self.faults: ObjectFaults | None = self.runtime.faults.of(namespace, identity.toString())
+        self.meter: Meter | None = self.runtime.meter_of(self) if self.runtime.metering else None
         self.tie: Tie | None = None  # what the stubs in use share; made when there is one
         self.released = False  # forgotten by the namespace; a new one has taken its place
         store.owner = self

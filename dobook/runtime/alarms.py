@@ -13,11 +13,11 @@ cloudflare/workerd src/workerd/server/alarm-scheduler.c++, src/workerd/io/actor-
 import asyncio
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from dobook import limits
 from dobook.clock import format_duration, format_time
-from dobook.errors import StateDirectoryError
+from dobook.errors import PlatformError, StateDirectoryError
 from dobook.runtime.calls import Call
 from dobook.storage.kv import ALARM
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from dobook.runtime.actor import Actor
     from dobook.runtime.namespace import DurableObjectNamespace
     from dobook.runtime.runtime import Runtime
+
+TOO_LONG: Final = "Alarm exceeded its allowed execution time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class Entry:
         "deferred",
         "due_ms",
         "id",
+        "limit",
         "namespace",
         "queued_ms",
         "ran_ms",
@@ -92,6 +95,7 @@ class Entry:
         self.id = identity
         self.due_ms: int | None = None  # the time that was set
         self.timer: asyncio.TimerHandle | None = None
+        self.limit: asyncio.TimerHandle | None = None  # of the run that is under way
         self.running = False
         self.ran_ms = 0  # when the handler was last called
         self.deferred = False  # the handler runs, and no other time has been set meanwhile
@@ -275,6 +279,16 @@ class AlarmScheduler:
         if observers.detailed:
             call.seq = seq
         actor.deliver(call)
+        if call.task is not None:
+            entry.limit = self._runtime.loop.call_later(
+                limits.ALARM_TIMEOUT_MS / 1000, self._take_too_long, call
+            )
+
+    def _take_too_long(self, call: Call) -> None:
+        if call.instance is not None and not call.done:
+            error = PlatformError(TOO_LONG)
+            error.overloaded = True  # type: ignore[attr-defined]
+            call.instance.reset(error)
 
     def _postpone(self, entry: Entry, error: StateDirectoryError) -> None:
         """Try again later: the object's file cannot be used, which is no run that failed."""
@@ -294,6 +308,9 @@ class AlarmScheduler:
     def _over(self, entry: Entry, actor: "Actor", call: Call, ran_ms: int) -> None:
         entry.running = False
         entry.deferred = False
+        if entry.limit is not None:
+            entry.limit.cancel()
+            entry.limit = None
         scheduled_ms, attempt = entry.due_ms or ran_ms, entry.retries
         outcome, text, retry_ms = "ok", "", None
         # A constructor that fails is no failure of the handler: retried, but not counted.

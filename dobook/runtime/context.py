@@ -40,7 +40,8 @@ class DurableObjectState:
         self.id: DurableObjectId = instance.actor.id
         self.storage = DurableObjectStorage(instance)
         runtime = instance.runtime
-        if runtime.observers.detailed or instance.actor.faults is not None:
+        actor = instance.actor
+        if runtime.observers.detailed or actor.faults is not None or actor.meter is not None:
             make_watched(instance, self.storage)
         self.props: dict[str, Any] = {}
 

@@ -28,6 +28,7 @@ from dobook.runtime.calls import Call
 from dobook.runtime.loop import running_loop
 from dobook.runtime.promise import Interrupted
 from dobook.runtime.realtime import Held
+from dobook.runtime.waits import deadlock
 
 if TYPE_CHECKING:
     from dobook.runtime.runtime import Runtime
@@ -176,11 +177,14 @@ class Driver:
             for call in instance.calls
         ]
         what = "; ".join(held[:5]) + ("; …" if len(held) > 5 else "")
+        hint = deadlock(self._runtime) or (
+            "Two objects that wait for each other, or one that calls itself inside "
+            "blockConcurrencyWhile, look like this."
+        )
         return (
             "nothing is ready and no timer is set, so what is awaited can never happen. "
             + (f"Still waiting: {what}. " if held else "")
-            + "Two objects that wait for each other, or one that calls itself inside "
-            "blockConcurrencyWhile, look like this."
+            + hint
         )
 
     def finish(self) -> None:

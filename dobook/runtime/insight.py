@@ -5,6 +5,7 @@ A part of `Runtime`, apart so that each stays readable.
 
 from typing import TYPE_CHECKING, Any
 
+from dobook.runtime.reckoning import Reckoning
 from dobook.runtime.snapshots import (
     AlarmSnapshot,
     ObjectSnapshot,
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from dobook.runtime.runtime import Runtime
 
 
-class Insight:
+class Insight(Reckoning):
     """The part of a runtime that looks at itself."""
 
     recorder: Recorder

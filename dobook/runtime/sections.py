@@ -16,6 +16,7 @@ from dobook.gates import CriticalSection, open_gate
 from dobook.limits import BLOCK_CONCURRENCY_TIMEOUT_MS
 from dobook.runtime.promise import Promise
 from dobook.runtime.turns import Frame, SectionEnd, current_frame
+from dobook.runtime.waits import deadlock
 
 if TYPE_CHECKING:
     from dobook.runtime.instance import Instance
@@ -103,6 +104,11 @@ class Section:
     def _time_out(self) -> None:
         error = PlatformError(TIMED_OUT)
         error.overloaded = True  # type: ignore[attr-defined]
+        circle = deadlock(self.instance.runtime, self.instance)
+        if circle:
+            error.add_note(f"Deadlock: {circle}")
+            observers = self.instance.runtime.observers
+            observers.emit(self.instance.actor.label, "deadlock", circle=circle)
         self.instance.reset(error)
 
     def _ended(self, task: "asyncio.Task[Any]", timer: asyncio.TimerHandle) -> None:

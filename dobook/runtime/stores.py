@@ -248,6 +248,8 @@ class Stores:
                 return  # its connections go on without it
             actor.namespace.actors.pop(actor.id.toString(), None)
             actor.released = True
+            if actor.meter is not None:
+                actor.meter.add_stay(actor)
 
     def durable(self, instance: "Instance") -> Promise:
         """Return a promise that is done when what an object has written is durable."""

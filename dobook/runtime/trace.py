@@ -11,7 +11,8 @@ Kinds of events, by `object`, the one they happen at:
   admitted (at the input gate); held (at the output gate); answer
 - gate closed, gate opened (the input gate, and why); output gate closed, output gate opened
 - storage (one operation, its keys), commit, alarm set, alarm retry, waitUntil, log (a print)
-- socket open, socket sent, socket answered; started, evicted, reset; error, fault
+- socket open, socket sent, socket answered; started, evicted, reset; error, fault,
+  deadlock (a circle of objects that wait for each other)
 - escaped: threads, real sockets and real time, which no seed can repeat
 """
 

@@ -10,17 +10,15 @@ was written becomes durable as much later; the output gate is shut until then, u
 `allowUnconfirmed` is given.
 """
 
-import asyncio
-from collections.abc import Generator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from dobook.gates import GRACE_TICKS, InputGate, open_gate
-from dobook.runtime.instance import DurableObjectAbort
-from dobook.runtime.promise import Promise, Resolved
+from dobook.runtime.meter import Meter, units
+from dobook.runtime.promise import Promise, Rejected, Resolved
+from dobook.runtime.slow import CountedPromise, SlowPromise
 from dobook.runtime.storage import DurableObjectStorage, DurableObjectTransaction
 from dobook.runtime.storage_operations import Operations
 from dobook.runtime.sync_kv import SyncKvStorage
-from dobook.runtime.turns import SectionEnd, StorageFuture, current_frame
 from dobook.storage.sql import SqlStorage
 from dobook.storage.sql_cursor import SqlStorageCursor
 
@@ -29,123 +27,6 @@ if TYPE_CHECKING:
 
 _WRITES = frozenset({"put", "delete", "setAlarm", "deleteAlarm", "deleteAll"})
 _OPTIONS_AT = {"list": 0, "getAlarm": 0, "deleteAlarm": 0, "deleteAll": 0}  # else 1, or 2 for put
-
-
-class _Lock:
-    """The lock of one slow operation; given up once the turn that awaited it is over."""
-
-    ended = True  # asked by nobody, but what SectionEnd expects of a section
-
-    def __init__(self, instance: "Instance", gate: InputGate) -> None:
-        self._instance = instance
-        self._gate = gate
-        self._held = True
-        self.grace = False
-        self._loop = instance.runtime.loop
-        gate.lock()
-        gate.passing += 1  # tasks that this turn has started are part of it
-        self._loop.call_soon(self._turn_ends, GRACE_TICKS)
-        _report(instance, "gate closed", why="storage")
-
-    def _turn_ends(self, ticks: int) -> None:
-        if ticks:
-            self._loop.call_soon(self._turn_ends, ticks - 1)
-        else:
-            self._gate.passing -= 1
-
-    def leave(self) -> None:
-        """Give the lock up, or let the rest of this turn happen first."""
-        if self.grace:
-            self.grace = False
-            self._gate.passing += 1
-            self._loop.call_soon(self._turn_ends, GRACE_TICKS)
-            self._loop.call_soon(self._leave_later, GRACE_TICKS)
-        elif self._held:
-            self._held = False
-            _report(self._instance, "gate opened")
-            self._gate.unlock()
-
-    def _leave_later(self, ticks: int) -> None:
-        if ticks:
-            self._loop.call_soon(self._leave_later, ticks - 1)
-        else:
-            self.leave()
-
-
-class SlowPromise(Promise):
-    """The outcome of an operation that takes virtual time."""
-
-    __slots__ = ("_caller", "_done", "_ends", "_instance", "_lock", "_plain", "_promise")
-
-    def __init__(self, instance: "Instance", promise: Promise, ms: float, *, locks: bool) -> None:
-        loop = instance.runtime.loop
-        self._instance = instance
-        self._promise = promise
-        self._done = False
-        self._caller = asyncio.current_task(loop)
-        self._ends: list[SectionEnd] = []
-        self._plain: list[asyncio.Future[None]] = []
-        frame = current_frame.get()
-        inside = frame is not None and frame.instance is instance
-        gate = open_gate(frame.gate) if frame is not None and inside else instance.gate
-        self._lock = _Lock(instance, gate) if locks else None
-        loop.call_later(ms / 1000, self._over)
-
-    def _over(self) -> None:
-        self._done = True
-        for future in self._plain:
-            if not future.done():
-                future.set_result(None)
-        if self._lock is None:
-            return
-        for end in self._ends[:1]:
-            end.complete()
-        for end in self._ends[1:]:  # awaited more than once: the others follow as events do
-            end.section = _NOTHING  # type: ignore[assignment]
-            end.complete()
-        if not self._ends:
-            self._lock.leave()
-
-    def __await__(self) -> Generator[Any, None, Any]:
-        loop = self._instance.runtime.loop
-        if not self._done:
-            if self._lock is None:
-                future = StorageFuture(loop=loop)
-                self._plain.append(future)
-                yield from future
-            else:
-                if asyncio.current_task(loop) is not self._caller:
-                    self._lock.grace = True
-                end = SectionEnd(loop, self._lock)  # type: ignore[arg-type]
-                self._ends.append(end)
-                yield end
-        return (yield from self._promise.__await__())
-
-
-class _Nothing:
-    def leave(self) -> None:
-        """Nothing is held."""
-
-
-_NOTHING = _Nothing()
-
-
-class CountedPromise(Promise):
-    """A promise that tells the planned faults when it is awaited."""
-
-    __slots__ = ("_instance", "_promise")
-
-    def __init__(self, instance: "Instance", promise: Promise) -> None:
-        self._instance = instance
-        self._promise = promise
-
-    def __await__(self) -> Generator[Any, None, Any]:
-        instance = self._instance
-        if instance.actor.faults is not None and instance.dead is None:
-            instance.actor.faults.awaited(instance)
-            if instance.dead is not None:
-                raise DurableObjectAbort(str(instance.dead))
-        return (yield from self._promise.__await__())
 
 
 class _WatchedOperations(Operations):
@@ -202,6 +83,8 @@ class _WatchedOperations(Operations):
         if instance.dead is not None:
             return promise
         writes = operation in _WRITES
+        if (meter := instance.actor.meter) is not None and type(promise) is not Rejected:
+            self._count(meter, operation, promise, args)
         report_operation(
             instance,
             operation,
@@ -221,6 +104,26 @@ class _WatchedOperations(Operations):
                 instance, promise, slow_ms, locks=not options.get("allowConcurrency")
             )
         return CountedPromise(instance, promise) if faults.awaits_left else promise
+
+    def _count(self, meter: Meter, operation: str, promise: Promise, args: tuple[Any, ...]) -> None:
+        """Count what the platform bills: rows, or units of 4 KB where there is no SQLite."""
+        by_size = not self._sqlite
+        first: Any = args[0] if args else None
+        if operation == "get":
+            found = promise._value if type(promise) is Resolved else None
+            many = isinstance(first, list | tuple)
+            values = [*found.values()] if many and found else [found]
+            meter.reads += units(values) if by_size else len(first) if many else 1
+        elif operation == "list":
+            rows = promise._value if type(promise) is Resolved else {}
+            meter.reads += units([rows]) if by_size else max(len(rows), 1)
+        elif operation == "put":
+            values = [*first.values()] if isinstance(first, Mapping) else [*args[1:2]]
+            meter.writes += units(values) if by_size else len(values)
+        elif operation == "delete":
+            meter.writes += len(first) if isinstance(first, list | tuple) else 1
+        elif operation == "setAlarm":
+            meter.writes += 1
 
 
 class WatchedTransaction(_WatchedOperations, DurableObjectTransaction):
@@ -261,6 +164,8 @@ class WatchedKv(SyncKvStorage):
     def get(self, key: str) -> Any:
         """Watch."""
         value = super().get(key)
+        if (meter := self._storage._instance.actor.meter) is not None:
+            meter.reads += 1
         report_operation(self._storage._instance, "kv.get", key, value)
         return value
 
@@ -276,8 +181,10 @@ class WatchedKv(SyncKvStorage):
 
     def list(self, *args: Any, **keywords: Any) -> Any:
         """Watch."""
-        report_operation(self._storage._instance, "kv.list", _keys("list", args, keywords))
-        return super().list(*args, **keywords)
+        instance = self._storage._instance
+        report_operation(instance, "kv.list", _keys("list", args, keywords))
+        rows = super().list(*args, **keywords)
+        return rows if instance.actor.meter is None else _counted(rows, instance.actor.meter)
 
 
 class WatchedSql(SqlStorage):
@@ -291,6 +198,8 @@ class WatchedSql(SqlStorage):
         shut = instance.output_gate.commit
         cursor = super().exec(query, *bindings)
         report_operation(instance, "sql", " ".join(str(query).split()))
+        if (meter := instance.actor.meter) is not None:
+            meter.watch(cursor)
         if cursor._plan is not None:
             report_output_gate(instance, shut)
             if instance.actor.faults is not None:
@@ -312,6 +221,8 @@ class _written:
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         if error is None:
+            if (meter := self._instance.actor.meter) is not None:
+                meter.writes += 1
             report_operation(self._instance, self._operation, self._key, self._value)
             report_output_gate(self._instance, self._shut)
             if self._instance.actor.faults is not None:
@@ -327,7 +238,8 @@ def set_watched(instance: "Instance") -> None:
 
 def make_watched(instance: "Instance", storage: DurableObjectStorage) -> None:
     """As `set_watched`, for storage that its object does not have yet."""
-    wanted = instance.runtime.observers.detailed or instance.actor.faults is not None
+    actor = instance.actor
+    wanted = instance.runtime.observers.detailed or actor.faults is not None or actor.meter
     storage.__class__ = WatchedStorage if wanted else DurableObjectStorage
     for face, plain, watched in (
         (storage._kv_face, SyncKvStorage, WatchedKv),
@@ -364,6 +276,12 @@ def _keys(operation: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> An
     if isinstance(key, list | tuple):
         return ", ".join(map(str, key[:8])) + (", …" if len(key) > 8 else "")
     return key if operation == "setAlarm" else str(key)
+
+
+def _counted(rows: Iterator[Any], meter: Meter) -> Iterator[Any]:
+    for row in rows:
+        meter.reads += 1
+        yield row
 
 
 def _value(

@@ -114,3 +114,22 @@ def test_planned_faults_can_be_taken_back(counting):
     assert list(counting.cell("%faults --clear COUNTER/a").object) == ["COUNTER/b"]
     assert "no faults are planned" in repr(counting.cell("%faults --clear"))
     assert counting.cell("%rpc COUNTER/a add 1") == 1
+
+
+def test_costs_are_counted_from_the_start_and_shown_as_a_frame(counting):
+    counting.cell("%rpc COUNTER/a add 1")
+    counting.cell("%rpc COUNTER/b nap 10")
+    frame = counting.cell("%objects --cost").set_index("object")
+    assert list(frame.loc["COUNTER/a", ["requests", "reads", "writes"]]) == [1, 1, 1]
+    assert frame.loc["COUNTER/b", "gb_s"] == pytest.approx(1.28)
+    assert frame.usd.sum() == pytest.approx(counting.cell("%objects COUNTER --cost").attrs["usd"])
+    with pytest.raises(UsageError, match="Did you mean 'COUNTER'"):
+        counting.cell("%objects COUTNER --cost")
+
+
+def test_why_awake_is_a_card_of_reasons(counting):
+    counting.cell("nap = env.COUNTER.getByName('a').nap(60)")
+    assert "nap() is under way" in repr(counting.cell("%why_awake COUNTER/a"))
+    counting.cell("%fast_forward 61s")
+    assert "nothing keeps it awake" in repr(counting.cell("%why_awake COUNTER/a"))
+    assert "not in memory" in repr(counting.cell("%why_awake COUNTER/b"))

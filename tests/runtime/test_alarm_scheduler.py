@@ -126,13 +126,21 @@ def test_a_handler_that_is_under_way_already_is_seen_to_its_end(runtime):
     assert runtime.advance_until_idle() == []
 
 
-def test_a_handler_that_waits_for_ever_does_not_hold_up_whoever_asks_for_idleness(runtime):
+def test_a_handler_may_take_15_minutes_then_its_object_is_reset_and_it_is_tried_again(runtime):
     class Stuck(Slow):
         async def alarm(self):
             await asyncio.Event().wait()
 
     stuck = runtime.register(Stuck).getByName("a")
     runtime.run(stuck.set(runtime.clock.now_ms + 1_000))
-    assert [run.outcome for run in runtime.advance_until_idle()] == ["running"]
-    assert [run.outcome for run in runtime.advance_until_idle()] == ["running"]
+    assert [run.outcome for run in runtime.advance(1_000 + limits.ALARM_TIMEOUT_MS - 1)] == [
+        "running"
+    ]
+    (run,) = runtime.advance(1)
+    assert run.outcome == "error"
+    assert 2_000 <= run.retry_ms - runtime.clock.now_ms <= 2_500
+    assert "exceeded its allowed execution time" in run.error
+    runs = runtime.advance_until_idle()
+    assert [run.outcome for run in runs] == ["error"] * 5 + ["gave up"]
+    assert runtime.advance_until_idle() == []
     runtime.crash(stuck)

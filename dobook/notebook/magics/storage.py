@@ -16,6 +16,7 @@ from dobook.notebook.reading import Reader
 from dobook.notebook.sides import compare
 from dobook.notebook.state import State
 from dobook.notebook.state_frames import differences_frame
+from dobook.notebook.trace_frames import costs_frame
 from dobook.storage.sql import SqlStorage
 
 
@@ -110,18 +111,23 @@ class StorageMagics(MagicsBase):
     @command
     @magic_arguments()
     @argument("binding", nargs="?", metavar="BINDING", help="Only the objects of this class.")
+    @argument("--cost", action="store_true", help="Show what each has used, and its price.")
     def objects(self, args: argparse.Namespace) -> Frame:
         """Show the objects the runtime knows.
 
         Returns a DataFrame: object, class, state (running, idle or evicted), keys, alarm, requests,
-        id.
+        id. With --cost: object, requests, gb_s, reads, writes, stored_bytes, usd,
+        storage_usd_month, at the published prices and with nothing included.
 
         Example::
 
             %objects COUNTER
+            %objects --cost
         """
         runtime = self.session.runtime
         runtime.settle()
+        if args.cost:
+            return self._costs(args)
         found = runtime.objects()
         if args.binding is not None:
             wanted = args.binding.partition("/")[0]
@@ -130,6 +136,14 @@ class StorageMagics(MagicsBase):
                 raise UnknownNameError("binding", wanted, known)
             found = [o for o in found if o.binding == wanted]
         return objects_frame(found, runtime.clock.now_ms)
+
+    def _costs(self, args: argparse.Namespace) -> Frame:
+        runtime = self.session.runtime
+        found = runtime.costs()
+        if args.binding is not None:
+            binding = runtime.namespace(args.binding.partition("/")[0]).binding
+            found = [cost for cost in found if cost.binding == binding]
+        return costs_frame(found, runtime.clock.now_ms)
 
 
 def _look_into(args: argparse.Namespace) -> Frame:

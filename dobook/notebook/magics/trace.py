@@ -1,4 +1,4 @@
-"""`%trace`: recording what happens, and showing it as a table or as a space-time diagram."""
+"""`%trace`: what happens, as a table or a space-time diagram; `%why_awake`: why it goes on."""
 
 import argparse
 
@@ -7,8 +7,9 @@ from IPython.core.magic_arguments import argument, magic_arguments
 
 from dobook.clock import parse_duration, parse_time
 from dobook.errors import UsageError, suggest
+from dobook.notebook.display import Card
 from dobook.notebook.frames import Frame
-from dobook.notebook.magics.base import MagicsBase, command
+from dobook.notebook.magics.base import MagicsBase, command, target_argument
 from dobook.notebook.timeline import MOST_LANES, MOST_ROWS
 from dobook.notebook.timeline_svg import Diagram
 from dobook.notebook.trace_frames import trace_frame
@@ -82,6 +83,29 @@ class TraceMagics(MagicsBase):
         return trace_frame(
             events, runtime.clock.now_ms, on=recorder.on, forgotten=recorder.forgotten
         )
+
+    @line_magic
+    @command
+    @magic_arguments()
+    @target_argument
+    def why_awake(self, args: argparse.Namespace) -> Card:
+        """Show what keeps an object from being evicted or hibernating, and so is billed.
+
+        Returns a card with a line for each reason.
+
+        Example::
+
+            %why_awake COUNTER/a
+        """
+        target = self.session.target(args.target)
+        runtime = self.session.runtime
+        runtime.settle()
+        reasons = runtime.why_awake(target.stub)
+        if reasons:
+            return Card(target.label, tuple(("because", text) for text in reasons), "awake")
+        if runtime.actor_of(target.stub).instance is None:
+            return Card(target.label, (("state", "not in memory"),), "asleep")
+        return Card(target.label, (("state", "idle: nothing keeps it awake"),), "may sleep")
 
     def _chosen(self, args: argparse.Namespace) -> list[TraceEvent]:
         runtime = self.session.runtime

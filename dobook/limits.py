@@ -62,4 +62,5 @@ class Prices:
     gb_month: float = 0.20
 
 
+# developers.cloudflare.com/durable-objects/platform/pricing/ (read 2026-11)
 PRICES: Final = Prices()

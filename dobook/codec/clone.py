@@ -14,7 +14,7 @@ from typing import Any
 from dobook.codec.decode import deserialize
 from dobook.codec.encode import serialize
 from dobook.codec.frozen import DeepDict, DeepList, FlatDict, FlatList, FrozenBytes, FrozenGraph
-from dobook.codec.jsdict import HashableDict, HashableList, JsDict
+from dobook.codec.jsdict import HashableDict, HashableList, JsDict, JsList
 from dobook.codec.properties import ordered, plain_dict
 from dobook.codec.refusal import MAX_DEPTH, base_of, too_deep
 from dobook.codec.values import (
@@ -350,7 +350,7 @@ _COMMON: dict[type, _Copier] = {
     **dict.fromkeys(ERROR_TYPES, _error),
 }
 _ALL_DICTS = (dict, JsDict, HashableDict, FlatDict, DeepDict)
-_ALL_LISTS = (list, HashableList, FlatList, DeepList)
+_ALL_LISTS = (list, JsList, HashableList, FlatList, DeepList)
 _CLONERS: dict[type, _Copier] = {
     **_COMMON,
     **dict.fromkeys(_ALL_DICTS, _dict_copier(JsDict, JsDict)),

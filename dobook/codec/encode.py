@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from dobook.codec import frozen
-from dobook.codec.jsdict import HashableDict, HashableList, JsDict
+from dobook.codec.jsdict import HashableDict, HashableList, JsDict, JsList
 from dobook.codec.properties import is_index, ordered, plain_dict, sorted_members
 from dobook.codec.refusal import MAX_DEPTH, base_of, too_deep
 from dobook.codec.values import (
@@ -390,6 +390,6 @@ _WRITERS: dict[type, Callable[..., None]] = {
     frozen.FrozenGraph: _write_graph,
     frozen.FrozenBytes: _write_frozen,
     **dict.fromkeys((dict, JsDict, HashableDict, frozen.FlatDict, frozen.DeepDict), _write_dict),
-    **dict.fromkeys((list, HashableList, frozen.FlatList, frozen.DeepList), _write_list),
+    **dict.fromkeys((list, JsList, HashableList, frozen.FlatList, frozen.DeepList), _write_list),
     **dict.fromkeys(ERROR_TYPES, _write_error),
 }

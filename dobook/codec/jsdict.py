@@ -50,6 +50,40 @@ class JsDict(dict[Any, Any]):
         """
         return JsDict(self)
 
+    def to_py(self, *, depth: int = -1, default_converter: Any = None) -> dict[Any, Any]:
+        """Return plain dicts and lists; code for an older SDK, which gave proxies, asks for it.
+
+        Example:
+            >>> type(JsDict(a=JsDict(b=1)).to_py()["a"])
+            <class 'dict'>
+        """
+        return {key: _plain(value) for key, value in dict.items(self)}
+
+
+class JsList(list[Any]):
+    """A list that also answers to an array proxy's names, as code for an older SDK uses them.
+
+    Example:
+        >>> rows = JsList([JsDict(n=1)])
+        >>> rows.length, rows.to_py()
+        (1, [{'n': 1}])
+    """
+
+    __slots__ = ()
+
+    @property
+    def length(self) -> int:
+        """The number of elements."""
+        return len(self)
+
+    def to_py(self, *, depth: int = -1, default_converter: Any = None) -> list[Any]:
+        """Return plain dicts and lists."""
+        return [_plain(value) for value in self]
+
+
+def _plain(value: Any) -> Any:
+    return value.to_py() if isinstance(value, JsDict | JsList) else value
+
 
 class HashableDict(JsDict):
     """A JavaScript object or Map that is a member of a Set or a key of a Map.

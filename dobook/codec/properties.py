@@ -9,6 +9,8 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any
 
+from dobook.codec.values import number_from_float
+
 LAST_INDEX = 2**32 - 2
 """The largest property name that counts as an array index and so comes first in an object."""
 
@@ -75,6 +77,8 @@ def sorted_members(value: Iterable[Any]) -> list[Any]:
 
 
 def _rank(member: Any) -> tuple[str, str]:
+    if type(member) is float:
+        member = number_from_float(member)  # what it reads back as has to have the same rank
     if isinstance(member, frozenset):
         return ("frozenset", repr(sorted(map(_rank, member))))
     return (type(member).__name__, repr(member))

@@ -9,7 +9,7 @@ Implements developers.cloudflare.com/durable-objects/api/sqlite-storage-api/#sql
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from dobook.codec import JsDict
+from dobook.codec import JsDict, JsList
 from dobook.errors import PlatformError, misspelt
 from dobook.storage.connection import SqliteError
 from dobook.storage.sql_session import Plan, Row, Session
@@ -103,11 +103,11 @@ class SqlStorageCursor:
             return JsDict(done=True)
         return JsDict(done=False, value=JsDict(zip(self._names, row)))  # noqa: B905
 
-    def toArray(self) -> "list[JsDict]":
+    def toArray(self) -> "JsList":
         """Return the remaining rows as a list."""
         names = self._names
         # zip(strict=True) would cost a third more, here and below.
-        return [JsDict(zip(names, from_sqlite(row))) for row in self._rest()]  # noqa: B905
+        return JsList([JsDict(zip(names, from_sqlite(row))) for row in self._rest()])  # noqa: B905
 
     def one(self) -> "JsDict":
         """Return the only row.
@@ -218,9 +218,9 @@ class RawIterator:
         row = next(self, None)
         return JsDict(done=True) if row is None else JsDict(done=False, value=row)
 
-    def toArray(self) -> list[list[Any]]:
+    def toArray(self) -> "JsList":
         """Return the remaining rows as a list of lists."""
-        return list(self)
+        return JsList(self)
 
     def __iter__(self) -> "RawIterator":
         return self

@@ -10,6 +10,7 @@ import json
 from collections.abc import AsyncIterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from dobook.codec.jsdict import JsDict
 from dobook.errors import PlatformTypeError, misspelt
 from dobook.web.blob import Blob
 from dobook.web.buffer import JsBuffer
@@ -209,6 +210,7 @@ class Body:
         return await self.form_data()
 
     async def _json(self, **kwargs: Any) -> Any:
+        kwargs.setdefault("object_hook", JsDict)
         return json.loads(await self.text(), **kwargs)
 
     def __getattr__(self, name: str) -> Any:

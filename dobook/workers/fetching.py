@@ -12,7 +12,7 @@ from dobook.runtime.promise import Promise, Rejected
 from dobook.runtime.wire import current_wire
 from dobook.web import Request, Response
 from dobook.web.javascript import JsResponse
-from dobook.workers.js.objects import relaxed
+from dobook.workers.js.objects import JsArray, relaxed
 
 _GLOBAL_SCOPE = (
     "Disallowed operation called within global scope. Asynchronous I/O (ex: fetch() or connect()), "
@@ -38,6 +38,8 @@ async def fetch(resource: Any, **other_options: Any) -> Response:
     method = other_options.get("method")
     if isinstance(method, HTTPMethod):
         other_options["method"] = method.value
+    if isinstance(other_options.get("body"), list | tuple):  # as JavaScript writes an array
+        other_options["body"] = JsArray(other_options["body"]).join()
     if fetcher is not None:
         return Response(await relaxed(fetcher, resource, other_options))
     response: Response = await send(resource, other_options)

@@ -7,7 +7,7 @@ comes from the run's decisions.
 from typing import TYPE_CHECKING, Any
 
 from dobook.explorer.decisions import Decisions
-from dobook.explorer.schedule import DELAYS_MS, late
+from dobook.explorer.schedule import DELAYS_MS, SLOW_MS, late
 from dobook.explorer.scheduler import Scheduler
 from dobook.runtime.calls import Call
 from dobook.runtime.faults import (
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dobook.runtime.runtime import Runtime
 
 _DELAYS = tuple(late(ms) for ms in DELAYS_MS)
+_SLOW = tuple(late(ms) for ms in SLOW_MS)
 _CRASH = ("crash",)
 
 
@@ -62,7 +63,7 @@ class Mishaps(Faults):
 
     def delay_ms(self, store: ObjectStore) -> float:
         """Return how much later than usual a store's writes become durable."""
-        option = self._decisions.decide("commit", store.owner.label, _DELAYS)
+        option = self._decisions.decide("commit", store.owner.label, _SLOW)
         if option is None:
             return 0
         _happens(store.owner, f"commit {option[1:]} late")
@@ -85,7 +86,7 @@ class ObjectMishaps(ObjectFaults):
 
     def operation_ms(self, instance: Instance) -> float:
         """Return how long an operation on storage takes."""
-        option = self._decisions.decide("storage", instance.actor.label, _DELAYS)
+        option = self._decisions.decide("storage", instance.actor.label, _SLOW)
         if option is None:
             return 0
         _happens(instance.actor, f"storage takes {option[1:]}")

@@ -33,7 +33,8 @@ KINDS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "lose": (("delivery", "lost"), ("reply", "lost")),
     "clock": (("clock", "+"),),
 }
-DELAYS_MS: Final = (1, 50, 500, 2_000, 15_000)  # how late a message, a reply or a write may be
+DELAYS_MS: Final = (1, 50, 500, 2_000, 15_000)  # how late a message or a reply may be
+SLOW_MS: Final = (1, 50, 500, 2_000)  # how long storage may take
 JUMPS_MS: Final = (1_000, 60_000)  # by how much a clock may jump
 _PICK = re.compile(r"(\d+)=(\d+)")
 _FAULT = re.compile(r"([a-z-]+) (\S+) (\d+) (\S+)")

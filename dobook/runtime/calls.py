@@ -53,6 +53,7 @@ class Call:
     # Most calls never have these; a default of the class costs nothing.
     instance: "Instance | None" = None
     task: "asyncio.Task[Any] | None" = None
+    rest: Coroutine[Any, Any, Any] | None = None  # of the handler, once it is a task
     done = False
     value: Any = None
     error: BaseException | None = None
@@ -163,11 +164,14 @@ class Call:
             return
         task = ObjectTask(resume(loop, instance.frame, coro, yielded), loop=loop, context=context)
         self.task = task
+        self.rest = coro
         instance.adopt(task)
         task.add_done_callback(self._task_done)
 
     def _task_done(self, task: "asyncio.Task[Any]") -> None:
         if task.cancelled():
+            if self.rest is not None:
+                stop_code(self.rest)  # cancelled at its start, the task has not come to it
             self.fail(asyncio.CancelledError("the handler was cancelled"))
             return
         error = task.exception()

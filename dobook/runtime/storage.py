@@ -169,6 +169,8 @@ class DurableObjectStorage(PointInTimeRecovery):
         actor = self._instance.actor
 
         async def body() -> Any:
+            store.commit_before_transaction()
+            self.check()  # if that commit has failed, the object is gone
             store.begin_transaction(explicit=True)
             txn = self.transaction_class(self._instance)
             try:

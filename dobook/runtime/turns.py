@@ -324,6 +324,6 @@ def task_factory(loop: Any, coro: Coroutine[Any, Any, Any], **options: Any) -> "
     if frame is None:
         return ObjectTask(coro, loop=loop, **options)
     task = ObjectTask(gated(loop, frame, coro), loop=loop, **options)
-    task.add_done_callback(lambda _: coro.close())  # cancelled before it began, it would complain
+    task.add_done_callback(lambda _: stop_code(coro))  # it may have been cancelled at its start
     frame.instance.adopt(task)
     return task

@@ -139,16 +139,18 @@ class ObjectStore:
 
     # ------------------------------------------------------------------ transactions
 
+    def commit_before_transaction(self) -> None:
+        """Commit what was written before an explicit transaction, however that will end."""
+        if not self.transactions and self.dirty:
+            self._committer.flush()
+
     def begin_transaction(self, *, explicit: bool) -> None:
         """Begin a transaction inside whatever is open.
 
         Args:
-            explicit: One that may wait (`transaction`); what was written before is committed first,
-                so that it does not depend on how the transaction ends.
+            explicit: One that may wait (`transaction`); `commit_before_transaction` goes before.
         """
         if explicit:
-            if not self.transactions and self.dirty:
-                self._committer.flush()
             self.transactions += 1
         connection = self._connection
         if connection is not None and connection.in_transaction:

@@ -1,6 +1,7 @@
 """The engine's promises as scenarios: each holds under every schedule, or the engine is broken."""
 
 import asyncio
+import contextlib
 from typing import Any, NamedTuple
 
 import dobook
@@ -149,10 +150,8 @@ async def an_answer_survives_a_crash(env):
 
 
 async def what_others_are_told_survives_a_crash(env):
-    try:
+    with contextlib.suppress(PlatformError):
         await thing(env).write_and_tell(5)
-    except PlatformError:
-        pass
     told = await dobook.retry(lambda: other(env).notes())
     assert await dobook.retry(lambda: thing(env).value()) >= max(told, default=0)
 
@@ -169,18 +168,14 @@ async def what_a_socket_has_said_survives_a_crash(env):
 
 async def a_turn_is_written_whole(env):
     for _ in range(2):
-        try:
+        with contextlib.suppress(PlatformError):
             await thing(env).write_both()
-        except PlatformError:
-            pass
 
 
 async def a_turn_of_sql_is_written_whole(env):
     for _ in range(2):
-        try:
+        with contextlib.suppress(PlatformError):
             await thing(env).write_both_with_sql()
-        except PlatformError:
-            pass
 
 
 async def a_transaction_that_fails_leaves_nothing(env):
@@ -188,10 +183,8 @@ async def a_transaction_that_fails_leaves_nothing(env):
 
 
 async def an_alarm_runs_at_least_once(env):
-    try:
+    with contextlib.suppress(PlatformError):
         await thing(env).set_alarm()
-    except PlatformError:
-        pass
     await asyncio.sleep(3600)
     was_set, rung = await dobook.retry(lambda: thing(env).rung())
     assert rung == was_set
@@ -199,17 +192,13 @@ async def an_alarm_runs_at_least_once(env):
 
 async def a_dead_object_is_silent(env):
     async def old():
-        try:
+        with contextlib.suppress(PlatformError):
             await thing(env).go_on_for_long()
-        except PlatformError:
-            pass
 
     async def new():
         await asyncio.sleep(0.02)
-        try:
+        with contextlib.suppress(PlatformError):
             await dobook.retry(lambda: thing(env).go_on_for_long())
-        except PlatformError:
-            pass
 
     await asyncio.gather(old(), new())
     await asyncio.sleep(60)
@@ -218,10 +207,8 @@ async def a_dead_object_is_silent(env):
 
 
 async def what_a_dead_object_cleans_up_has_no_effect(env):
-    try:
+    with contextlib.suppress(PlatformError):
         await thing(env).clean_up()
-    except PlatformError:
-        pass
     assert await dobook.retry(lambda: thing(env).value()) == 0
 
 
@@ -233,10 +220,8 @@ async def calls_on_one_stub_keep_their_order(env):
 
 
 async def everybody_is_answered(env):
-    try:
+    with contextlib.suppress(PlatformError):
         await asyncio.wait_for(thing(env).go_on_for_long(), 600)
-    except PlatformError:
-        pass
 
 
 class Promise(NamedTuple):

@@ -11,6 +11,7 @@ from dobook.errors import UsageError
 _OPENING = {"{": "}", "[": "]", "(": ")"}
 _CLOSING = frozenset(_OPENING.values())
 _NAME = re.compile(r"\$([A-Za-z_]\w*)")
+_BRACED = re.compile(r"\{([A-Za-z_]\w*)\}")
 
 
 def split(line: str) -> list[str]:
@@ -98,6 +99,20 @@ def with_names(text: str, names: Mapping[str, Any]) -> str:
         '/check?user=ada&price=$5'
     """
     return _NAME.sub(lambda m: str(names[m[1]]) if m[1] in names else m[0], text)
+
+
+def with_braces(word: str, names: Mapping[str, Any]) -> str:
+    """Return a word with each `{name}` of the notebook replaced by that variable's text.
+
+    A word that is quoted, or begins as JSON does, stays as it is: braces are its own.
+
+    Example:
+        >>> with_braces("COUNTER/{user}", {"user": "ada"}), with_braces('{"by": 2}', {"by": 1})
+        ('COUNTER/ada', '{"by": 2}')
+    """
+    if word[:1] in ("'", '"', "[") or (word[:1] == "{" and not _BRACED.match(word)):
+        return word
+    return _BRACED.sub(lambda m: str(names[m[1]]) if m[1] in names else m[0], word)
 
 
 def read_value(word: str, names: Mapping[str, Any]) -> Any:

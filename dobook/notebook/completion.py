@@ -14,10 +14,15 @@ from IPython.core.completer import (
 )
 from IPython.core.interactiveshell import InteractiveShell
 
+from dobook.notebook.reading import sql_tables
 from dobook.notebook.session import Session
+from dobook.storage.store import ObjectStore
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 _PATH = re.compile(r"""["'](/[\w./-]*)["']""")
+_OF_OBJECTS = frozenset({"--object", "--diff", "--target"})
+_OF_KEYS = frozenset({"--prefix", "--key"})
+_MOST_KEYS = 200
 _LINE = re.compile(r"^\s*(%{1,2})(\w+)\s+(.*)$", re.DOTALL)
 
 
@@ -79,14 +84,19 @@ def candidates(
     options = {text: action for action in parser._actions for text in action.option_strings}  # noqa: SLF001
     if words and words[-1] == "--state":
         return files(word)
+    if words and words[-1] in _OF_OBJECTS:
+        return objects(session)
+    if words and words[-1] in _OF_KEYS:
+        return keys(session, words)
     if words and words[-1] in options and options[words[-1]].nargs != 0:
         return [(str(choice), "param") for choice in options[words[-1]].choices or ()]
     if word.startswith("-"):
         return [(text, "param") for text in options if text.startswith("--")]
     plain = [w for w in words if not w.startswith("-")]
     dests = [action.dest for action in parser._actions if not action.option_strings]  # noqa: SLF001
-    if name == "dobook":
-        return [(verb, "keyword") for verb in ("help", "reset", "check")]
+    verbs = [str(a.metavar).split("|") for a in parser._actions if "|" in str(a.metavar)]  # noqa: SLF001
+    if verbs and not plain:
+        return [(verb, "keyword") for verb in verbs[0]]
     if name == "request":
         targets = [w for w in plain if "/" in w and not w.startswith("/")]
         offered = [] if plain else [(method, "keyword") for method in METHODS]
@@ -99,7 +109,35 @@ def candidates(
         return objects(session)
     if name == "rpc" and len(plain) == 1:
         return methods(session, plain[0])
+    if name == "sql" and plain:
+        return tables(session, plain[0])
     return []
+
+
+def keys(session: Session, words: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the keys that the object among the words has stored."""
+    for word in words:
+        store = _store(session, word)
+        if store is not None:
+            return [(key, "key") for key in list(store.kv.keys())[:_MOST_KEYS]]
+    return []
+
+
+def tables(session: Session, target: str) -> list[tuple[str, str]]:
+    """Return the names of an object's SQL tables and of their columns."""
+    store = _store(session, target)
+    if store is None:
+        return []
+    found = sql_tables(store, 0)
+    names = dict.fromkeys(name for table in found for name in (table.name, *table.columns))
+    return [(name, "sql") for name in names]
+
+
+def _store(session: Session, word: str) -> ObjectStore | None:
+    binding, slash, name = word.partition("/")
+    if not slash or not name or binding not in {n.binding for n in session.runtime.namespaces}:
+        return None
+    return session.peek(session.target(word))
 
 
 def files(word: str) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ column's name ends with. `.attrs` says which object a frame is of and at what ti
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import pandas as pd
@@ -33,13 +33,9 @@ from dobook.storage.store import ObjectStore
 
 TIME = "datetime64[ms, UTC]"
 ID_DIGITS = 12
-_MOST_ROWS = 20  # of a table on the screen; the frame has them all
 _STYLES = {"Int64": NUMBER_COLUMN, "float64": NUMBER_COLUMN, TIME: TIME_COLUMN}
 _MOST_WIDE = 70  # characters of a cell
-_TEXT: Final = (
-    *("display.width", 160, "display.max_columns", 20, "display.show_dimensions", False),
-    *("display.max_rows", _MOST_ROWS, "display.min_rows", _MOST_ROWS),
-)
+_TEXT: Final = ("display.width", 160, "display.max_columns", 20, "display.show_dimensions", False)
 
 
 class Frame(pd.DataFrame):
@@ -49,6 +45,7 @@ class Frame(pd.DataFrame):
     _internal_names = [*getattr(pd.DataFrame, "_internal_names", ()), "_picture"]  # noqa: RUF012
     _internal_names_set = set(_internal_names)  # noqa: RUF012
     _picture = ""
+    most_rows: ClassVar[int] = 20  # of a table on the screen; the frame has them all
 
     @property
     def _constructor(self) -> type[pd.DataFrame]:
@@ -74,7 +71,9 @@ class Frame(pd.DataFrame):
         if self.empty:
             return caption
         # The same width everywhere: committed outputs must not depend on a terminal.
-        with pd.option_context(*_TEXT):
+        with pd.option_context(
+            *_TEXT, "display.max_rows", self.most_rows, "display.min_rows", self.most_rows
+        ):
             return f"{caption}\n{self._readable()!r}"
 
     def _repr_html_(self) -> str:
@@ -87,7 +86,7 @@ class Frame(pd.DataFrame):
             [str(index), *(shorten(str(value), _MOST_WIDE) for value in row)]
             for index, *row in shown.itertuples(name=None)
         ]
-        if len(self) > _MOST_ROWS:
+        if len(self) > self.most_rows:
             rows[len(rows) // 2 - 1 : len(rows) // 2 + 1] = [["…"] * (len(shown.columns) + 1)]
         dtypes = [self.dtypes[name] for name in shown.columns]
         styles = [_STYLES.get(str(dtype), TEXT_COLUMN) for dtype in dtypes]
@@ -96,8 +95,8 @@ class Frame(pd.DataFrame):
     def _readable(self) -> pd.DataFrame:
         """Return the frame with times as people read them, and nothing where nothing is."""
         shown = pd.DataFrame(self).drop(columns=list(self.attrs.get("hidden", ())))
-        if len(shown) > _MOST_ROWS:
-            half = _MOST_ROWS // 2 + 1  # one too many each: pandas marks what it leaves out
+        if len(shown) > self.most_rows:
+            half = self.most_rows // 2 + 1  # one too many each: pandas marks what it leaves out
             shown = pd.concat([shown.head(half), shown.tail(half)])
         for name, dtype in shown.dtypes.items():
             if str(dtype) == TIME:

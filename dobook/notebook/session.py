@@ -72,6 +72,7 @@ class Session:
         log: What was asked and printed.
         views: The live views that somebody looks at.
         live: Whether displays carry live views: "auto" where a front end is likely to be there.
+        hints: Whether to point out what was probably meant.
         clients: The WebSocket clients that `%websocket` has connected.
         server: What `%serve` has started.
     """
@@ -90,6 +91,7 @@ class Session:
         self.log = RequestLog()
         self.views = Views(self)
         self.live: Literal["auto", "always", "never"] = "auto"
+        self.hints = True
         self.clients: list[Client] = []
         self.server: Server | None = None
         self.runtime: Runtime

@@ -179,3 +179,19 @@ def test_a_traceback_shows_the_users_lines_and_none_of_ours(kernel):
 def test_wrong_use_has_no_traceback(kernel):
     ((only,),) = kernel.run("%storage COUTNER/a")
     assert only == ("stderr", "UsageError: no binding named 'COUTNER'. Did you mean 'COUNTER'?\n")
+
+
+def test_tab_in_a_front_end_completes_magics(kernel):
+    kernel.run("%rpc COUNTER/tab add 1")
+    for line, wanted in (
+        ("%storage COUNTER/t", "COUNTER/tab"),
+        ("%storage COUNTER/tab --prefix ", "n"),
+        ("%request COUNTER/tab --con", "--console"),
+    ):
+        asked = kernel.client.complete(line, len(line))
+        reply = kernel.client.get_shell_msg(timeout=10)
+        while reply["parent_header"].get("msg_id") != asked:
+            reply = kernel.client.get_shell_msg(timeout=10)
+        content = reply["content"]
+        completed = [line[: content["cursor_start"]] + match for match in content["matches"]]
+        assert any(text.endswith(wanted) for text in completed), completed

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from IPython.core.completer import provisionalcompleter
+from IPython.core.error import UsageError
 
 ROOT = Path(__file__).parents[2]
 MAGICS = [
@@ -174,3 +175,65 @@ def test_an_engine_error_of_our_own_keeps_its_frames():
                 entries.append(at.tb_frame.f_globals["__name__"])
                 at = at.tb_next
             assert ("dobook.runtime.somewhere" in entries) is kept
+
+
+def test_completion_knows_keys_tables_verbs_and_objects_behind_options(counting):
+    counting.cell("%rpc COUNTER/ada add 1")
+    assert completions(counting, "%storage COUNTER/ada --prefix ") == ["n"]
+    assert completions(counting, "%rate_limit COUNTER/ada --key n") == ["n"]
+    assert completions(counting, "%trace cl") == ["clear"]
+    assert completions(counting, "%trace --object COUNTER/a") == ["COUNTER/ada"]
+    assert "COUNTER/ada" in completions(counting, "%storage COUNTER/b --diff COUNTER/a")
+    counting.cell("%%durable_object\nfrom workers import DurableObject\nclass Log(DurableObject):\n"
+                  "    def __init__(self, ctx, env):\n        super().__init__(ctx, env)\n"
+                  "        ctx.storage.sql.exec('create table visit (who, at)')\n"
+                  "    def touch(self): ...")  # fmt: skip
+    counting.cell("%rpc LOG/a touch")
+    assert "visit" in completions(counting, "%sql LOG/a select * from v")
+    assert "who" in completions(counting, "%sql LOG/a select w")
+
+
+def test_braces_stand_for_variables_except_in_json(counting):
+    counting.cell("user, minutes, by = 'ada', 5, 2")
+    counting.cell("%rpc COUNTER/{user} add {by}")
+    assert counting.cell("%rpc COUNTER/ada value") == 2
+    counting.cell("%fast_forward {minutes}m")
+    assert counting.ev("runtime.clock.now_ms") == 1767225600000 + 5 * 60_000
+    response = counting.cell('%request POST COUNTER/{user} / --json {"by": 3}')
+    assert response.status == 200
+    assert list(counting.cell("%storage COUNTER/{user}")["value"]) == [5]
+    with pytest.raises(UsageError, match="nobody"):
+        counting.cell("%storage {nobody}/a")
+
+
+def test_a_semicolon_silences_and_the_value_is_still_there(counting, capsys):
+    counting.cell("%rpc COUNTER/ada add 1")
+    capsys.readouterr()
+    counting.cell("%storage COUNTER/ada;")
+    assert "COUNTER/ada: 1 key" not in capsys.readouterr().out
+    counting.cell("rows = %storage COUNTER/ada;\nlen(rows)")
+    assert capsys.readouterr().out.endswith("1\n")
+    counting.cell("%storage COUNTER/ada")
+    assert "COUNTER/ada: 1 key" in capsys.readouterr().out
+
+
+def test_config_says_what_there_is_and_sets_it(counting, capsys):
+    counting.cell("%config DoMagics")
+    said = capsys.readouterr().out
+    for name in ("views", "rows", "hints"):
+        assert f"DoMagics.{name}=" in said
+    counting.cell("%config DoMagics.rows = 4")
+    counting.cell(
+        "for i in range(9):\n    get_ipython().run_line_magic('rpc', f'COUNTER/{i} add 1')"
+    )
+    assert repr(counting.cell("%objects")).count("COUNTER/") == 4
+    counting.cell("%config DoMagics.views = 'always'")
+    data, _ = counting.display_formatter.format(counting.ev("env.COUNTER.getByName('a')"))
+    assert "application/vnd.jupyter.widget-view+json" in data
+    counting.cell("%config DoMagics.hints = False")
+    counting.cell("%config DoMagics.views = 'sometimes'")  # IPython logs what is wrong with it
+    assert counting.ev("get_ipython()._dobook_session.live") == "always"
+    counting.cell("%unload_ext dobook\n%load_ext dobook")
+    capsys.readouterr()
+    counting.cell("%config DoMagics.rows")
+    assert "20" in capsys.readouterr().out

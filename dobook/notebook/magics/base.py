@@ -3,6 +3,7 @@
 import argparse
 import functools
 import re
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ from IPython.core.magic import MAGIC_NO_VAR_EXPAND_ATTR, Magics, magics_class
 from IPython.core.magic_arguments import argument
 
 from dobook.errors import DobookError, suggest
-from dobook.notebook.arguments import split, unquote, with_names
+from dobook.notebook.arguments import split, unquote, with_braces, with_names
 from dobook.notebook.session import Session
 from dobook.notebook.tracebacks import has_users_frames
 
@@ -41,7 +42,8 @@ class MagicsBase(Magics):
 def command(function: Callable[..., Any]) -> Callable[..., Any]:
     """Make a function of parsed arguments a magic, below `@magic_arguments()`.
 
-    `args.words` has the line's words as they were written, quotes included. An error that dobook
+    `args.written` has the line's words as they were written, quotes included; `args.words` with
+    variables in place of `{name}`. A `;` at the end keeps the result from being shown. An error that dobook
     raises before user code runs becomes IPython's UsageError, the only class whose traceback
     IPython hides; an error of user code keeps its traceback.
     """
@@ -49,13 +51,18 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def magic(self: MagicsBase, line: str = "", *cell: str) -> Any:
         try:
-            words = split(line)
+            line, silent = _without_semicolon(line, function.parser.prog)  # type: ignore[attr-defined]
+            written = split(line)
+            words = [with_braces(word, self.names) for word in written]
             args = parse(function.parser, [unquote(word) for word in words])  # type: ignore[attr-defined]
-            args.line, args.words = line, words
+            args.line, args.written, args.words = line, written, words
             if isinstance(getattr(args, "target", None), str):
                 args.target = with_names(args.target, self.names)
             with self.session.runtime.driver.held:  # in real time another thread turns it
-                return function(self, args, *cell)
+                result = function(self, args, *cell)
+            if silent:
+                _keep_silent(self.shell, result)
+            return result
         except DobookError as error:
             if has_users_frames(error):
                 raise
@@ -64,6 +71,30 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
     # Braces are JSON here, and names are looked up, never evaluated; see `arguments`.
     setattr(magic, MAGIC_NO_VAR_EXPAND_ATTR, True)
     return magic
+
+
+def _without_semicolon(line: str, magic: str) -> tuple[str, bool]:
+    bare = line.rstrip()
+    if magic == "sql" or not bare.endswith(";"):  # in SQL it belongs to the statement
+        return line, False
+    return bare[:-1].rstrip(), True
+
+
+def _keep_silent(shell: InteractiveShell, result: Any) -> None:
+    """Keep the shell from showing a result in this cell; it can still be assigned, and used."""
+    hook: Any = shell.displayhook
+    shown = hook.quiet
+
+    def quiet() -> bool:
+        # What the hook is about to show is an argument of the frame that asks.
+        return sys._getframe(1).f_locals.get("result") is result or bool(shown())  # noqa: SLF001
+
+    def over(*_: Any) -> None:
+        vars(hook).pop("quiet", None)
+        shell.events.unregister("post_run_cell", over)
+
+    hook.quiet = quiet
+    shell.events.register("post_run_cell", over)
 
 
 def parse(parser: argparse.ArgumentParser, argv: list[str]) -> argparse.Namespace:

@@ -91,7 +91,7 @@ class RequestMagics(MagicsBase):
         if args.repeat is not None:
             return self._keep(args, self._repeat(target, url, init, args))
         response = self.session.runtime.run(self._send(target, url, init))
-        if response.status == 404:
+        if response.status == 404 and self.session.hints:
             self._hint(target, url)
         return self._keep(args, response)
 

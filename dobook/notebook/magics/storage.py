@@ -8,7 +8,6 @@ from IPython.core.magic import line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
 
 from dobook.errors import UnknownNameError
-from dobook.notebook.arguments import unquote
 from dobook.notebook.frames import Frame, objects_frame, sql_frame, storage_frame
 from dobook.notebook.magics.base import MagicsBase, command, target_argument
 from dobook.notebook.past import ObjectPast
@@ -89,7 +88,7 @@ class StorageMagics(MagicsBase):
 
             %sql COUNTER/a select name from sqlite_master where type = 'table'
         """
-        query = _behind(args.line, args.words, args.target)
+        query = _behind(args)
         if not query:
             raise UsageError(f"write a query, for instance: %sql {args.target} select 1")
         if args.state is not None:
@@ -155,15 +154,15 @@ def _look_into(args: argparse.Namespace) -> Frame:
     return state.objects(args.target)
 
 
-def _behind(line: str, words: list[str], target: str) -> str:
+def _behind(args: argparse.Namespace) -> str:
     """Return what stands behind the object on a line, without quotes round all of it."""
-    rest, before = line, ""
-    for word in words:
-        rest = rest.partition(word)[2]
-        if unquote(word) == target and before != "--state":
+    rest, before = args.line, ""
+    for written, word in zip(args.written, args.words, strict=True):
+        rest = rest.partition(written)[2]
+        if "/" in word and not word.startswith("-") and before != "--state":
             break
         before = word
     rest = rest.strip()
     if len(rest) > 1 and rest[0] == rest[-1] == '"':
         rest = rest[1:-1]
-    return rest
+    return str(rest)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
-from traitlets import Bool, Enum, Int
+from traitlets import Bool, Enum, Int, TraitError
 from traitlets.config import Configurable
 
 from dobook.notebook.frames import Frame
@@ -32,7 +32,11 @@ class DoMagics(Configurable):
 
 def install(shell: InteractiveShell, session: Any) -> Callable[[], None]:
     """Add the configuration to a shell; returns what undoes it."""
-    config = DoMagics(parent=shell)
+    try:
+        config = DoMagics(parent=shell)
+    except TraitError:  # the shell remembers what `%config` was given, also what it refused
+        shell.config.pop("DoMagics", None)
+        config = DoMagics(parent=shell)
     before = Frame.most_rows
 
     def follow(_change: Any) -> None:

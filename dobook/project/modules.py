@@ -68,6 +68,17 @@ class ModuleSpace:
         """Return whether a name is that of a file or package of the project."""
         return self._spec(name.partition(".")[0]) is not None
 
+    def finds(self, name: str) -> bool:
+        """Return whether a module can be imported, which imports the package it is in."""
+        if name in self.modules:
+            return True
+        outer = name.rpartition(".")[0]
+        if not outer:
+            return self.has(name)
+        if not self.finds(outer):
+            return False
+        return self._spec(name, list(getattr(self._loaded(outer), "__path__", ()))) is not None
+
     def close(self) -> None:
         """Take the project's modules out of Python's own table."""
         for name, module in self.modules.items():
@@ -217,13 +228,26 @@ def _explain(error: ModuleNotFoundError) -> None:
 
 
 class _Finder:
-    """Finds modules of projects for `importlib.import_module`, which knows nothing of spaces."""
+    """Finds modules of projects for `importlib.import_module`, which knows nothing of spaces.
+
+    Args:
+        inner: Whether it answers for what is inside of packages, which has to go before Python's
+            own finders: they would import the same files a second time. Whole modules go after.
+    """
+
+    def __init__(self, *, inner: bool) -> None:
+        self._inner = inner
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
+        outer, dot, _ = fullname.partition(".")
+        if bool(dot) != self._inner:
+            return None
         for space in reversed(_spaces):
-            if fullname in space.modules or (space.modules and space.has(fullname)):
+            if dot and sys.modules.get(outer) is not space.modules.get(outer, space):
+                continue
+            if space.modules and space.finds(fullname):
                 return ModuleSpec(fullname, _Loader(space))  # type: ignore[arg-type]
         return None
 
@@ -244,4 +268,5 @@ class _Loader:
 
 
 _spaces: list[ModuleSpace] = []
-sys.meta_path.append(_Finder())
+sys.meta_path.insert(0, _Finder(inner=True))
+sys.meta_path.append(_Finder(inner=False))

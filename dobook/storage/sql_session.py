@@ -80,6 +80,7 @@ class Session:
         add_newer_functions(self.db)
         self.plans: dict[str, Plan] = connection.plans
         self._planned_chars = 0
+        self._explained = 0
         connection.set_authorizer(self.rules)
         if hosted:
             self.db.setlimit(LIMIT_FUNCTION_ARG, limits.MAX_SQL_FUNCTION_ARGUMENTS)
@@ -210,7 +211,11 @@ class Session:
         names = plan.mapping
         nothing: Any = [None] * plan.parameters if names is None else dict.fromkeys(names)
         try:
-            code = self.db.execute("EXPLAIN " + plan.text, nothing).fetchall()
+            # Never the same text twice: Python would step a statement that it has kept, and SQLite
+            # before 3.41 crashes when such an EXPLAIN of a RETURNING outlives a change of tables.
+            self._explained += 1
+            text = f"EXPLAIN {plan.text}\n-- {self._explained}"
+            code = self.db.execute(text, nothing).fetchall()
         except SqliteError:
             return 1  # it cannot run any more, or not yet
         stored = {step[2] for step in code if step[1] == "OpenWrite"}

@@ -60,6 +60,15 @@ def filled(sql):
 # ---------------------------------------------------------------- writes and transactions
 
 
+def test_rows_written_are_counted_again_after_tables_have_changed(sql):
+    # SQLite before 3.41 crashed here, when an explanation was used a second time.
+    filled(sql)
+    for number in range(5):
+        cursor = sql.exec("INSERT INTO t(k) VALUES (?) RETURNING id", f"k{number}")
+        assert (len(cursor.toArray()), cursor.rowsWritten) == (1, 2)
+        sql.exec(f"ALTER TABLE t ADD COLUMN more{number} TEXT")
+
+
 def test_a_query_that_only_reads_opens_no_transaction(host, sql):
     filled(sql)
     host.database.commit()

@@ -31,6 +31,7 @@ OFFERED = {
     "workers.workflows": "dobook.workers.workflows",
     "workers.wsgi": "dobook.workers.wsgi",
 }
+SDK_NEEDS = "_pyodide_entrypoint_helper"  # what Cloudflare's own package cannot be without
 _OUTER = ("js", "pyodide", "workers")
 
 
@@ -49,6 +50,15 @@ class _Finder:
         path: Sequence[str] | None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
+        if fullname == SDK_NEEDS and not is_ours("workers"):
+            raise ModuleNotFoundError(
+                f"No module named {fullname!r}: the `workers` that is installed here is the package "
+                "workers-runtime-sdk, which runs inside Cloudflare's runtime only, and dobook "
+                "shadows nothing that is installed. Uninstall it to have dobook's own (pip "
+                "uninstall workers-runtime-sdk), or run a project as it is: `dobook run PATH`, "
+                "`%worker --project PATH`.",
+                name=fullname,
+            )
         if fullname not in OFFERED:
             return None
         return ModuleSpec(fullname, self)  # type: ignore[arg-type]

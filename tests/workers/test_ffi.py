@@ -327,6 +327,23 @@ def test_nothing_that_is_installed_is_shadowed(tmp_path):
     assert said == "True True True True True\n"
 
 
+def test_cloudflares_own_package_outside_of_its_runtime_is_explained(tmp_path):
+    (tmp_path / "workers").mkdir()
+    (tmp_path / "workers" / "__init__.py").write_text("import _pyodide_entrypoint_helper\n")
+    said = run(
+        """
+        import dobook
+        try:
+            import workers
+        except ModuleNotFoundError as error:
+            print(error)
+        """,
+        tmp_path,
+    )
+    assert "the package workers-runtime-sdk, which runs inside Cloudflare's runtime only" in said
+    assert "pip uninstall workers-runtime-sdk" in said
+
+
 def test_a_project_gets_dobooks_modules_where_a_real_one_is_installed(tmp_path):
     (tmp_path / "workers.py").write_text("real = True\n")
     (tmp_path / "p").mkdir()

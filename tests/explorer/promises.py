@@ -1,11 +1,13 @@
 """The engine's promises as scenarios: each holds under every schedule, or the engine is broken."""
 
 import asyncio
-import contextlib
+import time
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import dobook
 from dobook.errors import PlatformError
+from dobook.runtime.faults import CONNECTION_LOST, CRASHED
 from dobook.runtime.websockets import WebSocketPair
 from dobook.web import Response
 
@@ -30,6 +32,18 @@ class Thing:
             await asyncio.sleep(0.01)
             await self.storage.put("n", n + 1)
             return n + 1
+
+        return await self.ctx.blockConcurrencyWhile(slowly)
+
+    async def increment_later(self):
+        await asyncio.sleep(0.005)
+        self.kv.put("n", self.value() + 1)
+
+    async def look_twice(self):
+        async def slowly():
+            before = self.value()
+            await asyncio.sleep(0.01)
+            return [before, self.value()]
 
         return await self.ctx.blockConcurrencyWhile(slowly)
 
@@ -80,10 +94,20 @@ class Thing:
         await self.env.OTHER.getByName("b").note(1)
         self.kv.put("rung", "yes")
 
+    async def set_alarm_in_a_second(self):
+        self.kv.put("set", "yes")
+        await self.storage.setAlarm(round(time.time() * 1000) + 1_000)
+
+    async def delete_alarm(self):
+        self.kv.delete("set")
+        await self.storage.deleteAlarm()
+
     def rung(self):
         return [self.kv.get("set"), self.kv.get("rung")]
 
     async def go_on_for_long(self):
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(0.05)
         await asyncio.sleep(0.05)
         await self.env.OTHER.getByName("b").note(self.life)
 
@@ -144,13 +168,18 @@ async def nothing_overtakes_a_section(env):
     assert sorted(await mixed()) == [1, 2]
 
 
+async def nobody_goes_on_in_a_section(env):
+    _, (before, after) = await asyncio.gather(thing(env).increment_later(), thing(env).look_twice())
+    assert before == after
+
+
 async def an_answer_survives_a_crash(env):
     await dobook.retry(lambda: thing(env).write(5))
     assert await dobook.retry(lambda: thing(env).value()) == 5
 
 
 async def what_others_are_told_survives_a_crash(env):
-    with contextlib.suppress(PlatformError):
+    with suppress(PlatformError):
         await thing(env).write_and_tell(5)
     told = await dobook.retry(lambda: other(env).notes())
     assert await dobook.retry(lambda: thing(env).value()) >= max(told, default=0)
@@ -168,13 +197,13 @@ async def what_a_socket_has_said_survives_a_crash(env):
 
 async def a_turn_is_written_whole(env):
     for _ in range(2):
-        with contextlib.suppress(PlatformError):
+        with suppress(PlatformError):
             await thing(env).write_both()
 
 
 async def a_turn_of_sql_is_written_whole(env):
     for _ in range(2):
-        with contextlib.suppress(PlatformError):
+        with suppress(PlatformError):
             await thing(env).write_both_with_sql()
 
 
@@ -183,21 +212,28 @@ async def a_transaction_that_fails_leaves_nothing(env):
 
 
 async def an_alarm_runs_at_least_once(env):
-    with contextlib.suppress(PlatformError):
+    with suppress(PlatformError):
         await thing(env).set_alarm()
     await asyncio.sleep(3600)
     was_set, rung = await dobook.retry(lambda: thing(env).rung())
     assert rung == was_set
 
 
+async def a_deleted_alarm_does_not_run(env):
+    await thing(env).set_alarm_in_a_second()
+    await asyncio.sleep(1)
+    await thing(env).delete_alarm()
+    await asyncio.sleep(60)
+
+
 async def a_dead_object_is_silent(env):
     async def old():
-        with contextlib.suppress(PlatformError):
+        with suppress(PlatformError):
             await thing(env).go_on_for_long()
 
     async def new():
         await asyncio.sleep(0.02)
-        with contextlib.suppress(PlatformError):
+        with suppress(PlatformError):
             await dobook.retry(lambda: thing(env).go_on_for_long())
 
     await asyncio.gather(old(), new())
@@ -207,7 +243,7 @@ async def a_dead_object_is_silent(env):
 
 
 async def what_a_dead_object_cleans_up_has_no_effect(env):
-    with contextlib.suppress(PlatformError):
+    with suppress(PlatformError):
         await thing(env).clean_up()
     assert await dobook.retry(lambda: thing(env).value()) == 0
 
@@ -220,8 +256,15 @@ async def calls_on_one_stub_keep_their_order(env):
 
 
 async def everybody_is_answered(env):
-    with contextlib.suppress(PlatformError):
-        await asyncio.wait_for(thing(env).go_on_for_long(), 600)
+    async def ask(after_s):
+        await asyncio.sleep(after_s)
+        try:
+            await asyncio.wait_for(thing(env).go_on_for_long(), 600)
+        except PlatformError as error:
+            if str(error) not in (CRASHED, CONNECTION_LOST):
+                raise
+
+    await asyncio.gather(ask(0), ask(0.02))
 
 
 class Promise(NamedTuple):
@@ -235,6 +278,7 @@ PROMISES = [
     Promise(no_update_is_lost_across_storage, "delay slow"),
     Promise(no_update_is_lost_in_a_section, "delay slow"),
     Promise(nothing_overtakes_a_section, "delay slow"),
+    Promise(nobody_goes_on_in_a_section, "delay slow"),
     Promise(an_answer_survives_a_crash, "all"),
     Promise(what_others_are_told_survives_a_crash, "all"),
     Promise(what_a_socket_has_said_survives_a_crash, "all"),
@@ -242,6 +286,7 @@ PROMISES = [
     Promise(a_turn_of_sql_is_written_whole, "all"),
     Promise(a_transaction_that_fails_leaves_nothing, "all"),
     Promise(an_alarm_runs_at_least_once, "all"),
+    Promise(a_deleted_alarm_does_not_run, "delay slow"),
     Promise(a_dead_object_is_silent, "all"),
     Promise(what_a_dead_object_cleans_up_has_no_effect, "crash"),
     Promise(calls_on_one_stub_keep_their_order, "none"),

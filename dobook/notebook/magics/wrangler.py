@@ -122,4 +122,5 @@ def _card(configuration: Configuration, deployment: Deployment) -> Card:
         kinds = ", ".join(f"env.{b.name} ({b.kind})" for b in configuration.unsupported)
         rows.append(("not offered", f"{kinds}: using one is an error here"))
     rows += [("warning", text) for text in deployment.warnings]
-    return Card(deployment.script, tuple(rows), "deployed" if not deployment.waiting else "")
+    note = "not deployed yet" if deployment.waiting else "deployed"
+    return Card(deployment.script, tuple(rows), note)

@@ -73,6 +73,10 @@ def _sentence_html(sentence: Sentence) -> str:
 
 
 def report_frame(report: Report) -> Frame:
-    """The events of a report's smallest failing run, one row each, as of `%trace`."""
+    """The events of a report's smallest failing run, one row each, as `%trace` gives them.
+
+    Index: range. Columns: those of `trace_frame`. No failure: same columns, no rows. `.attrs`: time
+    (of the last event), forgotten.
+    """
     now_ms = report.trace[-1].t_ms if report.trace else 0
     return trace_frame(report.trace, now_ms, on=False)

@@ -276,13 +276,20 @@ def runs_frame(runs: Sequence[AlarmRun], from_ms: int, to_ms: int, note: str = "
     return make_frame(columns, rows, f"{caption}: {ran}{note}", to_ms, **attrs)
 
 
-def requests_frame(asked: Sequence[Asked], now_ms: int) -> Frame:
+def requests_frame(
+    asked: Sequence[Asked], now_ms: int, none: str = "nothing has been asked yet"
+) -> Frame:
     """Requests and calls since the runtime began, one row each, oldest first.
 
     Index: range. Columns: at (datetime64[ms, UTC]), object (string, "worker" for the Worker),
     method (string, the HTTP method or rpc), path (string; for rpc the call), status (Int64,
     missing for rpc), took_ms (float64, virtual; missing while under way), error (string, empty if
     none). Nothing asked: same columns, no rows. `.attrs`: time.
+
+    Args:
+        asked: What was asked.
+        now_ms: Now, in ms since 1970.
+        none: What to say when that is nothing.
     """
     rows = [
         (
@@ -305,7 +312,7 @@ def requests_frame(asked: Sequence[Asked], now_ms: int) -> Frame:
         "took_ms": "float64",
         "error": "string",
     }
-    caption = count(len(rows), "request") if rows else "nothing has been asked yet"
+    caption = count(len(rows), "request") if rows else none
     return make_frame(columns, rows, caption, now_ms)
 
 

@@ -71,7 +71,7 @@ def clients_frame(clients: Sequence[Client], now_ms: int) -> Frame:
     """Clients of a session, one row each, in the order they connected.
 
     Index: range. Columns: client (string), object (string), path (string), state (string), sent
-    (Int64), received (Int64). No clients: same columns, no rows.
+    (Int64), received (Int64). No clients: same columns, no rows. `.attrs`: time.
     """
     columns = {
         **dict.fromkeys(("client", "object", "path", "state"), "string"),

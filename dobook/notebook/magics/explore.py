@@ -15,6 +15,7 @@ from dobook.explorer.report import Report
 from dobook.explorer.schedule import KINDS
 from dobook.explorer.search import explore
 from dobook.explorer.strategies.table import STRATEGIES
+from dobook.notebook.arguments import with_names
 from dobook.notebook.exploring import scenario_of
 from dobook.notebook.magics.base import MagicsBase, command
 
@@ -51,7 +52,11 @@ class ExploreMagics(MagicsBase):
     @argument("--seed", type=int, default=0, metavar="N", help="Try other schedules.")
     @argument("--stop", action="store_true", help="Stop at the first failure.")
     @argument("--jobs", type=int, metavar="N", help="How many processes; as many as cores.")
-    @argument("--replay", metavar="LINE", help="Run only what a report's line says, quoted.")
+    @argument(
+        "--replay",
+        metavar="LINE",
+        help="Run only what a report's line says, quoted, or $name of a variable that has it.",
+    )
     def explore(self, args: argparse.Namespace, cell: str = "") -> Report:
         """Run a scenario under many orders of events, delays and crashes; show what fails.
 
@@ -72,7 +77,7 @@ class ExploreMagics(MagicsBase):
         scenario = self._scenario(args, cell)
         classes = {n.binding: n.cls for n in self.session.runtime.namespaces}
         if args.replay is not None:
-            return replay(_unquoted(args.replay), scenario, classes)
+            return replay(_unquoted(with_names(args.replay, self.names)), scenario, classes)
         return explore(
             scenario,
             classes,

@@ -221,4 +221,5 @@ class RequestMagics(MagicsBase):
             asked = [a for a in asked if a.object == args.target]
         if args.errors:
             asked = [a for a in asked if a.error or (a.status or 0) >= 500]
-        return requests_frame(asked, runtime.clock.now_ms)
+        none = "no request failed" if args.errors else "nothing has been asked yet"
+        return requests_frame(asked, runtime.clock.now_ms, none)

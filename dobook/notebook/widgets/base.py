@@ -9,6 +9,7 @@ How to write one:
 - `do_NAME(**fields)` is what an element with `data-do="NAME"` does. It may turn the loop. What it
   returns is said below the view. What it raises is shown there too, with the user's line, and so is
   what handlers print meanwhile: neither is lost in a log that nobody reads.
+- `shown_by` is how a notebook shows it; a test looks for a notebook that does.
 - `static()` returns text and HTML with the same facts, for whoever has no front end.
 
 State is in traits alone, so that several displays of one view stay in step.
@@ -39,6 +40,7 @@ class View(anywidget.AnyWidget):
     """
 
     file: ClassVar[str] = ""
+    shown_by: ClassVar[str] = ""  # a pattern of what a notebook's cell says to show it
     facts = traitlets.Dict().tag(sync=True)
     outcome = traitlets.Dict().tag(sync=True)  # of the last action
 

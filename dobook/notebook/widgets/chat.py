@@ -34,6 +34,7 @@ class ChatRoom(View):
     """
 
     file = "chat"
+    shown_by = r"%chat"
 
     def __init__(
         self, session: Session, label: str, people: Sequence[str], path: str = DEFAULT_PATH

@@ -23,6 +23,7 @@ class ClockView(View):
     """
 
     file = "clock"
+    shown_by = r"^runtime\.clock$"
 
     def __init__(self, session: Session, clock: Any = None) -> None:
         super().__init__(session)

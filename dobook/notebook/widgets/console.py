@@ -17,6 +17,7 @@ class ConsoleView(View):
     """
 
     file = "console"
+    shown_by = r"%request --console"
 
     def __init__(self, session: Session, console: RequestConsole) -> None:
         self.console = console

@@ -53,6 +53,8 @@ class FollowedView(View):
 class RateLimitGauge(FollowedView):
     """A rate limiter's gauge: it follows the clock, and can be asked."""
 
+    shown_by = r"%rate_limit"
+
     kind = "gauge"
 
     def do_hit(self, times: str = "1") -> str:
@@ -83,6 +85,8 @@ class RateLimitGauge(FollowedView):
 
 class WorkflowProgress(FollowedView):
     """A workflow's steps as they go on."""
+
+    shown_by = r"%workflow"
 
     kind = "workflow"
 

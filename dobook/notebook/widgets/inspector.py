@@ -25,6 +25,7 @@ class ObjectInspector(View):
     """
 
     file = "inspector"
+    shown_by = r"^kiosk$|^stub$"
 
     def __init__(self, session: Session, stub: DurableObjectStub) -> None:
         self._name, self._binding = stub.name, target_of(stub).namespace.binding

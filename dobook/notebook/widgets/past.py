@@ -23,6 +23,7 @@ class PastView(View):
     """
 
     file = "past"
+    shown_by = r"%storage .*--history"
 
     def __init__(self, session: Session, past: ObjectPast) -> None:
         self.past = past

@@ -21,6 +21,7 @@ class TimelineView(View):
     """
 
     file = "timeline"
+    shown_by = r"%trace --diagram"
 
     def __init__(self, session: Session, diagram: Diagram) -> None:
         self._diagram = diagram

@@ -42,7 +42,8 @@ class AssetsFetcher:
         """Return a promise of the file that a URL's path leads to, status 404 without one."""
         try:
             request = Request._for_delivery(input, {**(init or {}), **options} or None)  # noqa: SLF001
-            return Resolved(self.answer(request) or self._missing())
+            follow = request._redirect == "follow"  # noqa: SLF001
+            return Resolved(self.answer(request, follow=follow) or self._missing())
         except Exception as error:
             return Rejected(error)
 
@@ -58,8 +59,13 @@ class AssetsFetcher:
         """Return what answers where there is no Worker."""
         return self._missing()
 
-    def answer(self, request: Request) -> Response | None:
-        """Return the file of a request; None if there is none, or it is no GET or HEAD."""
+    def answer(self, request: Request, *, follow: bool = False) -> Response | None:
+        """Return the file of a request; None if there is none, or it is no GET or HEAD.
+
+        Args:
+            request: What is asked.
+            follow: Whether the file is given where a browser is sent to its shorter address.
+        """
         if request.method not in ("GET", "HEAD"):
             return None
         path = unquote(urlsplit(request.url).path)
@@ -67,7 +73,7 @@ class AssetsFetcher:
         file = self._find(path, html)
         if file is None:
             return None
-        if html != "none" and path.endswith(".html"):
+        if html != "none" and path.endswith(".html") and not follow:
             tidy = path.removesuffix(".html").removesuffix("index")
             return Response(None, status=307, headers={"Location": tidy})
         return _response(file)

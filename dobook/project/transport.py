@@ -49,7 +49,8 @@ class Transport:
             from websockets.sync.client import connect
         except ModuleNotFoundError:
             raise NetworkError(
-                request.url, "WebSockets to the network need a package. Run: pip install websockets"
+                request.url,
+                "WebSockets to the network need a package. Run: pip install 'dobook[projects]'",
             ) from None
         url = "ws" + request.url.removeprefix("http")
         headers = [(name, value) for name, value in request.js_headers if name not in _OURS]

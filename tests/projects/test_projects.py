@@ -154,6 +154,18 @@ def test_a_consumer_without_a_network_is_told_by_an_error_event(opened):
     assert json.loads(body(consumer, "/status"))["attempts"] >= 2
 
 
+def test_a_file_asked_of_a_binding_is_given_without_a_detour(opened):
+    runtime = opened("notes").runtime
+    files = runtime.env.ASSETS
+
+    async def statuses():
+        at_once = await files.fetch("https://any/index.html")
+        by_hand = await files.fetch("https://any/index.html", redirect="manual")
+        return at_once.status, by_hand.status
+
+    assert runtime.run(statuses()) == (200, 307)
+
+
 def test_notes_are_kept_in_sql_by_a_class_of_mixins(opened, capsys):
     notes = opened("notes")
     assert body(notes, "/notes") == "none"
@@ -166,6 +178,7 @@ def test_notes_are_kept_in_sql_by_a_class_of_mixins(opened, capsys):
     assert body(notes, "/key") == "s3cret"
     assert "<h1>Notes</h1>" in body(notes, "/")
     assert ask(notes, "/nothing.html").status == 404
+    assert ask(notes, "/index.html").status == 307  # a browser is sent to "/"
     notes.runtime.advance("2d")
     assert body(notes, "/notes") == "none"
     assert capsys.readouterr().out.splitlines() == [

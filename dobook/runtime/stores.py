@@ -230,7 +230,15 @@ class Stores:
     ) -> None:
         """Warn if the directory has no objects of a class, but another Worker's of that name."""
         keys = directory.unique_keys()
-        others = [key for key in keys if key.endswith(f"-{namespace.class_name}")]
+        # Others that are in use here, or that this one's key was made to differ from, are no slip.
+        used = {n.unique_key for n in self._runtime.namespaces}
+        others = [
+            key
+            for key in keys
+            if key.endswith(f"-{namespace.class_name}")
+            and key not in used
+            and not namespace.unique_key.startswith(f"{key}-")
+        ]
         if others and namespace.unique_key not in keys:
             warnings.warn(
                 f"{directory.path} has no objects of {namespace.unique_key}, but of "

@@ -136,6 +136,17 @@ def test_the_old_name_of_a_renamed_class_can_be_used_again_and_is_another_class(
     assert keys == ["dobook-Counter", "dobook-Counter-2"]
 
 
+def test_the_folder_of_a_renamed_class_is_not_taken_for_another_workers(open_runtime, tmp_path):
+    with open_runtime(tmp_path / "s") as runtime:
+        put(runtime, BOUND % "Counter" + V1)
+        runtime.run(counter(runtime).add())
+        put(runtime, BOUND % "Tally" + V1 + V2_RENAME)
+    with open_runtime(tmp_path / "s") as runtime:  # a warning would be an error here
+        more = (BOUND % "Counter").replace("COUNTER", "SECOND")
+        put(runtime, more + BOUND % "Tally" + V1 + V2_RENAME + V1.replace("v1", "v3"))
+        assert runtime.run(counter(runtime).tally()) == 1
+
+
 def test_a_rename_onto_a_class_that_exists_is_refused(runtime):
     put(runtime, BOUND % "Counter" + V1.replace('["Counter"]', '["Counter", "Tally"]'))
     with pytest.raises(DeploymentError, match="rename-class migration to class 'Tally' that is al"):

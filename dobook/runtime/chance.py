@@ -6,6 +6,7 @@ threads, and code outside of the runtime, keep the real one. Not covered: genera
 makes elsewhere, and those of other packages (NumPy's for instance), which have seeds of their own.
 """
 
+import functools
 import os
 import random
 import threading
@@ -50,10 +51,7 @@ class Chance:
         swaps: list[Swap] = []
 
         def either(real: Callable[..., Any], mine: Callable[..., Any]) -> Callable[..., Any]:
-            def stand_in(*args: Any, **options: Any) -> Any:
-                return mine(*args, **options) if here() else real(*args, **options)
-
-            return stand_in
+            return _Either(real, mine, here)
 
         for name in _METHODS:
             if name in names:
@@ -87,6 +85,22 @@ class Chance:
             if name in names:
                 initial = 0 if name == "_last_counter_v7" else None
                 names[name], mine[name] = mine.get(name, initial), names[name]
+
+
+class _Either:
+    """A function that is another one on the thread that turns the loop.
+
+    As with the functions it stands for, a class that keeps it as an attribute makes no method of it.
+    """
+
+    def __init__(
+        self, real: Callable[..., Any], mine: Callable[..., Any], here: Callable[[], bool]
+    ) -> None:
+        functools.update_wrapper(self, real)
+        self._real, self._mine, self._here = real, mine, here
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        return self._mine(*args, **options) if self._here() else self._real(*args, **options)
 
 
 def _generator_class(generator: random.Random, here: Callable[[], bool]) -> type:

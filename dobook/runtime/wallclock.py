@@ -48,14 +48,7 @@ class WallClock:
         self._globals: dict[int, dict[str, Any]] = {}
         self._swaps: list[Swap] = []
         self._virtual = True  # during this turn
-        owner = threading.get_ident
-
-        def time() -> float:
-            return now_ms() / 1000 if owner() == self._thread else _real_time()
-
-        def time_ns() -> int:
-            return now_ms() * 1_000_000 if owner() == self._thread else _real_time_ns()
-
+        time, time_ns = self._time, self._time_ns  # bound: a class that keeps one binds no more
         self._thread = 0
         self._stand_ins = {
             id(_real_time): time,
@@ -85,6 +78,13 @@ class WallClock:
                 date=self._stand_ins[id(_real_date)],
             ),
         }
+
+    def _time(self) -> float:
+        return self._now_ms() / 1000 if threading.get_ident() == self._thread else _real_time()
+
+    def _time_ns(self) -> int:
+        here = threading.get_ident() == self._thread
+        return self._now_ms() * 1_000_000 if here else _real_time_ns()
 
     def watch(self, cls: type) -> None:
         """Have the globals of a class's methods follow too."""

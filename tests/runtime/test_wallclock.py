@@ -3,6 +3,8 @@
 import asyncio
 import datetime
 import datetime as dt
+import os
+import random
 import threading
 import time
 from datetime import date
@@ -148,3 +150,23 @@ def test_a_worker_sees_virtual_time_as_well(runtime):
         return await (await runtime.fetch("/")).text()
 
     assert float(runtime.run(main())) == START.timestamp()
+
+
+class Keeper:
+    def __init__(self, ctx, env):
+        pass
+
+    async def draw(self):
+        class Timed:  # what frameworks do, when they are imported in a handler
+            now = time.time
+            now_ns = time.time_ns
+            chance = random.random
+            bytes_of = os.urandom
+
+        timed = Timed()
+        return [timed.now(), timed.now_ns() / 1e9, 0 <= timed.chance() < 1, len(timed.bytes_of(4))]
+
+
+def test_a_class_made_in_a_handler_calls_the_clock_it_keeps_without_itself(runtime):
+    drawn = runtime.run(runtime.register(Keeper).getByName("k").draw())
+    assert drawn == [START.timestamp(), START.timestamp(), True, 4]

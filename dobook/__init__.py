@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dobook.explorer.replay import replay
     from dobook.explorer.search import explore
     from dobook.notebook.exercises import check
+    from dobook.notebook.exercises.handing_in import collect, hand_in
     from dobook.notebook.limiters import compare_limiters
     from dobook.notebook.state import open_state
     from dobook.runtime.alarms import AlarmRun
@@ -36,8 +37,10 @@ __all__ = [
     "RpcTarget",
     "Runtime",
     "check",
+    "collect",
     "compare_limiters",
     "explore",
+    "hand_in",
     "invariant",
     "open_state",
     "replay",
@@ -48,7 +51,9 @@ pytest_plugins = ("dobook.testing.plugin",)  # `pytest -p dobook`; nothing is im
 
 _HOME = {
     "check": "dobook.notebook.exercises",
+    "collect": "dobook.notebook.exercises.handing_in",
     "compare_limiters": "dobook.notebook.limiters",
+    "hand_in": "dobook.notebook.exercises.handing_in",
     "AlarmRun": "dobook.runtime.alarms",
     "DobookError": "dobook.errors",
     "RpcTarget": "dobook.runtime.rpc",

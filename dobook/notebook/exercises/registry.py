@@ -83,7 +83,17 @@ def check(name: str | None = None) -> Verdict | Card:
         everything = exercises()
         if name not in everything:
             raise UnknownNameError("exercise", name, everything)
-    return Verdict(name, tuple(_points(_known[name], _work())))
+    return examine(name, work_here())
+
+
+def examine(name: str, work: Work) -> Verdict:
+    """Return the verdict on one exercise.
+
+    Args:
+        name: The exercise, one of `exercises()`.
+        work: What there is.
+    """
+    return Verdict(name, tuple(_points(_known[name], work)))
 
 
 def _points(found: Exercise, work: Work) -> Iterator[Point]:
@@ -100,7 +110,12 @@ def _points(found: Exercise, work: Work) -> Iterator[Point]:
         yield point
 
 
-def _work() -> Work:
+def work_here() -> Work:
+    """Return what the notebook that this runs in has.
+
+    Raises:
+        UsageError: If this is no notebook with dobook loaded.
+    """
     from IPython.core.getipython import get_ipython
 
     from dobook.notebook.extension import session_of
@@ -108,5 +123,5 @@ def _work() -> Work:
     shell = get_ipython()
     session = session_of(shell)
     if shell is None or session is None:
-        raise UsageError("dobook.check looks at a notebook: run %load_ext dobook first.")
+        raise UsageError("exercises are looked at in a notebook: run %load_ext dobook first.")
     return Work(session, shell.user_ns)

@@ -1,6 +1,7 @@
 """What a learner has made so far, and a runtime of its own to try it in."""
 
 import asyncio
+import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ class Work:
     def __init__(self, session: "Session", names: Mapping[str, Any]) -> None:
         self._session = session
         self._names = names
+        self.sources: dict[str, str] = {}  # of what a check has looked at, by name
 
     def variable(self, name: str, hint: str) -> Any:
         """Return a variable of the notebook.
@@ -32,7 +34,12 @@ class Work:
         """
         if name not in self._names or self._names[name] is ...:
             raise Missing(f"there is no variable {name} yet: {hint}")
-        return self._names[name]
+        value = self._names[name]
+        try:
+            self.sources[name] = inspect.getsource(value)
+        except (TypeError, OSError):
+            self.sources[name] = value if isinstance(value, str) else repr(value)
+        return value
 
     def class_of(self, name: str, *methods: str) -> type:
         """Return a class that a cell has defined.
@@ -49,6 +56,7 @@ class Work:
             known = list(self._session.definitions)
             near = f" {suggest(name, known)}" if known else ""
             raise Missing(f"define a class {name} in a %%durable_object cell.{near}")
+        self.sources[name] = definition.source
         for method in methods:
             if not callable(getattr(definition.cls, method, None)):
                 raise Missing(f"{name} has no method {method} yet. It is called from outside.")

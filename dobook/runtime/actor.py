@@ -102,15 +102,11 @@ class Actor:
         self.requests += 1
         instance.enter(call)
 
-    def drop_sockets(self, *, unsaid: bool = False) -> None:
-        """Lose the hibernatable connections, as when the object is reset.
-
-        Args:
-            unsaid: Whether what they have been sent on this tick is taken back too.
-        """
+    def drop_sockets(self) -> None:
+        """Lose the hibernatable connections, as when the object is reset."""
         hub, self.sockets = self.sockets, None
         if hub is not None:
-            hub.drop(unsaid=unsaid)
+            hub.drop()
 
     def _observe(self, call: Call) -> None:
         """Report a request or call now, and its answer when there is one."""

@@ -92,7 +92,7 @@ class DurableObjectState:
             error = PlatformError("Application called abort() to reset Durable Object.")
         else:
             error = PlatformError(str(reason))
-        self._instance.reset(error)
+        self._instance.reset(error, unsaid=True)
         raise DurableObjectAbort(str(error))
 
     # ------------------------------------------------------------------ sockets that hibernate

@@ -290,16 +290,13 @@ class Hub:
             connection.hibernate()
         self._lose_unanswered()
 
-    def drop(self, *, unsaid: bool = False) -> None:
-        """The object's life ended by an error: all its connections are lost.
+    def ends(self) -> list[End]:
+        """Return this side's ends, those that only the client has closed included."""
+        return [c.end for c in self._connections] + list(self._unanswered.values())
 
-        Args:
-            unsaid: Whether what the object has said on this tick is taken back, because its
-                constructor failed.
-        """
+    def drop(self) -> None:
+        """The object's life ended by an error: all its connections are lost."""
         ends = [connection.end for connection in self._connections]
-        if unsaid and ends:
-            ends[0].wire.recall(ends)
         for end in ends:
             end.lost()
         self._connections.clear()

@@ -135,7 +135,14 @@ class Instance:
         assert self._context is not None
         return self._context
 
-    def reset(self, error: BaseException, *, flagged: bool = True, stubs: bool = True) -> None:
+    def reset(
+        self,
+        error: BaseException,
+        *,
+        flagged: bool = True,
+        stubs: bool = True,
+        unsaid: bool = False,
+    ) -> None:
         """End this life because of an error: calls fail with it, unwritten changes are lost.
 
         Args:
@@ -144,17 +151,27 @@ class Instance:
                 unless a commit has failed.
             stubs: Whether stubs that have been used are broken. False for what comes from outside
                 of the program: a crash on purpose, new code.
+            unsaid: Whether what its sockets have been sent in this turn is taken back, because
+                the object's own code has ended it.
         """
         if self.dead is not None:
             return
         if flagged:
             error.durableObjectReset = True  # type: ignore[attr-defined]
+        if unsaid or self.object is None:
+            self._unsay()
         self.actor.store.discard()
         self._end(error)
         if stubs:
             self.actor.break_stubs(error)
-        self.actor.drop_sockets(unsaid=self.object is None)
+        self.actor.drop_sockets()
         self.runtime.residency.gone(self, error)
+
+    def _unsay(self) -> None:
+        hub = self.actor.sockets
+        ends = [socket.end for socket in self.sockets] + ([] if hub is None else hub.ends())
+        if ends:
+            self.runtime.wire.recall(ends)
 
     def evict(self) -> None:
         """End this life because nothing needs it; what was written stays."""

@@ -144,6 +144,7 @@ class PostOffice:
             self.post(call, home)
 
     def _deliver(self) -> None:
+        self._runtime.wire.deliver_first()
         mail = self._mail
         order = self._runtime.loop.order
         due = len(mail) if order is None else order.deliverable(mail, _lane)

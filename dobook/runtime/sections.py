@@ -97,7 +97,7 @@ class Section:
                 result = await result
         except Exception as error:
             if self.breaks:  # now, before what this turn has written is committed
-                self.instance.reset(error)
+                self.instance.reset(error, unsaid=True)
             raise
         return result
 

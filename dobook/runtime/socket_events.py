@@ -73,6 +73,7 @@ class SocketEvent(Call):
         if self.done:
             return
         wire = self.actor.runtime.wire
+        wire.mark = wire.mail[-1] if wire.mail else None
         self.actor.messages += 1
         if wire.observers.active:
             seq = _report(wire, self.actor.label, self.item)
@@ -91,8 +92,19 @@ class SocketEvent(Call):
         return self.receiver.happen(self.instance, self.item)
 
     def _time_out(self) -> None:
-        if self.instance is not None:
-            self.instance.reset(PlatformError(TIMED_OUT))
+        """Stop the handler, and let the object's storage go.
+
+        Its memory and connections stay until it is evicted, as the real engine was recorded to do.
+        """
+        instance = self.instance
+        if instance is None or instance.dead is not None or self.done:
+            return
+        error = PlatformError(TIMED_OUT)
+        error.retryable = error.durableObjectReset = True  # type: ignore[attr-defined]
+        instance.ctx.storage.end(error)
+        self.settle(None, error)
+        if self.task is not None:
+            self.task.cancel()
 
 
 def _over(call: Call) -> None:
@@ -161,6 +173,11 @@ class Resident:
         self._end = socket._end
         self._instance = instance
         self._gate = gate  # of a critical section, if the socket was accepted in one
+
+    @property
+    def end(self) -> End:
+        """This side's end."""
+        return self._end
 
     def stay(self) -> None:
         """Keep the object in memory: somebody is at the other end."""

@@ -189,6 +189,7 @@ class Wire:
         self.observers = runtime.observers
         self.mail: deque[tuple[End, Any]] = deque()
         self.scheduled = False
+        self.mark: tuple[End, Any] | None = None  # the last that was said before this turn
         _wires[runtime.loop] = ref(self)
 
     def put(self, end: End, item: Any) -> None:
@@ -216,11 +217,23 @@ class Wire:
             loop.call_soon_threadsafe(self._deliver)
 
     def recall(self, senders: "list[End]") -> None:
-        """Take back what has been said by some ends on this tick."""
+        """Take back what has been said by some ends in the turn that is under way."""
         receivers = {end.peer for end in senders}
-        kept = [entry for entry in self.mail if entry[0] not in receivers]
-        self.mail.clear()
-        self.mail.extend(kept)
+        mail, mark, kept = self.mail, self.mark, []
+        while mail and mail[-1] is not mark:
+            entry = mail.pop()
+            if entry[0] not in receivers:
+                kept.append(entry)
+        mail.extend(reversed(kept))
+
+    def deliver_first(self) -> None:
+        """Hand out what is on its way before calls of the same tick arrive.
+
+        A connection is there already, a call has to look for its object first; the real engine's
+        messages overtake calls that were made at the same time.
+        """
+        if self.mail:
+            self._deliver()
 
     def _deliver(self) -> None:
         # Listeners outside of objects print into the cell that drives the loop.

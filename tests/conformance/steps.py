@@ -165,8 +165,10 @@ def _begin(
     world: World, step: dict[str, Any], stub: Callable[[str], Any]
 ) -> Awaitable[dict[str, Any]]:
     """Put a step on its way at once; awaiting the result waits for its outcome."""
+    if "connect" in step:
+        return _outcome(_connect(world, step, stub))
     if "websocket" in step:
-        return _outcome(_play_socket(world, step, stub))
+        return _done(_use(world.sockets[step["websocket"]], step))
     if "evict" in step:
         options = {"websockets": step["webSockets"]} if "webSockets" in step else {}
         return _outcome(world.runtime.evict(stub(step["evict"]), **options), _evicted)
@@ -197,21 +199,22 @@ async def _evicted(_answer: Any) -> dict[str, Any]:
     return {"evicted": True}
 
 
-async def _play_socket(
+async def _connect(
     world: World, step: dict[str, Any], stub: Callable[[str], Any]
 ) -> dict[str, Any]:
     name = step["websocket"]
-    if "connect" in step:
-        headers = {"Upgrade": "websocket", **step.get("headers", {})}
-        url = step.get("url", "http://object/")
-        response = await stub(step["connect"]).fetch(url, {"headers": headers})
-        ws = response.web_socket
-        if ws is not None:
-            world.sockets[name] = ws
-            listen(ws, lambda kind, shown, _event: world.note(name, kind, *shown))
-            ws.accept()
-        return {"response": await describe_response(response)}
-    ws = world.sockets[name]
+    headers = {"Upgrade": "websocket", **step.get("headers", {})}
+    url = step.get("url", "http://object/")
+    response = await stub(step["connect"]).fetch(url, {"headers": headers})
+    ws = response.web_socket
+    if ws is not None:
+        world.sockets[name] = ws
+        listen(ws, lambda kind, shown, _event: world.note(name, kind, *shown))
+        ws.accept()
+    return {"response": await describe_response(response)}
+
+
+def _use(ws: Any, step: dict[str, Any]) -> dict[str, Any]:
     if "send" in step:
         ws.send(decode(step["send"]))
     elif "close" in step:
@@ -219,3 +222,7 @@ async def _play_socket(
     else:
         return {"state": int(ws.readyState)}
     return {}
+
+
+async def _done(outcome: dict[str, Any]) -> dict[str, Any]:
+    return outcome

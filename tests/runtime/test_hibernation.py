@@ -344,13 +344,33 @@ class TestEventTimeout:
         runtime.advance(5_000)
         assert client.take() == ["done"]
 
-    def test_a_handler_that_takes_longer_resets_the_object(self, runtime):
-        client = Client(runtime, self.stub(runtime, 1_000, 1.001))
+    def test_a_handler_that_takes_longer_is_stopped_and_nobody_else_is(self, runtime):
+        stub = self.stub(runtime, 1_000, 1.001)
+        slow, other = Client(runtime, stub), Client(runtime, stub)
+        slow.say("x")
+        runtime.advance(5_000)
+        assert slow.take() == other.take() == []
+        assert runtime.run(stub.count()) == 2
+        assert slow.ws.readyState == other.ws.readyState == 1
+
+    def test_after_that_the_objects_storage_is_gone_until_it_is_evicted(self, runtime):
+        async def stored(self):
+            return await self.ctx.storage.get("k")
+
+        stub = self.stub(runtime, 1_000, 1.001)
+        client = Client(runtime, stub)
+        Special = runtime.namespace("SPECIAL").cls
+        Special.stored = stored
         client.say("x")
         runtime.advance(999)
-        assert client.take() == []
+        assert runtime.run(stub.stored()) is None
         runtime.advance(1)
-        assert client.take() == [LOST]
+        with pytest.raises(PlatformError, match="exceeded event execution time") as caught:
+            runtime.run(stub.stored())
+        assert caught.value.durableObjectReset
+        assert caught.value.retryable
+        runtime.run(runtime.evict(stub))
+        assert runtime.run(stub.stored()) is None
 
     def test_it_has_a_limit_of_a_week(self, runtime):
         def week(self):

@@ -137,14 +137,18 @@ class TestEndings:
         runtime.settle()
         assert client.take() == [LOST]
 
-    def test_an_abort_in_a_message_handler_loses_the_connection(self, runtime):
-        def fail(self, ws, message):
+    def test_an_abort_loses_the_connection_and_what_its_turn_has_sent(self, runtime):
+        async def fail(self, ws, message):
             ws.send("before")
+            await asyncio.sleep(1)
+            ws.send("in the same turn")
             self.ctx.abort("enough")
 
         stub = with_method(runtime, Base, webSocketMessage=fail)
         client = Client(runtime, stub)
-        assert client.say("x") == ["before", LOST]
+        assert client.say("x") == ["before"]
+        runtime.advance(1_000)
+        assert client.take() == [LOST]
 
     def test_a_handler_that_raises_keeps_the_connection_and_is_reported(self, runtime):
         def fail(self, ws, message):

@@ -567,6 +567,7 @@ class TestInputGate:
         stub = with_method(runtime, Hibernating, run=lambda self, name: block(self))
         client = Client(runtime, stub)
         blocking = stub.run("x")
+        runtime.settle()
         client.ws.send("m")
         client.ws.close(1000, "bye")
         runtime.settle()
@@ -574,6 +575,14 @@ class TestInputGate:
         runtime.run(blocking)
         runtime.settle()
         assert Base.log[1:] == ["unblocked", ("message", "m"), ("close", 1000, "bye", True)]
+
+    def test_a_message_overtakes_a_call_that_was_made_at_the_same_time(self, runtime):
+        stub = with_method(runtime, Hibernating, run=lambda self, name: self.log.append("call"))
+        client = Client(runtime, stub)
+        promise = stub.run("x")
+        client.ws.send("m")
+        runtime.run(promise)
+        assert Base.log == ["constructed", ("message", "m"), "call"]
 
     def test_a_constructor_that_blocks_is_waited_for(self, runtime):
         def construct(self, ctx, env):

@@ -162,7 +162,7 @@ class Call:
         if faults is not None and began_to_wait(faults, instance, yielded):
             stop_code(coro)
             return
-        task = ObjectTask(resume(loop, instance.frame, coro, yielded), loop=loop, context=context)
+        task = ObjectTask(resume(loop, instance, coro, yielded), loop=loop, context=context)
         self.task = task
         self.rest = coro
         instance.adopt(task)

@@ -4,6 +4,7 @@ The names are Cloudflare's. Source: developers.cloudflare.com/durable-objects/ap
 """
 
 import datetime as dt
+import functools
 import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -35,6 +36,8 @@ class DurableObjectState:
         ...         self.n = await self.ctx.storage.get("n") or 0
     """
 
+    __slots__ = ("__dict__", "__weakref__", "_instance", "id", "storage")
+
     def __init__(self, instance: "Instance") -> None:
         self._instance = instance
         self.id: DurableObjectId = instance.actor.id
@@ -43,7 +46,11 @@ class DurableObjectState:
         actor = instance.actor
         if runtime.observers.detailed or actor.faults is not None or actor.meter is not None:
             make_watched(instance, self.storage)
-        self.props: dict[str, Any] = {}
+
+    @functools.cached_property
+    def props(self) -> dict[str, Any]:
+        """What a binding passes along; nothing here."""
+        return {}
 
     def blockConcurrencyWhile(self, callback: Callable[[], Any]) -> SectionPromise:
         """Run a function while no other event is delivered to the object.

@@ -7,10 +7,9 @@ Source: cloudflare/workerd src/workerd/io/worker.c++ (`Worker::Actor`)
 """
 
 import asyncio
-import inspect
 from collections.abc import Callable, Mapping
 from contextvars import Context
-from types import MappingProxyType
+from types import FunctionType, MappingProxyType, MethodType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from dobook.errors import PlatformError
@@ -55,12 +54,14 @@ _ARGUMENTS: Final = {
     "webSocketClose": 4,
     "webSocketError": 2,
 }
+# What most objects never have: an empty dictionary of their own would take 64 bytes each.
+NOTHING: Final[Mapping[Any, Any]] = MappingProxyType({})
 # Most objects only ever need the first turn of each event, which is no task.
-NO_TASKS: Final[Mapping[asyncio.Task[Any], None]] = MappingProxyType({})
+NO_TASKS: Final[Mapping[asyncio.Task[Any], None]] = NOTHING
 
 
-class Instance:
-    """One life of one object."""
+class Instance(Frame):
+    """One life of one object, and the frame of its events."""
 
     __slots__ = (
         "__weakref__",
@@ -74,8 +75,7 @@ class Instance:
         "calls",
         "ctx",
         "dead",
-        "frame",
-        "gate",
+        "evict_at",
         "idle",
         "idle_since",
         "in_idle_queue",
@@ -90,8 +90,7 @@ class Instance:
     def __init__(self, actor: "Actor") -> None:
         self.actor = actor
         self.runtime = actor.runtime
-        self.gate = InputGate(actor.runtime.loop.call_soon)
-        self.frame = Frame(self, self.gate)
+        super().__init__(self, InputGate(actor.runtime.call_soon))
         self.output_gate = actor.store.output_gate
         self.dead: BaseException | None = None
         # What is gone through has to keep its order, which a set of objects does not.
@@ -99,17 +98,21 @@ class Instance:
         self.tasks: Mapping[asyncio.Task[Any], None] = NO_TASKS
         self.background: int = 0  # waitUntil() work under way
         self.idle_since = 0.0  # seconds of the loop
+        self.evict_at = 0.0  # its place in the queue of those that are idle
         self.idle = True  # nothing that lasts longer than a turn has been under way
         self.active_since = 0.0
-        self.sockets: dict[Any, None] = {}  # accepted without hibernation
+        self.sockets: Mapping[Any, None] = NOTHING  # accepted without hibernation
         self.object: Any = None
         self.ctx: Any = None
-        self.on_idle: list[asyncio.Future[None]] = []
+        self.on_idle: list[asyncio.Future[None]] | None = None
         self.in_idle_queue = False
-        self._methods: dict[str, Callable[..., Any]] = {}
-        self._handlers: dict[str, Callable[..., Any]] = {}
+        self._methods: dict[str, FunctionType] = actor.namespace.methods
+        self._handlers: Mapping[str, Callable[..., Any]] = NOTHING
         self._context: Context | None = None
         self._generation = -1
+
+    def __lt__(self, other: "Instance") -> bool:
+        return self.evict_at < other.evict_at  # in the queue, which needs no more for an order
 
     # ------------------------------------------------------------------ life
 
@@ -131,7 +134,7 @@ class Instance:
         if self._generation != generation:
             self._generation = generation
             self._context = self.runtime.context.copy()
-            self._context.run(current_frame.set, self.frame)
+            self._context.run(current_frame.set, self)
         assert self._context is not None
         return self._context
 
@@ -192,9 +195,9 @@ class Instance:
         for task in list(self.tasks):
             if task is not current:
                 task.cancel()
-        for socket in self.sockets:
+        for socket in list(self.sockets):
             socket.lost()
-        self.sockets.clear()
+        self.sockets = NOTHING
 
     # ------------------------------------------------------------------ events
 
@@ -219,6 +222,17 @@ class Instance:
         if self.idle:
             self.stays_busy()
         task.add_done_callback(self._task_done)
+
+    def add_socket(self, socket: Any) -> None:
+        """Count a connection that was accepted without hibernation."""
+        if self.sockets is NOTHING:
+            self.sockets = {}
+        self.sockets[socket] = None  # type: ignore[index]
+
+    def drop_socket(self, socket: Any) -> None:
+        """Forget a connection; unknown ones are ignored."""
+        if self.sockets is not NOTHING:
+            self.sockets.pop(socket, None)  # type: ignore[attr-defined]
 
     def _task_done(self, task: "asyncio.Task[Any]") -> None:
         self.tasks.pop(task, None)  # type: ignore[attr-defined]
@@ -245,6 +259,7 @@ class Instance:
         """Note the time if nothing keeps the object in memory any more."""
         if self.calls or self.background or self.sockets or self.tasks or self.dead is not None:
             return
+        self.calls.clear()  # it is empty; this gives its table back, which most objects keep long
         self.idle_since = self.runtime.loop.time()
         if not self.idle:
             self._count_activity(self.idle_since)
@@ -274,12 +289,16 @@ class Instance:
         Raises:
             PlatformTypeError: If there is none.
         """
-        found = self._methods.get(name)
-        if found is None:
-            found = find(self.object, (name,), root=True)
-            if inspect.ismethod(found):
-                self._methods[name] = found
-        return found
+        user = self.object
+        function = self._methods.get(name)
+        if function is not None and name not in user.__dict__:
+            return MethodType(function, user)
+        found = find(user, (name,), root=True)
+        if type(found) is MethodType and hasattr(user, "__dict__"):
+            function = getattr(type(user), name, None)
+            if function is found.__func__ and type(user) is self.actor.namespace.cls:
+                self._methods[name] = function
+        return found  # type: ignore[no-any-return]
 
     def handler(self, kind: str) -> Callable[..., Any]:
         """Return the handler of an event.
@@ -294,7 +313,8 @@ class Instance:
                 found = getattr(self.object, "on_fetch", None)
             if found is None:
                 raise PlatformError(f"Handler does not export a {kind}() function.")
-            self._handlers[kind] = found = self._relaxed(kind, found)
+            found = self._relaxed(kind, found)
+            self._handlers = {**self._handlers, kind: found}
         if kind == "alarm":
             return self.runtime.alarms.handler(self.actor, found)  # type: ignore[no-any-return]
         return found

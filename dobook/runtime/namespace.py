@@ -51,6 +51,7 @@ class DurableObjectNamespace:
         self.runtime = runtime
         self.binding = binding
         self.cls = cls
+        self.methods: dict[str, Any] = {}  # functions of the class that have been called by name
         self.class_name = class_name
         self.unique_key = unique_key
         self.sqlite = sqlite

@@ -135,6 +135,7 @@ class Registry:
 
     def _replace(self, namespace: DurableObjectNamespace, cls: type) -> None:
         namespace.cls = cls
+        namespace.methods = {}
         self._runtime.stores.committer.flush()  # what is written stays
         for actor in list(namespace.actors.values()):
             if actor.instance is not None:

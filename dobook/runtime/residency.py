@@ -7,7 +7,6 @@ Source: developers.cloudflare.com/durable-objects/concepts/durable-object-lifecy
 """
 
 import heapq
-import itertools
 from typing import TYPE_CHECKING
 
 from dobook import limits
@@ -34,8 +33,7 @@ class Residency:
     def __init__(self, runtime: "Runtime") -> None:
         self._runtime = runtime
         self._instances: dict[Instance, None] = {}
-        self._idle: list[tuple[float, int, Instance]] = []
-        self._sequence = itertools.count()
+        self._idle: list[Instance] = []  # a heap, by the time at which each may be evicted
 
     def instances(self) -> list[Instance]:
         """Return the instances, in the order they were made."""
@@ -57,14 +55,15 @@ class Residency:
 
     def idle(self, instance: Instance) -> None:
         """An instance has nothing to do at the moment."""
-        waiters, instance.on_idle = instance.on_idle, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+        if instance.on_idle is not None:
+            waiters, instance.on_idle = instance.on_idle, None
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
         if not instance.in_idle_queue:
             instance.in_idle_queue = True
-            deadline = eviction_time(instance)
-            heapq.heappush(self._idle, (deadline, next(self._sequence), instance))
+            instance.evict_at = eviction_time(instance)
+            heapq.heappush(self._idle, instance)
 
     def evict_before(self, target: float) -> float | None:
         """Evict the first object that will have been idle long enough by `target` seconds.
@@ -75,7 +74,8 @@ class Residency:
         loop = self._runtime.loop
         idle = self._idle
         while idle:
-            deadline, _, instance = idle[0]
+            instance = idle[0]
+            deadline = instance.evict_at
             if deadline > target:
                 return None
             heapq.heappop(idle)
@@ -112,7 +112,7 @@ class Residency:
                 self.evict(instance, "asked")
                 return
             waiter = self._runtime.loop.create_future()
-            instance.on_idle.append(waiter)
+            instance.on_idle = [*(instance.on_idle or ()), waiter]
             await waiter
 
     def evict(self, instance: Instance, why: str) -> None:

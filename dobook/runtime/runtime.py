@@ -110,6 +110,7 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
         if directory is not None:
             start_ms = max(start_ms, directory.meta("clock_ms") or 0)
         self.loop = RuntimeLoop(start_ms, Order(seed) if seed else None)
+        self.call_soon = self.loop.call_soon  # one method for the gates of every object
         self.loop.set_task_factory(task_factory)  # type: ignore[arg-type]
         self.observers = Observers(lambda: self.loop.now_ms)
         self.driver = Driver(self)

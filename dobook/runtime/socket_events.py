@@ -182,12 +182,12 @@ class Resident:
     def stay(self) -> None:
         """Keep the object in memory: somebody is at the other end."""
         if not self._end.closed_in and self._instance.dead is None:
-            self._instance.sockets[self] = None
+            self._instance.add_socket(self)
             self._instance.stays_busy()
 
     def over(self) -> None:
         """Both sides have closed: the object need not stay for this connection."""
-        self._instance.sockets.pop(self, None)
+        self._instance.drop_socket(self)
 
     def lost(self) -> None:
         """The object's life has ended, and the connection with it."""

@@ -46,6 +46,8 @@ class Stores:
         history_ms: int,
     ) -> None:
         self._runtime = runtime
+        self._clock = self._now_ms  # these two are one method each for every object
+        self._used = None if directory is None else directory.used
         self._directory = directory
         self._power = power
         self.unsafe_limits = unsafe_limits
@@ -82,7 +84,7 @@ class Stores:
             unsafe_limits=self.unsafe_limits,
             power_safe=self._power,
             backlog=directory.backlog,
-            on_open=directory.used,
+            on_open=self._used,
         )
         if store.kv.alarm_ms is not None:  # its file could perhaps not be read before
             self._runtime.alarms.ensure(namespace, DurableObjectId(identity), store.kv.alarm_ms)
@@ -95,7 +97,7 @@ class Stores:
         return store
 
     def _keep_history(self, store: ObjectStore, log: Log, *, new: bool) -> None:
-        store.history = History(log, self._now_ms, self.history_ms, store.place[1], new=new)
+        store.history = History(log, self._clock, self.history_ms, store.place[1], new=new)
 
     def _now_ms(self) -> int:
         return self._runtime.loop.now_ms

@@ -27,7 +27,6 @@ class MemoryLog:
     def append(self, point: Point) -> None:
         """Add a point after the others."""
         self._points.append(point)
-        self._undo[point.number] = {}
 
     def change(self, point: Point) -> None:
         """Replace the last point by one of the same number."""

@@ -75,7 +75,7 @@ class KV:
     def __init__(self, source: RowSource | None = None) -> None:
         self.rows: dict[str, Any] = {}
         self.undo: dict[str, Any] = {}
-        self.layers: list[dict[str, Any]] = []
+        self.layers: tuple[dict[str, Any], ...] = ()  # an empty list would take 56 bytes
         self.alarm_ms: int | None = None
         self.source = source
         self._sorted: list[str] | None = None
@@ -189,19 +189,21 @@ class KV:
 
     def push(self) -> None:
         """Begin a nested transaction."""
-        self.layers.append(self.undo)
+        self.layers = (*self.layers, self.undo)
         self.undo = {}
 
     def pop(self) -> None:
         """Keep what the innermost transaction did, as part of the one around it."""
-        inner, self.undo = self.undo, self.layers.pop()
+        inner, self.undo = self.undo, self.layers[-1]
+        self.layers = self.layers[:-1]
         for key, old in inner.items():
             self.undo.setdefault(key, old)
 
     def pop_and_undo(self) -> None:
         """Undo what the innermost transaction did."""
         self._restore()
-        self.undo = self.layers.pop()
+        self.undo = self.layers[-1]
+        self.layers = self.layers[:-1]
 
     def undo_all(self) -> None:
         """Undo everything since the last commit, open transactions included."""

@@ -154,8 +154,11 @@ def carry(value: Any, home: "Home") -> Any:
         return value
     try:
         return clone(value)
-    except DataCloneError:
-        return _carry_deep(value, home, {})
+    except DataCloneError as refused:
+        try:
+            return _carry_deep(value, home, {})
+        except RecursionError:
+            raise refused from None
 
 
 def _carry_deep(value: Any, home: "Home", seen: dict[int, Any]) -> Any:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from dobook import limits
 from dobook.errors import PlatformTypeError, suggest
+from dobook.web.text import usv
 
 UNSET: Final = object()
 GET_OPTIONS: Final = ("allowConcurrency", "noCache")
@@ -63,7 +64,7 @@ def read_key(key: Any) -> str:
         PlatformTypeError: If it is neither, or longer than the platform allows.
     """
     if isinstance(key, str):
-        return str.__str__(key)
+        return usv(str.__str__(key))  # as the platform writes it, in UTF-8
     if key is UNSET:
         raise PlatformTypeError("the first argument is missing: a key, or several keys")
     if isinstance(key, int | float) and not isinstance(key, bool):

@@ -79,7 +79,7 @@ class Operations:
             self._use("get()")
             if options is not None or keywords:
                 read_options("get", "GetOptions", GET_OPTIONS, options, keywords)
-            if type(key) is str and len(key) <= 512:
+            if type(key) is str and len(key) <= 512 and key.isascii():
                 return Resolved(self._kv.get(key))
             if isinstance(key, list | tuple):
                 keys = self._check_keys(key)
@@ -154,7 +154,7 @@ class Operations:
         """
         try:
             self._use("put()")
-            if type(key) is str and value is not UNSET:
+            if type(key) is str and value is not UNSET and key.isascii():
                 confirmed = True
                 if options is not None or keywords:
                     confirmed = self._confirmed("put", PUT_OPTIONS, options, keywords)

@@ -17,6 +17,7 @@ from dobook.storage.history_memory import MemoryLog
 from dobook.storage.history_points import Log
 from dobook.storage.kv import ALARM
 from dobook.storage.store import ObjectStore
+from dobook.web.text import usv
 
 if TYPE_CHECKING:
     from dobook.runtime.actor import Actor
@@ -133,7 +134,9 @@ class Stores:
     def name_of(self, namespace: "DurableObjectNamespace", identity: DurableObjectId) -> None:
         """Keep the name an object is used under."""
         if self._directory is not None and identity.name is not None:
-            self._directory.remember_name(namespace.unique_key, identity.toString(), identity.name)
+            self._directory.remember_name(
+                namespace.unique_key, identity.toString(), usv(identity.name)
+            )
 
     def asleep(self, namespace: "DurableObjectNamespace") -> Iterator[tuple[str, str | None]]:
         """Yield (id, name) of the objects of a class that are on disk and not in memory."""
@@ -301,7 +304,7 @@ class Stores:
         runtime = self._runtime
         for namespace in runtime.namespaces:
             rows = [
-                (entry.id.toString(), entry.due_ms, entry.id.name)
+                (entry.id.toString(), entry.due_ms, entry.id.name and usv(entry.id.name))
                 for entry in runtime.alarms.of(namespace)
                 if entry.due_ms is not None
             ]

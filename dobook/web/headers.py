@@ -143,11 +143,8 @@ class Headers:
     def __iter__(self) -> Iterator[list[str]]:
         return iter(self._displayed())
 
-    def __getitem__(self, name: str) -> str:
-        value = self.get(name)
-        if value is None:
-            raise KeyError(name)
-        return value
+    def __getitem__(self, name: str) -> str | None:
+        return self.get(name)  # null, and so None, where there is none: as Pyodide has it
 
     def __setitem__(self, name: str, value: Any) -> None:
         self.set(name, value)

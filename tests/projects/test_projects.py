@@ -361,7 +361,7 @@ def failure(tmp_path, code, **configuration):
     ("code", "said"),
     [
         ("from js import documnet", "dobook does not offer js.documnet"),
-        ("from js import caches\ncaches.default", "js.caches.default is not offered by dobook"),
+        ("from js import HTMLRewriter\nHTMLRewriter.new()", "js.HTMLRewriter.new is not offered"),
         ("from workers import DurableObjects", "Did you mean 'DurableObject'?"),
         ("from pyodide.ffi import to_jss", "Did you mean 'to_js'?"),
         ("import pyodide.console", "No module named 'pyodide.console': dobook does not offer it"),

@@ -91,6 +91,12 @@ def test_headers_are_made_from_an_http_message():
     assert list(Headers(message)) == [["x-a", "1, 2"]]
 
 
+def test_an_item_that_is_missing_is_none_as_under_pyodide():
+    headers = Headers({"X-A": "1"})
+    assert (headers["x-a"], headers["missing"]) == ("1", None)
+    assert dict(headers) == {"x-a": "1"}
+
+
 @pytest.mark.parametrize("init", ["text", 5, b"bytes"])
 def test_other_types_are_refused_with_the_text_of_the_sdk(init):
     with pytest.raises(TypeError, match=r"^Received unexpected type for headers argument$"):

@@ -30,6 +30,7 @@ from dobook.workers.js.buffers import (
     Uint16Array,
     Uint32Array,
 )
+from dobook.workers.js.caches import CacheStorage
 from dobook.workers.js.dates import Date
 from dobook.workers.js.platform import (
     AbortController,
@@ -131,6 +132,7 @@ __all__ = [
     "WebSocketRequestResponsePair",
     "atob",
     "btoa",
+    "caches",
     "clearInterval",
     "clearTimeout",
     "console",
@@ -154,6 +156,7 @@ __all__ = [
 JSON = Json()
 SyntaxError = SyntaxError_  # noqa: A001 - JavaScript's names
 TypeError = TypeError_  # noqa: A001
+caches = CacheStorage()
 console = Console()
 crypto = Crypto()
 navigator = Navigator()
@@ -161,7 +164,6 @@ performance = Performance()
 undefined = None
 
 _NOT_OFFERED = {
-    "caches": "Keep what is to be found again in an object's storage.",
     "HTMLRewriter": "Build the page in Python, with string.Template for instance.",
     "EventSource": "Read a stream: (await fetch(url)).body.",
     "WebAssembly": "Use a Python package.",

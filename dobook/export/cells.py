@@ -185,7 +185,8 @@ def _names(node: ast.stmt, source: str) -> tuple[frozenset[str], frozenset[str],
 def _add_uses(
     table: symtable.SymbolTable, uses: set[str], eager: set[str], *, at_once: bool
 ) -> None:
-    at_once = at_once and table.get_type() == "class"
+    # A generic class has its type parameters round it.
+    at_once = at_once and table.get_type() in ("class", "type parameters")
     for symbol in table.get_symbols():
         if symbol.is_global() and symbol.is_referenced():
             uses.add(symbol.get_name())

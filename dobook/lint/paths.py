@@ -10,6 +10,7 @@ from dobook.export.cells import statements
 from dobook.export.selection import select
 from dobook.lint.checking import check_sources, check_text
 from dobook.lint.findings import Finding, Findings, gather
+from dobook.lint.packages import check_packages
 from dobook.lint.sources import Names, Source
 from dobook.wrangler import Configuration, load
 from dobook.wrangler.migrations import plan
@@ -101,6 +102,7 @@ def _check_project(configuration: Configuration) -> Findings:
     findings = [
         *check_sources(sources),
         *broken,
+        *check_packages(root, sources),
         *_check_configuration(configuration, objects),
         *_check_entry(configuration, names, config),
         *_unbound(configuration, objects, sources, config),

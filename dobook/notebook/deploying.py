@@ -146,6 +146,15 @@ class Deployer:
             self.given = before
             raise
 
+    def described(self) -> str:
+        """Return where a given configuration stands, as people read it; "" while it is kept."""
+        if self.given is None or self.last is None:
+            return ""
+        text = f"of a %%wrangler cell, applied up to {self.last.tag or 'nothing yet'}"
+        if self.last.waiting:
+            text += f"; waiting for {', '.join(self.last.waiting)}"
+        return text
+
     def delete(self, name: str) -> Deployment:
         """Delete a class with its objects, in a configuration that is kept.
 

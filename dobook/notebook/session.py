@@ -345,7 +345,9 @@ class Session:
         if alarms:
             in_ms = alarms[0].runs_ms - runtime.clock.now_ms
             due = f"; next {alarms[0].object} in {format_duration(in_ms)}"
+        given = self.deployer.described()
         return [
+            *([("configuration", given)] if given else []),
             ("classes", ", ".join(classes) or "none yet; define one with %%durable_object"),
             ("objects", f"{len(objects):,}, {living:,} in memory"),
             ("alarms", f"{len(alarms):,}{due}"),

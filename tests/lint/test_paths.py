@@ -120,6 +120,18 @@ def test_the_command_prints_findings_and_fails_if_there_are_any(project, tmp_pat
     assert main(["check", str(tmp_path / "nowhere")]) == 2
 
 
+def test_packages_that_are_not_listed_are_found(project, tmp_path):
+    helpers = (
+        "import yaml\nfrom httpx import AsyncClient\nimport json, entry\ndef now(): return 1\n"
+    )
+    assert project(helpers=helpers) == []  # without a pyproject.toml nothing is known
+    listed = '[project]\nname = "x"\ndependencies = ["HTTPX[http2]>=0.27"]\n'
+    (tmp_path / "pyproject.toml").write_text(listed, "utf-8")
+    assert project(helpers=helpers) == [("package", "src/helpers.py:1")]
+    (finding,) = check_path(tmp_path)
+    assert finding.fix == 'Add "pyyaml" to its dependencies.'
+
+
 def test_code_is_read_and_never_run(project):
     assert project(helpers="raise SystemExit\ndef now(): return 1\n") == []
 

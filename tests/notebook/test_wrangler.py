@@ -56,6 +56,7 @@ def test_a_rename_waits_for_the_class_and_takes_the_data_along(counting):
     counting.cell("%rpc COUNTER/a add 3")
     card = repr(counting.cell(given(BOUND, V1, V2, name="Tally")))
     assert "nothing is deployed before a cell defines Tally" in card
+    assert "applied up to v1; waiting for Tally" in repr(counting.cell("%dobook"))
     assert counting.cell("%rpc COUNTER/a value") == 3
     card = repr(counting.cell(TALLY.format(options="")))
     assert "env.COUNTER" in card

@@ -14,7 +14,8 @@ from dobook.notebook.frames import TIME, Frame, make_frame
 from dobook.runtime.runtime import Runtime
 
 ALL = ("SlidingLog", "FixedWindow", "SlidingCounter", "TokenBucket")
-_WIDTH, _NAME, _RIGHT, _LANE = 640, 104, 530, 26
+_WIDTH, _NAME, _RIGHT, _LANE = 640, 104, 530, 28
+_MOST_STACKED, _MOST_EDGES = 3, 12
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -150,26 +151,49 @@ def _busiest(times: list[int], window_ms: int) -> int:
 
 def _picture(offsets: list[int], passed: dict[str, list[bool]], window_ms: int, title: str) -> str:
     """A lane for each limiter: dots for what passed, crosses for what did not, edges dashed."""
-    last = max(offsets[-1], 1)
-    span = _RIGHT - _NAME
-    height = 12 + _LANE * len(passed)
+    first, last = offsets[0], offsets[-1]
+    scale = (_RIGHT - _NAME - 12) / max(last - first, 1)
+
+    def across(at: int) -> int:
+        return round(_NAME + 6 + (at - first) * scale)
+
+    height = 14 + _LANE * len(passed)
     parts = []
-    for edge in range(0, last + 1, window_ms):
-        x = _NAME + edge / last * span
+    edges = range(-(-first // window_ms) * window_ms, last + 1, window_ms)
+    for edge in edges:
+        x = across(edge)
         parts.append(svg.line(x, 4, x, height - 4, dash="3 3"))
-        if last / window_ms <= 12:
+        if len(edges) <= _MOST_EDGES:
             parts.append(svg.text(x, height + 8, format_duration(edge), "middle"))
     for lane, (name, found) in enumerate(passed.items()):
-        y = 12 + _LANE * lane + _LANE / 2 - 4
+        y = 14 + _LANE * lane + _LANE / 2 - 2
         parts.append(svg.text(0, y + 4, name, colour=svg.FONT))
         parts.append(svg.line(_NAME, y, _RIGHT, y))
-        stacked: dict[int, int] = {}
+        columns: dict[int, tuple[int, int]] = {}
         for at, ok in zip(offsets, found, strict=True):
-            x = round(_NAME + at / last * span)
-            level = stacked[x] = stacked.get(x, -1) + 1
-            if level > 2:
-                continue  # a column of three says that there are many
-            mark = y - level * 5 + 4
-            parts.append(svg.circle(x, mark, 2.2) if ok else svg.cross(x, mark, 2))
-        parts.append(svg.text(_RIGHT + 10, y + 4, f"{sum(found)} of {len(found)} passed"))
+            good, bad = columns.get(across(at), (0, 0))
+            columns[across(at)] = (good + ok, bad + (not ok))
+        for x, (good, bad) in columns.items():
+            parts += _marks(x, y, good, bad)
+        parts.append(svg.text(_RIGHT + 14, y + 4, f"{sum(found)} of {len(found)} passed"))
     return svg.picture(_WIDTH, height + 14, f"{title}: {', '.join(passed)}", parts)
+
+
+def _marks(x: int, y: float, good: int, bad: int) -> list[str]:
+    """The requests of one instant: a mark each, or one of each kind with its number."""
+    if good + bad <= _MOST_STACKED:
+        kinds = [True] * good + [False] * bad
+        heights = [y - level * 5 for level in range(len(kinds))]
+        return [
+            svg.circle(x, at, 2.2) if ok else svg.cross(x, at, 2)
+            for at, ok in zip(heights, kinds, strict=True)
+        ]
+    apart = 5 if good and bad else 0
+    parts = []
+    for at, number, mark in (
+        (x - apart, good, svg.circle(x - apart, y, 2.2)),
+        (x + apart, bad, svg.cross(x + apart, y, 2)),
+    ):
+        if number:
+            parts += [mark, svg.text(at, y - 6, str(number), "middle", size=9)]
+    return parts

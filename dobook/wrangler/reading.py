@@ -39,7 +39,10 @@ class Source:
         self.text = text
         self.path = path
         self.kind: Format = kind or ("jsonc" if _looks_like_json(text) else "toml")
-        self.values = self._toml() if self.kind == "toml" else self._json()
+        try:
+            self.values = self._toml() if self.kind == "toml" else self._json()
+        except RecursionError:
+            raise ConfigurationError("it is nested too deeply.", self.name) from None
         self._lines: dict[Place, int] | None = None
 
     @property

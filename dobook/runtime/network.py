@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from dobook.errors import NetworkError
 from dobook.runtime.promise import Promise
 from dobook.runtime.turns import current_frame
-from dobook.runtime.worker import Worker
+from dobook.runtime.worker import Worker, error_of
 from dobook.web import Request, Response
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Network:
         stand_in = self._stand_ins.get(_origin(request.url))
         if stand_in is not None:
             response: Response = await stand_in.fetch(request)
-            error = getattr(response, "error", None)
+            error = error_of(response)
             if error is not None:
                 raise error
             return response

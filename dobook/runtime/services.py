@@ -10,6 +10,7 @@ from dobook.errors import UsageError
 from dobook.runtime.promise import Promise, Rejected
 from dobook.runtime.rpc import Member, carry, member
 from dobook.runtime.turns import current_frame
+from dobook.runtime.worker import error_of
 from dobook.web import Request, Response
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Fetcher:
 
         async def answer() -> Response:
             response = await worker.respond(request, self._entrypoint)
-            error = getattr(response, "error", None)
+            error = error_of(response)
             if error is not None:
                 raise error
             return response

@@ -86,6 +86,11 @@ class FailedResponse(Response):
         self.error = error
 
 
+def error_of(response: Response) -> Exception | None:
+    """Return what a Worker has raised instead of answering, None if it has answered."""
+    return response.error if type(response) is FailedResponse else None
+
+
 class Worker:
     """A Worker of a runtime.
 
@@ -152,16 +157,25 @@ class Worker:
     ) -> None:
         """Handle a request that belongs to nobody else, and call `answered` with the response."""
         runtime = self._runtime
-        task = runtime.loop.create_task(self.respond(request), context=runtime.context.copy())
+        # asyncio's own task: what tells ObjectTasks apart costs a fifth of a small request.
+        task = asyncio.Task(
+            self._answering(request, answered),
+            loop=runtime.loop,
+            context=runtime.context.copy(),
+        )
+        runtime.post.keep(task)
 
-        def over(done: "asyncio.Task[Response]") -> None:
-            if done.cancelled():
-                answered(None, asyncio.CancelledError())
-            else:
-                error = done.exception()
-                answered(None if error is not None else done.result(), error)
-
-        task.add_done_callback(over)
+    async def _answering(
+        self, request: Request, answered: Callable[[Response | None, BaseException | None], None]
+    ) -> None:
+        try:
+            response = await self.respond(request)
+        except BaseException as error:
+            answered(None, error)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            answered(response, None)
 
     def scheduled(self, cron: str = "", at_ms: int | None = None) -> Promise:
         """Run the scheduled handler, as when a cron expression is due.
@@ -182,11 +196,13 @@ class Worker:
         observers = self._runtime.observers
         if observers.detailed and (task := asyncio.current_task()) is not None:
             task.set_name("worker")  # what the trace calls it
+        if not observers.active:
+            return await self._response(request, entrypoint)
         seq = observers.emit("worker", "fetch", method=request.method, url=request.url)
         if observers.detailed:
             current_cause.set(seq)
         response = await self._response(request, entrypoint)
-        error = getattr(response, "error", None)
+        error = error_of(response)
         text = "" if error is None else f"{type(error).__name__}: {error}"
         observers.emit("worker", "answer", cause=seq, status=response.status, error=text)
         return response

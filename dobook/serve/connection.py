@@ -146,7 +146,7 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._refuse(Refusal(400, f"This is no HTTP request: {error}."))
         limit = self._server.settings.limits.head_bytes
-        if self._bytes > limit and before and self._head is None:
+        if self._bytes > limit and self._head is None:
             self._refuse(Refusal(431, f"The request's head is longer than {limit} bytes."))
         if self._head is not None:
             self._deadline_s = self._server.now_s + self._server.settings.limits.stalled_ms / 1000

@@ -180,6 +180,11 @@ class Server:
         return self._listening is not None
 
     @property
+    def clients(self) -> int:
+        """How many connections are open, WebSockets included."""
+        return len(self._connections) + len(self._channels)
+
+    @property
     def url(self) -> str:
         """Where it can be reached on this machine, without a slash at the end."""
         host = self.settings.host
@@ -212,7 +217,7 @@ class Server:
     def opened(self, connection: Connection) -> bool:
         """Count a connection; returns whether it is one too many."""
         self._connections.add(connection)
-        return len(self._connections) + len(self._channels) <= self.settings.limits.connections
+        return self.clients <= self.settings.limits.connections
 
     def gone(self, connection: Connection) -> None:
         """A connection is over, or has become a WebSocket."""

@@ -33,7 +33,7 @@ class InputGate:
     once or pass a waiter to `wait`.
     """
 
-    __slots__ = ("_call_soon", "busy", "locks", "passing", "sections", "waiters")
+    __slots__ = ("_call_soon", "busy", "grace", "locks", "passing", "sections", "waiters")
 
     def __init__(self, call_soon: Callable[[Waiter], object]) -> None:
         self._call_soon = call_soon
@@ -42,6 +42,7 @@ class InputGate:
         self.waiters: deque[Waiter] | None = None
         self.sections: deque[Waiter] | None = None  # critical sections: they go before the waiters
         self.busy = False
+        self.grace = 0  # ticks of the loop until the turn is over that tasks have gone on with
         self.passing = 0  # above 0: locked, but for the rest of a turn that is under way
 
     def lock(self) -> None:
@@ -57,6 +58,26 @@ class InputGate:
                 self._call_soon(self._admit)
             else:
                 self.busy = False
+
+    def turn_goes_on(self) -> None:
+        """Keep events out until the tasks that a turn has started, or that have ended, are quiet.
+
+        On the platform what awaits them would go on before the next event. On asyncio's loop that
+        takes some ticks, in which only the object's own doing passes.
+        """
+        if not self.grace:
+            self.lock()
+            self.passing += 1
+            self._call_soon(self._grace_tick)
+        self.grace = GRACE_TICKS
+
+    def _grace_tick(self) -> None:
+        self.grace -= 1
+        if self.grace:
+            self._call_soon(self._grace_tick)
+        else:
+            self.passing -= 1
+            self.unlock()
 
     def wait(self, waiter: Waiter) -> None:
         """Queue a waiter behind those that came before."""

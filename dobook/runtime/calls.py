@@ -30,7 +30,7 @@ from dobook.runtime.rpc import (
     member,
     not_callable,
 )
-from dobook.runtime.turns import ObjectTask, began_to_wait, resume, stop_code
+from dobook.runtime.turns import EXTERNAL, ObjectTask, began_to_wait, resume, stop_code
 from dobook.web import Response
 from dobook.web.request import RedirectError
 
@@ -255,6 +255,8 @@ class Call:
         future = self._future
         if future is None or future.cancelled():
             future = self._future = self.actor.runtime.loop.create_future()
+            if self.home is not None:
+                setattr(future, EXTERNAL, True)
             if self.done:
                 future.set_result(None)
         return future

@@ -19,14 +19,16 @@ import selectors
 import sys
 import threading
 import time
-from asyncio import events
+from asyncio import events, futures
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import Context
 from typing import Any
 
 from dobook.clock import format_time
 from dobook.runtime.order import Order
+from dobook.runtime.turns import EXTERNAL
 
+_set_result_unless_cancelled: Callable[..., object] = futures._set_result_unless_cancelled  # type: ignore[attr-defined]
 GRID = 6  # decimals of a second
 
 
@@ -225,6 +227,8 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
     ) -> asyncio.TimerHandle:
         self._check_closed()  # type: ignore[attr-defined]
         when = round(when, GRID)
+        if callback is _set_result_unless_cancelled:  # what asyncio.sleep waits for
+            setattr(args[0], EXTERNAL, True)
         rank = 0 if self.order is None else self.order.rank(when, context, args)
         timer = Timer((rank, next(self._sequence)), when, callback, args, self, context)
         heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
@@ -263,6 +267,7 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
         if self.on_escape is not None:
             self.on_escape("a thread")
         future = super().run_in_executor(executor, func, *args)
+        setattr(future, EXTERNAL, True)
         self.in_flight += 1
         future.add_done_callback(self._landed)
         return future

@@ -194,6 +194,7 @@ _COUNTED_ALREADY = (Pass, SectionEnd, StorageFuture)
 # What an object's own code brings about, rather than an event: these are no reason to wait at the
 # gate while the turn that brought them about is not over.
 _GatheringFuture: type = asyncio.tasks._GatheringFuture  # type: ignore[attr-defined]
+EXTERNAL: Final = "_dobook_external"  # set on futures that timers, threads and answers resolve
 _OWN_DOING = (type(_NOT_STARTED), ObjectTask, _GatheringFuture)
 
 
@@ -229,7 +230,7 @@ def _steps(
                 error = caught
         gate = open_gate(frame.gate)
         ended = yielded if type(yielded) is SectionEnd and not yielded.cancelled else None
-        busy = gate.busy and not (gate.passing and type(yielded) in _OWN_DOING)
+        busy = gate.busy and not (gate.passing and _is_own_doing(yielded))
         if busy and ended is None and frame.instance.dead is None:
             number = _report_waiting(frame.instance)
             try:
@@ -248,8 +249,12 @@ def _steps(
             raise asyncio.CancelledError
         try:
             yielded = coro.send(None) if error is None else coro.throw(error)
-        except StopIteration as stop:
-            return stop.value
+        except BaseException as stop:
+            if own:  # whoever awaits it goes on now
+                open_gate(frame.gate).turn_goes_on()
+            if isinstance(stop, StopIteration):
+                return stop.value
+            raise
         finally:
             if ended is not None:
                 section = ended.section
@@ -259,6 +264,13 @@ def _steps(
                     _leave_after_grace(loop, section, GRACE_TICKS)
                 else:
                     section.leave()
+
+
+def _is_own_doing(yielded: Any) -> bool:
+    kind = type(yielded)
+    if kind is asyncio.Future:  # of a task group, an Event, a queue; or else it has been marked
+        return not getattr(yielded, EXTERNAL, False)
+    return kind in _OWN_DOING
 
 
 def began_to_wait(faults: "ObjectFaults", instance: "Instance", yielded: Any) -> bool:
@@ -326,4 +338,5 @@ def task_factory(loop: Any, coro: Coroutine[Any, Any, Any], **options: Any) -> "
     task = ObjectTask(gated(loop, frame, coro), loop=loop, **options)
     task.add_done_callback(lambda _: stop_code(coro))  # it may have been cancelled at its start
     frame.instance.adopt(task)
+    open_gate(frame.gate).turn_goes_on()
     return task

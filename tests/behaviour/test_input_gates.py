@@ -249,3 +249,106 @@ def test_a_block_in_the_constructor_is_over_before_the_first_event(runtime):
             return self.value
 
     assert runtime.run(runtime.register(Loaded).getByName("a").read()) == "loaded"
+
+
+class Tasks:
+    """Reads through tasks of its own, then writes what it has read plus one."""
+
+    def __init__(self, ctx, env):
+        self.ctx = ctx
+
+    async def read(self):
+        return await self.ctx.storage.get("n") or 0
+
+    async def write(self, n):
+        await self.ctx.storage.put("n", n + 1)
+
+    async def with_gather(self):
+        n, _ = await asyncio.gather(self.read(), self.read())
+        await self.write(n)
+
+    async def with_a_task(self):
+        await self.write(await asyncio.create_task(self.read()))
+
+    async def with_a_task_group(self):
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(self.read())
+            group.create_task(self.read())
+        await self.write(task.result())
+
+    async def with_an_event(self):
+        event, read = asyncio.Event(), []
+
+        async def child():
+            read.append(await self.read())
+            event.set()
+
+        task = asyncio.create_task(child())
+        await event.wait()
+        await self.write(read[0])
+        await task
+
+    async def with_wait(self):
+        task = asyncio.create_task(self.read())
+        await asyncio.wait([task])
+        await self.write(task.result())
+
+    async def with_wait_for(self):
+        await self.write(await asyncio.wait_for(self.read(), 5))
+
+    async def with_timeout(self):
+        async with asyncio.timeout(5):
+            n = await self.read()
+        await self.write(n)
+
+    async def across_timers_in_tasks(self):
+        n = await self.read()
+        await asyncio.gather(asyncio.sleep(0.1), asyncio.sleep(0.05))
+        await self.write(n)
+
+    async def failing_task(self):
+        async def fails():
+            raise ValueError(await self.read())
+
+        try:
+            await asyncio.create_task(fails())
+        except ValueError as error:
+            await self.write(error.args[0])
+
+
+TASKS = [name for name in vars(Tasks) if name.startswith("with_")] + ["failing_task"]
+
+
+@pytest.mark.parametrize("slow_ms", [0, 20])
+@pytest.mark.parametrize("method", TASKS)
+def test_reading_through_tasks_of_its_own_loses_nothing_either(runtime, method, slow_ms):
+    stub = runtime.register(Tasks).getByName("a")
+    runtime.faults.slow(stub, slow_ms)
+
+    async def race():
+        await asyncio.gather(*(getattr(stub, method)() for _ in range(5)))
+
+    runtime.run(race())
+    assert runtime.run(stub.read()) == 5
+
+
+def test_timers_in_tasks_of_its_own_let_others_in(runtime):
+    stub = runtime.register(Tasks).getByName("a")
+
+    async def race():
+        await asyncio.gather(*(stub.across_timers_in_tasks() for _ in range(5)))
+
+    runtime.run(race())
+    assert runtime.run(stub.read()) == 1
+
+
+def test_background_tasks_do_not_keep_events_out(runtime):
+    class Background(Tasks):
+        def start(self):
+            self.task = asyncio.create_task(asyncio.sleep(60))
+
+    stub = runtime.register(Background).getByName("a")
+    runtime.run(stub.start())
+    began = runtime.clock.now_ms
+    assert runtime.run(stub.read()) == 0
+    assert runtime.clock.now_ms == began

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dobook import patterns
+from dobook.lint import check_text
 
 FOLDER = Path(patterns.__file__).parent
 PLATFORM = {"js", "pyodide", "workers"}
@@ -36,6 +37,12 @@ def test_its_file_defines_one_class_with_documented_methods(name):
     assert public
     assert all(f.__doc__ for f in public)
     assert "Example:" in cls.__doc__
+
+
+@pytest.mark.parametrize("name", patterns.__all__)
+def test_nothing_in_it_would_fail_on_cloudflare(name):
+    file = f"{patterns.module_of(name)}.py"
+    assert list(check_text((FOLDER / file).read_text("utf-8"), file)) == []
 
 
 def test_no_file_is_left_out():

@@ -20,6 +20,11 @@ function speaking(person) {
   const form = h("form", { "data-do": "say", "data-who": person.name },
     h("input", { name: "text", placeholder: "say something", "aria-label": `what ${person.name} says`, autocomplete: "off" }),
     h("button", { type: "submit" }, "Send"));
+  return emptied(form);
+}
+
+/** Have a form forget what was typed once it has been sent. */
+function emptied(form) {
   form.addEventListener("submit", () => setTimeout(() => form.reset()));
   return form;
 }
@@ -46,9 +51,9 @@ function draw(facts) {
     h("div", { class: "dobook-bar" },
       button("evict", "Evict the room", { disabled: !facts.awake, title: "take it out of memory; storage and hibernating connections stay" }),
       button("crash", "Crash it", { disabled: !facts.awake, class: "dobook-danger", title: "end its life now; connections are lost" }),
-      h("form", { "data-do": "invite" },
+      emptied(h("form", { "data-do": "invite" },
         h("input", { name: "who", placeholder: "one more name", "aria-label": "name of one more person", size: 14 }),
-        h("button", { type: "submit" }, "Let in"))),
+        h("button", { type: "submit" }, "Let in")))),
   ];
 }
 

@@ -20,7 +20,7 @@ def check_text(text: str, name: str) -> Findings:
         tree = ast.parse(text)
     except SyntaxError as error:
         what = f"this is not Python: {error.msg}"
-        why = "nothing in the file can be used"
+        why = "Nothing in the file can be used."
         return gather([Finding(name, error.lineno, "syntax", what, why, "Correct it.")], [name])
     return check_sources([Source(name, tree.body, text.splitlines())])
 
@@ -37,4 +37,5 @@ def _found(sources: Sequence[Source]) -> Iterator[Finding]:
             for node, rule, what, why, fix in check(source, names):
                 line = getattr(node, "lineno", 0)
                 if not silenced(source.lines, line):
-                    yield Finding(source.name, line + source.shift, rule, what, f"{why}.", fix)
+                    reason = f"{why[0].upper()}{why[1:]}."
+                    yield Finding(source.name, line + source.shift, rule, what, reason, fix)

@@ -82,7 +82,7 @@ def _check_project(configuration: Configuration) -> Findings:
     main = root / (configuration.main or "src/entry.py")
     if not main.is_file():
         what = f"main is {configuration.main!r}, which does not exist"
-        why = "there is nothing to deploy."
+        why = "There is nothing to deploy."
         finding = Finding(config, None, "entry", what, why, "Name the entry module.")
         return gather([finding], [config])
     if main.suffix != ".py":

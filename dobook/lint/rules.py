@@ -2,9 +2,12 @@
 
 import ast
 from collections.abc import Iterator
+from typing import Final
 
 from dobook.lint import knowledge
 from dobook.lint.sources import Names, Source, chain, runs_at_import
+
+_LONGEST: Final = 60  # characters of code in a finding
 
 Raw = tuple[ast.AST, str, str, str, str]  # the node, the rule, what, why, what to do
 
@@ -85,7 +88,9 @@ def _spelling(node: ast.Attribute) -> Iterator[Raw]:
     camel = knowledge.NAMES.get(node.attr)
     if camel is not None and knowledge.PLATFORM_BASES.intersection(chain(node.value)):
         why = "the platform's names are JavaScript's, in Python as well"
-        yield node, "spelling", f".{node.attr}", why, f"Write .{camel}"
+        written = ast.unparse(node)
+        what = written if len(written) <= _LONGEST else f".{node.attr}"
+        yield node, "spelling", what, why, f"Write {camel}."
 
 
 def _unawaited(node: ast.AST) -> Iterator[Raw]:

@@ -226,7 +226,7 @@ def test_a_finding_says_where_what_why_and_what_to_do():
     (finding,) = check_text(method("from time import sleep\nsleep(1)"), "src/entry.py")
     assert str(finding) == (
         f"src/entry.py:7: {'time.sleep'}()  [blocking-sleep]\n"
-        "    it stops the whole instance, other requests included, and costs CPU time.\n"
+        "    It stops the whole instance, other requests included, and costs CPU time.\n"
         "    Use `await asyncio.sleep(seconds)`, or an alarm for longer waits."
     )
 

@@ -17,8 +17,8 @@ from typing import Any
 UNKNOWN = "unknown"  # where the source cannot be found
 
 
-def code_hash(scenario: Any, classes: Iterable[type]) -> str:
-    """Return eight hexadecimal digits for a scenario and its classes, or "unknown".
+def code_hash(scenario: Any, classes: Iterable[Any]) -> str:
+    """Return eight hexadecimal digits for a scenario, its classes and Worker, or "unknown".
 
     Example:
         >>> async def scenario(env): ...

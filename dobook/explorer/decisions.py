@@ -25,6 +25,9 @@ class Event(Protocol):
     owner: str
     name: str
 
+    def peers(self) -> frozenset[str]:
+        """Return whose calls it may answer, which is all it changes besides its owner."""
+
 
 class Chooser:
     """Answers for one run; this one lets everything go its ordinary way."""

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dobook.errors import UsageError
-from dobook.explorer.code import code_hash
 from dobook.explorer.run import Case, Scenario
 from dobook.explorer.schedule import KINDS, Schedule, parse_schedule
 from dobook.runtime.registry import default_binding
 
 _LINE = re.compile(r"(\S+):(\S+)((?: \S+=\S+)*) code=(\w+)(?: seed=(\d+))? \| (.*)")
 _NO_LIMIT = 1_000
+_WORKER = "@worker"  # among the bindings
 _known: dict[tuple[str, str], Case] = {}  # what has been explored in this process, by its name
 
 
@@ -31,9 +31,10 @@ def write_line(case: Case, schedule: Schedule) -> str:
     for binding, cls in case.classes.items():
         where = cls.__qualname__ if cls.__module__ == module else ":".join(_home(cls))
         bindings.append(f" {binding}={where}")
-    code = code_hash(case.scenario, case.classes.values())
+    if case.worker is not None:
+        bindings.append(f" {_WORKER}={':'.join(_home(case.worker))}")
     seed = f" seed={case.seed}" if case.seed else ""
-    return f"{module}:{name}{''.join(bindings)} code={code}{seed} | {schedule}"
+    return f"{module}:{name}{''.join(bindings)} code={case.code}{seed} | {schedule}"
 
 
 def read_line(
@@ -54,19 +55,24 @@ def read_line(
     known = _known.get((module, name))
     if scenario is None:
         scenario = _find(module, name) if known is None else known.scenario
-    found: dict[str, type] = {}
+    found: dict[str, Any] = {}
     for given in classes:
         found |= {default_binding(given.__name__): given} if isinstance(given, type) else given
     for binding, _, where in (item.partition("=") for item in bindings.split()):
         if binding not in found:
             at, _, qualname = where.rpartition(":")
-            same = None if known is None else known.classes.get(binding)
+            same = None if known is None else _parts(known).get(binding)
             if same is not None and _home(same) == (at or module, qualname):
                 found[binding] = same
             else:
                 found[binding] = _find(at or module, qualname)
-    case = Case(scenario, found, tuple(KINDS), _NO_LIMIT, int(seed or 0), _NO_LIMIT)
+    worker = found.pop(_WORKER, None)
+    case = Case(scenario, found, tuple(KINDS), _NO_LIMIT, int(seed or 0), _NO_LIMIT, worker)
     return case, parse_schedule(schedule), code
+
+
+def _parts(case: Case) -> dict[str, Any]:
+    return {**case.classes, _WORKER: case.worker}
 
 
 def _home(thing: Any) -> tuple[str, str]:

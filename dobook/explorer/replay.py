@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping
 
-from dobook.explorer.code import code_hash
 from dobook.explorer.decisions import Replayer
 from dobook.explorer.line import read_line
 from dobook.explorer.report import Report
@@ -39,7 +38,7 @@ def replay(
     began = time.monotonic()
     outcome = run_once(case, Replayer(schedule), record=True)
     failure = outcome.failure
-    now = code_hash(case.scenario, case.classes.values())
+    now = case.code
     return Report(
         scenario=getattr(case.scenario, "__name__", "scenario"),
         strategy="replay",

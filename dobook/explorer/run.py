@@ -10,6 +10,7 @@ from typing import Any
 from zlib import crc32
 
 from dobook.errors import DeadlockError, PlatformError
+from dobook.explorer.code import code_hash
 from dobook.explorer.decisions import Chooser, Decisions
 from dobook.explorer.invariants import Invariants, Violation
 from dobook.explorer.mishaps import Mishaps
@@ -35,6 +36,7 @@ class Case:
         most_faults: How many of them in one run.
         seed: Of the handlers' own randomness.
         most_delays: How many late messages and the like in one run.
+        worker: The entry Worker, None for none.
     """
 
     scenario: Scenario
@@ -43,6 +45,13 @@ class Case:
     most_faults: int = 3
     seed: int = 0
     most_delays: int = 6
+    worker: Any = None
+
+    @property
+    def code(self) -> str:
+        """The hash of all its code."""
+        entry = () if self.worker is None else (self.worker,)
+        return code_hash(self.scenario, [*self.classes.values(), *entry])
 
 
 @dataclass(frozen=True)
@@ -122,6 +131,8 @@ def run_once(case: Case, chooser: Chooser, *, record: bool = False) -> Outcome:
             Mishaps(runtime, decisions, scheduler)
             for binding, cls in case.classes.items():
                 runtime.register(cls, binding)
+            if case.worker is not None:
+                runtime.serve_worker(case.worker)
             recorder = stack.enter_context(recording(runtime)) if record else None
             failure, interrupted = _Run(case, runtime, decisions, scheduler).go()
             if recorder is not None:

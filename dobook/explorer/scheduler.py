@@ -20,6 +20,7 @@ from dobook.runtime.order import Order
 from dobook.runtime.turns import current_frame
 
 if TYPE_CHECKING:
+    from dobook.runtime.actor import Actor
     from dobook.runtime.runtime import Runtime
 
 OUTSIDE = "outside"
@@ -31,11 +32,19 @@ _JUMPS = tuple(late(ms) for ms in JUMPS_MS)
 class ReadyEvent:
     """An event that waits to be let go; see `decisions.Event`."""
 
-    __slots__ = ("at", "call", "handle", "lane", "name", "number", "owner")
+    __slots__ = ("actor", "at", "call", "handle", "lane", "name", "number", "owner")
 
     def __init__(
-        self, lane: object, owner: str, name: str, number: int, handle: Any, call: Call | None
+        self,
+        lane: object,
+        owner: str,
+        name: str,
+        number: int,
+        handle: Any,
+        call: Call | None,
+        actor: "Actor | None",
     ) -> None:
+        self.actor = actor
         self.lane = lane
         self.owner = owner
         self.name = name
@@ -43,6 +52,13 @@ class ReadyEvent:
         self.handle = handle
         self.call = call
         self.at = 0.0  # seconds of the loop, before which it does not arrive
+
+    def peers(self) -> frozenset[str]:
+        """Return whose calls it may answer: its own, and those that its object has not answered."""
+        calls = [] if self.call is None else [self.call]
+        if self.actor is not None and self.actor.instance is not None:
+            calls += self.actor.instance.calls
+        return frozenset([OUTSIDE if c.home is None else c.home.actor.label for c in calls])
 
     def __repr__(self) -> str:
         return f"<{self.name} at {self.owner}>"
@@ -122,7 +138,7 @@ class Scheduler(Order):
         owner = call.actor.label
         key = f"{sender}>{owner}"
         nth = self._sent[key] = self._sent.get(key, 0) + 1
-        event = self._take(lane, owner, f"{sender} {call.kind} {nth}", None, call)
+        event = self._take(lane, owner, f"{sender} {call.kind} {nth}", None, call, call.actor)
         if self._decisions.active and len(self._lanes[lane]) == 1:
             option = self._decisions.decide("message", owner, _DELAYS)
             if option is not None:
@@ -133,22 +149,29 @@ class Scheduler(Order):
 
     def _take_step(self, handle: Any, task: "asyncio.Task[Any]") -> None:
         frame = handle._context.get(current_frame)
-        if frame is None:
+        actor = None if frame is None else frame.instance.actor
+        if frame is None or actor is None:
             owner, lane = OUTSIDE, ("task", id(task))
         else:
-            owner, lane = frame.instance.actor.label, ("steps", id(frame.instance))
+            owner, lane = actor.label, ("steps", id(frame.instance))
         tasks = self._tasks.setdefault(owner, {})
         number = tasks.get(id(task))
         if number is None:
             number = tasks[id(task)] = len(tasks) + 1
             self._held.append(task)
-        self._take(lane, owner, f"step of {number}", handle, None)
+        self._take(lane, owner, f"step of {number}", handle, None, actor)
 
     def _take(
-        self, lane: object, owner: str, name: str, handle: Any, call: Call | None
+        self,
+        lane: object,
+        owner: str,
+        name: str,
+        handle: Any,
+        call: Call | None,
+        actor: "Actor | None",
     ) -> ReadyEvent:
         self._number += 1
-        event = ReadyEvent(lane, owner, name, self._number, handle, call)
+        event = ReadyEvent(lane, owner, name, self._number, handle, call, actor)
         self._lanes.setdefault(lane, deque()).append(event)
         return event
 

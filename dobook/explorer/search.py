@@ -1,5 +1,6 @@
 """`dobook.explore`: run a scenario under many schedules and keep what fails."""
 
+import inspect
 import itertools
 import os
 import time
@@ -8,7 +9,6 @@ from typing import Any
 
 from dobook.errors import UsageError, suggest
 from dobook.explorer.batch import make_runs, pack
-from dobook.explorer.code import code_hash
 from dobook.explorer.decisions import Replayer
 from dobook.explorer.line import remember, write_line
 from dobook.explorer.pool import BATCH, Batch, Pool, spread
@@ -38,6 +38,7 @@ def explore(
     stop: bool = False,
     jobs: int | None = None,
     executor: Any = None,
+    worker: Any = None,
     progress: bool | Callable[[float], None] = True,
 ) -> Report:
     """Run a scenario under many schedules, crashes and delays; show the smallest that fails.
@@ -56,9 +57,11 @@ def explore(
         seed: Another seed tries other schedules.
         stop: Whether to stop at the first failure.
         jobs: How many processes; by default as many as there are cores, if it takes long enough.
-            The exhaustive strategy and coverage's learning need one.
+            "coverage" learns from its runs and uses several only when asked to, each of which then
+            learns by itself; "exhaustive" always works alone.
         executor: Who makes the runs instead: a `concurrent.futures.Executor`, also one of Dask or
             Ray, or a `joblib.Parallel`. The scenario is sent to it with cloudpickle.
+        worker: The entry Worker, which a scenario asks with `await runtime.fetch("/path")`.
         progress: Whether there is a bar when it takes long; or a function, called with how much
             is done, from 0 to 1.
 
@@ -85,17 +88,23 @@ def explore(
         >>> dobook.explore(two_at_once, Counter, runs=20, faults="none").failed
         20
     """
-    case = make_case(scenario, classes, faults=faults, most_faults=most_faults, seed=seed)
+    case = make_case(
+        scenario, classes, faults=faults, most_faults=most_faults, seed=seed, worker=worker
+    )
     if runs is None and seconds is None:
         runs = DEFAULT_RUNS
     plan = strategy_named(strategy)(seed)
     tally = Tally()
     began = time.monotonic()
     with Progress(show=progress, runs=runs, seconds=seconds) as bar:
-        for results in _results(case, plan, runs, jobs, executor):
-            tally.add(results)
-            if (stop and tally.failed) or bar.advance(tally.runs):
-                break
+        try:
+            for results in _results(case, plan, runs, jobs, executor):
+                tally.add(results)
+                if (stop and tally.failed) or bar.advance(tally.runs):
+                    break
+        except KeyboardInterrupt:
+            if not tally.failed:
+                raise  # else what has been found is worth more
     return _finish(case, tally, plan, time.monotonic() - began)
 
 
@@ -103,8 +112,12 @@ def _results(
     case: Case, plan: Strategy, runs: int | None, jobs: int | None, executor: Any
 ) -> Iterator[list[Result]]:
     """Yield results: alone at first, then, if it takes long, from other processes."""
+    asked = executor is not None or (jobs or 1) > 1
+    if asked and not plan.shareable:
+        raise UsageError(f"the strategy {plan.name!r} works alone; leave jobs and executor out.")
+    alone = not asked and (jobs is not None or not plan.independent)
     jobs = (os.cpu_count() or 1) if jobs is None else jobs
-    alone = executor is None and (jobs <= 1 or not plan.independent)
+    alone = alone or (jobs == 1 and executor is None)
     numbers = itertools.count(1) if runs is None else iter(range(1, runs + 1))
     began = time.monotonic()
     for number in numbers:
@@ -148,13 +161,14 @@ def make_case(
     faults: str | Iterable[str] = "all",
     most_faults: int = 3,
     seed: int = 0,
+    worker: Any = None,
 ) -> Case:
     """Return what is to be explored.
 
     Raises:
         UsageError: If it cannot be.
     """
-    if not callable(scenario):
+    if not inspect.iscoroutinefunction(scenario):
         raise UsageError(f"a scenario is an async function, not {scenario!r:.80}")
     bindings: dict[str, type] = {}
     for given in classes:
@@ -171,7 +185,7 @@ def make_case(
     for kind in kinds:
         if kind not in KINDS:
             raise UsageError(f"no kind of fault named {kind!r}. {suggest(kind, KINDS)}")
-    return Case(scenario, bindings, kinds, most_faults if kinds else 0, seed)
+    return Case(scenario, bindings, kinds, most_faults if kinds else 0, seed, worker=worker)
 
 
 def _finish(case: Case, tally: Tally, plan: Strategy, seconds: float) -> Report:
@@ -202,6 +216,6 @@ def _finish(case: Case, tally: Tally, plan: Strategy, seconds: float) -> Report:
         smallest=smallest,
         reproducible=smallest is not None or not tally.failed,
         line="" if smallest is None else write_line(case, smallest.schedule),
-        code=code_hash(case.scenario, case.classes.values()),
+        code=case.code,
         exhausted=plan.exhausted,
     )

@@ -1,5 +1,6 @@
 """Exploring finds the mistake, shows the smallest run that has it, and replays it."""
 
+import asyncio
 import subprocess
 import sys
 
@@ -9,6 +10,8 @@ import dobook
 from dobook.errors import UsageError
 from dobook.explorer.code import code_hash
 from dobook.explorer.schedule import Fault, Schedule, parse_schedule
+from dobook.explorer.strategies import exhaustive
+from dobook.web import Response
 
 from .scenarios import (
     Careful,
@@ -163,3 +166,78 @@ def test_what_must_hold_eventually_is_waited_for_across_evictions():
 def test_an_unknown_kind_of_fault_is_answered_with_the_right_one():
     with pytest.raises(UsageError, match="'crash'"):
         dobook.explore(say_and_ask, Memory, faults="crush")
+
+
+def test_a_scenario_is_an_async_function():
+    with pytest.raises(UsageError, match="async function"):
+        dobook.explore(lambda env: None, Memory)
+
+
+def test_a_failure_that_does_not_come_again_is_reported_as_such():
+    seen = []
+
+    async def only_once(env):
+        seen.append(1)
+        assert len(seen) != 3
+
+    report = dobook.explore(only_once, runs=5, faults="none", jobs=1)
+    assert report.failed == 1
+    assert not report.reproducible
+    assert "outlive a run" in repr(report)
+    assert report.line == ""
+
+
+class Entry:
+    def __init__(self, ctx, env):
+        self.env = env
+
+    async def fetch(self, request):
+        stub = self.env.MEMORY.getByName("a")
+        if request.method == "POST":
+            await stub.say("hello")
+        return Response.json(await stub.words())
+
+
+async def say_over_http(env, runtime):
+    await dobook.retry(lambda: runtime.fetch("/", method="POST"))
+    response = await dobook.retry(lambda: runtime.fetch("/"))
+    assert "hello" in await response.json()
+
+
+def test_an_entry_worker_is_part_of_what_is_explored_and_replayed():
+    report = dobook.explore(say_over_http, Memory, worker=Entry, runs=60)
+    assert report.failed
+    again = dobook.replay(report.line)
+    assert again.failure == report.failure
+    assert not again.stale
+
+
+def test_a_strategy_that_works_alone_takes_no_executor():
+    with pytest.raises(UsageError, match="works alone"):
+        dobook.explore(say_and_ask, Memory, strategy="exhaustive", jobs=2)
+
+
+@pytest.mark.slow
+def test_sleep_sets_leave_out_nothing_that_an_object_could_tell_apart(monkeypatch):
+    class Pad:
+        def __init__(self, ctx, env):
+            self.kv = ctx.storage.kv
+
+        def write(self, text):
+            self.kv.put("text", (self.kv.get("text") or "") + text)
+
+    async def two_writers(env):
+        await asyncio.gather(env.PAD.getByName("a").write("1"), env.PAD.getByName("b").write("2"))
+
+    def every_order(*, sleep):
+        stage = exhaustive.Stage("every order", 10**6, 0, sleep=sleep)
+        monkeypatch.setattr(exhaustive, "STAGES", (stage,))
+        report = dobook.explore(
+            two_writers, Pad, strategy="exhaustive", faults="none", runs=5_000, progress=False
+        )
+        assert report.exhausted == ("every order of events" if sleep else "every order")
+        return report
+
+    all_orders, fewer = every_order(sleep=False), every_order(sleep=True)
+    assert fewer.runs < all_orders.runs
+    assert fewer.distinct == all_orders.distinct

@@ -15,7 +15,9 @@ class Strategy:
     """
 
     name: ClassVar[str]
-    independent: ClassVar[bool] = True  # runs need not know of one another, so they may be shared
+    # Whether runs need not know of one another, so that it does not matter who makes them.
+    independent: ClassVar[bool] = True
+    shareable: ClassVar[bool] = True  # whether others may make some of them at all
 
     def __init__(self, seed: int) -> None:
         self.seed = seed

@@ -26,6 +26,7 @@ class Coverage(Strategy):
     """Varies the schedules that have shown something new."""
 
     name: ClassVar[str] = "coverage"
+    independent: ClassVar[bool] = False
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)

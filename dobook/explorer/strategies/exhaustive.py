@@ -9,9 +9,11 @@ there; the last choice that has something untried left begins the next run. The 
 4. every order of events, with one fault;
 5. three choices out of the ordinary.
 
-In 2 and 4, orders that differ only in events of different objects look the same to every object,
-so all but one of them are left out: what has been tried at a choice sleeps in the branches beside
-it until an event of the same object wakes it. These two are given up when they are too large.
+In 2 and 4, orders that differ only in events that do not depend on one another look the same to
+every object, so all but one of them are left out: what has been tried at a choice sleeps in the
+branches beside it until an event wakes it that it depends on. Two events depend on one another if
+they happen at the same object, or if one may answer a call of the object at which the other
+happens. These two stages are given up when they are too large.
 
 Source: Godefroid, "Partial-Order Methods for the Verification of Concurrent Systems", 1996 (sleep
 sets); Musuvathi, Qadeer, "Iterative Context Bounding", PLDI 2007 (few choices first).
@@ -26,6 +28,7 @@ from dobook.explorer.run import Outcome
 from dobook.explorer.strategies.base import Strategy
 
 Name = tuple[str, str]  # an event's owner and name
+Sleeping = dict[Name, frozenset[str]]  # by event: whose calls it may answer
 _NOTHING: Final = ""
 _NO_LIMIT: Final = 1_000_000
 
@@ -68,13 +71,15 @@ class _Node:
         chosen: The place picked, or the option.
         untried: What is left to try.
         names: The events that were ready, for a pick.
+        peers: Whose calls each of them may answer.
         sleeping: Events that need not go here, for a pick: they have been tried beside this run.
     """
 
     chosen: int | str
     untried: list[int | str]
     names: list[Name] = field(default_factory=list)
-    sleeping: frozenset[Name] = frozenset()
+    peers: list[frozenset[str]] = field(default_factory=list)
+    sleeping: Sleeping = field(default_factory=dict)
 
 
 class Exhaustive(Strategy):
@@ -86,6 +91,7 @@ class Exhaustive(Strategy):
 
     name: ClassVar[str] = "exhaustive"
     independent: ClassVar[bool] = False
+    shareable: ClassVar[bool] = False
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
@@ -114,8 +120,8 @@ class Exhaustive(Strategy):
         stage = STAGES[self._stage]
         if path and self._runs < stage.most_runs:
             node = path[-1]
-            if isinstance(node.chosen, int):
-                node.sleeping |= {node.names[node.chosen]}
+            if stage.sleep and isinstance(node.chosen, int):
+                node.sleeping[node.names[node.chosen]] = node.peers[node.chosen]
             node.chosen = node.untried.pop(0)
             self._path = path
             return
@@ -148,7 +154,7 @@ class _Descent(Chooser):
         self._sleep = stage.sleep
         self._choices = stage.choices  # left
         self._faults = stage.faults  # left
-        self._sleeping: frozenset[Name] = frozenset()
+        self._sleeping: Sleeping = {}
 
     def pick(self, number: int, ready: Sequence[Event]) -> int:
         """Follow the path, or begin with the oldest event that does not sleep."""
@@ -171,15 +177,20 @@ class _Descent(Chooser):
         awake = [place for place, name in enumerate(names) if name not in self._sleeping]
         # If all sleep, this order looks like one that has been tried: it ends without branches.
         chosen, untried = (awake[0], awake[1:]) if awake else (0, [])
-        node = _Node(chosen, list(untried), names, self._sleeping)
+        peers = [event.peers() for event in ready] if self._sleep else []
+        node = _Node(chosen, list(untried), names, peers, dict(self._sleeping))
         self.path.append(node)
         return node
 
     def ran(self, event: Event) -> None:
-        """Wake what depends on the event: whatever happens at the same object."""
+        """Wake what depends on the event."""
         if self._sleeping:
-            owner = event.owner
-            self._sleeping = frozenset([n for n in self._sleeping if n[0] != owner])
+            owner, peers = event.owner, event.peers()
+            self._sleeping = {
+                name: whose
+                for name, whose in self._sleeping.items()
+                if name[0] != owner and name[0] not in peers and owner not in whose
+            }
 
     def fault(self, occasion: str, label: str, nth: int, options: Sequence[str]) -> str | None:
         """Follow the path, or let nothing happen at first."""

@@ -88,6 +88,7 @@ class ExploreMagics(MagicsBase):
             seed=args.seed,
             stop=args.stop,
             jobs=args.jobs,
+            worker=None if self.session.worker is None else self.session.worker.cls,
         )
 
     def _scenario(self, args: argparse.Namespace, cell: str) -> Any:

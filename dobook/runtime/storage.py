@@ -116,7 +116,7 @@ class DurableObjectStorage(PointInTimeRecovery):
         return self._sql_face
 
     def deleteAll(self, options: Any = None, **keywords: Any) -> Promise:
-        """Remove all rows, all SQL tables and the alarm.
+        """Remove all rows, all SQL tables and the alarm, at once: an abort does not undo it.
 
         Waits: never. Source: developers.cloudflare.com/durable-objects/api/storage-api/#deleteall
         """
@@ -131,6 +131,9 @@ class DurableObjectStorage(PointInTimeRecovery):
             if self._kv.alarm_ms is not None:
                 self._kv.set_alarm(None)
                 self._instance.runtime.alarms.written(actor)
+            if not self._kv.layers:
+                # The engine makes the database anew at once: abort() does not bring it back.
+                self._instance.runtime.stores.committer.commit_alone(self._store)
             return NOTHING
         except Exception as error:
             return Rejected(error)

@@ -79,12 +79,13 @@ def list_range(
     start: Any = None,
     startAfter: Any = None,
     end: Any = None,
+    limit: Any = None,
     **_: Any,
-) -> tuple[str, str | None]:
-    """Return the half-open range of keys that the options of `list` mean.
+) -> tuple[str, str | None, int | None]:
+    """Return the half-open range of keys that the options of `list` mean, and the limit.
 
     Raises:
-        PlatformTypeError: If both `start` and `startAfter` are given.
+        PlatformTypeError: If both `start` and `startAfter` are given, or the limit is below 1.
     """
     if start is not None and startAfter is not None:
         raise PlatformTypeError("list() cannot be called with both start and startAfter values.")
@@ -92,12 +93,16 @@ def list_range(
     if startAfter is not None:
         low = read_key(startAfter) + "\x00"
     high = None if end is None else read_key(end)
+    if limit is not None:
+        if not isinstance(limit, int | float) or int(limit) < 1:
+            raise PlatformTypeError("List limit must be positive.")
+        limit = int(limit)
     if prefix is not None and (prefix := read_key(prefix)):
         low = max(low, prefix)
         past = after_prefix(prefix)
         if past is not None:
             high = past if high is None else min(high, past)
-    return low, high
+    return low, high, limit
 
 
 def after_prefix(prefix: str) -> str | None:
@@ -109,20 +114,6 @@ def after_prefix(prefix: str) -> str | None:
     if following == 0xD800:  # the surrogates are no characters
         following = 0xE000
     return stem[:-1] + chr(following)
-
-
-def list_limit(options: Mapping[str, Any]) -> int | None:
-    """Return the limit of `list`.
-
-    Raises:
-        PlatformTypeError: If it is below 1.
-    """
-    limit = options.get("limit")
-    if limit is None:
-        return None
-    if not isinstance(limit, int | float) or int(limit) < 1:
-        raise PlatformTypeError("List limit must be positive.")
-    return int(limit)
 
 
 def weight(value: Any) -> int:

@@ -19,7 +19,6 @@ from dobook.runtime.storage_arguments import (
     SMALL,
     UNSET,
     alarm_time,
-    list_limit,
     list_range,
     read_key,
     read_options,
@@ -108,10 +107,11 @@ class Operations:
         try:
             self._use("list()")
             chosen = read_options("list", "ListOptions", LIST_OPTIONS, options, keywords)
-            limit = list_limit(chosen)
-            low, high = list_range(**chosen)
+            low, high, limit = list_range(**chosen)
             if high is not None and low >= high:
                 return Resolved(Listed())
+            if self._kv.cursor is not None:
+                self._kv.cursor.cancel()
             reverse = bool(chosen.get("reverse"))
             return Resolved(Listed(self._kv.scan(low, high, reverse=reverse, limit=limit)))
         except Exception as error:

@@ -11,7 +11,6 @@ from dobook.errors import PlatformError, misspelt
 from dobook.runtime.storage_arguments import (
     LIST_OPTIONS,
     SMALL,
-    list_limit,
     list_range,
     read_options,
 )
@@ -30,7 +29,6 @@ class SyncKvStorage:
     def __init__(self, storage: "DurableObjectStorage") -> None:
         self._storage = storage
         self._kv: KV = storage._kv
-        self._iteration = 0
 
     def _use(self) -> None:
         self._storage.check()
@@ -75,42 +73,73 @@ class SyncKvStorage:
         """
         self._use()
         chosen = read_options("list", "ListOptions", LIST_OPTIONS, options, keywords)
-        limit = list_limit(chosen)
-        low, high = list_range(**chosen)
-        self._iteration += 1
-        return self._rows(low, high, bool(chosen.get("reverse")), limit, self._iteration)
-
-    def _rows(
-        self,
-        low: str,
-        high: str | None,
-        reverse: bool,  # noqa: FBT001 - called in one place
-        limit: int | None,
-        iteration: int,
-    ) -> Iterator[tuple[str, Any]]:
-        left = limit
-        while left is None or left > 0:
-            if iteration != self._iteration:
-                raise PlatformError(
-                    "kv.list() iterator was invalidated because a new call to kv.list() was "
-                    "started. Only one kv.list() iterator can exist at a time."
-                )
-            if high is not None and low >= high:
-                return
-            row = self._kv.scan(low, high, reverse=reverse, limit=1)
-            if not row:
-                return
-            ((key, value),) = row.items()
-            yield key, value
-            if reverse:
-                high = key
-            else:
-                low = key + "\x00"
-            if left is not None:
-                left -= 1
+        low, high, limit = list_range(**chosen)
+        return Rows(self._kv, low, high, limit, reverse=bool(chosen.get("reverse")))
 
     def __getattr__(self, name: str) -> Any:
         raise misspelt(self, name)
 
     def __repr__(self) -> str:
         return f"<kv of {self._storage!r}>"
+
+
+class Rows(Iterator[tuple[str, Any]]):
+    """What `kv.list` returns: the first row is read at once, each further one when asked for.
+
+    A range that is empty by itself, and an object that never had a row, need no cursor: such an
+    iterator neither ends another one nor is ended.
+    """
+
+    __slots__ = ("_canceled", "_first", "_high", "_kv", "_left", "_low", "_reverse")
+
+    def __init__(
+        self, kv: KV, low: str, high: str | None, limit: int | None, *, reverse: bool
+    ) -> None:
+        self._kv: KV | None = None
+        self._canceled = False
+        self._first: tuple[str, Any] | None = None
+        self._low, self._high, self._left, self._reverse = low, high, limit, reverse
+        if (high is None or low < high) and kv.has_engine_table("_cf_kv"):
+            if kv.cursor is not None:
+                kv.cursor.cancel()
+            kv.cursor = self
+            self._kv = kv
+            self._first = self._step(kv)
+
+    def cancel(self) -> None:
+        """End it, because another listing has begun."""
+        if self._kv is not None:
+            self._kv.cursor = None
+            self._kv, self._canceled = None, True
+
+    def __next__(self) -> tuple[str, Any]:
+        kv = self._kv
+        if kv is None:
+            if self._canceled:
+                raise PlatformError(
+                    "kv.list() iterator was invalidated because a new call to kv.list() was "
+                    "started. Only one kv.list() iterator can exist at a time."
+                )
+            raise StopIteration
+        row, self._first = self._first, None
+        if row is None:
+            row = self._step(kv)
+        if row is None:
+            kv.cursor = self._kv = None
+            raise StopIteration
+        return row
+
+    def _step(self, kv: KV) -> tuple[str, Any] | None:
+        if self._left == 0 or (self._high is not None and self._low >= self._high):
+            return None
+        found = kv.scan(self._low, self._high, reverse=self._reverse, limit=1)
+        if not found:
+            return None
+        ((key, value),) = found.items()
+        if self._reverse:
+            self._high = key
+        else:
+            self._low = key + "\x00"
+        if self._left is not None:
+            self._left -= 1
+        return key, value

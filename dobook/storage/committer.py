@@ -79,6 +79,10 @@ class Committer:
             self._flush_delayed(store)
         self._flush_tick()
 
+    def commit_alone(self, store: ObjectStore) -> None:
+        """Commit what a store has collected before the tick is over; its gate stays shut."""
+        self._commit_group(Commit(), [store])
+
     def _add_delayed(self, store: ObjectStore, *, confirmed: bool) -> bool:
         """Have a store whose storage is slow on purpose committed later; returns if it is one."""
         assert self.delay_ms is not None

@@ -104,6 +104,9 @@ class Connection:
         self.idle: list[sqlite3.Cursor] = []  # of `sql`: cursors read to the end
         self.on_lost: Callable[[sqlite3.Error], None] | None = None
         """Called when SQLite ended the transaction by itself: all its writes are undone."""
+        self.has_engine_table: Callable[[str], bool] | None = None
+        """Says, for errors, whether the engine would have made its table of that name by now."""
+        self.rules: Any = None  # of `sql`: what holds for the user's statements
         self._cursors: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
         self._owned: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
         self.closed = False

@@ -70,7 +70,7 @@ class KV:
         source: Where rows are read from that are not cached; None if all rows are here.
     """
 
-    __slots__ = ("_sorted", "alarm_ms", "layers", "rows", "source", "undo")
+    __slots__ = ("_had", "_sorted", "alarm_ms", "cursor", "layers", "rows", "source", "undo")
 
     def __init__(self, source: RowSource | None = None) -> None:
         self.rows: dict[str, Any] = {}
@@ -79,6 +79,8 @@ class KV:
         self.alarm_ms: int | None = None
         self.source = source
         self._sorted: list[str] | None = None
+        self._had = 0  # bits: there have been rows, there has been an alarm
+        self.cursor: Any = None  # the iterator of `storage.kv.list`: there is one at a time
 
     # ------------------------------------------------------------------ reading
 
@@ -155,6 +157,7 @@ class KV:
 
     def delete(self, key: str) -> bool:
         """Remove a row; returns whether there was one."""
+        self._had |= 1
         if not self.has(key):
             return False
         old = self.rows.pop(key)
@@ -169,12 +172,25 @@ class KV:
         keys = list(self.keys())
         for key in keys:
             self.delete(key)
+        self._had = 0  # the database is made anew
         return len(keys)
 
     def set_alarm(self, at_ms: int | None) -> None:
         """Set the alarm time in ms since 1970, or remove it with None."""
         self.undo.setdefault(ALARM, self.alarm_ms)
+        if at_ms is not None:
+            self._had |= 2
         self.alarm_ms = at_ms
+
+    def has_engine_table(self, name: str) -> bool:
+        """Say whether the real engine would have made its table for rows or alarms by now.
+
+        Args:
+            name: "_cf_kv" or "_cf_metadata".
+        """
+        if name == "_cf_metadata":
+            return self.alarm_ms is not None or bool(self._had & 2)
+        return bool(self.rows) or self.source is not None or bool(self._had & 1)
 
     def revert(self, key: str, old: Any) -> None:
         """Write what an undo log remembers of a key, or of the alarm."""

@@ -187,6 +187,7 @@ FUNCTIONS: Final = frozenset(
         "sqlite_rename_quotefix",
     ]
 )
+NOT_COMPILED_IN: Final = frozenset({"soundex"})  # allowed, but not part of the engine's build
 # Which argument a PRAGMA may have.
 NO_ARGUMENT: Final = frozenset({"data_version", "page_size"})
 BOOLEAN: Final = frozenset(
@@ -212,6 +213,7 @@ OBJECT_NAME: Final = frozenset(
 )
 BOOLEANS: Final = ("true", "false", "yes", "no", "on", "off", "1", "0")  # as beginnings
 
+TRANSACTION_VERBS: Final = frozenset({"BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"})
 TRANSACTION_TEXT: Final = (
     "To execute a transaction, please use the state.storage.transaction() or "
     "state.storage.transactionSync() APIs instead of the SQL BEGIN TRANSACTION or SAVEPOINT "
@@ -265,6 +267,8 @@ def allows(action: int, first: str | None, second: str | None, database: str | N
         return action in {READ, UPDATE} and allowed_name(first)
     if database is not None and database != "main":
         return False
+    if action == READ and first == "dbstat":
+        return False  # the engine is built without it
     if action in ALWAYS:
         return True
     if action in BY_FIRST_NAME or action == ALTER_TABLE:
@@ -272,7 +276,7 @@ def allows(action: int, first: str | None, second: str | None, database: str | N
     if action in BY_BOTH_NAMES:
         return allowed_name(first) and allowed_name(second)
     if action == FUNCTION:
-        return second in FUNCTIONS
+        return second in FUNCTIONS and second not in NOT_COMPILED_IN
     if action == PRAGMA:
         return allows_pragma(first or "", second)
     if action in {CREATE_VTABLE, DROP_VTABLE}:

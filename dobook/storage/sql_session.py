@@ -6,6 +6,7 @@ an object may run SQL, and never opens or ends a transaction: `SqlStorage` and i
 Source: cloudflare/workerd src/workerd/util/sqlite.c++
 """
 
+import itertools
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -19,7 +20,8 @@ from dobook.storage.connection import (
     error_text,
 )
 from dobook.storage.sql_functions import add_newer_functions
-from dobook.storage.sql_rules import Rules, allowed_name
+from dobook.storage.sql_refusals import as_the_engine_says
+from dobook.storage.sql_rules import TRANSACTION_VERBS, Rules, allowed_name
 from dobook.storage.sql_text import Statement, offset_of
 
 NO_STATEMENT: Final = "SQL code did not contain a statement."
@@ -31,9 +33,14 @@ ONLY_LAST_BINDS: Final = (
 DELETED: Final = "SQLite query was canceled because the database was deleted."
 NOT_AUTHORIZED: Final = "not authorized: SQLITE_AUTH"
 CLOSED_CURSOR: Final = "Cannot operate on a closed cursor."  # Python's words
+# Before every text of a user's: SQLite's rules are asked when a statement is prepared, and Python
+# keeps prepared ones by their text, the engine's own included, which no rules hold for.
+USERS: Final = "\n"
 UNDECODABLE: Final = "Could not decode to UTF-8"  # beginning of what Python says
 # The real engine keeps prepared statements of this much SQL text in all, the latest used.
 MAX_PLANNED_CHARS: Final = 1024 * 1024
+
+_explained = itertools.count()
 
 Row = tuple[Any, ...]
 
@@ -54,7 +61,7 @@ class Plan:
 
     def __init__(self, statement: Statement) -> None:
         self.statement = statement
-        self.text = statement.text
+        self.text = USERS + statement.text
         self.writes = statement.writes
         self.parameters = statement.parameters
         self.mapping = statement.names
@@ -73,15 +80,18 @@ class Session:
     def __init__(self, connection: Connection, *, hosted: bool) -> None:
         self.connection = connection
         self.hosted = hosted
-        self.rules = Rules()
         self.db = connection.db
         self.writer = connection.cursor()
         self.idle = connection.idle
-        add_newer_functions(self.db)
+        # Several may look at one database, for instance a notebook beside the object: one set of
+        # rules holds for all of them. Functions cannot be added while a statement runs.
+        if connection.rules is None:
+            connection.rules = Rules()
+            add_newer_functions(self.db)
+            connection.set_authorizer(connection.rules)
+        self.rules: Rules = connection.rules
         self.plans: dict[str, Plan] = connection.plans
         self._planned_chars = 0
-        self._explained = 0
-        connection.set_authorizer(self.rules)
         if hosted:
             self.db.setlimit(LIMIT_FUNCTION_ARG, limits.MAX_SQL_FUNCTION_ARGUMENTS)
 
@@ -117,7 +127,7 @@ class Session:
     def step(self, statement: Statement) -> None:
         """Make the first step of a statement without bindings and forget its rows."""
         cursor = self.connection.cursor()
-        self.run(cursor, statement.text, (), statement)
+        self.run(cursor, USERS + statement.text, (), statement)
         cursor.close()
 
     def run(self, cursor: SqliteCursor, text: str, values: Any, statement: Statement) -> None:
@@ -138,7 +148,7 @@ class Session:
         JavaScript replaces the halves of surrogate pairs on the way to UTF-8.
         """
         if isinstance(error, UnicodeEncodeError):
-            self.run(cursor, well_formed(statement.text), well_formed(values), statement)
+            self.run(cursor, USERS + well_formed(statement.text), well_formed(values), statement)
         elif isinstance(error, SqliteError):
             lost = self.connection.on_lost
             if lost is not None and statement.writes and not self.db.in_transaction:
@@ -152,7 +162,7 @@ class Session:
         if self.connection.closed or str(error) == CLOSED_CURSOR:
             return PlatformError(DELETED)
         reason, self.rules.reason = self.rules.reason, None
-        if reason is not None:
+        if reason is not None and (statement is None or statement.verb in TRANSACTION_VERBS):
             return PlatformError(reason)
         message = str(error)
         text = error_text(error)
@@ -160,6 +170,7 @@ class Session:
             offset = offset_of(message, statement.text)
             if offset is not None:
                 text = f"{message} at offset {offset}{text[len(message) :]}"
+            text = as_the_engine_says(text, statement, self.connection)
         return PlatformError(text)
 
     def fetch(self, rows: Iterator[Row]) -> Row | None:
@@ -213,8 +224,7 @@ class Session:
         try:
             # Never the same text twice: Python would step a statement that it has kept, and SQLite
             # before 3.41 crashes when such an EXPLAIN of a RETURNING outlives a change of tables.
-            self._explained += 1
-            text = f"EXPLAIN {plan.text}\n-- {self._explained}"
+            text = f"EXPLAIN {plan.text}\n-- {next(_explained)}"
             code = self.db.execute(text, nothing).fetchall()
         except SqliteError:
             return 1  # it cannot run any more, or not yet

@@ -242,6 +242,7 @@ class ObjectStore:
                 )
             self._connection = connection
             connection.on_lost = self._lost
+            connection.has_engine_table = self.kv.has_engine_table
             if found or path is None:
                 for table in schema.TABLES:  # the real engine makes them only when it needs them
                     connection.execute(table)

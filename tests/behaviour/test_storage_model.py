@@ -103,13 +103,16 @@ class Subject:
     def alarm(self):
         pass
 
-    async def state(self):
-        numbers = (
-            self._table()
-            and self.storage.sql.exec("SELECT n FROM numbers ORDER BY rowid").toArray()
-        )
+    async def state(self, *, sqlite):
+        rows = await self.storage.list()
+        assert await self.storage.get(list(rows)[:128]) == rows
+        numbers = []
+        if sqlite:
+            assert dict(self.storage.kv.list()) == rows
+            if self._table():
+                numbers = self.storage.sql.exec("SELECT n FROM numbers ORDER BY rowid").toArray()
         return {
-            "rows": await self.storage.list(),
+            "rows": rows,
             "numbers": [row["n"] for row in numbers],
             "alarm": await self.storage.getAlarm(),
         }
@@ -154,6 +157,7 @@ class StorageMachine(RuleBasedStateMachine):
     """Three objects and a model of what each of them has stored."""
 
     durability: ClassVar[str | None] = None
+    sqlite: ClassVar[bool] = True
 
     def __init__(self):
         super().__init__()
@@ -171,7 +175,11 @@ class StorageMachine(RuleBasedStateMachine):
         else:
             self.runtime = dobook.Runtime(path, durability=self.durability)
         self.path = path
-        self.subjects = self.runtime.register(Subject)
+        self.subjects = self.runtime.register(Subject, sqlite=self.sqlite)
+
+    def possible(self, steps):
+        """Return the steps that the class's storage has."""
+        return [one for one in steps if self.sqlite or one[0] not in ("insert", "clear_sql")]
 
     def run(self, name, method, *arguments, **options):
         stub = self.subjects.getByName(name)
@@ -179,6 +187,7 @@ class StorageMachine(RuleBasedStateMachine):
 
     @rule(name=objects, steps=steps, ending=endings)
     def play(self, name, steps, ending):
+        steps = self.possible(steps)
         sent = [list(one) for one in steps]
         if ending == "return":
             self.run(name, "play", sent, ending)
@@ -186,12 +195,14 @@ class StorageMachine(RuleBasedStateMachine):
             with pytest.raises((DobookError, ValueError), match="end of the steps"):
                 self.run(name, "play", sent, ending)
         if ending == "abort":
-            steps = [one for turn in turns(steps)[:-1] for one in turn]
+            *kept, lost = turns(steps)
+            steps = [one for turn in kept for one in turn]
+            steps += [one for one in lost if one[0] == "delete_all"][:1]  # takes effect at once
         self.models[name] = apply(self.models[name], steps)
 
     @rule(name=objects, steps=steps, keep=st.booleans())
     def transact(self, name, steps, keep):
-        steps = [one for one in steps if one[0] not in ("sync", "delete_all")]
+        steps = [one for one in self.possible(steps) if one[0] not in ("sync", "delete_all")]
         said = self.run(name, "in_transaction", [list(one) for one in steps], keep=keep)
         assert said == ("kept" if keep else "undone")
         if keep:
@@ -216,6 +227,30 @@ class StorageMachine(RuleBasedStateMachine):
             self.runtime.close()
             self.open(self.path)
 
+    @rule(on_disk=st.booleans())
+    def go_on_from_a_snapshot(self, on_disk):
+        self.copies += 1
+        file = self.runtime.snapshot(self.folder / f"world{self.copies}")
+        self.runtime.close()
+        into = self.folder / f"state{self.copies}" if self.durability and on_disk else None
+        options = {} if into is None else {"durability": self.durability}
+        self.runtime = dobook.Runtime.restore(file, classes=[Subject], into=into, **options)
+        if self.durability is not None and into is None:  # from memory back to the disk
+            again = self.runtime.snapshot(file)
+            self.runtime.close()
+            into = self.folder / f"again{self.copies}"
+            options = {"durability": self.durability}
+            self.runtime = dobook.Runtime.restore(again, classes=[Subject], into=into, **options)
+        self.path = into
+        self.subjects = self.runtime.env.SUBJECT
+
+    @rule()
+    def go_on_from_a_fork(self):
+        if self.durability is None:
+            old, self.runtime = self.runtime, self.runtime.fork()
+            old.close()
+            self.subjects = self.runtime.env.SUBJECT
+
     @rule()
     def kill_the_process(self):
         if self.durability is not None:
@@ -228,14 +263,14 @@ class StorageMachine(RuleBasedStateMachine):
     @invariant()
     def same_as_the_model(self):
         for name, model in self.models.items():
-            assert self.run(name, "state") == model, name
+            assert self.run(name, "state", sqlite=self.sqlite) == model, name
         due = {a.object.partition("/")[2]: a.due_ms for a in self.runtime.scheduled_alarms()}
         assert due == {n: m["alarm"] for n, m in self.models.items() if m["alarm"] is not None}
 
     @invariant()
     def rows_are_ordered_by_their_bytes(self):
         for name in self.models:
-            listed = list(self.run(name, "state")["rows"])
+            listed = list(self.run(name, "state", sqlite=self.sqlite)["rows"])
             assert listed == sorted(listed, key=lambda key: key.encode())
 
     def teardown(self):
@@ -256,6 +291,14 @@ class PowerMachine(StorageMachine):
     durability = "power"
 
 
+class KvMemoryMachine(MemoryMachine):
+    sqlite = False
+
+
+class KvPowerMachine(PowerMachine):
+    sqlite = False
+
+
 brief = settings(max_examples=30, stateful_step_count=15)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -263,6 +306,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 TestInMemory = MemoryMachine.TestCase
 TestWithDurabilityProcess = ProcessMachine.TestCase
 TestWithDurabilityPower = PowerMachine.TestCase
-for case in (TestInMemory, TestWithDurabilityProcess, TestWithDurabilityPower):
+TestKvInMemory = KvMemoryMachine.TestCase
+TestKvWithDurabilityPower = KvPowerMachine.TestCase
+for case in (
+    TestInMemory,
+    TestWithDurabilityProcess,
+    TestWithDurabilityPower,
+    TestKvInMemory,
+    TestKvWithDurabilityPower,
+):
     case.settings = brief
 del case

@@ -16,6 +16,7 @@ GUIDES = (
     "differences",
     "finding-races",
     "glossary",
+    "patterns",
     "serving",
     "storage",
     "teaching",

@@ -382,7 +382,8 @@ def solution(name):
     for file in sorted(NOTEBOOKS.glob("*.ipynb")):
         for cell in json.loads(file.read_text("utf-8"))["cells"]:
             if f"solution-{name}" in cell["metadata"].get("tags", []):
-                assert cell["metadata"]["jupyter"]["source_hidden"] is True
+                assert cell["metadata"]["jupyter"]["source_hidden"] is True  # in JupyterLab
+                assert "hide-input" in cell["metadata"]["tags"]  # on the site
                 found.append("".join(cell["source"]))
     assert len(found) == 1, f"{name}: {len(found)} solution cells"
     return found[0]

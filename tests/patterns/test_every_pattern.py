@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 import sys
 from pathlib import Path
 
@@ -73,3 +74,8 @@ def test_two_patterns_in_one_notebook_do_not_change_each_other():
             for name in names:
                 meanings.setdefault(name, set()).add(ast.unparse(node))
     assert {name for name, found in meanings.items() if len(found) > 1} == set()
+
+
+def test_every_pattern_is_on_its_page():
+    page = (FOLDER.parent.parent / "docs" / "patterns.md").read_text("utf-8")
+    assert sorted(re.findall(r"^\| `(\w+)`", page, re.M)) == patterns.__all__

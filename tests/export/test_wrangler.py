@@ -30,6 +30,7 @@ def test_wrangler_itself_accepts_the_quickstarts_project(tmp_path):
         env={
             **os.environ,
             "WRANGLER_SEND_METRICS": "false",
+            "WRANGLER_HIDE_BANNER": "true",  # it would look for a newer version
             "WRANGLER_LOG_PATH": str(tmp_path / "logs"),
             "CI": "true",
             "NO_COLOR": "1",

@@ -20,7 +20,7 @@ from typing import Final
 Waiter = Callable[[], object]
 # Returned by a waiter whose turn goes on in other tasks: those that wait for the one that ran.
 GOES_ON: Final = object()
-GRACE_TICKS: Final = 3  # of the loop, until what awaits a task has gone on
+GRACE_TICKS: Final = 5  # of the loop, until what awaits a task has gone on
 
 
 class InputGate:

@@ -30,7 +30,15 @@ from dobook.runtime.rpc import (
     member,
     not_callable,
 )
-from dobook.runtime.turns import EXTERNAL, ObjectTask, began_to_wait, resume, stop_code
+from dobook.runtime.turns import (
+    DONE,
+    EXTERNAL,
+    NOT_DONE,
+    ObjectTask,
+    began_to_wait,
+    resume,
+    stop_code,
+)
 from dobook.web import Response
 from dobook.web.request import RedirectError
 
@@ -47,14 +55,14 @@ class Call:
     """One event of one object, and the answer to it.
 
     While its first turn runs, the call is asyncio's current task; it forwards what is done to it
-    (`cancel`, `cancelling`, `uncancel`) to the task that the rest of the handler becomes.
+    (`cancel`, `cancelling`, `uncancel`, `done`) to the task that the rest of the handler becomes.
     """
 
     # Most calls never have these; a default of the class costs nothing.
     instance: "Instance | None" = None
     task: "asyncio.Task[Any] | None" = None
     rest: Coroutine[Any, Any, Any] | None = None  # of the handler, once it is a task
-    done = False
+    done = NOT_DONE
     value: Any = None
     error: BaseException | None = None
     on_done: "Callable[[Call], None] | None" = None
@@ -235,7 +243,7 @@ class Call:
         """Hand the outcome to the caller."""
         if self.done:
             return
-        self.done = True
+        self.done = DONE
         self.value = value
         self.error = error
         instance = self.instance

@@ -26,6 +26,18 @@ if TYPE_CHECKING:
 _NOT_STARTED: Final = object()
 
 
+class Done(int):
+    """Whether a call is over: a truth value, and a method as asyncio has to ask a task."""
+
+    def __call__(self) -> bool:
+        """Return it, as `done()` of a task does."""
+        return bool(self)
+
+
+NOT_DONE: Final = Done(0)
+DONE: Final = Done(1)
+
+
 class ObjectTask(asyncio.Task[Any]):
     """A task whose hash and name say when it was made rather than where it lies in memory.
 
@@ -254,6 +266,9 @@ def _steps(
                 open_gate(frame.gate).turn_goes_on()
             if isinstance(stop, StopIteration):
                 return stop.value
+            over = own and frame.instance.dead is not None
+            if over and not isinstance(stop, KeyboardInterrupt | SystemExit):
+                raise asyncio.CancelledError from None  # nobody is left to be told
             raise
         finally:
             if ended is not None:

@@ -12,6 +12,7 @@ import time
 from dobook.errors import PlatformError
 from dobook.runtime.runtime import Runtime
 
+COUNTERS = (("count", "n"), ("count_in_section", "m"), ("count_in_tasks", "t"))
 OBJECTS = ("a", "b", "c")
 POINTS = (
     "now",
@@ -45,6 +46,22 @@ class Subject:
         await self.ctx.storage.put("n", n)
         self.inside = False
         return n
+
+    async def count_in_tasks(self):
+        """The same, reading through tasks of its own."""
+        if self.inside:
+            raise Broken("input gate: an event came in while tasks were reading")
+        self.inside = True
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(self.read("t"))
+            group.create_task(self.read("n"))
+        _, n = await asyncio.gather(self.read("n"), self.read("t"))
+        await self.ctx.storage.put("t", max(n, task.result()) + 1)
+        self.inside = False
+        return n + 1
+
+    async def read(self, key):
+        return await self.ctx.storage.get(key) or 0
 
     async def count_in_section(self):
         """The same across a timer, in a critical section."""
@@ -168,8 +185,11 @@ async def _play(runtime, rng, clients):
 
 def _step(rng):
     kind = rng.choices(
-        ["count", "count_in_section", "move", "move_sql", "tell", "remind", "fault", "sleep"],
-        [6, 2, 3, 2, 3, 2, 3, 2],
+        [
+            *("count", "count_in_tasks", "count_in_section", "move", "move_sql", "tell"),
+            *("remind", "fault", "sleep"),
+        ],
+        [6, 3, 2, 3, 2, 3, 2, 3, 2],
     )[0]
     fault = rng.choice(["crash", "evict", "lose", "network", "fail"])
     return kind, rng.choice(OBJECTS), rng.choice(OBJECTS), rng.randint(0, 3), fault, rng.random()
@@ -221,7 +241,7 @@ def _check(clients, states):
         for broken in client.broken:
             raise broken
     for name, state in states.items():
-        for method, key in (("count", "n"), ("count_in_section", "m")):
+        for method, key in COUNTERS:
             told = sum(c.acknowledged.get((method, name), 0) for c in clients)
             unknown = sum(c.failed.get((method, name), 0) for c in clients)
             stored = state.get(key, 0)

@@ -352,3 +352,12 @@ def test_background_tasks_do_not_keep_events_out(runtime):
     began = runtime.clock.now_ms
     assert runtime.run(stub.read()) == 0
     assert runtime.clock.now_ms == began
+
+
+def test_a_crash_inside_a_task_group_is_only_a_crash(runtime, caplog):
+    stub = runtime.register(Tasks).getByName("a")
+    runtime.faults.slow(stub, 10)
+    runtime.faults.crash(stub, "2nd await")
+    with pytest.raises(PlatformError, match="crashed"):
+        runtime.run(stub.with_a_task_group())
+    assert caplog.records == []

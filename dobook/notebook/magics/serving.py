@@ -37,6 +37,11 @@ class ServingMagics(MagicsBase):
         metavar="ORIGIN",
         help="A further origin whose pages may ask, like https://example.com.",
     )
+    @argument(
+        "--network",
+        action="store_true",
+        help="Meanwhile let fetch() and WebSocket of the objects reach other hosts.",
+    )
     @argument("--stop", action="store_true", help="Stop the server; time is virtual again.")
     def serve(self, args: argparse.Namespace) -> ServedUrl | Card:
         """Answer browsers, curl and other programs with the objects of this notebook.
@@ -75,6 +80,10 @@ class ServingMagics(MagicsBase):
             origins=tuple(args.allow_origin),
             behind_proxy="JUPYTERHUB_SERVICE_PREFIX" in os.environ,
         ).start()
+        if args.network:
+            from dobook.project.transport import Transport
+
+            session.runtime.network.real = Transport(session.runtime)
         return ServedUrl.of(session.server)
 
     def _stop(self) -> Card:
@@ -83,6 +92,7 @@ class ServingMagics(MagicsBase):
             raise UsageError("no server is running. Start one: %serve")
         url = server.url
         server.stop()
+        self.session.runtime.network.real = None
         rows = (
             ("served", count(server.served, "request")),
             ("clock", "virtual again: moves when told to"),

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from dobook.notebook.session import Session
     from dobook.runtime.runtime import Runtime
 
+_NAME = "notebook_worker"  # under which the name is kept that a %%wrangler cell gave
+
 
 class Deployer:
     """Deploys what the cells of a notebook have defined.
@@ -55,6 +57,8 @@ class Deployer:
     def _script(self, runtime: "Runtime") -> str:
         if self.given is not None and self.given.name is not None:
             return self.given.name
+        if name := runtime.stores.note(_NAME):
+            return str(name)
         names = [name for name in read_all(runtime) if name not in self._session.projects.names]
         return names[0] if len(names) == 1 else runtime.worker
 
@@ -129,6 +133,8 @@ class Deployer:
                 if adopted:
                     rename_script(runtime, script, runtime.worker)
                 raise
+            if self.given is not None and runtime.stores.note(_NAME) != script:
+                runtime.stores.keep_note(_NAME, script)
         finally:
             self._extra = ()
         return self.last

@@ -1,6 +1,7 @@
 """The configuration in a notebook: kept for you, or given by a cell."""
 
 import json
+from pathlib import Path
 
 import pytest
 from IPython.core.error import UsageError
@@ -133,3 +134,30 @@ def test_a_directory_whose_class_has_other_storage_is_refused_and_the_session_go
     with pytest.raises(UsageError, match="10074"):
         counting.cell(f"%dobook --state {tmp_path / 's'}")
     assert counting.cell("%rpc TALLY/a value") == 0
+
+
+def test_the_name_a_cell_gave_is_remembered_on_disk(counting, tmp_path):
+    counting.cell(f"%dobook --state {tmp_path / 's'}")
+    counting.cell(given('name = "shop"\n', BOUND, V1))
+    counting.cell("%rpc COUNTER/a add 3")
+    counting.cell("%unload_ext dobook")
+    counting.cell("%load_ext dobook")
+    counting.cell(f"%dobook --state {tmp_path / 's'}")
+    counting.cell(
+        "%%durable_object\nfrom workers import DurableObject\nclass Counter(DurableObject):\n"
+        "    async def value(self): return await self.ctx.storage.get('n')\n"
+    )
+    assert counting.cell("%rpc COUNTER/a value") == 3
+
+
+PROJECTS = Path(__file__).parents[1] / "projects"
+
+
+def test_a_project_beside_the_notebook_keeps_its_classes_to_itself(shell):
+    shell.cell(f"%worker --project {PROJECTS / 'chat_room'}")
+    before = {n.binding for n in shell.user_ns["runtime"].namespaces}
+    assert before
+    shell.cell(TALLY.format(options=""))
+    assert shell.cell("%rpc TALLY/a value") == 0
+    assert before < {n.binding for n in shell.user_ns["runtime"].namespaces}
+    assert 'name = "dobook"' in str(shell.cell("%wrangler"))

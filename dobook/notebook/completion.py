@@ -14,6 +14,7 @@ from IPython.core.completer import (
 )
 from IPython.core.interactiveshell import InteractiveShell
 
+from dobook import patterns
 from dobook.notebook.reading import sql_tables
 from dobook.notebook.session import Session
 from dobook.storage.store import ObjectStore
@@ -97,6 +98,8 @@ def candidates(
     verbs = [str(a.metavar).split("|") for a in parser._actions if "|" in str(a.metavar)]  # noqa: SLF001
     if verbs and not plain:
         return [(verb, "keyword") for verb in verbs[0]]
+    if name == "pattern":
+        return [] if plain else [(pattern, "class") for pattern in patterns.__all__]
     if name == "request":
         targets = [w for w in plain if "/" in w and not w.startswith("/")]
         offered = [] if plain else [(method, "keyword") for method in METHODS]

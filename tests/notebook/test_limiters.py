@@ -188,3 +188,14 @@ def test_a_pattern_goes_along_when_the_notebook_is_exported(shell, tmp_path):
     entry = (tmp_path / "limiter" / "src" / "entry.py").read_text("utf-8")
     assert "class TokenBucket(DurableObject)" in entry
     assert "TINY = 1e-9" in entry
+
+
+def test_tab_knows_the_patterns(shell):
+    from IPython.core.completer import provisionalcompleter
+
+    def offered(text):
+        with provisionalcompleter():
+            return [c.text for c in shell.Completer.completions(text, len(text))]
+
+    assert offered("%pattern Tok") == ["TokenBucket"]
+    assert offered("%pattern TokenBucket --so") == ["--source"]

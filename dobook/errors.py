@@ -265,6 +265,12 @@ _ELSEWHERE = {
     "fetchone": "one",
 }
 
+_LEFT_OUT = {
+    "exports": "Declare a binding in the configuration, and use it from env.",
+    "facets": "Keep each part in an object of its own.",
+    "container": "Run the program elsewhere, and reach it with fetch().",
+}
+
 
 def misspelt(owner: Any, name: str) -> AttributeError:
     """Return the error for a name that does not exist, with the platform's spelling if it is near.
@@ -276,7 +282,9 @@ def misspelt(owner: Any, name: str) -> AttributeError:
     kind = owner if isinstance(owner, type) else type(owner)
     what = f"js.{kind.__name__}" if isinstance(owner, type) else f"{kind.__name__!r} object"
     text = f"{what} has no attribute {name!r}"
-    if not name.startswith("_"):
+    if name in _LEFT_OUT:
+        text += f", which dobook does not offer. {_LEFT_OUT[name]}"
+    elif not name.startswith("_"):
         known = [n for n in dir(kind) if not n.startswith("_")]
         same = {n.lower(): n for n in known}.get(name.replace("_", "").lower())
         found = same or _ELSEWHERE.get(name)

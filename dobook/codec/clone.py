@@ -112,7 +112,9 @@ def freeze(value: Any) -> Any:
 
 
 def thaw(frozen: Any) -> Any:
-    """Return a fresh copy of the value that `freeze` was given; a dict comes as `JsDict`.
+    """Return a fresh copy of the value that `freeze` was given.
+
+    A dict comes as `JsDict`, a list as `JsList`.
 
     Example:
         >>> thaw(freeze({1, 2}))
@@ -320,7 +322,7 @@ def _thaw_dict(value: DeepDict) -> JsDict:
 
 def _thaw_list(value: DeepList) -> list[Any]:
     # No comprehension: it would be a second frame per level of nesting before Python 3.12.
-    out = list(value)
+    out = JsList(value)
     thawers = _THAWERS
     for index, member in enumerate(value):
         thawer = thawers.get(type(member))
@@ -356,6 +358,10 @@ _CLONERS: dict[type, _Copier] = {
     **dict.fromkeys(_ALL_DICTS, _dict_copier(JsDict, JsDict)),
     **dict.fromkeys(_ALL_LISTS, _list_copier(list, list)),
 }
+_GRAPH_THAWERS: dict[type, _Copier] = {
+    **_CLONERS,
+    **dict.fromkeys(_ALL_LISTS, _list_copier(JsList, JsList)),
+}
 _FREEZERS: dict[type, _Copier] = {
     **_COMMON,
     **dict.fromkeys(_ALL_DICTS, _dict_copier(FlatDict, DeepDict)),
@@ -363,11 +369,11 @@ _FREEZERS: dict[type, _Copier] = {
 }
 _THAWERS: dict[type, Callable[[Any], Any]] = {
     FlatDict: JsDict,
-    FlatList: list,
+    FlatList: JsList,
     DeepDict: _thaw_dict,
     DeepList: _thaw_list,
     set: set,
     FrozenBytes: lambda value: deserialize(value.data),
-    FrozenGraph: lambda value: _copied(_CLONERS, value.root, {}),
+    FrozenGraph: lambda value: _copied(_GRAPH_THAWERS, value.root, {}),
     **dict.fromkeys(ERROR_TYPES, _thaw_by_cloning),
 }

@@ -84,6 +84,7 @@ class Entry:
         "namespace",
         "queued_ms",
         "ran_ms",
+        "retried",
         "retries",
         "running",
         "set_by",
@@ -101,6 +102,7 @@ class Entry:
         self.deferred = False  # the handler runs, and no other time has been set meanwhile
         self.queued_ms: int | None = None
         self.retries = 0
+        self.retried = True  # whether the run under way is tried again if it fails
         self.backoff = 0
         self.counted = True  # the last failure was the handler's own
         self.set_by = 0  # the trace's event that set it
@@ -268,7 +270,7 @@ class AlarmScheduler:
         except StateDirectoryError as error:
             self._postpone(entry, error)
             return
-        entry.running = True
+        entry.running = entry.retried = True
         actor.alarm = entry
         info = AlarmInvocationInfo(entry.retries > 0, entry.retries, entry.due_ms)
         call = Call(actor, "alarm", (), (info,))
@@ -283,6 +285,11 @@ class AlarmScheduler:
             entry.limit = self._runtime.loop.call_later(
                 limits.ALARM_TIMEOUT_MS / 1000, self._take_too_long, call
             )
+
+    def abandon(self, actor: "Actor") -> None:
+        """Have the alarm that runs, if one does, not run again when it fails."""
+        if actor.alarm is not None and actor.alarm.running:
+            actor.alarm.retried = False
 
     def _take_too_long(self, call: Call) -> None:
         if call.instance is not None and not call.done:
@@ -326,7 +333,7 @@ class AlarmScheduler:
         elif call.error is None or now_ms is None:
             # The removal is on its way to disk with the handler's writes, or done.
             self._set(entry, None if now_ms == entry.due_ms else now_ms)
-        elif entry.retries >= limits.ALARM_MAX_RETRIES and counts:
+        elif not entry.retried or (entry.retries >= limits.ALARM_MAX_RETRIES and counts):
             outcome = "gave up"
             actor.store.touch()
             actor.store.kv.set_alarm(None)

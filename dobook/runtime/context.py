@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from dobook.codec import JsList
 from dobook.errors import PlatformError, PlatformTypeError, misspelt
 from dobook.ids import DurableObjectId
 from dobook.runtime.hibernation import answered_ms, hub_of, tags_of
@@ -84,11 +85,13 @@ class DurableObjectState:
         self._check()
         self._instance.wait_until(promise)
 
-    def abort(self, reason: Any = None) -> NoReturn:
+    def abort(self, reason: Any = None, options: Any = None, **keywords: Any) -> NoReturn:
         """Reset the object: memory and writes of this turn are lost, calls under way fail.
 
         Args:
             reason: A text or an exception, which the callers get.
+            options: `retryAlarm`, False if an alarm that runs meanwhile is not to run again.
+            **keywords: The same as keywords.
 
         Raises:
             DurableObjectAbort: Always, to end the code that called.
@@ -99,6 +102,8 @@ class DurableObjectState:
             error = PlatformError("Application called abort() to reset Durable Object.")
         else:
             error = PlatformError(str(reason))
+        if {**(options or {}), **keywords}.get("retryAlarm") is False:
+            self._instance.runtime.alarms.abandon(self._instance.actor)
         self._instance.reset(error, unsaid=True)
         raise DurableObjectAbort(str(error))
 
@@ -126,7 +131,7 @@ class DurableObjectState:
     def getWebSockets(self, tag: str | None = None) -> list[WebSocket]:
         """Return the connections accepted with `acceptWebSocket`, or those with a tag."""
         hub = self._instance.actor.sockets
-        return [] if hub is None else hub.sockets(tag)
+        return JsList() if hub is None else JsList(hub.sockets(tag))
 
     def getTags(self, ws: WebSocket) -> list[str]:
         """Return the tags a connection was accepted with.
@@ -134,7 +139,7 @@ class DurableObjectState:
         Raises:
             PlatformError: If it was not accepted with `acceptWebSocket`.
         """
-        return tags_of(ws)
+        return JsList(tags_of(ws))
 
     def setWebSocketAutoResponse(self, pair: WebSocketRequestResponsePair | None = None) -> None:
         """Answer a message with a fixed text without waking the object; None for no more.

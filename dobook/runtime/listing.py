@@ -1,10 +1,10 @@
-"""What `storage.list()` gives: a dict whose keys are also JavaScript's iterator.
+"""What `storage.list()` gives: a dict that is also JavaScript's Map, as examples use it.
 
-Cloudflare's own examples take the first key by `found.keys().next().value`.
+Cloudflare's own take the first key by `found.keys().next().value`.
 Source: developers.cloudflare.com/durable-objects/examples/alarms-api/
 """
 
-from collections.abc import Iterator, KeysView
+from collections.abc import Callable, Iterator, KeysView
 from typing import Any
 
 from dobook.codec import JsDict
@@ -37,6 +37,28 @@ class Listed(dict[str, Any]):
     """
 
     __slots__ = ()
+
+    @property
+    def size(self) -> int:
+        """The number of keys, as a JavaScript Map has it."""
+        return len(self)
+
+    def has(self, key: str) -> bool:
+        """Return whether there is such a key."""
+        return key in self
+
+    def entries(self) -> Iterator[list[Any]]:
+        """Iterate over `[key, value]`."""
+        return iter([[key, value] for key, value in self.items()])
+
+    def forEach(self, callback: Callable[[Any, str, "Listed"], Any]) -> None:
+        """Call `callback(value, key, this)` for each key."""
+        for key, value in list(self.items()):
+            callback(value, key, self)
+
+    def to_py(self, *, depth: int = -1, default_converter: Any = None) -> dict[str, Any]:
+        """Return a plain dict, with plain values."""
+        return JsDict(self).to_py()
 
     def keys(self) -> Keys:  # type: ignore[override]
         """Return the keys."""

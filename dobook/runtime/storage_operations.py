@@ -83,7 +83,7 @@ class Operations:
             if isinstance(key, list | tuple):
                 keys = self._check_keys(key)
                 found = ((k, self._kv.get(k)) for k in sorted(set(keys)) if self._kv.has(k))
-                return Resolved(dict(found))
+                return Resolved(Listed(found))
             return Resolved(self._kv.get(self._check_key(key)))
         except Exception as error:
             return Rejected(error)

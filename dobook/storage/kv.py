@@ -16,7 +16,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, Protocol
 
-from dobook.codec import deserialize, freeze, thaw
+from dobook.codec import JsBuffer, deserialize, freeze, thaw
 
 
 class Missing:
@@ -96,7 +96,7 @@ class KV:
             found = self.rows[key] = freeze(deserialize(found))
         elif found is DELETED:
             return None
-        return thaw(found)
+        return _fresh(found)
 
     def has(self, key: str) -> bool:
         """Return whether there is a row."""
@@ -135,7 +135,7 @@ class KV:
         if reverse:
             chosen.reverse()
         rows = self.rows
-        return {key: thaw(self._decoded(key, rows[key])) for key in chosen}
+        return {key: _fresh(self._decoded(key, rows[key])) for key in chosen}
 
     def keys(self) -> Iterable[str]:
         """Return the keys in order."""
@@ -263,7 +263,7 @@ class KV:
         if data is None:
             return None
         frozen = self.rows[key] = freeze(deserialize(data))
-        return thaw(frozen)
+        return _fresh(frozen)
 
     def _decoded(self, key: str, value: Any) -> Any:
         if type(value) is Encoded:
@@ -295,7 +295,7 @@ class KV:
                 key = own[position]
                 if before is not None and (key < before if reverse else key > before):
                     return
-                result[key] = thaw(self._decoded(key, self.rows[key]))
+                result[key] = _fresh(self._decoded(key, self.rows[key]))
                 position += 1
 
         for key, data in self.source.read_rows(start, end, reverse=reverse):
@@ -305,9 +305,9 @@ class KV:
             if key not in dirty:
                 cached = self.rows.get(key, MISSING)
                 result[key] = (
-                    thaw(freeze(deserialize(data)))
+                    _fresh(freeze(deserialize(data)))
                     if cached is MISSING
-                    else thaw(self._decoded(key, cached))
+                    else _fresh(self._decoded(key, cached))
                 )
         take_own(None)
         return result
@@ -329,3 +329,8 @@ class KV:
             else:
                 rows[key] = old
         self._sorted = None
+
+
+def _fresh(frozen: Any) -> Any:
+    """Return a fresh copy of a value; bytes answer to an ArrayBuffer's names."""
+    return JsBuffer(frozen) if type(frozen) is bytes else thaw(frozen)

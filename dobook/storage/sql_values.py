@@ -8,11 +8,12 @@ src/workerd/api/sql.c++ (`mapBindings`, `wrapSqlValue`), developers.cloudflare.c
 """
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from dobook import limits
+from dobook.codec import JsBuffer
 from dobook.errors import PlatformError, PlatformTypeError
 
 MAX_SAFE_INTEGER: Final = 2**53 - 1
@@ -74,6 +75,8 @@ def other_to_sqlite(value: Any, hosted: bool) -> Any:  # noqa: FBT001
         return to_sqlite((str.__str__(value),), hosted)[0]
     if isinstance(value, bytes | bytearray | memoryview):
         return to_sqlite((bytes(value),), hosted)[0]
+    if hasattr(type(value), "_as_value_"):  # what `js` has of its own, a Uint8Array for instance
+        return to_sqlite((value._as_value_(),), hosted)[0]
     if inspect.isawaitable(value):
         if inspect.iscoroutine(value):
             value.close()
@@ -124,6 +127,8 @@ def javascript_text(value: Any) -> str:
 def from_sqlite(row: tuple[Any, ...]) -> Sequence[Any]:
     """Convert one row of results: whole numbers are ints, ints beyond ±(2^53 - 1) floats.
 
+    Bytes answer to an ArrayBuffer's names.
+
     Example:
         >>> from_sqlite((1.0, 2.5, "x", 2**53 + 1))
         [1, 2.5, 'x', 9007199254740992.0]
@@ -133,11 +138,11 @@ def from_sqlite(row: tuple[Any, ...]) -> Sequence[Any]:
         if kind is int:
             if not -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:
                 break
-        elif kind is float and value.is_integer():
+        elif kind is bytes or (kind is float and value.is_integer()):
             break
     else:
         return row
-    return [number_from_sqlite(v) if type(v) in (int, float) else v for v in row]
+    return [_READERS.get(type(v), _same)(v) for v in row]
 
 
 def number_from_sqlite(value: float) -> float:
@@ -146,3 +151,14 @@ def number_from_sqlite(value: float) -> float:
     if whole and not (value == 0 and str(value)[0] == "-"):
         return int(value)
     return float(value)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+_READERS: Final[Mapping[type, Callable[[Any], Any]]] = {
+    int: number_from_sqlite,
+    float: number_from_sqlite,
+    bytes: JsBuffer,
+}

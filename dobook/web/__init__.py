@@ -5,9 +5,9 @@ spelling works too.
 Source: developers.cloudflare.com/workers/languages/python/
 """
 
+from dobook.codec.jsbuffer import JsBuffer
 from dobook.web.blob import Blob, BlobEnding, File
 from dobook.web.body import BodyUsedError
-from dobook.web.buffer import JsBuffer
 from dobook.web.formdata import FormData
 from dobook.web.headers import Headers
 from dobook.web.request import Request

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from dobook.web.buffer import JsBuffer
+from dobook.codec.jsbuffer import JsBuffer
 from dobook.web.streams import ReadableStream
 from dobook.web.text import js_string, usv, utf8_text
 

@@ -10,10 +10,10 @@ import json
 from collections.abc import AsyncIterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from dobook.codec.jsbuffer import JsBuffer
 from dobook.codec.jsdict import JsDict
 from dobook.errors import PlatformTypeError, misspelt
 from dobook.web.blob import Blob
-from dobook.web.buffer import JsBuffer
 from dobook.web.formdata import FormData, encode_multipart, parse_form_data, parse_mime
 from dobook.web.headers import Headers, to_http_message
 from dobook.web.search_params import URLSearchParams

@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from typing import Any, NamedTuple
 
+from dobook.codec.jsbuffer import JsBuffer
 from dobook.errors import PlatformTypeError
-from dobook.web.buffer import JsBuffer
 from dobook.web.text import usv
 
 LOCKED = "This ReadableStream is currently locked to a reader."

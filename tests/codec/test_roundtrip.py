@@ -9,7 +9,7 @@ import v8serialize
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dobook.codec import JsDict, clone, deserialize, freeze, serialize, thaw
+from dobook.codec import JsDict, JsList, clone, deserialize, freeze, serialize, thaw
 
 texts = st.text(st.characters(exclude_categories=[]), max_size=12)
 names = st.one_of(texts, st.integers(0, 2**33).map(str), st.sampled_from(["id", "name", "0", "01"]))
@@ -50,7 +50,7 @@ def exact(value: Any) -> Any:
     if isinstance(value, dict):
         assert kind is JsDict
         return ("dict", [(exact(key), exact(member)) for key, member in value.items()])
-    if kind is list:
+    if kind is list or kind is JsList:  # what is thawed has an array's names
         return ("list", [exact(member) for member in value])
     if isinstance(value, set | frozenset):
         return (kind.__name__, sorted(repr(exact(member)) for member in value))

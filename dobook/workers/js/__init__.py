@@ -46,6 +46,7 @@ from dobook.workers.js.promises import Promise
 from dobook.workers.js.streams import IdentityTransformStream, TransformStream
 from dobook.workers.js.text import TextDecoder, TextEncoder, atob, btoa
 from dobook.workers.js.timers import (
+    Scheduler,
     clearInterval,
     clearTimeout,
     queueMicrotask,
@@ -147,6 +148,7 @@ __all__ = [
     "parseInt",
     "performance",
     "queueMicrotask",
+    "scheduler",
     "setInterval",
     "setTimeout",
     "structuredClone",
@@ -161,6 +163,7 @@ console = Console()
 crypto = Crypto()
 navigator = Navigator()
 performance = Performance()
+scheduler = Scheduler()
 undefined = None
 
 _NOT_OFFERED = {

@@ -51,6 +51,29 @@ def clearTimeout(timer: Any = None) -> None:
 clearInterval = clearTimeout
 
 
+class Scheduler:
+    """JavaScript's `scheduler`."""
+
+    def wait(self, delay: float | None = 0, options: Any = None) -> "asyncio.Task[None]":
+        """Return a promise that is kept after `delay` ms.
+
+        Args:
+            delay: In ms.
+            options: None; `signal` is not offered.
+
+        Raises:
+            PlatformError: Outside of handlers.
+        """
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise PlatformError(_GLOBAL_SCOPE) from None
+        return loop.create_task(asyncio.sleep(max(float(delay or 0), 0) / 1000))
+
+    def __repr__(self) -> str:
+        return "<js.scheduler>"
+
+
 def queueMicrotask(callback: Any) -> None:
     """Call a function as soon as the code that runs now waits for something."""
     setTimeout(callback, 0)

@@ -1,4 +1,4 @@
-"""`JsBuffer`: bytes that answer to an ArrayBuffer's names."""
+"""`JsBuffer`: bytes that answer to an ArrayBuffer's names, as stored ones read back."""
 
 
 class JsBuffer(bytes):

@@ -33,6 +33,13 @@ ASK = """async (code) => {
     const future = kernel.requestExecute({ code: '', silent: true, user_expressions: { it: code } });
     return (await future.done).content.user_expressions.it;
 }"""
+TURN_TO = """async (path) => {
+    const old = window.jupyterapp.shell.currentWidget;
+    await old.sessionContext.shutdown();
+    old.dispose();
+    const widget = await window.jupyterapp.commands.execute('docmanager:open', { path });
+    await widget.sessionContext.ready;
+}"""
 RUN = """async (code) => {
     const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
     const reply = await kernel.requestExecute({ code, store_history: false }).done;
@@ -64,6 +71,10 @@ class Lab:
         (config / "labconfig").mkdir(parents=True)
         quiet = {"disabledExtensions": {NEWS: True}}
         (config / "labconfig" / "page_config.json").write_text(json.dumps(quiet))
+        # Cells that are out of sight are kept, so that all views can be found.
+        tracker = folder / "settings" / "@jupyterlab" / "notebook-extension"
+        tracker.mkdir(parents=True)
+        (tracker / "tracker.jupyterlab-settings").write_text('{"windowingMode": "none"}')
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -131,6 +142,15 @@ class Notebook:
         self.theme(theme)
         self.page.evaluate("window.jupyterapp.shell.collapseLeft()")
 
+    def turn_to(self, lab: Lab, name: str) -> None:
+        """Open another notebook in the same page, and end the kernel of the one before."""
+        if self.page.url == "about:blank":
+            self.open(lab, name)
+            return
+        self.complaints.clear()
+        self.page.evaluate(TURN_TO, name)
+        self.page.wait_for_function(IDLE, timeout=60_000)
+
     def theme(self, name: str) -> None:
         """Change the theme."""
         change = "window.jupyterapp.commands.execute('apputils:change-theme', { theme: %s })"
@@ -140,6 +160,8 @@ class Notebook:
 
     def run_all(self, timeout_s: float = 60) -> None:
         """Run all cells, and let what they show be drawn."""
+        # What is committed has its outputs and counts already.
+        self.page.evaluate("window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
         self.page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
         self.page.wait_for_function(ALL_RAN, timeout=timeout_s * 1000)
         self.page.wait_for_timeout(400)
@@ -158,7 +180,8 @@ class Notebook:
 
     def views(self, kind: str = "") -> Any:
         """Return the live views; those whose label begins with `kind`."""
-        return self.page.locator(f".dobook-view[aria-label^={json.dumps(kind)}]")
+        only = f"[aria-label^={json.dumps(kind)}]" if kind else ""
+        return self.page.locator(f".dobook-view{only}")
 
     def settle(self) -> None:
         """Wait until no view waits for an answer, and what followed is drawn."""

@@ -147,9 +147,8 @@ def test_an_inspector_follows_what_cells_do_and_keeps_what_is_being_typed(open_n
     assert view.is_visible()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_button_of_a_clock_has_its_effect_and_clocks_stay_in_step(open_notebook, theme):
-    notebook = open_notebook(theme)
+def test_every_button_of_a_clock_has_its_effect_and_clocks_stay_in_step(open_notebook):
+    notebook = open_notebook("dark")
     view, other = notebook.views("Clock").first, notebook.views("Clock").nth(1)
 
     def now():

@@ -156,6 +156,7 @@ def test_the_score_counts_a_scenario_that_passes_on_every_store():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(90)  # a pytest of its own
 def test_another_folder_can_be_played(tmp_path):
     made = [scenario(expect=RIGHT).data, {**scenario(expect=WRONG).data, "name": "other"}]
     (tmp_path / "made.json").write_text(json.dumps(made), encoding="utf-8")

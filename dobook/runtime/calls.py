@@ -168,7 +168,7 @@ class Call:
         loop = instance.runtime.loop
         faults = self.actor.faults
         if faults is not None and began_to_wait(faults, instance, yielded):
-            stop_code(coro)
+            stop_code(coro, yielded)
             return
         task = ObjectTask(resume(loop, instance, coro, yielded), loop=loop, context=context)
         self.task = task

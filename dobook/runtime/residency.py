@@ -49,6 +49,7 @@ class Residency:
     def gone(self, instance: Instance, error: BaseException) -> None:
         """An instance was reset."""
         self._instances.pop(instance, None)
+        _tell(instance)  # whoever waits for it to be idle waits no more
         self._runtime.observers.emit(
             instance.actor.label, "reset", error=f"{type(error).__name__}: {error}"
         )
@@ -56,10 +57,7 @@ class Residency:
     def idle(self, instance: Instance) -> None:
         """An instance has nothing to do at the moment."""
         if instance.on_idle is not None:
-            waiters, instance.on_idle = instance.on_idle, None
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_result(None)
+            _tell(instance)
         if not instance.in_idle_queue:
             instance.in_idle_queue = True
             instance.evict_at = eviction_time(instance)
@@ -130,3 +128,10 @@ class Residency:
             instance.evict()
         self._instances.clear()
         self._idle.clear()
+
+
+def _tell(instance: Instance) -> None:
+    waiters, instance.on_idle = instance.on_idle, None
+    for waiter in waiters or ():
+        if not waiter.done():
+            waiter.set_result(None)

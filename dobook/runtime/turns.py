@@ -230,7 +230,7 @@ def _steps(
                 and began_to_wait(faults, frame.instance, yielded)
             )
             if crashes:
-                stop_code(coro)
+                stop_code(coro, yielded)
                 raise asyncio.CancelledError
             counted = False
             try:
@@ -257,7 +257,7 @@ def _steps(
                 observers.emit(frame.instance.actor.label, "admitted", number)
         if frame.instance.dead is not None:
             # The object is gone; its code stops where it stands, as if it had never been resumed.
-            stop_code(coro)
+            stop_code(coro, yielded)
             raise asyncio.CancelledError
         try:
             yielded = coro.send(None) if error is None else coro.throw(error)
@@ -336,12 +336,24 @@ async def gated(loop: "RuntimeLoop", frame: Frame, coro: Coroutine[Any, Any, Any
     return await _steps(loop, frame, coro, _NOT_STARTED, own=True)
 
 
-def stop_code(coro: Coroutine[Any, Any, Any]) -> None:
-    """Close a coroutine of a dead object; what its `finally` blocks do has no effect any more."""
+def stop_code(coro: Coroutine[Any, Any, Any], yielded: Any = None) -> None:
+    """Close a coroutine of a dead object; what its `finally` blocks do has no effect any more.
+
+    Args:
+        coro: The coroutine.
+        yielded: What it waited for, whose error nobody will see.
+    """
+    if isinstance(yielded, asyncio.Future):
+        yielded.add_done_callback(_seen)
     try:
         coro.close()
     except BaseException:
         return
+
+
+def _seen(future: "asyncio.Future[Any]") -> None:
+    if not future.cancelled():
+        future.exception()
 
 
 def task_factory(loop: Any, coro: Coroutine[Any, Any, Any], **options: Any) -> "asyncio.Task[Any]":

@@ -1,6 +1,7 @@
 """Lives of instances: made at the first event, evicted when idle for 10 s, rebuilt from storage."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -287,3 +288,36 @@ def test_a_crash_on_purpose_leaves_stubs_that_were_not_waiting(runtime):
     runtime.run(stub.told())
     runtime.crash(stub)
     assert runtime.run(stub.told()) is None
+
+
+def test_waiting_for_an_eviction_ends_when_the_object_is_reset(runtime):
+    Wakes.lives = 2
+
+    class Sleeps(Wakes):
+        async def nap(self):
+            await asyncio.sleep(60)
+
+    stub = runtime.register(Sleeps).getByName("a")
+    nap = stub.nap()
+    runtime.settle()
+    evicting = runtime.evict(stub)
+    runtime.settle()
+    runtime.crash(stub)
+    assert runtime.run(evicting) is None
+    with pytest.raises(PlatformError, match="crashed"):
+        runtime.run(nap)
+
+
+def test_a_crash_while_a_handler_gathers_leaves_no_complaint(runtime, caplog):
+    class Gathers(Wakes):
+        async def both(self):
+            await asyncio.gather(asyncio.sleep(1), self.told(), self.told())
+
+    Wakes.lives = 2
+    stub = runtime.register(Gathers).getByName("a")
+    runtime.faults.crash(stub, "1st await")
+    with pytest.raises(PlatformError, match="crashed"):
+        runtime.run(stub.both())
+    runtime.advance(2000)
+    gc.collect()
+    assert caplog.records == []

@@ -34,6 +34,7 @@ class Saga(DurableObject):
 
     MOST_ATTEMPTS = 3
     FIRST_WAIT_MS = 1_000  # before the second attempt; doubled for each further one
+    MOST_WAIT_MS = 3_600_000  # between two attempts to undo, of which there are any number
 
     def __init__(self, ctx: Any, env: Any) -> None:
         super().__init__(ctx, env)
@@ -149,6 +150,9 @@ class Saga(DurableObject):
 
     async def _forward(self, workflow: dict[str, Any]) -> None:
         step = workflow["steps"][workflow["currentStep"]]
+        if step["attempts"] >= self.MOST_ATTEMPTS:  # and none of them came to an end
+            await self._give_up(workflow, step, "the object died in the middle of it")
+            return
         step["status"] = "running"
         step["attempts"] += 1
         step.setdefault("startedAt", _now())
@@ -158,14 +162,12 @@ class Saga(DurableObject):
         try:
             step["result"] = await self.run_step(step["name"], workflow["data"], self._key(step))
         except Exception as error:
+            if step["attempts"] >= self.MOST_ATTEMPTS:
+                await self._give_up(workflow, step, str(error))
+                return
             step["error"] = str(error)
             step["status"] = "pending"
             wait_ms = self.FIRST_WAIT_MS * 2 ** (step["attempts"] - 1)
-            if step["attempts"] >= self.MOST_ATTEMPTS:
-                step["status"] = "failed"
-                step["completedAt"] = _now()
-                workflow["status"], wait_ms = "undoing", 0
-                workflow["error"] = f"{step['name']}: {error}"
         else:
             step["status"] = "completed"
             step["completedAt"] = _now()
@@ -174,15 +176,34 @@ class Saga(DurableObject):
             if workflow["currentStep"] >= len(workflow["steps"]):
                 workflow["status"] = "completed"
         await self._save()
-        if workflow["status"] in ("running", "undoing"):
+        if workflow["status"] == "running":
             await self.ctx.storage.setAlarm(_now() + wait_ms)
+
+    async def _give_up(self, workflow: dict[str, Any], step: dict[str, Any], why: str) -> None:
+        step["status"] = "failed"
+        step["error"] = why
+        step["completedAt"] = _now()
+        workflow["status"] = "undoing"
+        workflow["error"] = f"{step['name']}: {why}"
+        await self._save()
+        await self.ctx.storage.setAlarm(_now())
 
     async def _back(self, workflow: dict[str, Any]) -> None:
         done = [step for step in workflow["steps"] if step["status"] == "completed"]
         if done:
-            # What this raises has the alarm retried by the platform.
-            await self.undo_step(done[-1]["name"], workflow["data"], self._key(done[-1]))
-            done[-1]["status"] = "undone"
+            step = done[-1]
+            try:
+                await self.undo_step(step["name"], workflow["data"], self._key(step))
+            except Exception as error:
+                # The platform would give up after six retries; half undone is no place to stop.
+                step["undoAttempts"] = step.get("undoAttempts", 0) + 1
+                step["error"] = f"undo: {error}"
+                wait_ms = self.FIRST_WAIT_MS * 2 ** (step["undoAttempts"] - 1)
+                await self._save()
+                await self.ctx.storage.setAlarm(_now() + min(wait_ms, self.MOST_WAIT_MS))
+                return
+            step["status"] = "undone"
+            step.pop("error", None)
         if len(done) <= 1:
             workflow["status"] = "failed"
         await self._save()

@@ -156,6 +156,47 @@ def test_a_step_that_never_works_has_what_was_done_undone_in_reverse(runtime, tr
     assert Trip.log == ["do flight", "do hotel", *["do car"] * 3, "undo hotel", "undo flight"]
 
 
+def test_a_step_in_which_the_object_dies_every_time_is_given_up(runtime):
+    class Deadly(Trip):
+        async def run_step(self, name, data, key):
+            if name == "bomb":
+                self.log.append("tick")
+                await asyncio.sleep(60)
+
+    Trip.log.clear()
+    deadly = runtime.register(Deadly, "TRIP").getByName("a")
+    runtime.run(deadly.start(["flight", "bomb"]))
+    for _ in range(3):
+        runtime.advance("30s")
+        runtime.crash(deadly)
+    runtime.advance("1h")
+    state = runtime.run(deadly.status())
+    assert (state["status"], state["error"]) == (
+        "failed",
+        "bomb: the object died in the middle of it",
+    )
+    assert Trip.log == ["tick", "tick", "tick", "undo flight"]
+
+
+def test_an_undo_that_fails_is_repeated_for_as_long_as_it_takes(runtime):
+    class Stubborn(Trip):
+        async def undo_step(self, name, data, key):
+            data["undone"] = data.get("undone", 0) + 1
+            if data["undone"] <= 20:
+                raise RuntimeError("not now")
+
+    trip = runtime.register(Stubborn, "TRIP").getByName("a")
+    runtime.run(trip.start(["flight", "car"], {"broken": ["car"]}))
+    runtime.advance("5h")
+    state = runtime.run(trip.status())
+    assert (state["status"], state["steps"][0]["error"]) == ("undoing", "undo: not now")
+    runtime.advance("1d")
+    state = runtime.run(trip.status())
+    assert state["status"] == "failed"
+    assert [step["status"] for step in state["steps"]] == ["undone", "failed"]
+    assert state["data"]["undone"] == 21
+
+
 def test_a_first_step_that_fails_leaves_nothing_to_undo(runtime, trip):
     runtime.run(trip.start(["flight"], {"broken": ["flight"]}))
     runtime.advance("1m")

@@ -159,6 +159,13 @@ def test_a_room_that_speaks_plain_text_is_spoken_to_in_plain_text(shell):
     assert chat.people["ada"].messages[-1] == "hello"
 
 
+def test_a_room_that_does_not_hibernate_cannot_be_evicted_and_says_why(shell):
+    shell.cell(ROOM.replace("self.ctx.acceptWebSocket(server)", "server.accept()"))
+    shell.cell("%websocket CHAT/lobby --name ada")
+    with pytest.raises(UsageError, match="%crash CHAT/lobby"):
+        shell.cell("%evict CHAT/lobby")
+
+
 def test_serve_answers_while_cells_are_idle_and_stops(room):
     url = room.cell("%serve --port 0")
     assert not room.user_ns["runtime"].clock.virtual

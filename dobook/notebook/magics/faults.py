@@ -42,6 +42,13 @@ class FaultMagics(MagicsBase):
         """
         target, _ = self._living(args.target)
         runtime = self.session.runtime
+        instance = runtime.actor_of(target.stub).instance
+        if instance is not None and instance.sockets:
+            raise UsageError(
+                f"{target.label} stays in memory while anybody is connected: its sockets were "
+                "accepted with accept(). With ctx.acceptWebSocket() they outlive its memory. To "
+                f"end its life and its connections: %crash {target.label}"
+            )
         runtime.run(runtime.evict(target.stub))
         return self._card(target, "evicted", "the instance and its attributes")
 

@@ -131,9 +131,6 @@ class DurableObjectStorage(PointInTimeRecovery):
             if self._kv.alarm_ms is not None:
                 self._kv.set_alarm(None)
                 self._instance.runtime.alarms.written(actor)
-            if not self._kv.layers:
-                # The engine makes the database anew at once: abort() does not bring it back.
-                self._instance.runtime.stores.committer.commit_alone(self._store)
             return NOTHING
         except Exception as error:
             return Rejected(error)

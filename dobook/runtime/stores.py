@@ -65,6 +65,11 @@ class Stores:
             self._note if history_ms > 0 else None,
         )
 
+    @property
+    def recovered(self) -> int:
+        """How many objects' last writes came out of the journal, after an unclean end."""
+        return 0 if self._directory is None else self._directory.recovered
+
     def open(self, namespace: "DurableObjectNamespace", identity: str) -> ObjectStore:
         """Return the storage of an object that is not in memory."""
         directory = self._directory

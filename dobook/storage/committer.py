@@ -79,10 +79,6 @@ class Committer:
             self._flush_delayed(store)
         self._flush_tick()
 
-    def commit_alone(self, store: ObjectStore) -> None:
-        """Commit what a store has collected before the tick is over; its gate stays shut."""
-        self._commit_group(Commit(), [store])
-
     def _add_delayed(self, store: ObjectStore, *, confirmed: bool) -> bool:
         """Have a store whose storage is slow on purpose committed later; returns if it is one."""
         assert self.delay_ms is not None
@@ -135,6 +131,7 @@ class Committer:
 
     def _fail(self, stores: list[ObjectStore], error: BaseException) -> None:
         for store in stores:
+            store.wiped = False
             store.discard()
             self._on_failure(store, error)
 
@@ -142,8 +139,7 @@ class Committer:
         try:
             log = store.commit(changes)
         except (SqliteError, OSError, DobookError) as error:
-            store.discard()
-            self._on_failure(store, error)
+            self._fail([store], error)
             return False
         self._on_commit(store, log)
         if self.after is not None:

@@ -192,7 +192,12 @@ def replay(entries: Iterable[Entry], apply: Callable[[Entry], None]) -> int:
         before.rows.extend(entry.rows)
         if entry.alarm is not None:
             left[key] = before._replace(alarm=entry.alarm)
-    changed = [e for e in left.values() if e.rows or e.alarm is not None]
+    # Of a key that was deleted and written again only the last counts: rows are not put in order.
+    changed = [
+        e._replace(rows=list(dict(e.rows).items()))
+        for e in left.values()
+        if e.rows or e.alarm is not None
+    ]
     for entry in changed:
         apply(entry)
     return len(changed)

@@ -61,6 +61,7 @@ class ObjectStore:
         "transactions",
         "unsafe_limits",
         "was_new",
+        "wiped",
     )
 
     def __init__(
@@ -85,6 +86,7 @@ class ObjectStore:
         self.history: History | None = None  # None: not kept
         self.image: bytes | None = None  # in memory: what its database begins with
         self.was_new = True  # there was nothing of it when it was opened
+        self.wiped = False  # everything was deleted, and that is not committed yet
         self.owner: Any = None  # whoever wants to find its way back from a store
         self._committer = committer
         self._power_safe = power_safe
@@ -127,7 +129,12 @@ class ObjectStore:
             self._committer.add(self, confirmed=confirmed)
 
     def delete_all(self) -> int:
-        """Remove all rows and SQL tables; returns the number of rows. The alarm stays."""
+        """Remove all rows and SQL tables; returns the number of rows. The alarm stays.
+
+        The real engine makes the database anew at once, so `discard` does not undo it. What is
+        written afterwards in the same turn is committed with it, though.
+        """
+        self.wiped = not self.kv.layers
         count = self.kv.delete_all()
         if self._connection is not None or self.folder is not None:
             tables = self._user_objects()
@@ -213,16 +220,21 @@ class ObjectStore:
 
     def committed(self) -> dict[str, Any]:
         """Note that the changes are safe; returns the undo log."""
-        self.dirty = False
+        self.dirty = self.wiped = False
         return self.kv.committed()
 
     def discard(self) -> None:
-        """Undo everything that has not been committed."""
+        """Undo everything that has not been committed, but for `delete_all`."""
         self.dirty = False
         self.transactions = 0
         self.kv.undo_all()
         if self._connection is not None:
             self._connection.rollback()
+        if self.wiped:
+            self.touch()
+            self.delete_all()
+            if self.kv.alarm_ms is not None:
+                self.kv.set_alarm(None)
 
     # ------------------------------------------------------------------ the database
 

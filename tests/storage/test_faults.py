@@ -28,6 +28,13 @@ class Box:
             self.storage.sql.exec(query)
         await self.storage.put("after", value)
 
+    async def delete(self, key):
+        await self.storage.delete(key)
+
+    async def delete_all_and_put(self, key, value):
+        await self.storage.deleteAll()
+        await self.storage.put(key, value)
+
     async def everything(self):
         return dict(await self.storage.list())
 
@@ -86,6 +93,18 @@ def test_a_full_disk_breaks_the_object_and_loses_nothing(
         runtime.run(runtime.stub("BOX/a").put("w", "later"))
     with reopened(tmp_path) as runtime:
         assert contents(runtime) == {"v": "kept", "w": "later"}
+
+
+def test_a_row_that_was_deleted_and_written_again_survives_a_crash(tmp_path):
+    with reopened(tmp_path) as runtime:
+        box = runtime.stub("BOX/a")
+        runtime.run(box.put("v", 1))
+        runtime.run(box.delete("v"))
+        runtime.run(box.put("v", 2))
+        runtime.run(box.delete_all_and_put("v", 3))
+        _crash(runtime)
+    with reopened(tmp_path) as runtime:
+        assert contents(runtime) == {"v": 3}
 
 
 def test_a_refused_write_does_not_come_back_after_a_crash(tmp_path, monkeypatch):

@@ -95,16 +95,17 @@ class Schedule(DurableObject):
 
     async def _run(self, job: dict[str, Any]) -> None:
         key = f"job:{job['name']}"
-        job["attempts"] += 1
-        # Saved before the work begins: a crash in the middle of it must not reset the count.
-        await self.ctx.storage.put(key, job)
-        try:
-            await self.run(job["name"], job["payload"])
-        except Exception as error:
-            if job["attempts"] < self.MOST_ATTEMPTS:
-                wait_ms = self.FIRST_WAIT_MS * 2 ** (job["attempts"] - 1)
-                await self._store(key, job, {"at_ms": _now() + wait_ms, "error": str(error)})
-                return
+        if job["attempts"] < self.MOST_ATTEMPTS:  # else it has killed the object each time
+            job["attempts"] += 1
+            # Saved before the work begins: a crash in the middle of it must not reset the count.
+            await self.ctx.storage.put(key, job)
+            try:
+                await self.run(job["name"], job["payload"])
+            except Exception as error:
+                if job["attempts"] < self.MOST_ATTEMPTS:
+                    wait_ms = self.FIRST_WAIT_MS * 2 ** (job["attempts"] - 1)
+                    await self._store(key, job, {"at_ms": _now() + wait_ms, "error": str(error)})
+                    return
         if job["every_ms"] is None:
             if await self._is_still(key, job):
                 await self.ctx.storage.delete(key)

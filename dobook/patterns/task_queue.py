@@ -75,6 +75,11 @@ class TaskQueue(DurableObject):
         wait_ms = 0
         for key, entry in rows.items():
             number = int(key.removeprefix("task:"))
+            if entry["attempts"] >= self.MOST_ATTEMPTS:  # and none of them came to an end
+                error = "the object died in the middle of it"
+                await self.ctx.storage.put(_key(number, "dead"), {**entry, "error": error})
+                await self.ctx.storage.delete(key)
+                continue
             entry["attempts"] += 1
             # Saved before the work begins: a crash in the middle of it must not reset the count.
             await self.ctx.storage.put(key, entry)

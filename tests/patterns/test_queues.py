@@ -82,6 +82,26 @@ def test_a_pushed_task_survives_a_crash(runtime, queue):
     assert Worker.done == ["a", "a"]
 
 
+def test_a_task_in_which_the_object_dies_every_time_is_set_aside(runtime):
+    class Deadly(Worker):
+        async def process(self, task, number):
+            self.done.append(task)
+            if task == "bomb":
+                await asyncio.sleep(60)
+
+    Worker.done.clear()
+    queue = runtime.register(Deadly, "QUEUE").getByName("a")
+    push(runtime, queue, "bomb", "b")
+    for _ in range(5):
+        runtime.run(queue.waiting())  # an object that is called is in memory
+        runtime.advance("40s")
+        runtime.crash(queue)
+    runtime.advance("1h")
+    assert Worker.done[-1] == "b"
+    (letter,) = runtime.run(queue.dead())
+    assert (letter["task"], letter["error"]) == ("bomb", "the object died in the middle of it")
+
+
 # ---------------------------------------------------------------------- lent out
 
 

@@ -1,5 +1,6 @@
 """Many jobs on one alarm."""
 
+import asyncio
 import time
 
 import pytest
@@ -109,3 +110,24 @@ def test_a_schedule_survives_eviction(runtime, notes):
     runtime.run(runtime.evict(notes))
     runtime.advance("1h")
     assert Notes.ran == [("a", 3600)]
+
+
+def test_a_job_in_which_the_object_dies_every_time_does_not_stop_the_others(runtime):
+    class Deadly(Notes):
+        async def run(self, name, payload):
+            self.ran.append((name, 0))
+            if name == "bomb":
+                await asyncio.sleep(600)
+
+    Notes.ran.clear()
+    deadly = runtime.register(Deadly, "NOTES").getByName("a")
+    runtime.run(deadly.add("bomb", 0))
+    runtime.run(deadly.add("after", 1))
+    for _ in range(5):
+        runtime.run(deadly.jobs())
+        runtime.advance("90s")
+        runtime.crash(deadly)
+    runtime.advance("1h")
+    assert [name for name, _ in Notes.ran].count("bomb") == 5
+    assert Notes.ran[-1][0] == "after"
+    assert runtime.run(deadly.jobs()) == []

@@ -79,8 +79,8 @@ def edited(text: str, before: Any) -> Any:
         return text
     text = text.strip()
     try:
-        if kind in (bytes, bytearray):
-            return kind.fromhex(text)
+        if isinstance(before, bytes | bytearray):
+            return bytes.fromhex(text)
         if isinstance(before, dt.datetime):
             return dt.datetime.fromisoformat(text)
         value = literal(text)
@@ -140,7 +140,8 @@ def _refusal(text: str, before: Any) -> str:
     elif type(before) in (int, float):
         kind, example = "number", "42"
     else:
-        kind, example = type(before).__name__, _EXAMPLES.get(type(before), "[1, 2]")
+        plain = next((kind for kind in (list, bytes) if isinstance(before, kind)), type(before))
+        kind, example = plain.__name__, _EXAMPLES.get(plain, "[1, 2]")
     return (
         f"{text[:40]!r} is no {kind}, like {example}: an edit keeps the type. Delete the row and add "
         "it again for another one."

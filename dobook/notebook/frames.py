@@ -181,8 +181,9 @@ def type_name(value: Any) -> str:
     """
     if value is None:
         return "None"
-    if isinstance(value, dict):
-        return "dict"
+    for plain in (dict, list, bytes):  # what is read back is of their subclasses
+        if isinstance(value, plain):
+            return plain.__name__
     return type(value).__name__
 
 

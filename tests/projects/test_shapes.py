@@ -2,7 +2,7 @@
 
 import pytest
 
-from dobook.errors import PlatformError
+from dobook.errors import PlatformError, UsageError
 from dobook.workers.js import Uint8Array, WebSocketPair, scheduler
 
 WORK = []
@@ -140,3 +140,19 @@ def test_what_ctx_lacks_is_said(do):
 
     with pytest.raises(AttributeError, match="'exports', which dobook does not offer"):
         do(work)
+
+
+def test_tables_call_what_is_read_back_by_pythons_names_and_an_edit_keeps_the_type():
+    from dobook.codec import JsBuffer, JsDict, JsList
+    from dobook.notebook.editing import edited
+    from dobook.notebook.frames import type_name
+
+    values = JsDict(), JsList(), JsBuffer(b"x")
+    assert [type_name(value) for value in values] == ["dict", "list", "bytes"]
+    assert [edited(t, v) for t, v in zip(("{}", "[1]", "6869"), values, strict=True)] == [
+        {},
+        [1],
+        b"hi",
+    ]
+    with pytest.raises(UsageError, match="is no bytes, like 6869"):
+        edited("zz", JsBuffer(b"x"))

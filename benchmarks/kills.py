@@ -120,7 +120,9 @@ def child(path, durability, seed, first):
 
 
 def nursery():
-    """Fork a child for each line of standard input: a new interpreter would take most of a round."""
+    """Fork a child for each line of standard input: imports would take most of a round."""
+    with dobook.Runtime():
+        pass  # everything is imported before the first fork
     for line in sys.stdin:
         pid = os.fork()
         if not pid:

@@ -106,8 +106,10 @@ class Thing:
         return [self.kv.get("set"), self.kv.get("rung")]
 
     async def go_on_for_long(self):
-        with suppress(asyncio.CancelledError):
+        try:
             await asyncio.sleep(0.05)
+        except asyncio.CancelledError:  # never raised in an object that has crashed
+            self.env.OTHER.getByName("b").note(0)
         await asyncio.sleep(0.05)
         await self.env.OTHER.getByName("b").note(self.life)
 
@@ -239,6 +241,7 @@ async def a_dead_object_is_silent(env):
     await asyncio.gather(old(), new())
     await asyncio.sleep(60)
     notes = await dobook.retry(lambda: other(env).notes())
+    assert 0 not in notes
     assert notes == sorted(notes)
 
 
@@ -287,7 +290,8 @@ PROMISES = [
     Promise(a_transaction_that_fails_leaves_nothing, "all"),
     Promise(an_alarm_runs_at_least_once, "all"),
     Promise(a_deleted_alarm_does_not_run, "delay slow"),
-    Promise(a_dead_object_is_silent, "all"),
+    # Without delays: what was sent before the crash may well arrive after it.
+    Promise(a_dead_object_is_silent, "slow evict crash"),
     Promise(what_a_dead_object_cleans_up_has_no_effect, "crash"),
     Promise(calls_on_one_stub_keep_their_order, "none"),
     Promise(everybody_is_answered, "evict crash lose delay"),

@@ -407,7 +407,7 @@ def test_notebooks_are_committed_as_executed_from_top_to_bottom(file):
 
 
 def test_the_first_notebook_is_the_quickstart():
-    from dobook.cli import QUICKSTART
+    from dobook.cli.quickstart import QUICKSTART
 
     assert (ROOT / QUICKSTART).exists()
 

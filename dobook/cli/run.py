@@ -11,6 +11,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from dobook.cli.saying import complain, say
 from dobook.errors import DobookError, UsageError
 
 _DESCRIPTION = (
@@ -90,14 +91,14 @@ def run_projects(options: argparse.Namespace) -> int:
             **({} if steps else {"start": int(time.time() * 1000)}),
         )
     except DobookError as error:
-        return _complain(str(error))
+        return complain(str(error))
     except Exception as error:
         traceback.print_exception(error.with_traceback(users_part(error.__traceback__)))
-        return _complain("the project could not be imported.")
+        return complain("the project could not be imported.")
     with opened:
         for project in opened.projects:
             for warning in project.warnings:
-                _complain(f"{project.name}: {warning}")
+                complain(f"{project.name}: {warning}")
         if options.network if options.network is not None else not steps:
             opened.runtime.network.real = Transport(opened.runtime)
         if steps:
@@ -145,24 +146,24 @@ def _answer(runtime: Any, steps: list[Any], *, headers: bool) -> int:
         try:
             if not isinstance(step, Asked):
                 runs = runtime.advance(step)
-                _say(f"+{step}: {len(runs)} alarm{'' if len(runs) == 1 else 's'}")
+                say(f"+{step}: {len(runs)} alarm{'' if len(runs) == 1 else 's'}")
                 for run in runs:
-                    _say(f"  {run}")
-                _say("")
+                    say(f"  {run}")
+                say("")
                 continue
-            _say(str(step))
+            say(str(step))
             result = answer(runtime, step)
         except DobookError as error:
-            return _complain(str(error))
+            return complain(str(error))
         first, _, body = str(result).partition("\n")
-        _say(first)
+        say(first)
         if headers:
             for name, value in result.headers:
-                _say(f"{name}: {value}")
-            _say("")
+                say(f"{name}: {value}")
+            say("")
         if body:
-            _say(body)
-        _say("")
+            say(body)
+        say("")
         if result.error:
             print(result.error, end="", file=sys.stderr)  # noqa: T201 - a command's answer
             failed = True
@@ -176,7 +177,7 @@ def _serve(opened: Any, options: argparse.Namespace) -> int:
 
         serve(
             opened.runtime,
-            ready=lambda server: _say(
+            ready=lambda server: say(
                 f"{opened.projects[0].name} is ready on {server.url} (Ctrl-C stops it)"
             ),
             host=options.host,
@@ -184,14 +185,5 @@ def _serve(opened: Any, options: argparse.Namespace) -> int:
             token=options.token,
         )
     except UsageError as error:
-        return _complain(str(error))
+        return complain(str(error))
     return 0
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - a command's answer
-
-
-def _complain(text: str) -> int:
-    print(f"dobook: {text}", file=sys.stderr)  # noqa: T201 - a command's answer
-    return 1

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from dobook.cli.saying import complain, say
 from dobook.errors import DobookError, UsageError, suggest
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def serve_file(options: argparse.Namespace) -> int:
             options.state, durability=options.durability, start=int(time.time() * 1000)
         )
     except DobookError as error:
-        return _complain(str(error))
+        return complain(str(error))
     with runtime:
         try:
             register(runtime, module)
@@ -98,7 +99,7 @@ def serve_file(options: argparse.Namespace) -> int:
             )
             serve(
                 runtime,
-                ready=lambda server: _say(
+                ready=lambda server: say(
                     f"{options.file} is ready on {server.url_with_token} (Ctrl-C stops it)"
                 ),
                 host=options.host,
@@ -112,8 +113,8 @@ def serve_file(options: argparse.Namespace) -> int:
                 limits=Limits(**limits),
             )
         except DobookError as error:
-            return _complain(str(error))
-    _say("stopped; everything that was acknowledged is kept")
+            return complain(str(error))
+    say("stopped; everything that was acknowledged is kept")
     return 0
 
 
@@ -161,12 +162,3 @@ def _load(path: Path) -> ModuleType:
         traceback.print_exc()
         raise UsageError(f"{path} could not be imported.") from error
     return module
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - a command's answer
-
-
-def _complain(text: str) -> int:
-    print(f"dobook: {text}", file=sys.stderr)  # noqa: T201 - a command's answer
-    return 1

@@ -22,7 +22,6 @@ def looked_at(counting):
 def view_of(shell, expression):
     subject = shell.ev(expression)
     view = live.make(session_of(shell), live.VIEWS[type(subject)], subject)
-    view._heard(view, {"do": "shown"}, [])
     return view
 
 
@@ -151,7 +150,7 @@ def test_a_view_follows_what_cells_do(looked_at):
 
 def test_a_view_that_nobody_looks_at_costs_nothing(looked_at):
     view = view_of(looked_at, "env.COUNTER.getByName('a')")
-    view._heard(view, {"do": "hidden"}, [])
+    session_of(looked_at).views.count(view, -1)
     looked = []
     view.look = lambda: looked.append(1)
     looked_at.cell("%rpc COUNTER/a add 5")

@@ -49,6 +49,10 @@ class View(anywidget.AnyWidget):
         self._acted = 0
         super().__init__(facts=self.look(), **traits)
         self.on_msg(self._heard)
+        # A message of the front end when it draws the view would be the natural sign. But one that
+        # arrives while an async cell runs takes that cell's end from it (ipykernel 7): it stays [*].
+        if session.shows_views:
+            session.views.count(self, 1)
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         if "file" in vars(cls):  # not the class that anywidget makes of each instance
@@ -94,10 +98,7 @@ class View(anywidget.AnyWidget):
     def _heard(self, _view: Any, message: Any, _buffers: Any) -> None:
         fields = dict(message)
         what = fields.pop("do", "")
-        if what in ("shown", "hidden"):
-            self.session.views.count(self, 1 if what == "shown" else -1)
-        else:
-            self.session.views.on_main(lambda: self.act(what, **fields))
+        self.session.views.on_main(lambda: self.act(what, **fields))
 
     def act(self, what: str, **fields: Any) -> None:
         """Do what a button says, and show what came of it.
@@ -115,6 +116,7 @@ class View(anywidget.AnyWidget):
             except Exception as error:
                 problem, place = self._problem(error)
         self.session.views.refresh()
+        self.refresh()  # it may be one that does not follow any more
         said = lines.getvalue().rstrip()[-_MOST_SAID:]
         self._tell(what, problem=problem, place=place, note=note or "", lines=said)
 

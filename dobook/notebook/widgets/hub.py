@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dobook.notebook.widgets.base import View
     from dobook.runtime.runtime import Runtime
 
+MOST_FOLLOWING = 60  # the latest ones; older ones are as they were until a button is pressed
 SOON_S = 0.03
 AT_LEAST_EVERY_S = 0.25  # while a cell keeps the kernel's loop from turning
 
@@ -72,6 +73,8 @@ class Views:
             if not self._shown:
                 observers.add(self._noticed)
             self._shown[view] = number
+            while len(self._shown) > MOST_FOLLOWING:
+                del self._shown[next(iter(self._shown))]
             if change > 0:
                 self.on_main(view.refresh)  # it may have been made a while ago
         else:

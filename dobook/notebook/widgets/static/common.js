@@ -133,11 +133,9 @@ function view(draw, ui = {}) {
     model.on("change:outcome", answered);
     el.append(root);
     redraw();
-    model.send({ do: "shown" });
     return () => {
       model.off("change:facts", redraw);
       model.off("change:outcome", answered);
-      model.send({ do: "hidden" });
     };
   }
   return { render };

@@ -12,8 +12,12 @@ MODULES = {
     "dobook.web": "Requests, responses and the values around them.",
     "dobook.errors": "Every exception, the platform's among them.",
     "dobook.testing": "Fixtures for the tests of a project, and a machine for Hypothesis.",
-    "dobook.explore": "The search for races.",
     "dobook.patterns": "Classes to begin from, each ready to deploy.",
+    "dobook.serve": "The server in front of a runtime.",
+    "dobook.wrangler": "Wrangler's configuration, and deploying by it.",
+    "dobook.project": "Python Workers projects, run as they are.",
+    "dobook.export": "A notebook's classes as a project.",
+    "dobook.lint": "What would not run on Cloudflare.",
     "workers": "What `from workers import …` gives.",
 }
 

@@ -36,6 +36,8 @@ def build(target: Path) -> int:
     shutil.rmtree(source, ignore_errors=True)
     shutil.rmtree(target, ignore_errors=True)
     assemble(source)
+    # The README shows some pictures by an HTML tag, to give them a width; Sphinx leaves those alone.
+    shutil.copytree(ROOT / "docs" / "images", target / "docs" / "images")
     return int(sphinx(["-q", "-W", "--keep-going", "-b", "html", str(source), str(target)]))
 
 

@@ -17,6 +17,7 @@ class Runaway(DurableObject):
             pass
 
     async def sleepy(self):
+        await asyncio.sleep(1)  # so that `fine`, gathered with this, has been answered before
         print("going", flush=True)
         while True:
             await asyncio.sleep(1)

@@ -5,7 +5,7 @@ from workers import DurableObject, Response
 try:
     from js import WebSocketPair
 except ImportError:  # where dobook does not offer the module `js`
-    from dobook.runtime.websockets import WebSocketPair
+    from dobook.runtime.sockets.websocket import WebSocketPair
 
 
 class Room(DurableObject):

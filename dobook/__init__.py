@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from dobook.notebook.exercises.handing_in import collect, hand_in
     from dobook.notebook.limiters import compare_limiters
     from dobook.notebook.state import open_state
-    from dobook.runtime.alarms import AlarmRun
-    from dobook.runtime.rpc import RpcTarget
+    from dobook.runtime.calls.rpc import RpcTarget
+    from dobook.runtime.objects.alarms import AlarmRun
     from dobook.runtime.runtime import Runtime
 
 __version__ = "0.1.0"
@@ -54,9 +54,9 @@ _HOME = {
     "collect": "dobook.notebook.exercises.handing_in",
     "compare_limiters": "dobook.notebook.limiters",
     "hand_in": "dobook.notebook.exercises.handing_in",
-    "AlarmRun": "dobook.runtime.alarms",
+    "AlarmRun": "dobook.runtime.objects.alarms",
     "DobookError": "dobook.errors",
-    "RpcTarget": "dobook.runtime.rpc",
+    "RpcTarget": "dobook.runtime.calls.rpc",
     "Runtime": "dobook.runtime.runtime",
     "explore": "dobook.explorer.search",
     "invariant": "dobook.explorer.invariants",

@@ -1,6 +1,6 @@
 """Time as dobook counts it: integer milliseconds since 1970, and durations as people write them.
 
-The virtual clock itself is the runtime's loop (`dobook.runtime.loop`); here are the words for it.
+The virtual clock itself is the runtime's loop (`dobook.runtime.loop.loop`); here are the words for it.
 """
 
 import datetime as dt

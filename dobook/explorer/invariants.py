@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from dobook.clock import parse_duration
 from dobook.errors import UsageError
-from dobook.runtime.calls import Call
+from dobook.runtime.calls.call import Call
 
 if TYPE_CHECKING:
-    from dobook.runtime.actor import Actor
-    from dobook.runtime.instance import Instance
+    from dobook.runtime.objects.actor import Actor
+    from dobook.runtime.objects.instance import Instance
     from dobook.runtime.runtime import Runtime
 
 _MARK: Final = "__dobook_invariant__"

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from dobook.explorer.decisions import Decisions
 from dobook.explorer.schedule import DELAYS_MS, SLOW_MS, late
 from dobook.explorer.scheduler import Scheduler
-from dobook.runtime.calls import Call
+from dobook.runtime.calls.call import Call
+from dobook.runtime.calls.namespace import DurableObjectNamespace
 from dobook.runtime.faults import (
     CRASHED,
     Faults,
@@ -19,12 +20,11 @@ from dobook.runtime.faults import (
     _lose_answer,
     network_error,
 )
-from dobook.runtime.instance import DurableObjectAbort, Instance
-from dobook.runtime.namespace import DurableObjectNamespace
+from dobook.runtime.objects.instance import DurableObjectAbort, Instance
 from dobook.storage.store import ObjectStore
 
 if TYPE_CHECKING:
-    from dobook.runtime.actor import Actor
+    from dobook.runtime.objects.actor import Actor
     from dobook.runtime.runtime import Runtime
 
 _DELAYS = tuple(late(ms) for ms in DELAYS_MS)

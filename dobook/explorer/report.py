@@ -11,7 +11,7 @@ from typing import Any
 from dobook.explorer.run import Failure, Outcome
 from dobook.explorer.schedule import Fault, Schedule
 from dobook.explorer.story import Sentence, Story
-from dobook.runtime.trace import TraceEvent
+from dobook.runtime.insight.trace import TraceEvent
 
 _MOST_SENTENCES = 40
 

@@ -18,8 +18,8 @@ from dobook.explorer.schedule import Schedule
 from dobook.explorer.scheduler import Scheduler
 from dobook.observer import Event
 from dobook.runtime.faults import CONNECTION_LOST, CRASHED
+from dobook.runtime.insight.trace import TraceEvent, recording
 from dobook.runtime.runtime import Runtime
-from dobook.runtime.trace import TraceEvent, recording
 
 Scenario = Callable[..., Any]
 FAULT_TEXTS = (CRASHED, CONNECTION_LOST)

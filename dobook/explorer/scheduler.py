@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from dobook.explorer.decisions import Decisions
 from dobook.explorer.schedule import DELAYS_MS, JUMPS_MS, late
-from dobook.runtime.calls import Call
-from dobook.runtime.order import Order
-from dobook.runtime.turns import current_frame
+from dobook.runtime.calls.call import Call
+from dobook.runtime.calls.turns import current_frame
+from dobook.runtime.loop.order import Order
 
 if TYPE_CHECKING:
-    from dobook.runtime.actor import Actor
+    from dobook.runtime.objects.actor import Actor
     from dobook.runtime.runtime import Runtime
 
 OUTSIDE = "outside"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dobook.clock import format_duration
-from dobook.runtime.trace import TraceEvent
+from dobook.runtime.insight.trace import TraceEvent
 
 _DELIVERED: Final = frozenset(
     {"fetch", "rpc", "alarm", "socket message", "socket close", "socket error"}

@@ -15,8 +15,8 @@ from IPython.core.completer import (
 from IPython.core.interactiveshell import InteractiveShell
 
 from dobook import patterns
-from dobook.notebook.reading import sql_tables
 from dobook.notebook.session import Session
+from dobook.notebook.views.reading import sql_tables
 from dobook.storage.store import ObjectStore
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")

@@ -11,7 +11,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Bool, Enum, Int, TraitError
 from traitlets.config import Configurable
 
-from dobook.notebook.frames import Frame
+from dobook.notebook.frames.frame import Frame
 
 
 class DoMagics(Configurable):

@@ -13,7 +13,7 @@ from typing import Any
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 
-from dobook.runtime.rpc import RESERVED
+from dobook.runtime.calls.rpc import RESERVED
 from dobook.workers import DurableObject, WorkerEntrypoint
 
 _WHOLE_BODY = "the class body"

@@ -10,9 +10,9 @@ from dobook.explorer.report import Report
 from dobook.explorer.story import Sentence
 from dobook.notebook.definitions import cell_number
 from dobook.notebook.display import ERROR, MONO, MUTED, box, heading, rows_html, tag
-from dobook.notebook.frames import Frame
-from dobook.notebook.timeline_svg import timeline_svg
-from dobook.notebook.trace_frames import trace_frame
+from dobook.notebook.frames.frame import Frame
+from dobook.notebook.frames.trace import trace_frame
+from dobook.notebook.pictures.timeline import timeline_svg
 
 _OK = "var(--jp-success-color1, #2e7d32)"
 _MOST_ROWS = 60

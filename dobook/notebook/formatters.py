@@ -12,29 +12,29 @@ from IPython.core.interactiveshell import InteractiveShell
 from dobook.clock import format_time
 from dobook.explorer.report import Report
 from dobook.ids import DurableObjectId
-from dobook.notebook.console import RequestConsole
 from dobook.notebook.display import Card, Rows, box, count, heading, rows_html
 from dobook.notebook.exploring import report_html
-from dobook.notebook.inspection import card_of, inspect, target_of
-from dobook.notebook.past import ObjectPast
 from dobook.notebook.responses import response_html, response_text
-from dobook.notebook.schedule import schedule, schedule_card
 from dobook.notebook.session import Session, where
-from dobook.notebook.sockets import (
+from dobook.notebook.views.console import RequestConsole
+from dobook.notebook.views.inspection import card_of, inspect, target_of
+from dobook.notebook.views.past import ObjectPast
+from dobook.notebook.views.schedule import schedule, schedule_card
+from dobook.notebook.views.sockets import (
     NotebookClient,
     client_html,
     client_text,
     transcript_html,
 )
 from dobook.notebook.widgets import live
-from dobook.runtime.alarms import AlarmRun
-from dobook.runtime.calls import RpcPromise
-from dobook.runtime.client import Client, Transcript
-from dobook.runtime.loop import Clock
-from dobook.runtime.namespace import DurableObjectNamespace, Env
+from dobook.runtime.calls.call import RpcPromise
+from dobook.runtime.calls.namespace import DurableObjectNamespace, Env
+from dobook.runtime.calls.stub import DurableObjectStub
+from dobook.runtime.loop.loop import Clock
+from dobook.runtime.objects.alarms import AlarmRun
 from dobook.runtime.runtime import Runtime
-from dobook.runtime.stub import DurableObjectStub
-from dobook.runtime.worker import Worker
+from dobook.runtime.sockets.client import Client, Transcript
+from dobook.runtime.worker.worker import Worker
 from dobook.web import FetchResponse
 
 

@@ -9,7 +9,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from dobook.runtime.loop import RuntimeLoop, running_loop
+from dobook.runtime.loop.loop import RuntimeLoop, running_loop
 
 
 def install() -> Callable[[], None]:

@@ -15,14 +15,14 @@ from dobook.notebook.definitions import Definition
 from dobook.notebook.deploying import Deployer, origin, rename
 from dobook.notebook.display import Card, count
 from dobook.notebook.history import CellHistory
+from dobook.notebook.hub import Views, front_end
 from dobook.notebook.log import RequestLog
 from dobook.notebook.projects import Projects
-from dobook.notebook.widgets.hub import Views, front_end
-from dobook.runtime.client import Client
-from dobook.runtime.namespace import DurableObjectNamespace
+from dobook.runtime.calls.namespace import DurableObjectNamespace
+from dobook.runtime.calls.stub import DurableObjectStub
+from dobook.runtime.insight.snapshots import ObjectSnapshot
 from dobook.runtime.runtime import Durability, Runtime
-from dobook.runtime.snapshots import ObjectSnapshot
-from dobook.runtime.stub import DurableObjectStub
+from dobook.runtime.sockets.client import Client
 from dobook.storage.store import ObjectStore
 from dobook.wrangler import Deployment
 from dobook.wrangler.writing import as_values

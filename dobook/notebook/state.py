@@ -4,9 +4,9 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-from dobook.notebook.frames import Frame, sql_frame
-from dobook.notebook.reading import Reader
-from dobook.notebook.state_frames import (
+from dobook.notebook.frames.frame import Frame
+from dobook.notebook.frames.objects import sql_frame
+from dobook.notebook.frames.state import (
     alarms_of_frame,
     classes_frame,
     contents_frame,
@@ -14,10 +14,11 @@ from dobook.notebook.state_frames import (
     state_frame,
     tables_frame,
 )
+from dobook.notebook.views.reading import Reader
 from dobook.storage.browse import StateReader
 from dobook.storage.connection import Connection
 from dobook.storage.differences import differences, world_differences
-from dobook.storage.sql import SqlStorage
+from dobook.storage.sql.storage import SqlStorage
 
 
 class _Copy:

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from dobook.errors import ConfigurationError
-from dobook.runtime.promise import Promise, Rejected, Resolved
+from dobook.runtime.calls.promise import Promise, Rejected, Resolved
 from dobook.web import Request, Response
 from dobook.wrangler import Assets
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from dobook.project.assets import AssetsFetcher
-from dobook.runtime.worker import Worker
+from dobook.runtime.worker.worker import Worker
 from dobook.web import Request, Response
 from dobook.workers.js.objects import to_js_value
 

@@ -16,10 +16,10 @@ from dobook.errors import ConfigurationError, UsageError
 from dobook.project.assets import AssetsFetcher
 from dobook.project.front import Front
 from dobook.project.modules import ModuleSpace
-from dobook.runtime.cron import Crontab
-from dobook.runtime.namespace import Env
+from dobook.runtime.calls.namespace import Env
 from dobook.runtime.runtime import Runtime
-from dobook.runtime.services import Fetcher
+from dobook.runtime.worker.cron import Crontab
+from dobook.runtime.worker.services import Fetcher
 from dobook.workers import DurableObject, WorkerEntrypoint
 from dobook.workers.ambient import loading_env
 from dobook.workers.js.objects import to_js_value

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from dobook.errors import NetworkError
-from dobook.runtime.websockets import WebSocketPair
+from dobook.runtime.sockets.websocket import WebSocketPair
 from dobook.web import Headers, Request, Response
 
 if TYPE_CHECKING:

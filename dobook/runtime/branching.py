@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dobook.errors import UsageError
-from dobook.runtime.namespace import DurableObjectNamespace, Env
-from dobook.runtime.worker import Worker
+from dobook.runtime.calls.namespace import DurableObjectNamespace, Env
+from dobook.runtime.worker.worker import Worker
 from dobook.storage.contents import ClassRecord, Contents, Place, World
-from dobook.storage.history import History
+from dobook.storage.history.history import History
 from dobook.storage.snapshot_file import load_world, save_world
 from dobook.storage.world_files import write_state
 
 if TYPE_CHECKING:
-    from dobook.runtime.actor import Actor
+    from dobook.runtime.objects.actor import Actor
     from dobook.runtime.runtime import Runtime
 
 _OPTIONS = ("seed", "worker", "unsafe_limits", "history")

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import PlatformError, UsageError
-from dobook.runtime.calls import Call
-from dobook.runtime.instance import DurableObjectAbort, Instance
-from dobook.runtime.namespace import DurableObjectNamespace
-from dobook.runtime.watched import set_watched
+from dobook.runtime.calls.call import Call
+from dobook.runtime.calls.namespace import DurableObjectNamespace
+from dobook.runtime.objects.instance import DurableObjectAbort, Instance
+from dobook.runtime.storage.watched import set_watched
 from dobook.storage.store import ObjectStore
 
 if TYPE_CHECKING:
-    from dobook.runtime.actor import Actor
+    from dobook.runtime.objects.actor import Actor
     from dobook.runtime.runtime import Runtime
 
 CRASHED: Final = "The Durable Object crashed."

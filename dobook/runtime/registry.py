@@ -5,8 +5,8 @@ import re
 from typing import TYPE_CHECKING
 
 from dobook.errors import PlatformError, UnknownNameError, UsageError
-from dobook.runtime.namespace import DurableObjectNamespace
-from dobook.runtime.stub import DurableObjectStub
+from dobook.runtime.calls.namespace import DurableObjectNamespace
+from dobook.runtime.calls.stub import DurableObjectStub
 
 if TYPE_CHECKING:
     from dobook.runtime.runtime import Runtime

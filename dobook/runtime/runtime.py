@@ -15,30 +15,30 @@ from dobook import limits
 from dobook.clock import DEFAULT_START_MS, format_time, parse_duration, parse_time
 from dobook.errors import UsageError
 from dobook.observer import Observers
-from dobook.runtime.actor import Actor
-from dobook.runtime.alarms import AlarmRun, AlarmScheduler
 from dobook.runtime.branching import Branching
-from dobook.runtime.chance import Chance
-from dobook.runtime.client import Connecting
-from dobook.runtime.drive import Driver
+from dobook.runtime.calls.namespace import DurableObjectNamespace, Env
+from dobook.runtime.calls.post import PostOffice
+from dobook.runtime.calls.promise import Promise
+from dobook.runtime.calls.stub import DurableObjectStub
+from dobook.runtime.calls.turns import task_factory
 from dobook.runtime.faults import Faults
-from dobook.runtime.insight import Insight
-from dobook.runtime.loop import Clock, RuntimeLoop
-from dobook.runtime.namespace import DurableObjectNamespace, Env
-from dobook.runtime.network import Network
-from dobook.runtime.order import Order
-from dobook.runtime.post import PostOffice
-from dobook.runtime.promise import Promise
-from dobook.runtime.realtime import TimeKeeping
+from dobook.runtime.insight.insight import Insight
+from dobook.runtime.insight.trace import Recorder
+from dobook.runtime.loop.chance import Chance
+from dobook.runtime.loop.drive import Driver
+from dobook.runtime.loop.loop import Clock, RuntimeLoop
+from dobook.runtime.loop.order import Order
+from dobook.runtime.loop.realtime import TimeKeeping
+from dobook.runtime.loop.wallclock import WallClock
+from dobook.runtime.objects.actor import Actor
+from dobook.runtime.objects.alarms import AlarmRun, AlarmScheduler
+from dobook.runtime.objects.residency import Residency
 from dobook.runtime.registry import Registry, default_binding
-from dobook.runtime.residency import Residency
-from dobook.runtime.stores import Stores
-from dobook.runtime.stub import DurableObjectStub
-from dobook.runtime.trace import Recorder
-from dobook.runtime.turns import task_factory
-from dobook.runtime.wallclock import WallClock
-from dobook.runtime.wire import Wire
-from dobook.runtime.worker import Worker
+from dobook.runtime.sockets.client import Connecting
+from dobook.runtime.sockets.wire import Wire
+from dobook.runtime.storage.stores import Stores
+from dobook.runtime.worker.network import Network
+from dobook.runtime.worker.worker import Worker
 from dobook.storage.directory import StateDirectory
 
 Durability = Literal["power", "process"]

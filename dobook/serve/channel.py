@@ -11,7 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import PlatformError
-from dobook.runtime.wire import ACCEPTED, LOST, Broken, Close, End, ignore
+from dobook.runtime.sockets.wire import ACCEPTED, LOST, Broken, Close, End, ignore
 from dobook.serve.frames import (
     NO_CODE,
     FrameError,

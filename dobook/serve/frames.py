@@ -10,7 +10,7 @@ import codecs
 import hashlib
 from typing import Any, Final, NamedTuple
 
-from dobook.runtime.wire import Close
+from dobook.runtime.sockets.wire import Close
 
 _GUID: Final = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _CONTINUATION, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0, 1, 2, 8, 9, 10

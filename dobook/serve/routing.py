@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from dobook.errors import DobookError
-from dobook.runtime.entrance import Answered, fetch_object, fetch_worker
+from dobook.runtime.worker.entrance import Answered, fetch_object, fetch_worker
 from dobook.serve.head import PAGES, Head
 from dobook.web import Response
 from dobook.web.url import delivered_url
 
 if TYPE_CHECKING:
-    from dobook.runtime.namespace import DurableObjectNamespace
+    from dobook.runtime.calls.namespace import DurableObjectNamespace
     from dobook.runtime.runtime import Runtime
 
 HTML = {"content-type": "text/html;charset=UTF-8"}

@@ -19,7 +19,7 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import UsageError
-from dobook.runtime.entrance import Answered
+from dobook.runtime.worker.entrance import Answered
 from dobook.serve.access import TOKEN_PARAMETER
 from dobook.serve.answer import upgrade_bytes
 from dobook.serve.channel import Channel

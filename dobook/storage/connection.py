@@ -2,7 +2,7 @@
 
 Owns every contact with the `sqlite3` module; the other storage files work through this one and
 through the names it exports. Never decides when to write or what a row means, and never applies
-the user's SQL rules by itself (`sql_session` does, through `set_authorizer`).
+the user's SQL rules by itself (`sql.session` does, through `set_authorizer`).
 
 Files are laid out as the real engine lays them out: WAL journal, pages of 4,096 bytes, foreign
 keys enforced. Commits do not wait for the disk (`synchronous=NORMAL`); `sync` does, so that the

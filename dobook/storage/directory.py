@@ -29,7 +29,7 @@ from dobook.storage import schema
 from dobook.storage.alarm_index import Alarm, alarm_in, read_index, write_index
 from dobook.storage.backlog import Backlog, sync_file, sync_folder, write_file
 from dobook.storage.connection import Connection, SqliteError, is_damage
-from dobook.storage.history_file import HistoryFile, boot_id
+from dobook.storage.history.file import HistoryFile, boot_id
 from dobook.storage.journal import Entry, Journal, replay
 from dobook.storage.migrations import migrate, statements
 from dobook.storage.rows import Changes

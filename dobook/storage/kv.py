@@ -8,7 +8,7 @@ stack further undo layers on top.
 A memory-backed object has all its rows here. A disk-backed one loads them from its database: all
 at once while it is small (`complete`), otherwise row by row.
 
-Nothing here waits, checks limits or knows of gates; that is `dobook.runtime.storage`.
+Nothing here waits, checks limits or knows of gates; that is `dobook.runtime.storage.storage`.
 Source: cloudflare/workerd src/workerd/util/sqlite-kv.c++, src/workerd/io/actor-sqlite.c++
 """
 

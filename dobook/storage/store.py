@@ -24,7 +24,7 @@ from dobook.storage.rows import Changes, has_table, read_alarm, write_rows
 if TYPE_CHECKING:
     from dobook.storage.backlog import Backlog
     from dobook.storage.committer import Committer
-    from dobook.storage.history import History
+    from dobook.storage.history.history import History
 
 # Objects up to this size are read whole when they are first used, larger ones row by row.
 WHOLE_LOAD_BYTES = 4 * 1024 * 1024

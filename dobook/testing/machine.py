@@ -20,9 +20,9 @@ from dobook.explorer.mishaps import Mishaps
 from dobook.explorer.run import FAULT_TEXTS, Case
 from dobook.explorer.scheduler import Scheduler
 from dobook.explorer.search import make_case
-from dobook.runtime.calls import RpcPromise
+from dobook.runtime.calls.call import RpcPromise
+from dobook.runtime.calls.rpc import RESERVED
 from dobook.runtime.registry import default_binding
-from dobook.runtime.rpc import RESERVED
 from dobook.runtime.runtime import Runtime
 from dobook.workers import DurableObject
 

@@ -6,10 +6,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 from dobook.errors import UsageError
-from dobook.runtime.namespace import DurableObjectNamespace, Env
-from dobook.runtime.promise import Promise
+from dobook.runtime.calls.namespace import DurableObjectNamespace, Env
+from dobook.runtime.calls.promise import Promise
+from dobook.runtime.calls.stub import DurableObjectStub
 from dobook.runtime.runtime import Runtime
-from dobook.runtime.stub import DurableObjectStub
 
 if TYPE_CHECKING:
     from dobook.wrangler import Configuration, Deployment

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from dobook.runtime.stub import DurableObjectStub
+    from dobook.runtime.calls.stub import DurableObjectStub
     from dobook.testing.clock import TestClock
     from dobook.testing.objects import DurableObjects
 

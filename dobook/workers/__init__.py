@@ -8,7 +8,7 @@ Source: PyPI workers-runtime-sdk, cloudflare/workers-py packages/runtime-sdk
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dobook.errors import suggest
-from dobook.runtime.rpc import RpcTarget
+from dobook.runtime.calls.rpc import RpcTarget
 from dobook.web import Blob, BlobEnding, FetchResponse, File, FormData, Headers, Request, Response
 from dobook.web.blob import BlobValue
 from dobook.web.formdata import FormDataValue

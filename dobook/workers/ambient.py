@@ -12,9 +12,9 @@ from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 from dobook.errors import PlatformError, UsageError
-from dobook.runtime.turns import current_frame
-from dobook.runtime.wire import current_wire
-from dobook.runtime.worker import current_execution
+from dobook.runtime.calls.turns import current_frame
+from dobook.runtime.sockets.wire import current_wire
+from dobook.runtime.worker.worker import current_execution
 
 loading_env: ContextVar[Any] = ContextVar("dobook_loading_env", default=None)
 _NONE: Mapping[str, Any] = MappingProxyType({})
@@ -118,7 +118,7 @@ def import_from_javascript(module_name: str) -> Any:
         ImportError: For any other.
     """
     if module_name == "cloudflare:workers":
-        from dobook.runtime.rpc import RpcTarget
+        from dobook.runtime.calls.rpc import RpcTarget
         from dobook.workers import entrypoints
 
         return SimpleNamespace(

@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from dobook.runtime.loop import RuntimeLoop, running_loop
-from dobook.runtime.websockets import WebSocketPair
+from dobook.runtime.loop.loop import RuntimeLoop, running_loop
+from dobook.runtime.sockets.websocket import WebSocketPair
 from dobook.web import Request, Response
 from dobook.web.javascript import JsResponse
 from dobook.workers.ambient import wait_until

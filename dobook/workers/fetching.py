@@ -8,8 +8,8 @@ from http import HTTPMethod
 from typing import Any
 
 from dobook.errors import PlatformError
-from dobook.runtime.promise import Promise, Rejected
-from dobook.runtime.wire import current_wire
+from dobook.runtime.calls.promise import Promise, Rejected
+from dobook.runtime.sockets.wire import current_wire
 from dobook.web import Request, Response
 from dobook.web.javascript import JsResponse
 from dobook.workers.js.objects import JsArray, relaxed

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dobook.errors import DeploymentError
-from dobook.runtime.namespace import DurableObjectNamespace, Env
+from dobook.runtime.calls.namespace import DurableObjectNamespace, Env
 from dobook.runtime.runtime import Runtime
 from dobook.wrangler import record
 from dobook.wrangler.configuration import Configuration

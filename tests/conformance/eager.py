@@ -10,7 +10,7 @@ from collections.abc import Coroutine
 from contextvars import copy_context
 from typing import Any
 
-from dobook.runtime.turns import ObjectTask, current_frame, resume
+from dobook.runtime.calls.turns import ObjectTask, current_frame, resume
 
 
 def start(coro: Coroutine[Any, Any, Any]) -> "asyncio.Future[Any]":

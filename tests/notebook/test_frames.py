@@ -4,10 +4,10 @@ import pandas as pd
 import pytest
 
 from dobook.clock import DEFAULT_START_MS as NOW
-from dobook.notebook import frames
+from dobook.notebook.frames import objects, requests
 from dobook.notebook.log import Asked
-from dobook.runtime.alarms import AlarmRun
-from dobook.runtime.snapshots import AlarmSnapshot, ObjectSnapshot
+from dobook.runtime.insight.snapshots import AlarmSnapshot, ObjectSnapshot
+from dobook.runtime.objects.alarms import AlarmRun
 
 TIME = "datetime64[ms, UTC]"
 ANSWER = {
@@ -20,27 +20,27 @@ ANSWER = {
 }
 CASES = {
     "objects": (
-        lambda rows: frames.objects_frame(rows, NOW),
+        lambda rows: objects.objects_frame(rows, NOW),
         ObjectSnapshot("A", "Klass", "<b>", "f" * 64, "idle", 2, None, 3),
         ["string", "string", "string", "Int64", TIME, "Int64", "string"],
     ),
     "alarms": (
-        lambda rows: frames.alarms_frame(rows, NOW),
+        lambda rows: objects.alarms_frame(rows, NOW),
         AlarmSnapshot("A/<b>", NOW + 1000, NOW + 2500, 1),
         ["string", TIME, TIME, "float64", "Int64"],
     ),
     "runs": (
-        lambda rows: frames.runs_frame(rows, NOW, NOW + 1),
+        lambda rows: objects.runs_frame(rows, NOW, NOW + 1),
         AlarmRun("A/<b>", NOW, NOW + 1, 0, "error", "ValueError: <b>", NOW + 2000),
         ["string", TIME, TIME, "Int64", "string", "string", TIME],
     ),
     "requests": (
-        lambda rows: frames.requests_frame(rows, NOW),
+        lambda rows: requests.requests_frame(rows, NOW),
         Asked(NOW, "A/<b>", "GET", "/<b>", 200, NOW + 5),
         [TIME, "string", "string", "string", "Int64", "float64", "string"],
     ),
     "answers": (
-        lambda rows: frames.answers_frame(rows, "A/<b>", NOW),
+        lambda rows: requests.answers_frame(rows, "A/<b>", NOW),
         ANSWER | {"body": "<b>"},
         [TIME, "Int64", "string", "string", "float64", "string"],
     ),
@@ -68,13 +68,13 @@ def test_html_is_escaped_and_stable(case):
 
 
 def test_what_is_made_from_a_frame_is_a_plain_dataframe():
-    frame = frames.alarms_frame([AlarmSnapshot("A/b", NOW, NOW, 0)], NOW)
+    frame = objects.alarms_frame([AlarmSnapshot("A/b", NOW, NOW, 0)], NOW)
     assert type(frame[frame["in_s"] > 1]) is pd.DataFrame
     assert type(frame.copy()) is pd.DataFrame
 
 
 def test_a_long_frame_shows_its_ends_and_has_all_rows():
-    frame = frames.alarms_frame([AlarmSnapshot(f"A/{i}", NOW, NOW, 0) for i in range(500)], NOW)
+    frame = objects.alarms_frame([AlarmSnapshot(f"A/{i}", NOW, NOW, 0) for i in range(500)], NOW)
     html = frame._repr_html_()
     assert len(frame) == 500
     assert html.count("<tr>") == 22
@@ -87,11 +87,11 @@ def test_a_long_frame_shows_its_ends_and_has_all_rows():
 
 
 def test_times_before_1970_and_after_2262_are_shown():
-    frame = frames.alarms_frame([AlarmSnapshot("A/b", 8_640_000_000_000_000, -1, 0)], NOW)
+    frame = objects.alarms_frame([AlarmSnapshot("A/b", 8_640_000_000_000_000, -1, 0)], NOW)
     assert "A/b" in repr(frame)
     assert "A/b" in frame._repr_html_()
 
 
 def test_repeated_column_names_of_a_query_get_numbers():
-    frame = frames.sql_frame(["a", "a"], [(1, 2)], "A/b", NOW)
+    frame = objects.sql_frame(["a", "a"], [(1, 2)], "A/b", NOW)
     assert list(frame.columns) == ["a", "a_2"]

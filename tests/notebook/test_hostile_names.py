@@ -6,7 +6,7 @@ EVIL = "<img src=x onerror=alert(1)>&'\""
 CELL = """%%durable_object
 from workers import DurableObject, Response
 import dobook
-from dobook.runtime.websockets import WebSocketPair
+from dobook.runtime.sockets.websocket import WebSocketPair
 
 EVIL = {evil!r}
 

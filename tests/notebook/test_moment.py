@@ -5,7 +5,7 @@ import pytest
 from dobook import Runtime
 from dobook.errors import UsageError
 from dobook.notebook.extension import session_of
-from dobook.notebook.moment import moment
+from dobook.notebook.views.moment import moment
 from dobook.notebook.widgets import live
 
 

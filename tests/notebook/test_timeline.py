@@ -5,10 +5,10 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from dobook.notebook.timeline import Bar, Message, plan
-from dobook.notebook.timeline_svg import Diagram, timeline_svg
+from dobook.notebook.pictures.plan import Bar, Message, plan
+from dobook.notebook.pictures.timeline import Diagram, timeline_svg
+from dobook.runtime.insight.trace import TraceEvent
 from dobook.runtime.runtime import Runtime
-from dobook.runtime.trace import TraceEvent
 
 
 def events(*told, start=0):

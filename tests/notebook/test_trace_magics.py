@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from IPython.core.error import UsageError
 
-from dobook.notebook.timeline_svg import Diagram
+from dobook.notebook.pictures.timeline import Diagram
 
 
 def test_the_trace_is_off_at_first_and_says_how_to_begin(counting):

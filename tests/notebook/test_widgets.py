@@ -230,7 +230,7 @@ def test_a_clock_plays_at_its_rate_and_pauses(looked_at):
 
 
 def test_the_alarms_picture_escapes_names_and_is_empty_without_alarms(looked_at):
-    from dobook.notebook.schedule_svg import schedule_picture
+    from dobook.notebook.pictures.schedule import schedule_picture
 
     assert schedule_picture([]) == ""
     alarm = {"object": "A/<b>", "in_ms": 0}

@@ -3,7 +3,7 @@
 import pytest
 from IPython.core.error import UsageError
 
-from dobook.notebook.workflows import workflow_frame
+from dobook.notebook.views.workflows import workflow_frame
 
 NOW = 1_767_225_600_000
 

@@ -10,7 +10,7 @@ from dobook.cli import main
 from dobook.errors import ConfigurationError, UsageError
 from dobook.project import open_projects
 from dobook.project.answering import Asked, answer
-from dobook.runtime.websockets import WebSocketPair
+from dobook.runtime.sockets.websocket import WebSocketPair
 from dobook.web import Response
 
 HERE = Path(__file__).parent

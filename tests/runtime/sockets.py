@@ -1,7 +1,7 @@
 """Objects with WebSockets and clients for them, for the tests of this folder."""
 
 from dobook.errors import DobookError
-from dobook.runtime.websockets import WebSocketPair
+from dobook.runtime.sockets.websocket import WebSocketPair
 from dobook.web import Response
 
 UPGRADE = {"Upgrade": "websocket"}

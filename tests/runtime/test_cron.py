@@ -9,8 +9,8 @@ import pytest
 
 import dobook
 from dobook.errors import UsageError
-from dobook.runtime.cron import Crontab, parse_cron
-from dobook.runtime.worker import Worker
+from dobook.runtime.worker.cron import Crontab, parse_cron
+from dobook.runtime.worker.worker import Worker
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)  # a Thursday
 

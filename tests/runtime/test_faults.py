@@ -6,7 +6,7 @@ import time
 import pytest
 
 from dobook.errors import PlatformError, UnknownNameError, UsageError
-from dobook.runtime.storage import DurableObjectStorage
+from dobook.runtime.storage.storage import DurableObjectStorage
 
 
 class Base:

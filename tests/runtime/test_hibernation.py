@@ -14,7 +14,7 @@ from dobook.errors import (
     PlatformRangeError,
     PlatformTypeError,
 )
-from dobook.runtime.websockets import (
+from dobook.runtime.sockets.websocket import (
     WebSocketPair,
     WebSocketRequestResponsePair,
     drop,

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from dobook.runtime.loop import RuntimeLoop, running_loop
+from dobook.runtime.loop.loop import RuntimeLoop, running_loop
 
 
 @pytest.fixture

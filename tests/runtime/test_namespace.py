@@ -11,7 +11,7 @@ from dobook.errors import (
     UnknownNameError,
     UsageError,
 )
-from dobook.runtime.rpc import RpcTarget
+from dobook.runtime.calls.rpc import RpcTarget
 
 
 class Greeter:

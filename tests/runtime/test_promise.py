@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from dobook.runtime.promise import NOTHING, Rejected, Resolved
+from dobook.runtime.calls.promise import NOTHING, Rejected, Resolved
 
 
 def step(promise):

@@ -9,8 +9,9 @@ import time
 import pytest
 
 from dobook.errors import UsageError
-from dobook.runtime import realtime, residency
-from dobook.runtime.websockets import WebSocketPair
+from dobook.runtime.loop import realtime
+from dobook.runtime.objects import residency
+from dobook.runtime.sockets.websocket import WebSocketPair
 from dobook.web import Response
 
 MANY = 200

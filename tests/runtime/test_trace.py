@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from dobook.runtime.insight.trace import Recorder, recording, shown
 from dobook.runtime.runtime import Runtime
-from dobook.runtime.trace import Recorder, recording, shown
-from dobook.runtime.watched import WatchedStorage
+from dobook.runtime.storage.watched import WatchedStorage
 
 ROOT = Path(__file__).parents[2]
 RECORDED = Path(__file__).with_name("recorded_trace.txt")  # what PROGRAM has printed

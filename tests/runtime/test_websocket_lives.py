@@ -13,7 +13,7 @@ from dobook.errors import (
     PlatformError,
     UsageError,
 )
-from dobook.runtime.websockets import (
+from dobook.runtime.sockets.websocket import (
     WebSocketPair,
     WebSocketRequestResponsePair,
     drop,

@@ -17,7 +17,7 @@ from dobook.errors import (
     PlatformTypeError,
     UsageError,
 )
-from dobook.runtime.websockets import (
+from dobook.runtime.sockets.websocket import (
     WebSocket,
     WebSocketPair,
 )

@@ -5,7 +5,7 @@ import json
 
 from workers import DurableObject
 
-from dobook.runtime.websockets import WebSocketPair
+from dobook.runtime.sockets.websocket import WebSocketPair
 from dobook.web import ReadableStream, Response
 
 

@@ -8,7 +8,7 @@ from workers import DurableObject
 from dobook import Runtime
 from dobook.errors import NetworkError
 from dobook.project.transport import Transport
-from dobook.runtime.websockets import WebSocket
+from dobook.runtime.sockets.websocket import WebSocket
 from dobook.serve import Server
 
 from .objects import Classic, Room

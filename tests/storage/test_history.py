@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from dobook import Runtime
 from dobook.errors import PlatformError
-from dobook.storage import history
-from dobook.storage.history_file import HistoryFile
-from dobook.storage.history_memory import MemoryLog
-from dobook.storage.history_points import Point
+from dobook.storage.history import history
+from dobook.storage.history.file import HistoryFile
+from dobook.storage.history.memory import MemoryLog
+from dobook.storage.history.points import Point
 from dobook.storage.kv import MISSING, Encoded
 
 START = "00000000-00000000-00000000-" + "0" * 32

@@ -7,8 +7,8 @@ import pytest
 
 from dobook import Runtime
 from dobook.errors import PlatformError
-from dobook.notebook.reading import Reader
-from dobook.storage.sql import SqlStorage
+from dobook.notebook.views.reading import Reader
+from dobook.storage.sql.storage import SqlStorage
 
 
 class Box:

@@ -11,8 +11,8 @@ import pytest
 from dobook.codec import JsBuffer
 from dobook.errors import PlatformError, PlatformTypeError
 from dobook.storage.connection import Connection
-from dobook.storage.sql import SqlStorage
-from dobook.storage.sql_tables import tables
+from dobook.storage.sql.storage import SqlStorage
+from dobook.storage.sql.tables import tables
 
 
 class Host:

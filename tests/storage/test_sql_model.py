@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from dobook.errors import PlatformError
 from dobook.storage.connection import Connection
-from dobook.storage.sql import SqlStorage
+from dobook.storage.sql.storage import SqlStorage
 
 keys = st.sampled_from(["a", "b", "é", "", "key\0nul", "\ud800"])
 numbers = st.one_of(st.integers(-5, 5), st.floats(allow_nan=False, width=32), st.none())

@@ -15,7 +15,7 @@ import pytest
 
 from dobook.errors import js_name
 from dobook.storage.connection import Connection
-from dobook.storage.sql import SqlStorage
+from dobook.storage.sql.storage import SqlStorage
 
 VECTORS = Path(
     os.environ.get("DOBOOK_VECTORS", Path(__file__).parents[1] / "conformance" / "vectors")

@@ -6,7 +6,7 @@ import pytest
 
 from dobook.clock import parse_duration
 from dobook.errors import PlatformError, PlatformTypeError
-from dobook.runtime.websockets import WebSocketPair
+from dobook.runtime.sockets.websocket import WebSocketPair
 from dobook.web import Request, Response
 from dobook.workers.js import caches as js_caches
 

@@ -9,7 +9,7 @@ from typing import Any
 from dobook.errors import PlatformError
 from dobook.explorer.bugs.base import Bug, Sample
 from dobook.explorer.client import retry
-from dobook.runtime.websockets import WebSocketPair
+from dobook.runtime.sockets.websocket import WebSocketPair
 from dobook.web import Response
 
 

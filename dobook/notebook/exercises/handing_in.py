@@ -12,7 +12,7 @@ from dobook.clock import DEFAULT_START_MS
 from dobook.errors import DobookError, UsageError
 from dobook.notebook.display import Card, count
 from dobook.notebook.exercises.registry import examine, exercises, work_here
-from dobook.notebook.frames import Frame, make_frame
+from dobook.notebook.frames.frame import Frame, make_frame
 from dobook.runtime.runtime import Runtime
 
 SUFFIX = ".dobook"

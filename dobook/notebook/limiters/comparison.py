@@ -8,9 +8,9 @@ from dobook import patterns
 from dobook.clock import DEFAULT_START_MS, format_duration, parse_duration
 from dobook.codec import serialize
 from dobook.errors import UsageError
-from dobook.notebook import svg
 from dobook.notebook.display import count
-from dobook.notebook.frames import TIME, Frame, make_frame
+from dobook.notebook.frames.frame import TIME, Frame, make_frame
+from dobook.notebook.pictures import shapes
 from dobook.runtime.runtime import Runtime
 
 ALL = ("SlidingLog", "FixedWindow", "SlidingCounter", "TokenBucket")
@@ -162,21 +162,21 @@ def _picture(offsets: list[int], passed: dict[str, list[bool]], window_ms: int, 
     edges = range(-(-first // window_ms) * window_ms, last + 1, window_ms)
     for edge in edges:
         x = across(edge)
-        parts.append(svg.line(x, 4, x, height - 4, dash="3 3"))
+        parts.append(shapes.line(x, 4, x, height - 4, dash="3 3"))
         if len(edges) <= _MOST_EDGES:
-            parts.append(svg.text(x, height + 8, format_duration(edge), "middle"))
+            parts.append(shapes.text(x, height + 8, format_duration(edge), "middle"))
     for lane, (name, found) in enumerate(passed.items()):
         y = 14 + _LANE * lane + _LANE / 2 - 2
-        parts.append(svg.text(0, y + 4, name, colour=svg.FONT))
-        parts.append(svg.line(_NAME, y, _RIGHT, y))
+        parts.append(shapes.text(0, y + 4, name, colour=shapes.FONT))
+        parts.append(shapes.line(_NAME, y, _RIGHT, y))
         columns: dict[int, tuple[int, int]] = {}
         for at, ok in zip(offsets, found, strict=True):
             good, bad = columns.get(across(at), (0, 0))
             columns[across(at)] = (good + ok, bad + (not ok))
         for x, (good, bad) in columns.items():
             parts += _marks(x, y, good, bad)
-        parts.append(svg.text(_RIGHT + 14, y + 4, f"{sum(found)} of {len(found)} passed"))
-    return svg.picture(_WIDTH, height + 14, f"{title}: {', '.join(passed)}", parts)
+        parts.append(shapes.text(_RIGHT + 14, y + 4, f"{sum(found)} of {len(found)} passed"))
+    return shapes.picture(_WIDTH, height + 14, f"{title}: {', '.join(passed)}", parts)
 
 
 def _marks(x: int, y: float, good: int, bad: int) -> list[str]:
@@ -185,15 +185,15 @@ def _marks(x: int, y: float, good: int, bad: int) -> list[str]:
         kinds = [True] * good + [False] * bad
         heights = [y - level * 5 for level in range(len(kinds))]
         return [
-            svg.circle(x, at, 2.2) if ok else svg.cross(x, at, 2)
+            shapes.circle(x, at, 2.2) if ok else shapes.cross(x, at, 2)
             for at, ok in zip(heights, kinds, strict=True)
         ]
     apart = 5 if good and bad else 0
     parts = []
     for at, number, mark in (
-        (x - apart, good, svg.circle(x - apart, y, 2.2)),
-        (x + apart, bad, svg.cross(x + apart, y, 2)),
+        (x - apart, good, shapes.circle(x - apart, y, 2.2)),
+        (x + apart, bad, shapes.cross(x + apart, y, 2)),
     ):
         if number:
-            parts += [mark, svg.text(at, y - 6, str(number), "middle", size=9)]
+            parts += [mark, shapes.text(at, y - 6, str(number), "middle", size=9)]
     return parts

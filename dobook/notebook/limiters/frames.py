@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dobook.clock import format_duration
-from dobook.notebook.frames import TIME, Frame, make_frame
+from dobook.notebook.frames.frame import TIME, Frame, make_frame
 from dobook.notebook.limiters.pictures import limiter_picture
 from dobook.notebook.limiters.states import (
     FixedWindow,

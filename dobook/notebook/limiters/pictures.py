@@ -3,7 +3,6 @@
 from collections import Counter
 
 from dobook.clock import format_duration
-from dobook.notebook import svg
 from dobook.notebook.limiters.states import (
     FixedWindow,
     Limiter,
@@ -11,6 +10,7 @@ from dobook.notebook.limiters.states import (
     SlidingLog,
     TokenBucket,
 )
+from dobook.notebook.pictures import shapes
 
 WIDTH = 560
 _LEFT, _RIGHT = 12, WIDTH - 12
@@ -38,16 +38,16 @@ def limiter_picture(limiter: Limiter, now_ms: int) -> str:
     if wait_ms:
         words += f", one more in {_shortly(wait_ms)}"
     if limiter.limit <= _MOST_SLOTS:
-        parts += svg.slots(_LEFT, height, limiter.limit, used, 14)
-        parts.append(svg.text(_LEFT + limiter.limit * 17 + 8, height + 9, words))
+        parts += shapes.slots(_LEFT, height, limiter.limit, used, 14)
+        parts.append(shapes.text(_LEFT + limiter.limit * 17 + 8, height + 9, words))
     else:
         span = 300
-        parts.append(svg.rect(_LEFT, height, span, 10))
+        parts.append(shapes.rect(_LEFT, height, span, 10))
         part = min(used / limiter.limit, 1)
-        parts.append(svg.rect(_LEFT, height, span * part, 10, svg.ACCENT, svg.ACCENT))
-        parts.append(svg.text(_LEFT + span + 8, height + 9, words))
+        parts.append(shapes.rect(_LEFT, height, span * part, 10, shapes.ACCENT, shapes.ACCENT))
+        parts.append(shapes.text(_LEFT + span + 8, height + 9, words))
     label = f"{limiter.kind}, {limiter.limit} in {format_duration(limiter.window_ms)}: {words}"
-    return svg.picture(WIDTH, height + 16, label, parts)
+    return shapes.picture(WIDTH, height + 16, label, parts)
 
 
 def _log(log: SlidingLog, now_ms: int) -> tuple[int, list[str]]:
@@ -62,17 +62,17 @@ def _log(log: SlidingLog, now_ms: int) -> tuple[int, list[str]]:
     base = 14 + tallest * _DOT
     parts = []
     for x, n in columns.items():
-        parts += [svg.circle(x, base - 6 - i * _DOT, 3.5) for i in range(min(n, _MOST_STACKED))]
+        parts += [shapes.circle(x, base - 6 - i * _DOT, 3.5) for i in range(min(n, _MOST_STACKED))]
         if n > _MOST_STACKED:
-            parts.append(svg.text(x, 10, str(n), "middle"))
-    parts.append(svg.line(_LEFT, base, _RIGHT, base))
-    parts += [svg.line(x, base - 4, x, base + 4) for x in (_LEFT, _RIGHT)]
-    parts.append(svg.text(_LEFT, base + 18, f"{format_duration(log.window_ms)} ago"))
-    parts.append(svg.text(_RIGHT, base + 18, "now", "end"))
+            parts.append(shapes.text(x, 10, str(n), "middle"))
+    parts.append(shapes.line(_LEFT, base, _RIGHT, base))
+    parts += [shapes.line(x, base - 4, x, base + 4) for x in (_LEFT, _RIGHT)]
+    parts.append(shapes.text(_LEFT, base + 18, f"{format_duration(log.window_ms)} ago"))
+    parts.append(shapes.text(_RIGHT, base + 18, "now", "end"))
     if hits:
         frees = _shortly(hits[0] + log.window_ms - now_ms)
         middle = (_LEFT + _RIGHT) / 2
-        parts.append(svg.text(middle, base + 18, f"← the oldest leaves in {frees}", "middle"))
+        parts.append(shapes.text(middle, base + 18, f"← the oldest leaves in {frees}", "middle"))
     return base + 28, parts
 
 
@@ -82,12 +82,12 @@ def _window(window: FixedWindow, now_ms: int) -> tuple[int, list[str]]:
     at = _LEFT + (now_ms - start) / window.window_ms * (_RIGHT - _LEFT)
     left_ms = start + window.window_ms - now_ms
     parts = [
-        svg.rect(_LEFT, 18, _RIGHT - _LEFT, 14),
-        svg.rect(_LEFT, 18, at - _LEFT, 14, svg.LINE, svg.LINE),
-        svg.line(at, 12, at, 38, svg.ACCENT),
-        svg.text(min(max(at, _LEFT + 12), _RIGHT - 12), 9, "now", "middle"),
-        svg.text(_LEFT, 48, f"begun {_shortly(now_ms - start)} ago"),
-        svg.text(_RIGHT, 48, f"all free in {_shortly(left_ms)}", "end"),
+        shapes.rect(_LEFT, 18, _RIGHT - _LEFT, 14),
+        shapes.rect(_LEFT, 18, at - _LEFT, 14, shapes.LINE, shapes.LINE),
+        shapes.line(at, 12, at, 38, shapes.ACCENT),
+        shapes.text(min(max(at, _LEFT + 12), _RIGHT - 12), 9, "now", "middle"),
+        shapes.text(_LEFT, 48, f"begun {_shortly(now_ms - start)} ago"),
+        shapes.text(_RIGHT, 48, f"all free in {_shortly(left_ms)}", "end"),
     ]
     return 58, parts
 
@@ -100,18 +100,20 @@ def _counter(counter: SlidingCounter, now_ms: int) -> tuple[int, list[str]]:
     half = middle - _LEFT
     begin, end = _LEFT + (1 - weight) * half, middle + (1 - weight) * half
     parts = [
-        svg.rect(begin, 18, middle - begin, 20, svg.LINE, "none"),
-        svg.rect(middle, 18, end - middle, 20, svg.LINE, "none"),
-        svg.rect(_LEFT, 18, half, 20),
-        svg.rect(middle, 18, half, 20),
-        svg.line(begin, 12, begin, 44, svg.ACCENT),
-        svg.line(end, 12, end, 44, svg.ACCENT),
-        svg.line(begin, 12, end, 12, svg.ACCENT),
-        svg.text(min(max(end, _LEFT + 12), _RIGHT - 12), 9, "now", "middle"),
-        svg.text(_LEFT + half / 2, 32, f"{previous} · {weight:.2f}", "middle", colour=svg.FONT),
-        svg.text(middle + half / 2, 32, f"{count}", "middle", colour=svg.FONT),
-        svg.text(_LEFT, 54, "the window before"),
-        svg.text(_RIGHT, 54, "this window", "end"),
+        shapes.rect(begin, 18, middle - begin, 20, shapes.LINE, "none"),
+        shapes.rect(middle, 18, end - middle, 20, shapes.LINE, "none"),
+        shapes.rect(_LEFT, 18, half, 20),
+        shapes.rect(middle, 18, half, 20),
+        shapes.line(begin, 12, begin, 44, shapes.ACCENT),
+        shapes.line(end, 12, end, 44, shapes.ACCENT),
+        shapes.line(begin, 12, end, 12, shapes.ACCENT),
+        shapes.text(min(max(end, _LEFT + 12), _RIGHT - 12), 9, "now", "middle"),
+        shapes.text(
+            _LEFT + half / 2, 32, f"{previous} · {weight:.2f}", "middle", colour=shapes.FONT
+        ),
+        shapes.text(middle + half / 2, 32, f"{count}", "middle", colour=shapes.FONT),
+        shapes.text(_LEFT, 54, "the window before"),
+        shapes.text(_RIGHT, 54, "this window", "end"),
     ]
     return 64, parts
 
@@ -123,17 +125,17 @@ def _bucket(bucket: TokenBucket, now_ms: int) -> tuple[int, list[str]]:
     span = _RIGHT - _LEFT
     words = "full" if not back else f"next token in {_shortly(back[0] - now_ms)}"
     parts = [
-        svg.rect(_LEFT, 6, span, 16),
-        svg.rect(_LEFT, 6, span * level / bucket.limit, 16, svg.ACCENT, svg.ACCENT),
-        svg.text(_LEFT, 36, f"{level:.3g} of {bucket.limit} tokens, {words}"),
+        shapes.rect(_LEFT, 6, span, 16),
+        shapes.rect(_LEFT, 6, span * level / bucket.limit, 16, shapes.ACCENT, shapes.ACCENT),
+        shapes.text(_LEFT, 36, f"{level:.3g} of {bucket.limit} tokens, {words}"),
     ]
     if bucket.limit <= 100:
         parts += [
-            svg.line(_LEFT + span * i / bucket.limit, 18, _LEFT + span * i / bucket.limit, 22)
+            shapes.line(_LEFT + span * i / bucket.limit, 18, _LEFT + span * i / bucket.limit, 22)
             for i in range(1, bucket.limit)
         ]
     if len(back) > 1:
-        parts.append(svg.text(_RIGHT, 36, f"full in {_shortly(back[-1] - now_ms)}", "end"))
+        parts.append(shapes.text(_RIGHT, 36, f"full in {_shortly(back[-1] - now_ms)}", "end"))
     return 46, parts
 
 

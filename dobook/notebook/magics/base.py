@@ -15,7 +15,7 @@ from IPython.core.magic_arguments import argument
 from dobook.errors import DobookError, suggest
 from dobook.notebook.arguments import split, unquote, with_braces, with_names
 from dobook.notebook.session import Session
-from dobook.notebook.tracebacks import has_users_frames
+from dobook.notebook.tracebacks import has_users_frames, one_line
 
 target_argument = argument(
     "target", metavar="OBJ", help="The object: BINDING/name; $name takes a variable."
@@ -113,9 +113,3 @@ def parse(parser: argparse.ArgumentParser, argv: list[str]) -> argparse.Namespac
             if options:
                 raise UsageError(f"no option {word!r}. {suggest(word, options)}") from None
         raise UsageError(f"{error}. %{parser.prog}? shows how it is used.") from None
-
-
-def one_line(error: BaseException) -> str:
-    """Return an error's message with its notes, on one line."""
-    notes = getattr(error, "__notes__", [])
-    return " ".join(" ".join([str(error), *notes]).split())

@@ -9,11 +9,11 @@ from IPython.core.magic_arguments import argument, magic_arguments
 
 from dobook.clock import format_time, parse_duration
 from dobook.notebook.display import Card, count
-from dobook.notebook.frames import Frame
+from dobook.notebook.frames.frame import Frame
+from dobook.notebook.frames.trace import faults_frame
 from dobook.notebook.magics.base import MagicsBase, command, target_argument
 from dobook.notebook.session import Target
-from dobook.notebook.trace_frames import faults_frame
-from dobook.runtime.snapshots import ObjectSnapshot
+from dobook.runtime.insight.snapshots import ObjectSnapshot
 
 times_argument = argument(
     "times", type=int, nargs="?", default=1, metavar="N", help="How often; once by default."

@@ -14,11 +14,11 @@ from dobook.clock import parse_duration
 from dobook.errors import UnknownNameError, UsageError
 from dobook.notebook.definitions import run_cell
 from dobook.notebook.display import Card
-from dobook.notebook.followed import RateLimitFrame, WorkflowFrame
-from dobook.notebook.frames import Frame
+from dobook.notebook.frames.followed import RateLimitFrame, WorkflowFrame
+from dobook.notebook.frames.frame import Frame
 from dobook.notebook.limiters import limiter_frame, read_limiter
 from dobook.notebook.magics.base import MagicsBase, command, target_argument
-from dobook.notebook.workflows import WORKFLOW_KEY, read_workflow, workflow_frame
+from dobook.notebook.views.workflows import WORKFLOW_KEY, read_workflow, workflow_frame
 
 
 @magics_class

@@ -14,13 +14,14 @@ from IPython.display import display
 from dobook.errors import UnknownNameError, suggest
 from dobook.notebook.arguments import read_json, read_value, with_names
 from dobook.notebook.completion import METHODS, mentioned_paths
-from dobook.notebook.console import RequestConsole
 from dobook.notebook.display import Hint
-from dobook.notebook.frames import Frame, answers_frame, requests_frame
+from dobook.notebook.frames.frame import Frame
+from dobook.notebook.frames.requests import answers_frame, requests_frame
 from dobook.notebook.magics.base import MagicsBase, command, target_argument
 from dobook.notebook.session import Target
+from dobook.notebook.views.console import RequestConsole
 from dobook.notebook.volley import ask_many, parse_rate
-from dobook.runtime.rpc import RESERVED
+from dobook.runtime.calls.rpc import RESERVED
 
 HOST = "http://localhost"
 

@@ -8,10 +8,10 @@ from IPython.core.magic import line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
 
 from dobook.notebook.arguments import with_names
-from dobook.notebook.frames import Frame
+from dobook.notebook.frames.frame import Frame
 from dobook.notebook.magics.base import MagicsBase, command
-from dobook.notebook.sockets import NotebookClient, clients_frame
-from dobook.runtime.client import DEFAULT_PATH
+from dobook.notebook.views.sockets import NotebookClient, clients_frame
+from dobook.runtime.sockets.client import DEFAULT_PATH
 
 
 @magics_class

@@ -8,15 +8,16 @@ from IPython.core.magic import line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
 
 from dobook.errors import UnknownNameError
-from dobook.notebook.frames import Frame, objects_frame, sql_frame, storage_frame
+from dobook.notebook.frames.frame import Frame
+from dobook.notebook.frames.objects import objects_frame, sql_frame, storage_frame
+from dobook.notebook.frames.state import differences_frame
+from dobook.notebook.frames.trace import costs_frame
 from dobook.notebook.magics.base import MagicsBase, command, target_argument
-from dobook.notebook.past import ObjectPast
-from dobook.notebook.reading import Reader
 from dobook.notebook.sides import compare
 from dobook.notebook.state import State
-from dobook.notebook.state_frames import differences_frame
-from dobook.notebook.trace_frames import costs_frame
-from dobook.storage.sql import SqlStorage
+from dobook.notebook.views.past import ObjectPast
+from dobook.notebook.views.reading import Reader
+from dobook.storage.sql.storage import SqlStorage
 
 
 @magics_class

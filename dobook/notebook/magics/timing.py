@@ -10,9 +10,10 @@ from IPython.core.magic import line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
 
 from dobook.clock import format_time, parse_duration, parse_time
-from dobook.notebook.frames import Frame, alarms_frame, runs_frame
+from dobook.notebook.frames.frame import Frame
+from dobook.notebook.frames.objects import alarms_frame, runs_frame
 from dobook.notebook.magics.base import MagicsBase, command
-from dobook.runtime.alarms import AlarmRun
+from dobook.runtime.objects.alarms import AlarmRun
 from dobook.runtime.runtime import Runtime
 
 _STEPS = 200  # of a long way, between two looks at the progress

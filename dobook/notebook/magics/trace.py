@@ -8,12 +8,12 @@ from IPython.core.magic_arguments import argument, magic_arguments
 from dobook.clock import parse_duration, parse_time
 from dobook.errors import UsageError, suggest
 from dobook.notebook.display import Card
-from dobook.notebook.frames import Frame
+from dobook.notebook.frames.frame import Frame
+from dobook.notebook.frames.trace import trace_frame
 from dobook.notebook.magics.base import MagicsBase, command, target_argument
-from dobook.notebook.timeline import MOST_LANES, MOST_ROWS
-from dobook.notebook.timeline_svg import Diagram
-from dobook.notebook.trace_frames import trace_frame
-from dobook.runtime.trace import TraceEvent
+from dobook.notebook.pictures.plan import MOST_LANES, MOST_ROWS
+from dobook.notebook.pictures.timeline import Diagram
+from dobook.runtime.insight.trace import TraceEvent
 
 _VERBS = ("on", "off", "clear")
 

@@ -24,8 +24,8 @@ import anywidget
 import traitlets
 
 from dobook.notebook import tracebacks
-from dobook.notebook.magics.base import one_line
 from dobook.notebook.session import Session
+from dobook.notebook.tracebacks import one_line
 
 _STATIC = Path(__file__).parent / "static"
 _MOST_SAID = 4_000  # characters of what handlers print during one action

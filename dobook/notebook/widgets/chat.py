@@ -12,10 +12,10 @@ from dobook.clock import format_time
 from dobook.errors import UsageError
 from dobook.notebook.display import Card
 from dobook.notebook.session import Session
-from dobook.notebook.sockets import NotebookClient
+from dobook.notebook.views.sockets import NotebookClient
 from dobook.notebook.widgets.base import View
-from dobook.runtime.client import DEFAULT_PATH, Said
-from dobook.runtime.namespace import DurableObjectNamespace
+from dobook.runtime.calls.namespace import DurableObjectNamespace
+from dobook.runtime.sockets.client import DEFAULT_PATH, Said
 
 _MOST_LINES = 200  # of a pane
 

@@ -5,11 +5,11 @@ from typing import Any
 from dobook.clock import format_duration, parse_duration, parse_time
 from dobook.errors import DurationError, UsageError
 from dobook.notebook.display import count
-from dobook.notebook.schedule import schedule, schedule_card
+from dobook.notebook.player import RATES
 from dobook.notebook.session import Session
+from dobook.notebook.views.schedule import schedule, schedule_card
 from dobook.notebook.widgets.base import View
-from dobook.notebook.widgets.player import RATES
-from dobook.runtime.alarms import AlarmRun
+from dobook.runtime.objects.alarms import AlarmRun
 
 _MOST_RUNS_SAID = 5
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from dobook.errors import UsageError
-from dobook.notebook.console import RequestConsole
 from dobook.notebook.session import Session
+from dobook.notebook.views.console import RequestConsole
 from dobook.notebook.widgets.base import View
 
 

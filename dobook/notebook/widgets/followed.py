@@ -5,7 +5,7 @@ from typing import Any
 from dobook.clock import parse_duration
 from dobook.errors import UsageError
 from dobook.notebook.display import count
-from dobook.notebook.followed import FollowedFrame
+from dobook.notebook.frames.followed import FollowedFrame
 from dobook.notebook.session import Session
 from dobook.notebook.widgets.base import View
 

@@ -7,13 +7,13 @@ falls into the middle of a handler, and what a caller has been answered is never
 from typing import Any
 
 from dobook.errors import UsageError
-from dobook.notebook.editing import edited, literal
-from dobook.notebook.inspection import card_of, inspect, target_of
 from dobook.notebook.responses import body_text, status_line
 from dobook.notebook.session import Session, Target
+from dobook.notebook.views.editing import edited, literal
+from dobook.notebook.views.inspection import card_of, inspect, target_of
 from dobook.notebook.widgets.base import View
-from dobook.runtime.inside import run_inside
-from dobook.runtime.stub import DurableObjectStub
+from dobook.runtime.calls.stub import DurableObjectStub
+from dobook.runtime.objects.inside import run_inside
 
 
 class ObjectInspector(View):

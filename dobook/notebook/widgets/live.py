@@ -7,13 +7,13 @@ where a front end is likely to be there. So outputs that a program makes stay th
 import importlib
 from typing import Any
 
-from dobook.notebook.console import RequestConsole
-from dobook.notebook.followed import RateLimitFrame, WorkflowFrame
-from dobook.notebook.past import ObjectPast
+from dobook.notebook.frames.followed import RateLimitFrame, WorkflowFrame
+from dobook.notebook.pictures.timeline import Diagram
 from dobook.notebook.session import Session
-from dobook.notebook.timeline_svg import Diagram
-from dobook.runtime.loop import Clock
-from dobook.runtime.stub import DurableObjectStub
+from dobook.notebook.views.console import RequestConsole
+from dobook.notebook.views.past import ObjectPast
+from dobook.runtime.calls.stub import DurableObjectStub
+from dobook.runtime.loop.loop import Clock
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 

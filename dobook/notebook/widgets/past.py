@@ -5,11 +5,11 @@ from typing import Any
 from dobook.clock import format_time
 from dobook.errors import UsageError
 from dobook.notebook.display import shorten
-from dobook.notebook.frames import type_name
-from dobook.notebook.past import ObjectPast, side_text
+from dobook.notebook.frames.objects import type_name
 from dobook.notebook.session import Session
+from dobook.notebook.views.past import ObjectPast, side_text
 from dobook.notebook.widgets.base import View
-from dobook.runtime.trace import shown
+from dobook.runtime.insight.trace import shown
 
 MOST_ROWS = 100
 

@@ -4,12 +4,12 @@ from typing import Any
 
 from dobook.clock import format_time
 from dobook.errors import UsageError
-from dobook.notebook.moment import moment
+from dobook.notebook.pictures.plan import described, plan
+from dobook.notebook.pictures.timeline import Diagram
 from dobook.notebook.session import Session
-from dobook.notebook.timeline import described, plan
-from dobook.notebook.timeline_svg import Diagram
+from dobook.notebook.views.moment import moment
 from dobook.notebook.widgets.base import View
-from dobook.runtime.trace import TraceEvent
+from dobook.runtime.insight.trace import TraceEvent
 
 
 class TimelineView(View):

@@ -9,8 +9,8 @@ developers.cloudflare.com/workers/runtime-apis/web-standards/
 import sys
 from typing import Any
 
-from dobook.runtime.websocket_values import CloseEvent, Event, EventTarget, MessageEvent
-from dobook.runtime.websockets import WebSocket, WebSocketPair, WebSocketRequestResponsePair
+from dobook.runtime.sockets.values import CloseEvent, Event, EventTarget, MessageEvent
+from dobook.runtime.sockets.websocket import WebSocket, WebSocketPair, WebSocketRequestResponsePair
 from dobook.web import URL, Headers, URLSearchParams
 from dobook.web.javascript import JsRequest as Request
 from dobook.web.javascript import JsResponse as Response

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 from dobook.errors import PlatformError, PlatformTypeError
-from dobook.runtime.promise import Promise, Rejected
-from dobook.runtime.wire import current_wire
+from dobook.runtime.calls.promise import Promise, Rejected
+from dobook.runtime.sockets.wire import current_wire
 from dobook.web import Headers, Request, Response
 from dobook.web.javascript import JsResponse
 

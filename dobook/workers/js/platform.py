@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from dobook.errors import PlatformError, PlatformTypeError, misspelt, suggest
-from dobook.runtime.websocket_values import Event, EventTarget
+from dobook.runtime.sockets.values import Event, EventTarget
 from dobook.workers.js.buffers import ArrayBuffer, TypedArray
 from dobook.workers.js.timers import setTimeout
 

@@ -6,8 +6,8 @@ Source: developer.mozilla.org/docs/Web/JavaScript/Reference/Global_Objects/Promi
 import asyncio
 from typing import Any
 
-from dobook.runtime.promise import Promise as _Promise
-from dobook.runtime.promise import Rejected, Resolved
+from dobook.runtime.calls.promise import Promise as _Promise
+from dobook.runtime.calls.promise import Rejected, Resolved
 from dobook.workers.js.objects import JsArray, JsObject, relaxed
 
 

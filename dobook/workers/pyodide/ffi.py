@@ -13,10 +13,10 @@ from typing import Any
 from dobook import web
 from dobook.errors import DataCloneError, JsException, suggest
 from dobook.ids import DurableObjectId
-from dobook.runtime.promise import Promise
-from dobook.runtime.reentry import run_sync
-from dobook.runtime.websocket_values import Event, EventTarget, WebSocketRequestResponsePair
-from dobook.runtime.websockets import WebSocketPair
+from dobook.runtime.calls.promise import Promise
+from dobook.runtime.calls.reentry import run_sync
+from dobook.runtime.sockets.values import Event, EventTarget, WebSocketRequestResponsePair
+from dobook.runtime.sockets.websocket import WebSocketPair
 from dobook.web.javascript import JsRequest, JsResponse
 from dobook.workers.js.buffers import ArrayBuffer, DataView, TypedArray, Uint8Array
 from dobook.workers.js.dates import Date
@@ -301,7 +301,7 @@ def destroy_proxies(pyproxies: Iterable[Any], /) -> None:
 
 def can_run_sync() -> bool:
     """Return whether `run_sync` works: inside an object or a Worker."""
-    from dobook.runtime.loop import RuntimeLoop, running_loop
+    from dobook.runtime.loop.loop import RuntimeLoop, running_loop
 
     return isinstance(running_loop(), RuntimeLoop)
 

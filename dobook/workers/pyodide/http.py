@@ -7,7 +7,7 @@ from io import StringIO
 from typing import Any
 
 from dobook.errors import suggest
-from dobook.runtime.reentry import run_sync
+from dobook.runtime.calls.reentry import run_sync
 from dobook.web import BodyUsedError, FetchResponse, HttpStatusError
 from dobook.workers.fetching import fetch
 from dobook.workers.missing import missing

@@ -1,0 +1,1 @@
+"""What there is to know as DataFrames, one file a subject."""

@@ -1,0 +1,1 @@
+"""Pictures as SVG text: the shapes, and one file a picture."""

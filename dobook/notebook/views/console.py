@@ -1,0 +1,204 @@
+"""The request console: asking one object, or the Worker, again and again, with a history.
+
+`%request --console` gives one. In a front end it is a form; here is what the form does.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from dobook.clock import format_duration, format_time
+from dobook.errors import UsageError, suggest
+from dobook.notebook.arguments import read_json
+from dobook.notebook.completion import METHODS
+from dobook.notebook.display import Card, count
+from dobook.notebook.frames.frame import Frame
+from dobook.notebook.frames.requests import answers_frame
+from dobook.notebook.responses import body_text, headers_of, status_line
+from dobook.notebook.session import Session
+from dobook.notebook.volley import ask_many, parse_rate
+
+HOST = "http://localhost"
+MOST_HISTORY = 50
+_CARD_HISTORY = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A request that was sent, and what came back.
+
+    Attributes:
+        number: From 1.
+        at_ms: When, in ms since 1970.
+        method: The HTTP method.
+        path: The path and query, or a whole URL.
+        headers: One "name: value" a line.
+        body: The body.
+        repeat: How many times.
+        concurrency: How many at once, None for as many as there are.
+        rate: How often, like "20/s"; empty for as soon as possible.
+        status: The answer's status line, or what all of them came to.
+        took_ms: How long it took, virtual.
+        answer: Headers and body of the answer, as text.
+        picture: For many: their picture.
+    """
+
+    number: int
+    at_ms: int
+    method: str
+    path: str
+    headers: str = ""
+    body: str = ""
+    repeat: int = 1
+    concurrency: int | None = None
+    rate: str = ""
+    status: str = ""
+    took_ms: int = 0
+    answer: str = ""
+    picture: str = field(default="", repr=False)
+
+
+class RequestConsole:
+    """A console of one object, or of the Worker.
+
+    Args:
+        session: The session.
+        target: `BINDING/name`; empty for the Worker.
+
+    Attributes:
+        history: What was sent, oldest first.
+        answers: The answers to the last repeated request, as a DataFrame; None before the first.
+    """
+
+    def __init__(self, session: Session, target: str = "") -> None:
+        if target:
+            session.target(target)  # complains about what does not exist
+        self._session = session
+        self.target = target
+        self.history: list[Sent] = []
+        self.answers: Frame | None = None
+
+    def send(
+        self,
+        method: str = "GET",
+        path: str = "/",
+        *,
+        headers: str = "",
+        body: str = "",
+        repeat: int = 1,
+        concurrency: int | None = None,
+        rate: str = "",
+    ) -> Sent:
+        """Send a request, or many of it; the arguments are those of `Sent`.
+
+        Raises:
+            UsageError: If something cannot be read.
+        """
+        init = _init(method, path, headers, body)
+        url = path if "://" in path else HOST + path
+        runtime = self._session.runtime
+        began_ms = runtime.clock.now_ms
+        fields: dict[str, Any] = {}
+        if repeat > 1 or rate:
+            every_ms = parse_rate(rate) if rate else None
+            found = ask_many(
+                runtime, lambda: self._ask(url, init), repeat,
+                concurrency=concurrency, every_ms=every_ms,
+            )  # fmt: skip
+            label = self.target or "the Worker"
+            self.answers = answers_frame(found, label, runtime.clock.now_ms)
+            fields = {
+                "status": str(self.answers.attrs["caption"]).partition(": ")[2],
+                "answer": "",
+                "picture": self.answers.svg,
+            }
+        else:
+            response = runtime.run(self._ask(url, init))
+            lines = [f"{name}: {value}" for name, value in headers_of(response)]
+            fields = {
+                "status": status_line(response),
+                "answer": "\n".join([*lines, "", body_text(response)]).strip("\n"),
+            }
+        sent = Sent(
+            (self.history[-1].number if self.history else 0) + 1, began_ms, method, path, headers,
+            body, repeat, concurrency, rate, took_ms=runtime.clock.now_ms - began_ms, **fields,
+        )  # fmt: skip
+        self.history.append(sent)
+        del self.history[:-MOST_HISTORY]
+        return sent
+
+    def replay(self, number: int) -> Sent:
+        """Send a request of the history again.
+
+        Raises:
+            UsageError: If there is none with that number.
+        """
+        for old in self.history:
+            if old.number == number:
+                return self.send(
+                    old.method, old.path, headers=old.headers, body=old.body,
+                    repeat=old.repeat, concurrency=old.concurrency, rate=old.rate,
+                )  # fmt: skip
+        raise UsageError(f"there is no request number {number} in the history.")
+
+    def facts(self) -> dict[str, Any]:
+        """Return what there is to show, as plain JSON."""
+        return {
+            "title": f"Requests to {self.target or 'the Worker'}",
+            "methods": list(METHODS),
+            "history": [_facts(sent) for sent in self.history],
+        }
+
+    def _ask(self, url: str, init: dict[str, Any]) -> Any:
+        if not self.target:
+            return self._session.runtime.fetch(url, init)
+        return self._session.target(self.target).stub.fetch(url, init)
+
+    def card(self) -> Card:
+        """Return the static card: the history, and the last answer."""
+        facts = self.facts()
+        rows = [(str(one["number"]), _line(one)) for one in facts["history"][-_CARD_HISTORY:]]
+        picture = ""
+        if self.history:
+            last = self.history[-1]
+            picture = last.picture
+            if last.answer:
+                rows.append(("answer", f"{last.status}\n{last.answer}"))
+        note = count(len(self.history), "request") if self.history else "nothing sent yet"
+        return Card(facts["title"], tuple(rows), note, picture)
+
+
+def _facts(sent: Sent) -> dict[str, Any]:
+    names = ("number", "method", "path", "headers", "body", "repeat", "concurrency", "rate")
+    return {name: getattr(sent, name) for name in (*names, "status", "answer", "picture")} | {
+        "at": format_time(sent.at_ms),
+        "took": format_duration(sent.took_ms),
+    }
+
+
+def _line(one: dict[str, Any]) -> str:
+    many = f", {one['repeat']:,} times" if one["repeat"] > 1 else ""
+    rate = f" at {one['rate']}" if one["rate"] else ""
+    return f"{one['method']} {one['path']}{many}{rate} → {one['status']}"
+
+
+def _init(method: str, path: str, headers: str, body: str) -> dict[str, Any]:
+    if method not in METHODS:
+        raise UsageError(f"no method {method!r}. {suggest(method, METHODS)}")
+    if not path.startswith("/") and "://" not in path:
+        raise UsageError(f"a path begins with '/', not {path[:20]!r}.")
+    pairs = []
+    for row in headers.splitlines():
+        name, colon, value = row.partition(":")
+        if row.strip():
+            if not colon or not name.strip():
+                raise UsageError(f"a header is written 'name: value', not {row[:40]!r}.")
+            pairs.append([name.strip(), value.strip()])
+    init: dict[str, Any] = {"method": method, "headers": pairs}
+    if body.strip():
+        if method in ("GET", "HEAD"):
+            raise UsageError(f"{method} has no body. Send it with POST or PUT.")
+        named = any(name.lower() == "content-type" for name, _ in pairs)
+        init["body"] = body if named else read_json(body, {})
+        if not named:
+            pairs.append(["content-type", "application/json"])
+    return init

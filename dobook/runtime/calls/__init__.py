@@ -1,0 +1,1 @@
+"""Calls: from a stub to an object's turns and back."""

@@ -1,0 +1,397 @@
+"""One event on its way through an object: a fetch, a method call, an alarm, a socket's message.
+
+A `Call` is made when the caller calls, delivered on the loop's next tick, admitted by the object's
+input gate, run, and answered through its output gate. Its first turn runs by hand, without a task
+of its own: most handlers that only use storage need no second turn, and that is the fast path.
+When a handler does wait, the rest of it becomes a task.
+
+The caller holds an `RpcPromise`. Source: cloudflare/workerd src/workerd/io/worker-entrypoint.c++
+"""
+
+import asyncio
+import functools
+from asyncio import tasks
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import Context
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any
+
+from dobook.errors import PlatformTypeError
+from dobook.observer import current_cause
+from dobook.runtime.calls.promise import Promise
+from dobook.runtime.calls.rpc import (
+    PLAIN,
+    Member,
+    RpcStub,
+    carry,
+    carry_error,
+    find,
+    member,
+    not_callable,
+)
+from dobook.runtime.calls.turns import (
+    DONE,
+    EXTERNAL,
+    NOT_DONE,
+    ObjectTask,
+    began_to_wait,
+    resume,
+    stop_code,
+)
+from dobook.runtime.loop.loop import running_loop
+from dobook.web import Response
+from dobook.web.request import RedirectError
+
+if TYPE_CHECKING:
+    from dobook.runtime.objects.actor import Actor
+    from dobook.runtime.objects.instance import Instance
+    from dobook.runtime.runtime import Runtime
+
+_enter_task: Callable[[Any, Any], None] = tasks._enter_task  # documented for task implementers
+_leave_task: Callable[[Any, Any], None] = tasks._leave_task  # documented for task implementers
+
+
+class Call:
+    """One event of one object, and the answer to it.
+
+    While its first turn runs, the call is asyncio's current task; it forwards what is done to it
+    (`cancel`, `cancelling`, `uncancel`, `done`) to the task that the rest of the handler becomes.
+    """
+
+    # Most calls never have these; a default of the class costs nothing.
+    instance: "Instance | None" = None
+    task: "asyncio.Task[Any] | None" = None
+    rest: Coroutine[Any, Any, Any] | None = None  # of the handler, once it is a task
+    done = NOT_DONE
+    value: Any = None
+    error: BaseException | None = None
+    on_done: "Callable[[Call], None] | None" = None
+    via: tuple[str, ...] = ()  # the URLs that have redirected to this one
+    seq = 0  # of the events in the trace: its delivery, its sending
+    sent = 0
+    waited = False  # at the input gate
+    home: "Instance | None" = None  # the object that calls
+    _future: "asyncio.Future[None] | None" = None
+
+    def __init__(
+        self,
+        actor: "Actor",
+        kind: str,
+        path: tuple[str, ...],
+        args: tuple[Any, ...] | None,
+        kwargs: dict[str, Any] | None = None,
+        target: Any = None,
+        stub: Any = None,
+    ) -> None:
+        self.actor = actor
+        self.kind = kind
+        self.path = path
+        self.args = args
+        self.kwargs = kwargs
+        self.target = target
+        self.stub = stub
+
+    # ------------------------------------------------------------------ running
+
+    def start(self) -> None:
+        """Run the first turn; the gate has admitted the event."""
+        instance = self.instance
+        if self.done or instance is None:
+            return
+        loop = instance.runtime.loop
+        context = instance.context()
+        if self.seq:
+            context = self._report_start(context)
+        _enter_task(loop, self)
+        try:
+            waits, result = context.run(self._first_turn)
+        except BaseException as error:
+            _leave_task(loop, self)
+            self.fail(error)
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
+            return
+        _leave_task(loop, self)
+        if waits is None:
+            self.finish(result)
+        else:
+            self._go_on(waits, result, context)
+
+    def _report_start(self, context: Context) -> Context:
+        assert self.instance is not None
+        if self.waited:
+            self.instance.runtime.observers.emit(self.actor.label, "admitted", self.seq)
+        context = context.copy()
+        context.run(current_cause.set, self.seq)
+        return context
+
+    def _report_held(self) -> None:
+        observers = self.actor.runtime.observers
+        if observers.detailed:
+            observers.emit(self.actor.label, "held", self.seq, why="output gate")
+
+    def _first_turn(self) -> tuple[Coroutine[Any, Any, Any] | None, Any]:
+        value = self._invoke()
+        if type(value) is not CoroutineType:
+            if not hasattr(type(value), "__await__"):
+                return None, value
+            value = _awaiting(value)
+        try:
+            yielded = value.send(None)
+        except StopIteration as stop:
+            return None, stop.value
+        return value, yielded
+
+    def _invoke(self) -> Any:
+        instance = self.instance
+        assert instance is not None
+        kind = self.kind
+        if kind == "rpc":
+            target = instance.object if self.target is None else self.target
+            path = self.path
+            if self.target is None and len(path) == 1:
+                method = instance.method(path[0])
+            else:
+                method = find(target, path, root=self.target is None)
+            args = self.args
+            if args is None:
+                return method  # a property, already read
+            if not callable(method):
+                raise not_callable(path)
+            return method(*args, **self.kwargs) if self.kwargs else method(*args)
+        assert self.args is not None
+        return instance.handler(kind)(*self.args)
+
+    def _go_on(self, coro: Coroutine[Any, Any, Any], yielded: Any, context: Context) -> None:
+        instance = self.instance
+        assert instance is not None
+        loop = instance.runtime.loop
+        faults = self.actor.faults
+        if faults is not None and began_to_wait(faults, instance, yielded):
+            stop_code(coro, yielded)
+            return
+        task = ObjectTask(resume(loop, instance, coro, yielded), loop=loop, context=context)
+        self.task = task
+        self.rest = coro
+        instance.adopt(task)
+        task.add_done_callback(self._task_done)
+
+    def _task_done(self, task: "asyncio.Task[Any]") -> None:
+        if task.cancelled():
+            if self.rest is not None:
+                stop_code(self.rest)  # cancelled at its start, the task has not come to it
+            self.fail(asyncio.CancelledError("the handler was cancelled"))
+            return
+        error = task.exception()
+        if error is None:
+            self.finish(task.result())
+        else:
+            self.fail(error)
+
+    # ------------------------------------------------------------------ answering
+
+    def finish(self, value: Any) -> None:
+        """Answer with a value, as soon as the writes before it are durable."""
+        if self.done:
+            return
+        instance = self.instance
+        assert instance is not None
+        try:
+            if self.kind == "rpc":
+                if type(value) not in PLAIN:
+                    value = carry(value, instance)
+            elif self.kind == "fetch":
+                value = deliver_response(self, value)
+                if value is None:
+                    return  # a redirect is being followed
+        except RedirectError as error:  # it is the caller's side that follows redirects
+            instance.output_gate.pass_through(functools.partial(self.settle, None, error))
+            return
+        except BaseException as error:
+            self.fail(error)
+            return
+        gate = instance.output_gate
+        if gate.commit is None:
+            self.settle(value, None)
+        else:
+            if self.seq:
+                self._report_held()
+            gate.commit.waiters.append(lambda: self.settle(value, None))
+
+    def fail(self, error: BaseException) -> None:
+        """Answer with an error of the object's own code."""
+        if self.done:
+            return
+        instance = self.instance
+        if instance is not None and instance.dead is not None:
+            self.reject(instance.dead)
+            return
+        carried = carry_error(error, remote=True)
+        gate = self.actor.store.output_gate
+        if self.seq and gate.commit is not None:
+            self._report_held()
+        gate.pass_through(lambda: self.settle(None, carried))
+
+    def reject(self, error: BaseException) -> None:
+        """Fail because the object is gone, not because its code raised."""
+        carried = carry_error(error, remote=self.kind == "fetch")
+        if self.stub is not None:
+            self.stub.break_with(carried)
+        self.settle(None, carried)
+
+    def settle(self, value: Any, error: BaseException | None) -> None:
+        """Hand the outcome to the caller."""
+        if self.done:
+            return
+        self.done = DONE
+        self.value = value
+        self.error = error
+        instance = self.instance
+        if instance is not None:
+            calls = instance.calls
+            calls.pop(self, None)
+            if not calls and not instance.tasks:
+                instance.maybe_idle()
+        if self.on_done is not None:
+            self.on_done(self)
+        future = self._future
+        if future is not None and not future.done():
+            future.set_result(None)
+
+    def waiter(self) -> "asyncio.Future[None]":
+        """Return a future of the runtime's loop that is done when the call is."""
+        future = self._future
+        if future is None or future.cancelled():
+            future = self._future = self.actor.runtime.loop.create_future()
+            if self.home is not None:
+                setattr(future, EXTERNAL, True)
+            if self.done:
+                future.set_result(None)
+        return future
+
+    # ------------------------------------------------------------------ asyncio's current task
+
+    def cancel(self, msg: Any = None) -> bool:
+        """Cancel the handler."""
+        return self.task.cancel(msg) if self.task is not None else False
+
+    def cancelling(self) -> int:
+        """Return how many cancellations are pending."""
+        return self.task.cancelling() if self.task is not None else 0
+
+    def uncancel(self) -> int:
+        """Take one cancellation back."""
+        return self.task.uncancel() if self.task is not None else 0
+
+    def get_loop(self) -> Any:
+        """Return the loop the handler runs on."""
+        return self.actor.runtime.loop
+
+    def get_name(self) -> str:
+        """Return a name for logs."""
+        return f"{self.actor.label} {self.kind} {'.'.join(self.path)}".rstrip()
+
+
+class RpcPromise(Promise):
+    """The answer to a call that has been made: await it, or call on what it will be.
+
+    Members of the promise are members of the result (`await stub.counter(3).increment()`).
+    Awaiting works in an object, in `runtime.run(...)`, in a notebook cell and on any asyncio loop.
+    """
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        call = self._call
+        if not call.done:
+            runtime = call.actor.runtime
+            if running_loop() is runtime.loop:
+                yield from call.waiter()
+            else:
+                yield from runtime.driver.wait_elsewhere(call)
+        if call.error is not None:
+            raise call.error
+        return call.value
+
+    def __getattr__(self, name: str) -> Member:
+        return member(_Pipeline(self), (name,))
+
+    def __repr__(self) -> str:
+        call = self._call
+        state = "pending" if not call.done else "failed" if call.error else "done"
+        return f"<promise of {call.get_name()}, {state}>"
+
+
+class _Pipeline:
+    """Members of a result that is not there yet."""
+
+    def __init__(self, promise: RpcPromise) -> None:
+        self._promise = promise
+
+    def _invoke(
+        self, path: tuple[str, ...], args: tuple[Any, ...] | None, kwargs: dict[str, Any] | None
+    ) -> RpcPromise:
+        runtime: Runtime = self._promise._call.actor.runtime
+
+        async def follow() -> Any:
+            base = await self._promise
+            if isinstance(base, RpcStub):
+                return await base._invoke(path, args, kwargs)
+            try:
+                at = base
+                for depth, name in enumerate(path):
+                    if isinstance(at, RpcStub):
+                        return await at._invoke(path[depth:], args, kwargs)
+                    at = find(at, (name,), root=False)
+                if args is None:
+                    return at
+                if isinstance(at, RpcStub):
+                    return await at(*args, **(kwargs or {}))
+                raise not_callable(path)
+            except PlatformTypeError as error:
+                error.remote = True  # type: ignore[attr-defined]
+                raise
+
+        return runtime.post.promise_of(follow(), self._promise._call.actor)
+
+    def __repr__(self) -> str:
+        return repr(self._promise)
+
+
+async def _awaiting(awaitable: Any) -> Any:
+    return await awaitable
+
+
+def deliver_response(call: Call, value: Any) -> Response | None:
+    """Return a fetch handler's result as the caller receives it.
+
+    Returns:
+        The response; None if it is a redirect, which is followed to the same object.
+
+    Raises:
+        PlatformTypeError: If it is no response.
+    """
+    if not isinstance(value, Response):
+        error = PlatformTypeError(
+            "Incorrect type for Promise: the Promise did not resolve to 'Response'."
+        )
+        error.add_note(f"fetch() returned {type(value).__name__}: {value!r:.80}")
+        raise error
+    assert call.args is not None
+    request = call.args[0]
+    onward = request._next_hop(value, call.via)
+    if onward is None:
+        delivered = value._delivered(
+            request.url, head=request.method == "HEAD", redirected=bool(call.via)
+        )
+        if delivered._web_socket is not None:
+            delivered._web_socket = delivered._web_socket._coupled(request)
+        return delivered
+    following = Call(call.actor, "fetch", (), (onward,), stub=call.stub)
+    following.via = (*call.via, request.url)
+    following.on_done = lambda done: call.settle(done.value, done.error)
+    call.actor.runtime.post.post(following, None)
+    return None

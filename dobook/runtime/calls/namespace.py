@@ -1,0 +1,191 @@
+"""`env.BINDING`: a class of objects, its ids and its stubs.
+
+The names are Cloudflare's. Source: developers.cloudflare.com/durable-objects/api/namespace/
+"""
+
+import random
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from dobook.errors import PlatformTypeError, UsageError, misspelt, suggest
+from dobook.ids import DurableObjectId, IdFactory
+from dobook.runtime.calls.stub import DurableObjectStub
+from dobook.runtime.objects.actor import Actor
+from dobook.runtime.objects.context import DurableObjectState
+
+if TYPE_CHECKING:
+    from dobook.runtime.objects.instance import Instance
+    from dobook.runtime.runtime import Runtime
+
+
+class DurableObjectNamespace:
+    """The objects of one class.
+
+    Attributes:
+        binding: The name under which `env` has it.
+        class_name: The name of the class.
+        unique_key: What the ids are derived from, `{worker}-{class}`.
+        sqlite: Whether the class was declared with `new_sqlite_classes`.
+
+    Example:
+        >>> import dobook
+        >>> class Counter:
+        ...     def __init__(self, ctx, env): ...
+        >>> with dobook.Runtime() as runtime:
+        ...     counters = runtime.register(Counter)
+        ...     counters.getByName("a").name
+        'a'
+    """
+
+    def __init__(
+        self,
+        runtime: "Runtime",
+        binding: str,
+        cls: type,
+        *,
+        class_name: str,
+        unique_key: str,
+        sqlite: bool,
+        rng: random.Random,
+    ) -> None:
+        self.runtime = runtime
+        self.binding = binding
+        self.cls = cls
+        self.methods: dict[str, Any] = {}  # functions of the class that have been called by name
+        self.class_name = class_name
+        self.unique_key = unique_key
+        self.sqlite = sqlite
+        self.withdrawn = False  # deleted, or moved to another name
+        self.env: Env | None = None  # that of its Worker, if not the runtime's
+        self.actors: dict[str, Actor] = {}
+        self._ids = IdFactory(unique_key, rng)
+
+    # ------------------------------------------------------------------ the platform's methods
+
+    def idFromName(self, name: str) -> DurableObjectId:
+        """Return the id of the object with a name."""
+        return self._ids.from_name(name)
+
+    def idFromString(self, id: str) -> DurableObjectId:  # noqa: A002
+        """Return the id that `id.toString()` wrote.
+
+        Raises:
+            PlatformTypeError: If it is no id, or one of another class.
+        """
+        return self._ids.from_string(id)
+
+    def newUniqueId(
+        self, options: Any = None, *, jurisdiction: str | None = None
+    ) -> DurableObjectId:
+        """Return the id of an object that has no name."""
+        if isinstance(options, Mapping):
+            jurisdiction = options.get("jurisdiction", jurisdiction)
+        return self._ids.unique(jurisdiction)
+
+    def get(self, id: DurableObjectId, options: Any = None) -> DurableObjectStub:  # noqa: A002
+        """Return a stub for the object with an id; the object need not exist yet.
+
+        Raises:
+            PlatformTypeError: If `id` is no id.
+        """
+        if not isinstance(id, DurableObjectId):
+            error = PlatformTypeError(
+                "Failed to execute 'get' on 'DurableObjectNamespace': parameter 1 is not of type "
+                "'DurableObjectId'."
+            )
+            if isinstance(id, str):
+                error.add_note(f"For a name there is {self.binding}.getByName({id!r}).")
+            raise error
+        return DurableObjectStub(self, id)
+
+    def getByName(self, name: str, options: Any = None) -> DurableObjectStub:
+        """Return a stub for the object with a name."""
+        return DurableObjectStub(self, self._ids.from_name(name))
+
+    def jurisdiction(self, jurisdiction: str) -> "DurableObjectNamespace":
+        """Refuse: one machine has no jurisdictions."""
+        self._ids.unique(jurisdiction)
+        return self
+
+    # ------------------------------------------------------------------ the runtime's side
+
+    def actor(self, identity: DurableObjectId) -> Actor:
+        """Return the object with an id, as the runtime knows it.
+
+        Raises:
+            UsageError: If the class is not there any more.
+        """
+        key = identity.toString()
+        actor = self.actors.get(key)
+        if actor is None:
+            self.runtime.check_open()
+            if self.withdrawn:
+                raise UsageError(
+                    f"{self.class_name} is gone: a migration has deleted or moved it. Get a stub "
+                    "from a binding that there is now."
+                )
+            actor = self.actors[key] = Actor(self, identity, self.runtime.stores.open(self, key))
+            self.runtime.stores.name_of(self, identity)
+        elif identity.name is not None and actor.id.name is None and actor.instance is None:
+            actor.id = identity
+        return actor
+
+    def construct(self, instance: "Instance") -> None:
+        """Make the user's object for an instance.
+
+        Raises:
+            BaseException: What its constructor raised.
+        """
+        env = self.runtime.env if self.env is None else self.env
+        instance.construct(self.cls, DurableObjectState(instance), env)
+
+    def __getattr__(self, name: str) -> Any:
+        raise misspelt(self, name)
+
+    def __repr__(self) -> str:
+        return f"<DurableObjectNamespace {self.binding}: {self.class_name}>"
+
+
+class Env:
+    """`env`: what an object reaches by name, its bindings and variables."""
+
+    def __init__(self) -> None:
+        self._bindings: dict[str, Any] = {}
+
+    def bind(self, name: str, value: Any) -> None:
+        """Make something available under a name.
+
+        Raises:
+            UsageError: If the name could not be written as `env.NAME`.
+        """
+        if not name.isidentifier():
+            raise UsageError(f"{name!r} cannot be a binding: write it as a Python identifier.")
+        self._bindings[name] = value
+
+    def unbind(self, name: str) -> None:
+        """Take a name away; an unknown one is ignored."""
+        self._bindings.pop(name, None)
+
+    def names(self) -> list[str]:
+        """Return the names, in the order they were bound."""
+        return list(self._bindings)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self._bindings[name]
+        except KeyError:
+            raise AttributeError(
+                f"env has no binding {name!r}. {suggest(name, self._bindings)}"
+            ) from None
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self, name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._bindings
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._bindings]
+
+    def __repr__(self) -> str:
+        return f"<env: {', '.join(self._bindings) or 'no bindings'}>"

@@ -1,0 +1,223 @@
+"""Calls on their way: copied arguments, the caller's output gate, delivery on the next tick.
+
+Source: cloudflare/workerd src/workerd/api/actor.c++, src/workerd/api/worker-rpc.c++
+"""
+
+import asyncio
+import re
+from collections import deque
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+from dobook.runtime.calls.call import Call, RpcPromise
+from dobook.runtime.calls.promise import Pending, Promise, Rejected
+from dobook.runtime.calls.rpc import PLAIN, carry
+from dobook.runtime.loop.loop import running_loop
+
+if TYPE_CHECKING:
+    from dobook.runtime.objects.actor import Actor
+    from dobook.runtime.objects.instance import Instance
+    from dobook.runtime.runtime import Runtime
+
+
+class Outside:
+    """The home of functions that come from outside any object, a notebook cell for instance."""
+
+    def __init__(self, runtime: "Runtime") -> None:
+        self._runtime = runtime
+
+    def invoke_on(
+        self,
+        target: Any,
+        path: tuple[str, ...],
+        args: tuple[Any, ...] | None,
+        kwargs: dict[str, Any] | None,
+    ) -> Promise:
+        """Call a function that lives outside, on the runtime's loop."""
+
+        async def call() -> Any:
+            at = target
+            for name in path:
+                at = getattr(at, name)
+            if args is None:
+                return carry(at, self)
+            result = at(*args, **(kwargs or {}))
+            if hasattr(type(result), "__await__"):
+                result = await result
+            return carry(result, self)
+
+        return Pending(self._runtime.loop.create_task(call(), context=self._runtime.context))
+
+    def refuse(self, error: BaseException) -> Promise:
+        """Return a promise that fails."""
+        return Rejected(error)
+
+
+class PostOffice:
+    """Puts calls on their way to the objects of a runtime."""
+
+    def __init__(self, runtime: "Runtime") -> None:
+        self._runtime = runtime
+        self._mail: deque[Call] = deque()
+        self._scheduled = False
+        self._kind = ""  # of the first call in the mail
+        self._mixed = False  # whether there are calls of another kind too
+        self._loop = runtime.loop
+        self._held = runtime.driver.held
+        self._observers = runtime.observers
+        self._callers: dict[str, int] = {}  # by the name of a task
+        self.outside = Outside(runtime)
+        self._kept: set[asyncio.Future[Any]] = set()
+
+    def send(self, call: Call, *, home: "Instance | None") -> Promise:
+        """Copy a call's arguments and put it on its way.
+
+        Args:
+            call: The call.
+            home: The object that calls, None from outside.
+        """
+        args = call.args
+        if args or call.kwargs:
+            place = self.outside if home is None else home
+            try:
+                if args:
+                    call.args = tuple([a if type(a) in PLAIN else carry(a, place) for a in args])
+                if call.kwargs:
+                    call.kwargs = {k: carry(v, place) for k, v in call.kwargs.items()}
+            except Exception as error:
+                return Rejected(error)
+        self.post(call, home)
+        return RpcPromise(call)
+
+    def post(self, call: Call, home: "Instance | None") -> None:
+        """Have a call delivered on the next tick after the caller's writes are durable."""
+        if not self._loop.virtual and not self._held.here:
+            self._post_from_elsewhere(call)
+            return
+        if home is not None:
+            call.home = home
+            if (commit := home.output_gate.commit) is not None:
+                if self._observers.detailed:
+                    call.sent = self._observers.emit(
+                        home.actor.label, "held", why="output gate", to=call.actor.label
+                    )
+                commit.waiters.append(lambda: self._send_unless_dead(call, home))
+                return
+        if self._observers.detailed:
+            self._report_sent(call, home)
+        self._mail.append(call)
+        if not self._scheduled:
+            self._scheduled = True
+            self._kind = call.kind
+            self._runtime.loop.call_soon(self._deliver)
+        elif call.kind != self._kind:
+            self._mixed = True
+
+    def _post_from_elsewhere(self, call: Call) -> None:
+        """Post a call of another thread than the one that turns the loop."""
+        with self._held:
+            if call.actor.released:  # its object has left memory since the call was made
+                call.actor = call.actor.namespace.actor(call.actor.id)
+            self.post(call, None)
+
+    def _report_sent(self, call: Call, home: "Instance | None") -> None:
+        what = call.args[0].method if call.kind == "fetch" and call.args else ".".join(call.path)
+        label = self._caller() if home is None else home.actor.label
+        call.sent = self._observers.emit(label, "sent", call.sent, to=call.actor.label, method=what)
+
+    def _caller(self) -> str:
+        """Return the name of whoever calls from outside of objects: a task's, if it has one."""
+        loop = running_loop()
+        task = None if loop is None else asyncio.current_task(loop)
+        if task is None:
+            return "outside"
+        name = task.get_name()
+        if not re.fullmatch(r"Task-\d+", name):
+            return name
+        if loop is not self._runtime.loop:
+            return "outside"  # a notebook's cell: its task's name says nothing
+        number = self._callers.setdefault(name, len(self._callers) + 1)
+        return f"caller {number}"
+
+    def _send_unless_dead(self, call: Call, home: "Instance") -> None:
+        if home.dead is None:  # else its writes were lost, and it never got to call
+            self.post(call, home)
+
+    def _deliver(self) -> None:
+        self._runtime.wire.deliver_first()
+        mail = self._mail
+        order = self._runtime.loop.order
+        due = len(mail) if order is None else order.deliverable(mail, _lane)
+        if self._mixed:
+            self._fetches_first(due)
+        try:
+            for _ in range(due):
+                call = mail.popleft()
+                call.actor.deliver(call)
+        finally:
+            if mail:
+                self._runtime.loop.call_soon(self._deliver)
+            else:
+                self._scheduled = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether calls have not been delivered yet."""
+        return bool(self._mail)
+
+    def _fetches_first(self, due: int) -> None:
+        """Put the fetches among the next calls before the others: a method call takes longer.
+
+        Source: observed in workerd, where a method call opens a session before it is delivered.
+        """
+        now = [self._mail.popleft() for _ in range(due)]
+        self._mixed = bool(self._mail)
+        now.sort(key=lambda call: call.kind != "fetch")
+        self._mail.extendleft(reversed(now))
+
+    def drop(self, error: BaseException) -> None:
+        """Fail the calls that have not been delivered yet."""
+        mail = self._mail
+        while mail:
+            mail.popleft().settle(None, error)
+
+    def promise_of(
+        self, work: Coroutine[Any, Any, Any], actor: "Actor | None" = None
+    ) -> RpcPromise:
+        """Return a promise of a coroutine that the runtime itself runs."""
+        runtime = self._runtime
+        call = Call(actor or self._nobody(), "internal", (), ())
+        with self._held:
+            task = runtime.loop.create_task(work, context=runtime.context.copy())
+
+        def over(done: "asyncio.Task[Any]") -> None:
+            if done.cancelled():
+                call.settle(None, asyncio.CancelledError())
+            else:
+                error = done.exception()
+                call.settle(None if error is not None else done.result(), error)
+
+        task.add_done_callback(over)
+        return RpcPromise(call)
+
+    def keep(self, work: "asyncio.Future[Any]") -> None:
+        """Hold on to background work, which the loop itself would not."""
+        self._kept.add(work)
+        work.add_done_callback(self._kept.discard)
+
+    def _nobody(self) -> Any:
+        return _Nobody(self._runtime)
+
+
+def _lane(call: Call) -> int:
+    """Return what the order of calls is kept for: a stub, a function, a promise."""
+    return id(call.actor if call.stub is None and call.target is None else call.stub or call.target)
+
+
+class _Nobody:
+    """Stands for the object where a promise belongs to none."""
+
+    label = "worker"
+
+    def __init__(self, runtime: "Runtime") -> None:
+        self.runtime = runtime

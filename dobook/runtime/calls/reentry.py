@@ -1,0 +1,63 @@
+"""`run_sync`: waiting for something in the middle of code that is not asynchronous.
+
+Pyodide suspends the whole stack of the caller. Python cannot, so the loop is turned from inside:
+everything else goes on meanwhile, but of two that wait so the later one has to end first.
+Source: pyodide.org/en/stable/usage/api/python-api/ffi.html#pyodide.ffi.run_sync
+"""
+
+import asyncio
+from asyncio.tasks import _enter_task, _leave_task
+from typing import Any
+
+from dobook.errors import DeadlockError, UsageError
+from dobook.gates import open_gate
+from dobook.runtime.calls.turns import current_frame
+from dobook.runtime.loop.loop import RuntimeLoop, running_loop
+
+
+def run_sync(awaitable: Any) -> Any:
+    """Wait for an awaitable and return its result, in a function that is not asynchronous.
+
+    Raises:
+        UsageError: If no runtime's code is running.
+        DeadlockError: If it can never be done.
+
+    Example:
+        >>> class Sleeper:
+        ...     def __init__(self, ctx, env): ...
+        ...     def nap(self):
+        ...         return run_sync(asyncio.sleep(60, "rested"))
+        >>> import dobook
+        >>> with dobook.Runtime() as runtime:
+        ...     runtime.run(runtime.register(Sleeper).getByName("a").nap())
+        'rested'
+    """
+    loop = running_loop()
+    if not isinstance(loop, RuntimeLoop):
+        if asyncio.iscoroutine(awaitable):
+            awaitable.close()
+        raise UsageError("run_sync() works inside an object or a Worker; elsewhere use await.")
+    work = asyncio.ensure_future(_awaiting(awaitable), loop=loop)
+    frame = current_frame.get()
+    turning = asyncio.current_task(loop)
+    if turning is not None:
+        _leave_task(loop, turning)
+    try:
+        while not work.done():
+            if frame is not None:
+                open_gate(frame.gate).readmit()
+            if loop.is_stuck():
+                work.cancel()
+                raise DeadlockError(
+                    "run_sync() waits for something that can never happen: nothing is ready and no "
+                    "timer is set."
+                )
+            loop._run_once()
+    finally:
+        if turning is not None:
+            _enter_task(loop, turning)
+    return work.result()
+
+
+async def _awaiting(awaitable: Any) -> Any:
+    return await awaitable

@@ -1,0 +1,275 @@
+"""What crosses from one object to another: copies, stubs for what cannot be copied, and errors.
+
+Arguments and results are structured clones. Functions and `RpcTarget`s stay where they are and
+travel as stubs; calling a stub is an event of the object that lives there.
+
+Source: developers.cloudflare.com/workers/runtime-apis/rpc/,
+cloudflare/workerd src/workerd/api/worker-rpc.c++
+"""
+
+import copy
+import inspect
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from dobook.codec import JsDict, clone
+from dobook.errors import DataCloneError, PlatformError, PlatformTypeError, suggest
+from dobook.runtime.calls.promise import Promise
+from dobook.web import Blob, Headers, ReadableStream, Request, Response
+
+if TYPE_CHECKING:
+    from dobook.runtime.objects.instance import Home
+
+RESERVED = frozenset(
+    {
+        "alarm",
+        "connect",
+        "constructor",
+        "fetch",
+        "queue",
+        "scheduled",
+        "tail",
+        "tailStream",
+        "test",
+        "trace",
+        "webSocketClose",
+        "webSocketError",
+        "webSocketMessage",
+    }
+)
+PLAIN = frozenset({int, str, bool, type(None), bytes})
+
+
+class RpcTarget:
+    """Base class of objects that are passed over RPC by reference.
+
+    Methods and properties of the class can be reached through the stub that the other side gets;
+    instance attributes cannot.
+
+    Example:
+        >>> class Counter(RpcTarget):
+        ...     n = 0
+        ...     def increment(self):
+        ...         self.n += 1
+        ...         return self.n
+
+    Source: developers.cloudflare.com/workers/runtime-apis/rpc/#class-instances
+    """
+
+
+class Member(Promise):
+    """A method or property of something remote: call it, await it, or go on to its members."""
+
+    __slots__ = ("_path", "_target")
+
+    def __init__(self, target: Any, path: tuple[str, ...]) -> None:
+        self._target = target
+        self._path = path
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the method; the call is on its way when this returns its promise."""
+        return self._target._invoke(self._path, args, kwargs)
+
+    def __await__(self) -> Any:
+        return self._target._invoke(self._path, None, None).__await__()
+
+    def __getattr__(self, name: str) -> "Member":
+        return member(self._target, (*self._path, name))
+
+    def __repr__(self) -> str:
+        return f"<remote {'.'.join(self._path)} of {self._target!r}>"
+
+
+def member(target: Any, path: tuple[str, ...]) -> Member:
+    """Return a member by its path; names with a leading underscore are never remote.
+
+    Raises:
+        AttributeError: For names with a leading underscore, so that introspection stays local.
+    """
+    if path[-1].startswith("_"):
+        raise AttributeError(
+            f"{path[-1]!r} cannot be reached over RPC: names with a leading underscore are private."
+        )
+    return Member(target, path)
+
+
+class RpcStub:
+    """A function or `RpcTarget` of another object.
+
+    Calling it, or a method of it, is an event of the object it came from. `dup()` makes a second
+    stub of the same target; `dispose()` gives this one up.
+    """
+
+    def __init__(self, home: "Home", target: Any) -> None:
+        self._home = home
+        self._target = target
+        self._disposed = False
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function; the call is on its way when this returns its promise."""
+        return self._invoke((), args, kwargs)
+
+    def __getattr__(self, name: str) -> Member:
+        return member(self, (name,))
+
+    def dup(self) -> "RpcStub":
+        """Return a second stub of the same target, which outlives this one.
+
+        Raises:
+            PlatformError: If this stub has been disposed of.
+        """
+        if self._disposed:
+            raise PlatformError("RPC stub used after being disposed.")
+        return RpcStub(self._home, self._target)
+
+    def dispose(self) -> None:
+        """Give the stub up; using it afterwards is an error. Twice is fine."""
+        self._disposed = True
+
+    def __enter__(self) -> "RpcStub":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.dispose()
+
+    def _invoke(
+        self, path: tuple[str, ...], args: tuple[Any, ...] | None, kwargs: dict[str, Any] | None
+    ) -> Any:
+        if self._disposed:
+            return self._home.refuse(PlatformError("RPC stub used after being disposed."))
+        return self._home.invoke_on(self._target, path, args, kwargs)
+
+    def __repr__(self) -> str:
+        name = getattr(self._target, "__name__", type(self._target).__name__)
+        return f"<RpcStub of {name}{', disposed' if self._disposed else ''}>"
+
+
+def carry(value: Any, home: "Home") -> Any:
+    """Return what the other side receives for a value that comes from `home`.
+
+    Raises:
+        DataCloneError: If there is something in it that can be neither copied nor referred to.
+    """
+    if type(value) in PLAIN:
+        return value
+    try:
+        return clone(value)
+    except DataCloneError as refused:
+        try:
+            return _carry_deep(value, home, {})
+        except RecursionError:
+            raise refused from None
+
+
+def _carry_deep(value: Any, home: "Home", seen: dict[int, Any]) -> Any:
+    if isinstance(value, RpcStub):
+        return RpcStub(value._home, value._target)
+    if isinstance(value, RpcTarget):
+        return RpcStub(home, value)
+    if isinstance(value, Response | Request):
+        return getattr(value, "_of", value).clone()  # as Python has it
+    if isinstance(value, Blob | ReadableStream):
+        return value  # a Blob never changes, and a stream can be read by one side only
+    if isinstance(value, Headers):
+        return value.copy()
+    if hasattr(type(value), "_carried_"):
+        return value._carried_()  # ids, stubs and sockets know how they travel
+    if inspect.isroutine(value) or (callable(value) and not isinstance(value, type)):
+        return RpcStub(home, value)
+    if isinstance(value, list | dict | set) and id(value) in seen:
+        return seen[id(value)]
+    if isinstance(value, list):
+        items: list[Any] = []
+        seen[id(value)] = items
+        items.extend(_carry_deep(v, home, seen) for v in value)
+        return items
+    if isinstance(value, dict):
+        entries = JsDict()
+        seen[id(value)] = entries
+        for key, v in value.items():
+            entries[key] = _carry_deep(v, home, seen)
+        return entries
+    return clone(value)
+
+
+def find(target: Any, path: tuple[str, ...], *, root: bool) -> Any:
+    """Return what a path leads to, as the receiving side resolves it.
+
+    Args:
+        target: Where the path begins.
+        path: Names, one after the other.
+        root: Whether `target` is a Durable Object, where handlers cannot be called.
+
+    Raises:
+        PlatformTypeError: If there is nothing there, or nothing that may be reached.
+    """
+    at = target
+    for depth, name in enumerate(path):
+        if root and depth == 0 and name in RESERVED and hasattr(type(at), name):
+            raise PlatformTypeError(f"'{name}' is a reserved method and cannot be called over RPC.")
+        if isinstance(at, dict):
+            if name not in at:
+                raise _missing(name, at)
+            at = at[name]
+        elif not isinstance(at, RpcTarget) and not (root and depth == 0):
+            # What has no members itself is what the platform names.
+            raise _missing(path[depth - 1] if depth else name, ())
+        else:
+            kind = type(at)
+            if name.startswith("_") or not hasattr(kind, name):
+                error = _missing(
+                    name, [n for n in dir(kind) if not n.startswith("_") and n not in RESERVED]
+                )
+                if name in getattr(at, "__dict__", {}):
+                    error.add_note(
+                        f"{name!r} is an attribute of the instance; only methods and properties of "
+                        "the class can be reached from outside."
+                    )
+                raise error
+            at = getattr(at, name)
+    return at
+
+
+def not_callable(path: tuple[str, ...]) -> PlatformTypeError:
+    """Return the error of calling what is there but is no method."""
+    return PlatformTypeError(f'"{".".join(path) or "(this)"}" is not a function.')
+
+
+def _missing(name: str, known: Any) -> PlatformTypeError:
+    error = PlatformTypeError(f'The RPC receiver does not implement the method "{name}".')
+    known = list(known)
+    if known:
+        error.add_note(suggest(name, known))
+    return error
+
+
+def carry_error(error: BaseException, *, remote: bool) -> BaseException:
+    """Return the error as the caller gets it: class, message and flags, and the user's traceback.
+
+    Args:
+        error: What was raised on the other side.
+        remote: Whether the other side's code raised it; sets the flag of that name.
+    """
+    try:
+        copied = copy.copy(error)
+        if type(copied) is not type(error) or str(copied) != str(error):
+            raise TypeError
+    except Exception:
+        copied = PlatformError(f"{type(error).__name__}: {error}")
+    for attribute in ("__notes__", "js_name"):
+        if hasattr(error, attribute) and attribute not in copied.__dict__:
+            copied.__dict__[attribute] = getattr(error, attribute)
+    if remote:
+        copied.remote = True  # type: ignore[attr-defined]
+    copied.__cause__ = error.__cause__
+    copied.__context__ = error.__context__
+    copied.__suppress_context__ = error.__suppress_context__
+    return copied.with_traceback(users_part(error.__traceback__))
+
+
+def users_part(traceback: TracebackType | None) -> TracebackType | None:
+    """Return a traceback without the frames of dobook it begins with."""
+    at = traceback
+    while at is not None and at.tb_frame.f_globals.get("__name__", "").startswith("dobook."):
+        at = at.tb_next
+    return at or traceback

@@ -1,0 +1,131 @@
+"""A stub: what callers hold of an object.
+
+A call on a stub is on its way when the method returns; calls on one stub arrive in order. After a
+call that failed because the object was reset, the stub stays broken and a new one works.
+
+Source: developers.cloudflare.com/durable-objects/api/stub/
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from dobook.ids import DurableObjectId
+from dobook.runtime.calls.call import Call, RpcPromise
+from dobook.runtime.calls.promise import Promise, Rejected
+from dobook.runtime.calls.rpc import Member, carry_error, member
+from dobook.runtime.calls.turns import current_frame
+from dobook.runtime.objects.actor import Tie
+from dobook.web import Request
+
+if TYPE_CHECKING:
+    from dobook.runtime.calls.namespace import DurableObjectNamespace
+    from dobook.runtime.objects.actor import Actor
+
+
+class StubState:
+    """What a stub knows of its object: whether it is bound to it, and the error that broke it."""
+
+    __slots__ = ("tie",)
+
+    def __init__(self) -> None:
+        self.tie: Tie | None = None
+
+    def break_with(self, error: BaseException) -> None:
+        """Fail with an error from now on."""
+        self.tie = Tie(error)
+
+
+class DurableObjectStub:
+    """A client of one object: `fetch` it, or call its methods.
+
+    Example:
+        >>> import dobook
+        >>> class Greeter:
+        ...     def __init__(self, ctx, env): ...
+        ...     async def greet(self, whom):
+        ...         return f"hello {whom}"
+        >>> with dobook.Runtime() as runtime:
+        ...     stub = runtime.register(Greeter).getByName("a")
+        ...     runtime.run(stub.greet("world"))
+        'hello world'
+    """
+
+    def __init__(self, namespace: "DurableObjectNamespace", identity: DurableObjectId) -> None:
+        self._namespace = namespace
+        self.id = identity
+        self.name = identity.name
+        self._state = StubState()
+        self._actor: Actor | None = None
+
+    def fetch(self, input: Any, init: Any = None, **options: Any) -> Any:  # noqa: A002
+        """Send the object a request.
+
+        Args:
+            input: A URL, or a Request.
+            init: `method`, `headers`, `body`, `redirect`; also as keywords.
+
+        Returns:
+            A promise of the Response.
+
+        Raises:
+            Awaiting raises what the handler raised, with the flag `remote`.
+        """
+        tie = self._state.tie
+        if tie is not None and tie.error is not None:
+            return Rejected(carry_error(tie.error, remote=False))
+        try:
+            request = Request._for_delivery(
+                input, {**(init or {}), **options} if init or options else None
+            )
+        except Exception as error:
+            return Rejected(error)
+        try:
+            actor = self._known()
+        except Exception as error:
+            return Rejected(error)
+        if tie is None:
+            self._state.tie = actor.bind()
+        call = Call(actor, "fetch", (), (request,), None, None, self._state)
+        frame = current_frame.get()
+        actor.runtime.post.post(call, None if frame is None else frame.instance)
+        return RpcPromise(call)
+
+    def __getattr__(self, name: str) -> Member:
+        if name.startswith("_"):
+            return member(self, (name,))  # raises
+        found = self.__dict__[name] = Member(self, (name,))
+        return found
+
+    def _known(self) -> "Actor":
+        actor = self._actor
+        if actor is None or actor.released or actor.runtime.closed:
+            runtime = self._namespace.runtime
+            runtime.check_open()
+            with runtime.driver.held:
+                actor = self._actor = self._namespace.actor(self.id)
+        return actor
+
+    def _invoke(
+        self, path: tuple[str, ...], args: tuple[Any, ...] | None, kwargs: dict[str, Any] | None
+    ) -> Promise:
+        state = self._state
+        tie = state.tie
+        if tie is not None and tie.error is not None:
+            return Rejected(carry_error(tie.error, remote=False))
+        try:
+            actor = self._known()
+        except Exception as error:
+            return Rejected(error)
+        if tie is None:
+            state.tie = actor.bind()
+        frame = current_frame.get()
+        return actor.runtime.post.send(
+            Call(actor, "rpc", path, args, kwargs, None, state),
+            home=None if frame is None else frame.instance,
+        )
+
+    def _carried_(self) -> "DurableObjectStub":
+        return DurableObjectStub(self._namespace, self.id)
+
+    def __repr__(self) -> str:
+        named = self.name if self.name is not None else self.id.toString()[:8] + "…"
+        return f"<{self._namespace.binding}/{named}>"

@@ -1,0 +1,369 @@
+"""How user code is stepped: every turn of an object passes its input gate.
+
+A handler runs as a coroutine. What it starts by itself (`asyncio.gather`, `create_task`, task
+groups) becomes tasks of the loop, and these are wrapped so that each time one wakes, from a timer
+or from another object's answer, it waits for the object's gate before it goes on. The context
+variable `current_frame` says on whose behalf code runs; tasks inherit it.
+
+Source: cloudflare/workerd src/workerd/io/io-context.c++ (`IoContext::run` takes the input lock)
+"""
+
+# ruff: noqa: D102 - the undocumented methods are those that asyncio expects of a future
+
+import asyncio
+import types
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import Context, ContextVar
+from typing import TYPE_CHECKING, Any, Final
+
+from dobook.gates import GOES_ON, GRACE_TICKS, CriticalSection, InputGate, open_gate
+
+if TYPE_CHECKING:
+    from dobook.runtime.faults import ObjectFaults
+    from dobook.runtime.loop.loop import RuntimeLoop
+    from dobook.runtime.objects.instance import Instance
+
+_NOT_STARTED: Final = object()
+
+
+class Done(int):
+    """Whether a call is over: a truth value, and a method as asyncio has to ask a task."""
+
+    def __call__(self) -> bool:
+        """Return it, as `done()` of a task does."""
+        return bool(self)
+
+
+NOT_DONE: Final = Done(0)
+DONE: Final = Done(1)
+
+
+class ObjectTask(asyncio.Task[Any]):
+    """A task whose hash and name say when it was made rather than where it lies in memory.
+
+    asyncio keeps tasks in sets, and the order in which a set is gone through, for instance to
+    cancel a group's tasks, has to be the same in every process.
+    """
+
+    __slots__ = ("_number",)
+
+    def __init__(self, coro: Any, *, loop: "RuntimeLoop", **options: Any) -> None:
+        self._number = loop.next_task()  # first: asyncio takes the hash while it makes the task
+        if options.get("name") is None:
+            options["name"] = f"Task-{self._number}"
+        super().__init__(coro, loop=loop, **options)
+
+    def __hash__(self) -> int:
+        return self._number
+
+    def set_name(self, value: object) -> None:
+        if value is not None:  # Python 3.13.0 sets the name None where none was given
+            super().set_name(value)
+
+
+class Frame:
+    """On whose behalf code runs: an instance, and the gate that admits its turns."""
+
+    __slots__ = ("event", "gate", "instance")
+
+    def __init__(self, instance: "Instance", gate: InputGate, event: Any = None) -> None:
+        self.instance = instance
+        self.gate = gate
+        self.event = event
+
+
+current_frame: ContextVar[Frame | None] = ContextVar("dobook_frame", default=None)
+
+
+class Pass:
+    """What a task waits for at a shut gate; looks like a future to asyncio.
+
+    A future would only schedule the task's next step. Here the gate itself runs it, because the
+    step may take a lock that the next waiter has to see.
+    """
+
+    __slots__ = (
+        "_asyncio_future_blocking",
+        "_callback",
+        "_cancelled",
+        "_context",
+        "_gate",
+        "_loop",
+        "_own",
+    )
+
+    def __init__(self, loop: "RuntimeLoop", gate: InputGate, *, own: bool) -> None:
+        self._loop = loop
+        self._gate = gate
+        self._own = own
+        self._asyncio_future_blocking = True
+        self._cancelled = False
+        self._callback: Callable[[Any], object] | None = None
+        self._context: Context | None = None
+        gate.wait(self._admit)
+
+    def get_loop(self) -> "RuntimeLoop":
+        return self._loop
+
+    def add_done_callback(
+        self, callback: Callable[[Any], object], *, context: Context | None = None
+    ) -> None:
+        self._callback = callback
+        self._context = context
+
+    def remove_done_callback(self, _callback: Callable[[Any], object]) -> int:
+        self._callback = None
+        return 1
+
+    def cancel(self, msg: Any = None) -> bool:
+        if self._callback is None:
+            return False
+        self._cancelled = True
+        gate = self._gate
+        while gate is not None:  # the section may have handed its waiters to its parent
+            gate.discard(self._admit)
+            gate = getattr(gate, "parent", None)  # type: ignore[assignment]
+        self._loop.call_soon(self._admit)
+        return True
+
+    def result(self) -> None:
+        if self._cancelled:
+            raise asyncio.CancelledError
+
+    def _admit(self) -> object:
+        callback, self._callback = self._callback, None
+        if callback is not None:
+            assert self._context is not None
+            self._context.run(callback, self)
+            if self._own:
+                return GOES_ON
+        return None
+
+
+class SectionEnd:
+    """What a task waits for while a critical section of its object runs.
+
+    The task goes on under the section's lock, which is given up after that turn.
+    """
+
+    __slots__ = (
+        "_asyncio_future_blocking",
+        "_callback",
+        "_context",
+        "_loop",
+        "cancelled",
+        "section",
+    )
+
+    def __init__(self, loop: "RuntimeLoop", section: CriticalSection) -> None:
+        self._loop = loop
+        self.section = section
+        self.cancelled = False
+        self._asyncio_future_blocking = True
+        self._callback: Callable[[Any], object] | None = None
+        self._context: Context | None = None
+
+    def get_loop(self) -> "RuntimeLoop":
+        return self._loop
+
+    def add_done_callback(
+        self, callback: Callable[[Any], object], *, context: Context | None = None
+    ) -> None:
+        self._callback = callback
+        self._context = context
+
+    def remove_done_callback(self, _callback: Callable[[Any], object]) -> int:
+        self._callback = None
+        return 1
+
+    def cancel(self, msg: Any = None) -> bool:
+        callback, self._callback = self._callback, None
+        if callback is None:
+            return False
+        self.cancelled = True  # the section goes on without anybody waiting for it
+        self._loop.call_soon(callback, self, context=self._context)
+        return True
+
+    def result(self) -> None:
+        if self.cancelled:
+            raise asyncio.CancelledError
+
+    def complete(self) -> None:
+        """The section is over: let the waiter go on, then give up the lock."""
+        callback, self._callback = self._callback, None
+        if callback is None:
+            self.section.leave()
+        else:
+            self._loop.call_soon(callback, self, context=self._context)
+
+
+class StorageFuture(asyncio.Future[None]):
+    """What code waits for that awaits slow storage without a lock."""
+
+
+# Waits that are none of the program's, or that a planned crash has counted where they began.
+_COUNTED_ALREADY = (Pass, SectionEnd, StorageFuture)
+# What an object's own code brings about, rather than an event: these are no reason to wait at the
+# gate while the turn that brought them about is not over.
+_GatheringFuture: type = asyncio.tasks._GatheringFuture  # type: ignore[attr-defined]
+EXTERNAL: Final = "_dobook_external"  # set on futures that timers, threads and answers resolve
+_OWN_DOING = (type(_NOT_STARTED), ObjectTask, _GatheringFuture)
+
+
+@types.coroutine
+def _steps(
+    loop: "RuntimeLoop",
+    frame: Frame,
+    coro: Coroutine[Any, Any, Any],
+    yielded: Any,
+    *,
+    own: bool,
+) -> Generator[Any, None, Any]:
+    counted = yielded is not _NOT_STARTED  # the wait that the first turn ended with
+    while True:
+        error: BaseException | None = None
+        if yielded is not _NOT_STARTED:
+            faults = frame.instance.actor.faults
+            crashes = (
+                faults is not None
+                and not counted
+                and began_to_wait(faults, frame.instance, yielded)
+            )
+            if crashes:
+                stop_code(coro, yielded)
+                raise asyncio.CancelledError
+            counted = False
+            try:
+                yield yielded
+            except GeneratorExit:
+                coro.close()
+                raise
+            except BaseException as caught:
+                error = caught
+        gate = open_gate(frame.gate)
+        ended = yielded if type(yielded) is SectionEnd and not yielded.cancelled else None
+        busy = gate.busy and not (gate.passing and _is_own_doing(yielded))
+        if busy and ended is None and frame.instance.dead is None:
+            number = _report_waiting(frame.instance)
+            try:
+                yield Pass(loop, gate, own=own)
+            except GeneratorExit:
+                coro.close()
+                raise
+            except BaseException as caught:
+                error = caught
+            if number and frame.instance.dead is None:
+                observers = frame.instance.runtime.observers
+                observers.emit(frame.instance.actor.label, "admitted", number)
+        if frame.instance.dead is not None:
+            # The object is gone; its code stops where it stands, as if it had never been resumed.
+            stop_code(coro, yielded)
+            raise asyncio.CancelledError
+        try:
+            yielded = coro.send(None) if error is None else coro.throw(error)
+        except BaseException as stop:
+            if own:  # whoever awaits it goes on now
+                open_gate(frame.gate).turn_goes_on()
+            if isinstance(stop, StopIteration):
+                return stop.value
+            over = own and frame.instance.dead is not None
+            if over and not isinstance(stop, KeyboardInterrupt | SystemExit):
+                raise asyncio.CancelledError from None  # nobody is left to be told
+            raise
+        finally:
+            if ended is not None:
+                section = ended.section
+                if own and type(section) is CriticalSection:
+                    # Whoever waits for this task, with gather for instance, is part of the turn.
+                    section.parent.passing += 1
+                    _leave_after_grace(loop, section, GRACE_TICKS)
+                else:
+                    section.leave()
+
+
+def _is_own_doing(yielded: Any) -> bool:
+    kind = type(yielded)
+    if kind is asyncio.Future:  # of a task group, an Event, a queue; or else it has been marked
+        return not getattr(yielded, EXTERNAL, False)
+    return kind in _OWN_DOING
+
+
+def began_to_wait(faults: "ObjectFaults", instance: "Instance", yielded: Any) -> bool:
+    """Tell the planned faults that an object's code begins to wait; True if it crashes there."""
+    if type(yielded) not in _COUNTED_ALREADY:
+        faults.awaited(instance)
+    return instance.dead is not None
+
+
+def _report_waiting(instance: "Instance") -> int:
+    """Report that a turn which could go on has to wait; returns the event's number."""
+    observers = instance.runtime.observers
+    if not observers.detailed:
+        return 0
+    return observers.emit(instance.actor.label, "waiting", why="input gate", turn="later")
+
+
+async def resume(
+    loop: "RuntimeLoop",
+    frame: Frame,
+    coro: Coroutine[Any, Any, Any],
+    yielded: Any,
+    *,
+    own: bool = False,
+) -> Any:
+    """Go on with a coroutine that was stepped once by hand and has yielded.
+
+    Args:
+        loop: The runtime's loop.
+        frame: On whose behalf.
+        coro: The coroutine.
+        yielded: What it waits for.
+        own: Whether the object's code has started it, rather than an event.
+    """
+    return await _steps(loop, frame, coro, yielded, own=own)
+
+
+def _leave_after_grace(loop: "RuntimeLoop", section: CriticalSection, ticks: int) -> None:
+    if ticks:
+        loop.call_soon(_leave_after_grace, loop, section, ticks - 1)
+    else:
+        section.parent.passing -= 1
+        section.leave()
+
+
+async def gated(loop: "RuntimeLoop", frame: Frame, coro: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine of an object, each turn through the gate."""
+    return await _steps(loop, frame, coro, _NOT_STARTED, own=True)
+
+
+def stop_code(coro: Coroutine[Any, Any, Any], yielded: Any = None) -> None:
+    """Close a coroutine of a dead object; what its `finally` blocks do has no effect any more.
+
+    Args:
+        coro: The coroutine.
+        yielded: What it waited for, whose error nobody will see.
+    """
+    if isinstance(yielded, asyncio.Future):
+        yielded.add_done_callback(_seen)
+    try:
+        coro.close()
+    except BaseException:
+        return
+
+
+def _seen(future: "asyncio.Future[Any]") -> None:
+    if not future.cancelled():
+        future.exception()
+
+
+def task_factory(loop: Any, coro: Coroutine[Any, Any, Any], **options: Any) -> "asyncio.Task[Any]":
+    """Make a task; one that an object starts is gated and belongs to that object."""
+    context: Context | None = options.get("context")
+    frame = current_frame.get() if context is None else context.get(current_frame)
+    if frame is None:
+        return ObjectTask(coro, loop=loop, **options)
+    task = ObjectTask(gated(loop, frame, coro), loop=loop, **options)
+    task.add_done_callback(lambda _: stop_code(coro))  # it may have been cancelled at its start
+    frame.instance.adopt(task)
+    open_gate(frame.gate).turn_goes_on()
+    return task

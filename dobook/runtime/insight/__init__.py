@@ -1,0 +1,1 @@
+"""What a runtime tells of itself: trace, costs, snapshots."""

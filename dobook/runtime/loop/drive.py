@@ -1,0 +1,379 @@
+"""Who turns the loop: a cell, a magic, a script, a test; the only file that crosses loops.
+
+The runtime's loop runs on the caller's thread, also when that thread is already inside another
+loop, as a notebook cell is: the running loop is taken away for the while and given back. Awaiting
+an answer on such a foreign loop submits first and turns on that loop's next tick, so that calls
+gathered in one cell are all on their way before the first one runs.
+
+An interrupt (Ctrl-C, the notebook's stop button) stops the loop between two callbacks and then
+cancels what is under way; a handler that is stuck in a turn is broken off in place after 0.3 s.
+Raising at once would leave the loop between two states.
+
+In real time a thread of its own turns the loop whenever nobody else does (see `realtime`). Whoever
+wants it, to turn it or only to look, takes it over between two callbacks: `with driver.held`.
+"""
+
+import _thread
+import asyncio
+import contextlib
+import signal
+import threading
+from asyncio import events, tasks
+from collections.abc import Callable, Generator, Iterator
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+from dobook.errors import DeadlockError, UsageError
+from dobook.runtime.calls.call import Call
+from dobook.runtime.calls.promise import Interrupted
+from dobook.runtime.calls.waits import deadlock
+from dobook.runtime.loop.loop import running_loop
+from dobook.runtime.loop.realtime import Held
+
+if TYPE_CHECKING:
+    from dobook.runtime.runtime import Runtime
+
+STUCK_AFTER_S = 0.3
+UNWIND_TICKS = 50  # of the loop, for what was interrupted to run its `finally` blocks
+SETTLING_TICKS = 1_000  # of the loop, at most, until nothing is ready in real time
+GRACE_TICKS = 4  # of a foreign loop, for what awaits one answer to go on before time moves
+
+_swap_current_task: Callable[[Any, Any], Any] | None = getattr(tasks, "_swap_current_task", None)
+
+
+class Driver:
+    """Turns the loop of one runtime."""
+
+    def __init__(self, runtime: "Runtime") -> None:
+        self._runtime = runtime
+        self._loop = runtime.loop
+        self.held = Held(runtime.loop)
+        self._bridged: dict[asyncio.Future[None], tuple[Call, asyncio.AbstractEventLoop]] = {}
+        self._waiting: list[tuple[Call, asyncio.Future[None], asyncio.AbstractEventLoop]] = []
+        self._pumping = False
+        self._interrupts = 0
+        self._stopped = False
+        self._unwinding = 0
+        self.after_turn: Callable[[], None] | None = None  # somebody looks at what has changed
+
+    # ------------------------------------------------------------------ turning
+
+    def turn(self, horizon: float | None = None) -> None:
+        """Run the loop until it is stopped or nothing is left to do.
+
+        Args:
+            horizon: Virtual time goes exactly this far, in seconds of the loop; None for as far as
+                there are timers.
+
+        Raises:
+            UsageError: If called from inside the loop, from a handler for instance.
+            KeyboardInterrupt: If the user interrupts.
+        """
+        loop = self._loop
+        if running_loop() is loop:
+            raise UsageError(
+                "this would turn the runtime's loop from inside itself. In a handler or in "
+                "runtime.run(...) use await: `await stub.method()`, `await asyncio.sleep(3600)`."
+            )
+        runtime = self._runtime
+        runtime.check_open()
+        with self.held, _no_running_loop(), self._interruptible():
+            runtime.generation += 1
+            runtime.context = copy_context()
+            loop.horizon = horizon
+            runtime.turning = True
+            self._stopped = False
+            if horizon is not None and not loop.virtual:
+                loop.call_soon(self._settle, SETTLING_TICKS)
+            unharmed = False
+            try:
+                with runtime.wall_clock:
+                    try:
+                        loop.run_forever()
+                        unharmed = True
+                    finally:
+                        # In real time others are served too: only what was broken off in place,
+                        # which leaves the loop between two states, is a reason to end it all.
+                        if self._interrupts and (loop.virtual or not unharmed):
+                            self._unwind()
+            finally:
+                runtime.turning = False
+                loop.horizon = None
+        if self.after_turn is not None:
+            self.after_turn()
+        if self._interrupts:
+            self._interrupts = 0
+            raise Interrupted
+
+    def run(self, awaitable: Any) -> Any:
+        """Run until an awaitable is done; returns its result.
+
+        Raises:
+            DeadlockError: If it can never be done.
+        """
+        if running_loop() is self._loop:
+            if asyncio.iscoroutine(awaitable):
+                awaitable.close()
+            raise UsageError(
+                "runtime.run(...) cannot be used inside the runtime's own loop; use await."
+            )
+        if self._runtime.closed:
+            if asyncio.iscoroutine(awaitable):
+                awaitable.close()
+            self._runtime.check_open()
+        with self.held:
+            return self._run(awaitable)
+
+    def _run(self, awaitable: Any) -> Any:
+        future = self._loop.create_task(
+            awaitable if asyncio.iscoroutine(awaitable) else _awaiting(awaitable)
+        )
+        future.set_name("outside")  # what the trace calls it
+        future.add_done_callback(self._stop)
+        try:
+            self._turn_until(future.done)
+        except BaseException:
+            if not future.done():
+                future.cancel()
+                with contextlib.suppress(BaseException):
+                    self.turn(self._loop.time())
+            raise
+        if not future.done():
+            future.cancel()
+            self.turn(self._loop.time())
+            raise DeadlockError(self.why_stuck())
+        return future.result()
+
+    def _turn_until(self, done: Callable[[], bool]) -> None:
+        """Turn until something is done, or nothing can happen any more."""
+        self.turn()
+        while not self._loop.virtual and not done():  # in real time something always can
+            self.turn()
+        # What an earlier, interrupted turn waited for stops the loop too when it ends at last.
+        while self._stopped and not done():
+            self.turn()
+
+    def _stop(self, _done: Any) -> None:
+        self._stopped = True
+        self._loop.stop()
+
+    def _settle(self, ticks: int) -> None:
+        """In real time: stop as soon as nothing is ready any more."""
+        loop = self._loop
+        if not ticks:
+            loop.stop()
+        elif loop.in_flight:
+            loop.call_later(0.001, self._settle, ticks - 1)
+        elif loop._ready or ticks > SETTLING_TICKS - GRACE_TICKS:  # type: ignore[attr-defined]
+            loop.call_soon(self._settle, ticks - 1)
+        else:
+            loop.stop()
+
+    def why_stuck(self) -> str:
+        """Return what is still under way when nothing can go on."""
+        held = [
+            f"{call.get_name()}"
+            for instance in self._runtime.residency.instances()
+            for call in instance.calls
+        ]
+        what = "; ".join(held[:5]) + ("; …" if len(held) > 5 else "")
+        hint = deadlock(self._runtime) or (
+            "Two objects that wait for each other, or one that calls itself inside "
+            "blockConcurrencyWhile, look like this."
+        )
+        return (
+            "nothing is ready and no timer is set, so what is awaited can never happen. "
+            + (f"Still waiting: {what}. " if held else "")
+            + hint
+        )
+
+    def finish(self) -> None:
+        """Let cancelled tasks end, as the runtime closes."""
+        loop = self._loop
+        left = [task for task in asyncio.all_tasks(loop) if not task.done()]
+        for task in left:
+            task.cancel()
+        if left:
+            with _no_running_loop():
+                loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+
+    # ------------------------------------------------------------------ foreign loops
+
+    def wait_elsewhere(self, call: Call) -> Generator[Any, None, None]:
+        """Wait for a call on another loop than the runtime's.
+
+        Raises:
+            UsageError: If no loop runs.
+        """
+        foreign = running_loop()
+        if foreign is None:
+            raise UsageError(
+                "await needs a running loop. In a script use runtime.run(stub.method()), in an "
+                "async function await it."
+            )
+        future: asyncio.Future[None] = foreign.create_future()
+        if self._loop.virtual:
+            self._wait_turning(call, future, foreign)
+        else:
+            self._wait_bridged(call, future, foreign)
+        yield from future
+
+    def _wait_turning(
+        self, call: Call, future: "asyncio.Future[None]", foreign: asyncio.AbstractEventLoop
+    ) -> None:
+        self._waiting.append((call, future, foreign))
+        if not self._pumping:
+            self._pumping = True
+            foreign.call_soon(self._pump, foreign)
+
+    def _wait_bridged(
+        self, call: Call, future: "asyncio.Future[None]", foreign: asyncio.AbstractEventLoop
+    ) -> None:
+        """Real time: the answer comes from the thread that turns the loop."""
+
+        def arrived(_done: Any) -> None:
+            if self._bridged.pop(future, None) is not None:
+                with contextlib.suppress(RuntimeError):  # the foreign loop has been closed
+                    foreign.call_soon_threadsafe(_resolve, future)
+
+        def attach() -> None:
+            if call.done:
+                arrived(None)
+            else:
+                call.waiter().add_done_callback(arrived)
+
+        self._bridged[future] = (call, foreign)
+        self._loop.call_soon_threadsafe(attach)
+
+    def unbridge(self) -> None:
+        """Real time has ended: those who wait on other loops have to turn this one themselves."""
+        bridged, self._bridged = self._bridged, {}
+        for future, (call, foreign) in bridged.items():
+            with contextlib.suppress(RuntimeError):
+                foreign.call_soon_threadsafe(self._wait_turning, call, future, foreign)
+
+    def _pump(self, foreign: asyncio.AbstractEventLoop) -> None:
+        pending = [w for w in self._waiting if not w[1].done()]
+        self._waiting = pending
+        if not pending:
+            self._pumping = False
+            return
+        if not any(call.done for call, _, _ in pending):
+            waiters = [call.waiter() for call, _, _ in pending]
+            for waiter in waiters:
+                waiter.add_done_callback(self._stop)
+            try:
+                self._turn_until(lambda: any(call.done for call, _, _ in pending))
+            except BaseException as error:
+                if isinstance(error, KeyboardInterrupt):
+                    error = Interrupted()
+                for _, future, _ in pending:
+                    if not future.done():
+                        future.set_exception(error)
+                self._pumping = False
+                return
+            finally:
+                for waiter in waiters:
+                    waiter.remove_done_callback(self._stop)
+            if not any(call.done for call, _, _ in pending):
+                for _, future, _ in pending:
+                    future.set_exception(DeadlockError(self.why_stuck()))
+                self._pumping = False
+                return
+        for call, future, _ in pending:
+            if call.done and not future.done():
+                future.set_result(None)
+        # What has its answer goes on first; it may call again at this very instant.
+        self._after_grace(foreign, GRACE_TICKS)
+
+    def _after_grace(self, foreign: asyncio.AbstractEventLoop, ticks: int) -> None:
+        if ticks:
+            foreign.call_soon(self._after_grace, foreign, ticks - 1)
+        else:
+            self._pump(foreign)
+
+    # ------------------------------------------------------------------ interrupts
+
+    @contextlib.contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        self._interrupts = 0
+        try:
+            before = signal.signal(signal.SIGINT, self._interrupted)
+        except ValueError:  # not the main interpreter
+            yield
+            return
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def _interrupted(self, _signum: int, _frame: Any) -> None:
+        self._interrupts += 1
+        if self._interrupts > 1:
+            raise Interrupted
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._watch()
+
+    def _watch(self) -> None:
+        watch = threading.Timer(STUCK_AFTER_S, self._still_stuck)
+        watch.daemon = True
+        watch.start()
+
+    def _still_stuck(self) -> None:
+        if self._interrupts and self._runtime.turning and not self._unwinding:
+            _thread.interrupt_main()
+            # Raised in a destructor, an exception is printed and gone: then once is not enough.
+            self._watch()
+
+    def _unwind(self) -> None:
+        """End all that is under way, so that the next turn does not go on with it."""
+        error = Interrupted()
+        self._runtime.post.drop(error)
+        for instance in self._runtime.residency.instances():
+            for call in list(instance.calls):
+                if call.task is None:
+                    call.settle(None, error)
+            for task in list(instance.tasks):
+                task.cancel()
+        self._unwinding = UNWIND_TICKS
+        self._loop.call_soon(self._unwind_tick)
+        while self._unwinding:  # a stop that was asked for before may come in between
+            with contextlib.suppress(KeyboardInterrupt):
+                self._loop.run_forever()
+
+    def _unwind_tick(self) -> None:
+        self._unwinding -= 1
+        if self._unwinding:
+            self._loop.call_soon(self._unwind_tick)
+        else:
+            self._loop.stop()
+
+
+def _resolve(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+@contextlib.contextmanager
+def _no_running_loop() -> Iterator[None]:
+    outer = running_loop()
+    if outer is None:
+        yield
+        return
+    # A sync cell runs inside one of the kernel's tasks, so the current task has to go as well:
+    # since 3.14 there is one for the whole thread.
+    task = _swap_current_task(outer, None) if _swap_current_task is not None else None
+    events._set_running_loop(None)
+    try:
+        yield
+    finally:
+        events._set_running_loop(outer)
+        if _swap_current_task is not None:
+            _swap_current_task(outer, task)
+
+
+async def _awaiting(awaitable: Any) -> Any:
+    return await awaitable

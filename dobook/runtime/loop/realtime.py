@@ -1,0 +1,259 @@
+"""Real time: the same loop on the clock on the wall, turned by a thread while nobody else does.
+
+In virtual time nothing happens unless somebody turns the loop. To answer browsers while cells are
+idle, a runtime can be switched to real time: its clock goes on from where it stands, at the speed
+of the one on the wall, and one thread turns the loop. An alarm that was due in ten minutes still
+is. Whoever else needs the loop (a cell, a magic, a test) takes it over between two callbacks,
+turns it on its own thread, served requests included, and gives it back.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from dobook.errors import UsageError
+from dobook.runtime.loop.loop import RuntimeLoop, running_loop
+
+if TYPE_CHECKING:
+    from dobook.runtime.runtime import Runtime
+
+SWEEP_S: Final = 1.0  # how often idle objects are looked for
+LOOK_S: Final = 0.25  # how often those who look at the runtime are told to look again
+THREAD_NAME: Final = "dobook-runtime"
+
+
+class Held:
+    """Keeps the loop to one thread: inside `with driver.held` no other thread turns it.
+
+    Attributes:
+        background: The thread that turns the loop when nobody else does, 0 in virtual time.
+        claims: How many other threads have the loop or wait for it.
+        changed: Notified when one of them is through.
+    """
+
+    def __init__(self, loop: RuntimeLoop) -> None:
+        self._loop = loop
+        self._lock = threading.RLock()
+        self._owner = 0
+        self._depth = 0
+        self._claimed = False  # by the owner
+        self.background = 0
+        self.claims = 0
+        self.changed = threading.Condition()
+
+    @property
+    def here(self) -> bool:
+        """Whether the calling thread has the loop."""
+        return self._owner == threading.get_ident()
+
+    def __enter__(self) -> None:
+        mine = threading.get_ident()
+        claimed = self._owner != mine and self.background not in (0, mine)
+        if claimed:
+            with self.changed:
+                self.claims += 1
+            try:
+                self._loop.call_soon_threadsafe(self._make_way)
+                self._lock.acquire()
+            except BaseException:
+                self._through()
+                raise
+        else:
+            self._lock.acquire()
+        self._taken(claimed=claimed)
+
+    def try_enter(self) -> bool:
+        """Take the loop unless another thread has it; returns whether it was taken."""
+        taken = self._lock.acquire(blocking=False)
+        if taken:
+            self._taken(claimed=False)
+        return taken
+
+    def _taken(self, *, claimed: bool) -> None:
+        self._depth += 1
+        if self._depth == 1:
+            self._owner = threading.get_ident()
+            self._claimed = claimed
+
+    def __exit__(self, *exc: object) -> None:
+        self._depth -= 1
+        if self._depth:
+            self._lock.release()
+            return
+        self._owner = 0
+        claimed, self._claimed = self._claimed, False
+        self._lock.release()
+        if claimed:
+            self._through()
+        elif self.background:
+            with self.changed:
+                self.changed.notify_all()
+
+    def _through(self) -> None:
+        with self.changed:
+            self.claims -= 1
+            self.changed.notify_all()
+
+    def _make_way(self) -> None:
+        if self.claims and threading.get_ident() == self.background:
+            self._loop.stop()
+
+
+class Background:
+    """The thread that turns a runtime's loop in real time."""
+
+    def __init__(self, runtime: "Runtime") -> None:
+        self._runtime = runtime
+        self._held = runtime.driver.held
+        self._ending = False
+        self._sweeping: Any = None
+        self._looking: Any = None
+        self._thread = threading.Thread(target=self._main, name=THREAD_NAME, daemon=True)
+        with self._held:
+            runtime.loop.set_virtual(False)
+            self._sweeping = runtime.loop.call_later(SWEEP_S, self._sweep)
+            self._looking = runtime.loop.call_later(LOOK_S, self._look)
+            self._thread.start()
+            assert self._thread.ident is not None
+            self._held.background = self._thread.ident
+
+    def stop(self) -> None:
+        """End the thread; the clock stands still from now on."""
+        held, loop = self._held, self._runtime.loop
+        with held.changed:
+            self._ending = True
+            held.changed.notify_all()
+        loop.call_soon_threadsafe(self._stop_here)
+        self._thread.join()
+        with held:
+            held.background = 0
+            self._sweeping.cancel()
+            self._looking.cancel()
+            loop.set_virtual(True)
+        self._runtime.driver.unbridge()
+
+    def _stop_here(self) -> None:
+        if threading.get_ident() == self._thread.ident:
+            self._runtime.loop.stop()
+
+    def _main(self) -> None:
+        held = self._held
+        while True:
+            with held.changed:
+                while not self._ending and (held.claims or not held.try_enter()):
+                    held.changed.wait()
+                if self._ending and not held.here:
+                    return
+            try:
+                if self._ending:
+                    return
+                self._runtime.driver.turn()
+            except BaseException as error:  # a handler raised SystemExit: it ends, nothing else
+                self._runtime.observers.emit("", "error", where="real time", error=repr(error))
+            finally:
+                held.__exit__()
+
+    def _look(self) -> None:
+        """A turn lasts long here: tell those who look at what changes."""
+        driver = self._runtime.driver
+        if driver.after_turn is not None:
+            driver.after_turn()
+        self._looking = self._runtime.loop.call_later(LOOK_S, self._look)
+
+    def _sweep(self) -> None:
+        """Put out of memory what has been idle for long enough."""
+        loop, residency = self._runtime.loop, self._runtime.residency
+        if not self._runtime.post.busy:  # what is on its way may be for an object that is idle
+            now = loop.time()
+            while residency.evict_before(now) is not None:
+                continue
+        self._sweeping = loop.call_later(SWEEP_S, self._sweep)
+
+
+class TimeKeeping:
+    """The part of a runtime that switches between virtual and real time."""
+
+    _background: Background | None = None
+
+    def start_real_time(self: Any) -> None:
+        """Let time pass by itself, at the speed of the clock on the wall.
+
+        The clock goes on from where it stands. One thread turns the runtime in the background;
+        calls, magics and everything else work as before, except what moves the clock. Nothing
+        happens if time is real already.
+
+        Raises:
+            UsageError: If called from inside the runtime, by a handler for instance.
+
+        Example:
+            >>> import asyncio, dobook
+            >>> class Sleeper:
+            ...     def __init__(self, ctx, env): ...
+            ...     async def nap(self):
+            ...         await asyncio.sleep(0.01)
+            ...         return "slept"
+            >>> with dobook.Runtime() as runtime:
+            ...     sleeper = runtime.register(Sleeper).getByName("a")
+            ...     runtime.start_real_time()
+            ...     print(runtime.run(sleeper.nap()), runtime.clock.virtual)
+            ...     runtime.stop_real_time()
+            slept False
+        """
+        runtime: Runtime = self
+        runtime.check_open()
+        _not_inside(runtime)
+        if runtime._background is None:
+            runtime._background = Background(runtime)
+
+    def stop_real_time(self: Any) -> None:
+        """Make time virtual again: it stands still until somebody moves it.
+
+        Alarms stay as they are set. Nothing happens if time is virtual already.
+
+        Raises:
+            UsageError: If called from inside the runtime, by a handler for instance.
+        """
+        runtime: Runtime = self
+        _not_inside(runtime)
+        background, runtime._background = runtime._background, None
+        if background is not None:
+            background.stop()
+
+    def check_virtual(self: Any) -> None:
+        """Raise if time is real.
+
+        Raises:
+            UsageError: If so.
+        """
+        if not self.loop.virtual:
+            raise UsageError(
+                "time is real at the moment; it cannot be moved forward. Stop the server, or call "
+                "runtime.stop_real_time()."
+            )
+
+    @contextmanager
+    def real_time(self: Any) -> Iterator[None]:
+        """Have real time for a while; as it was before afterwards.
+
+        Example:
+            >>> import dobook
+            >>> with dobook.Runtime() as runtime, runtime.real_time():
+            ...     runtime.clock.virtual
+            False
+        """
+        before = self._background
+        self.start_real_time()
+        try:
+            yield
+        finally:
+            if before is None:
+                self.stop_real_time()
+
+
+def _not_inside(runtime: "Runtime") -> None:
+    if running_loop() is runtime.loop:
+        raise UsageError(
+            "time cannot be switched between virtual and real from inside the runtime; do it in "
+            "a script or a cell."
+        )

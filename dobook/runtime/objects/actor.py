@@ -1,0 +1,154 @@
+"""One object as the runtime knows it: its id, its storage and, while it is in memory, its instance.
+
+Source: cloudflare/workerd src/workerd/server/server.c++ (`ActorContainer`)
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from dobook.ids import DurableObjectId
+from dobook.runtime.calls.call import Call
+from dobook.runtime.objects.instance import Instance
+from dobook.storage.store import ObjectStore
+
+if TYPE_CHECKING:
+    from dobook.runtime.calls.namespace import DurableObjectNamespace
+    from dobook.runtime.faults import ObjectFaults
+    from dobook.runtime.insight.meter import Meter
+    from dobook.runtime.runtime import Runtime
+
+
+class Tie:
+    """What binds stubs to an object until it is reset; then each of them is broken.
+
+    A stub is bound by its first call. Source: cloudflare/workerd src/workerd/server/server.c++
+    """
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.error = error
+
+
+class Actor:
+    """One object: at most one instance at a time, whoever calls."""
+
+    __slots__ = (
+        "__weakref__",
+        "active_s",
+        "alarm",
+        "faults",
+        "id",
+        "instance",
+        "messages",
+        "meter",
+        "namespace",
+        "released",
+        "requests",
+        "runtime",
+        "sockets",
+        "store",
+        "tie",
+    )
+
+    def __init__(
+        self, namespace: "DurableObjectNamespace", identity: DurableObjectId, store: ObjectStore
+    ) -> None:
+        self.namespace = namespace
+        self.runtime: Runtime = namespace.runtime
+        self.id = identity
+        self.store = store
+        self.instance: Instance | None = None
+        self.alarm: Any = None  # the scheduler's entry
+        self.sockets: Any = None  # hibernatable sockets, which outlive the instance
+        self.requests = 0
+        self.messages = 0  # of sockets, among the requests
+        self.active_s = 0.0  # in memory with something to do, or unable to hibernate
+        self.faults: ObjectFaults | None = self.runtime.faults.of(namespace, identity.toString())
+        self.meter: Meter | None = self.runtime.meter_of(self) if self.runtime.metering else None
+        self.tie: Tie | None = None  # what the stubs in use share; made when there is one
+        self.released = False  # forgotten by the namespace; a new one has taken its place
+        store.owner = self
+
+    @property
+    def label(self) -> str:
+        """How people call the object: `BINDING/name`, or the start of its id when it has none."""
+        name = self.id.name
+        return f"{self.namespace.binding}/{name if name is not None else self.id.toString()[:8]}"
+
+    def bind(self) -> Tie:
+        """Return what a stub that calls for the first time is bound to."""
+        tie = self.tie
+        if tie is None:
+            tie = self.tie = Tie()
+        return tie
+
+    def break_stubs(self, error: BaseException) -> None:
+        """Have every stub that has been used fail with an error from now on."""
+        tie, self.tie = self.tie, None
+        if tie is not None:
+            tie.error = error
+
+    def deliver(self, call: Call) -> None:
+        """Hand an event to the object, making its instance if there is none."""
+        if self.runtime.observers.active:
+            self._observe(call)
+        if self.faults is not None and self.faults.refuses(call):
+            return
+        instance = self.instance
+        if instance is None:
+            instance = self._start(call)
+            if instance is None:
+                return
+        self.requests += 1
+        instance.enter(call)
+
+    def drop_sockets(self) -> None:
+        """Lose the hibernatable connections, as when the object is reset."""
+        hub, self.sockets = self.sockets, None
+        if hub is not None:
+            hub.drop()
+
+    def _observe(self, call: Call) -> None:
+        """Report a request or call now, and its answer when there is one."""
+        if call.kind == "fetch":
+            assert call.args is not None
+            request = call.args[0]
+            detail = {"method": request.method, "url": request.url}
+        elif call.kind == "rpc":
+            detail = {"method": ".".join(call.path), "args": call.args}
+        else:
+            return
+        observers = self.runtime.observers
+        seq = observers.emit(self.label, call.kind, call.sent, **detail)
+        if observers.detailed:
+            call.seq = seq
+        before, fetched = call.on_done, call.kind == "fetch"
+
+        def over(done: Call) -> None:
+            error = "" if done.error is None else f"{type(done.error).__name__}: {done.error}"
+            status = getattr(done.value, "status", None) if fetched else None
+            value = None if fetched else done.value
+            observers.emit(self.label, "answer", seq, status=status, value=value, error=error)
+            if before is not None:
+                before(done)
+
+        call.on_done = over
+
+    def _start(self, call: Call) -> Instance | None:
+        instance = self.instance = Instance(self)
+        self.runtime.residency.started(instance, call.seq)
+        try:
+            history = self.store.history
+            if history is not None and history.pending is not None:
+                self.runtime.stores.begin_session(self)
+            self.namespace.construct(instance)
+        except BaseException as error:
+            if instance.dead is None:
+                instance.reset(error)
+            assert instance.dead is not None
+            call.reject(instance.dead)  # what it gave to abort(), or what it raised
+            return None
+        if instance.dead is not None:  # the constructor called abort() and went on
+            call.reject(instance.dead)
+            return None
+        return instance

@@ -1,0 +1,378 @@
+"""Alarms: what is due, running it, and trying again when the handler raises.
+
+An object has at most one alarm. It is armed when the write that set it is committed, so an alarm
+of a transaction that was undone never fires. While its handler runs it is kept in storage but not
+shown; it is removed with the handler's last writes, so that a crash leads to another run. A
+handler that raises is tried again after 2 s, then 4 s and so on with up to a quarter more at
+random (from the runtime's seed), six times; a newly set alarm replaces a pending retry.
+
+Source: developers.cloudflare.com/durable-objects/api/alarms/,
+cloudflare/workerd src/workerd/server/alarm-scheduler.c++, src/workerd/io/actor-sqlite.c++
+"""
+
+import asyncio
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from dobook import limits
+from dobook.clock import format_duration, format_time
+from dobook.errors import PlatformError, StateDirectoryError
+from dobook.runtime.calls.call import Call
+from dobook.storage.kv import ALARM
+
+if TYPE_CHECKING:
+    from dobook.runtime.calls.namespace import DurableObjectNamespace
+    from dobook.runtime.objects.actor import Actor
+    from dobook.runtime.runtime import Runtime
+
+TOO_LONG: Final = "Alarm exceeded its allowed execution time"
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmInvocationInfo:
+    """What `alarm(info)` is told; the names are the platform's.
+
+    Attributes:
+        isRetry: Whether an earlier run of this alarm failed.
+        retryCount: How many runs have failed before.
+        scheduledTime: When it was set to run, in ms since 1970.
+    """
+
+    isRetry: bool
+    retryCount: int
+    scheduledTime: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmRun:
+    """One run of an alarm handler.
+
+    Attributes:
+        object: `BINDING/name`.
+        scheduled_ms: When it was set to run, in ms since 1970.
+        ran_ms: When it ran.
+        attempt: 0 for the first run, then the number of the retry.
+        outcome: "ok", "error" (will be retried), "gave up", "cancelled" or "running".
+        error: What the handler raised, as text; empty when it did not.
+        retry_ms: When it will be tried again; None when it will not.
+    """
+
+    object: str
+    scheduled_ms: int
+    ran_ms: int
+    attempt: int
+    outcome: str
+    error: str = ""
+    retry_ms: int | None = None
+
+    def __str__(self) -> str:
+        text = f"{format_time(self.ran_ms)}  {self.object}  {self.outcome}"
+        return f"{text}: {self.error}" if self.error else text
+
+
+class Entry:
+    """The alarm of one object."""
+
+    __slots__ = (
+        "backoff",
+        "counted",
+        "deferred",
+        "due_ms",
+        "id",
+        "limit",
+        "namespace",
+        "queued_ms",
+        "ran_ms",
+        "retried",
+        "retries",
+        "running",
+        "set_by",
+        "timer",
+    )
+
+    def __init__(self, namespace: "DurableObjectNamespace", identity: Any) -> None:
+        self.namespace = namespace
+        self.id = identity
+        self.due_ms: int | None = None  # the time that was set
+        self.timer: asyncio.TimerHandle | None = None
+        self.limit: asyncio.TimerHandle | None = None  # of the run that is under way
+        self.running = False
+        self.ran_ms = 0  # when the handler was last called
+        self.deferred = False  # the handler runs, and no other time has been set meanwhile
+        self.queued_ms: int | None = None
+        self.retries = 0
+        self.retried = True  # whether the run under way is tried again if it fails
+        self.backoff = 0
+        self.counted = True  # the last failure was the handler's own
+        self.set_by = 0  # the trace's event that set it
+
+
+class AlarmScheduler:
+    """Keeps the alarms of a runtime and runs them."""
+
+    def __init__(self, runtime: "Runtime", rng: random.Random) -> None:
+        self._runtime = runtime
+        self.rng = rng
+        self._entries: dict[tuple[str, str], Entry] = {}
+        self.runs: list[AlarmRun] = []
+        self.keep_runs = False
+
+    # ------------------------------------------------------------------ what storage asks and tells
+
+    def visible_ms(self, actor: "Actor") -> int | None:
+        """Return what `getAlarm()` shows, in ms since 1970."""
+        entry: Entry | None = actor.alarm
+        kv = actor.store.kv
+        if entry is not None and entry.deferred and not _touched(actor):
+            return None
+        return kv.alarm_ms
+
+    def written(self, actor: "Actor") -> None:
+        """The alarm of an object was set, deleted or restored by a rollback."""
+        entry: Entry | None = actor.alarm
+        # Inside a transaction it is not settled yet; `visible_ms` looks at the undo log meanwhile.
+        if entry is not None and entry.deferred and not actor.store.kv.layers:
+            entry.deferred = not _touched(actor)
+
+    def committed(self, actor: "Actor") -> None:
+        """A commit has changed an object's alarm: arm, move or disarm it."""
+        entry = self._entry(actor)
+        at_ms = actor.store.kv.alarm_ms
+        if entry.running:
+            entry.deferred = False
+            entry.queued_ms = at_ms
+        elif at_ms != entry.due_ms or entry.backoff:
+            self._set(entry, at_ms)
+
+    def load(
+        self,
+        namespace: "DurableObjectNamespace",
+        identity: Any,
+        at_ms: int,
+        *,
+        retries: int = 0,
+        runs_ms: int | None = None,
+    ) -> None:
+        """Take in an alarm that an earlier runtime left, perhaps while it was being retried."""
+        key = (namespace.unique_key, identity.toString())
+        entry = self._entries.get(key)
+        if entry is None:
+            entry = self._entries[key] = Entry(namespace, identity)
+        self._set(entry, at_ms)
+        if entry.timer is not None and runs_ms is not None:
+            entry.timer.cancel()
+            entry.retries = entry.backoff = retries
+            self._arm(entry, runs_ms)
+
+    def ensure(self, namespace: "DurableObjectNamespace", identity: Any, at_ms: int) -> None:
+        """Take in the alarm that an object's file has, if it is not known."""
+        entry = self._entries.get((namespace.unique_key, identity.toString()))
+        if entry is None or (entry.due_ms is None and not entry.running):
+            self.load(namespace, identity, at_ms)
+
+    def forget(self, actor: "Actor") -> None:
+        """The object was deleted."""
+        entry = self._entries.pop((actor.namespace.unique_key, actor.id.toString()), None)
+        if entry is not None and entry.timer is not None:
+            entry.timer.cancel()
+        actor.alarm = None
+
+    def forget_class(self, namespace: "DurableObjectNamespace") -> None:
+        """A class was deleted with all its objects."""
+        for key, entry in list(self._entries.items()):
+            if entry.namespace is namespace:
+                del self._entries[key]
+                if entry.timer is not None:
+                    entry.timer.cancel()
+
+    def scheduled(self) -> list[Entry]:
+        """Return the alarms that are waiting, soonest first."""
+        waiting = [e for e in self._entries.values() if e.timer is not None]
+        return sorted(waiting, key=lambda e: e.timer)  # type: ignore[arg-type,return-value]
+
+    def record_running(self) -> None:
+        """Add the handlers that are under way to the record, as they have no outcome yet."""
+        for entry in self._entries.values():
+            if entry.running and entry.due_ms is not None:
+                label = f"{entry.namespace.binding}/{entry.id.name or entry.id.toString()[:8]}"
+                self.runs.append(
+                    AlarmRun(label, entry.due_ms, entry.ran_ms, entry.retries, "running")
+                )
+
+    @property
+    def running(self) -> bool:
+        """Whether a handler is under way."""
+        return any(entry.running for entry in self._entries.values())
+
+    def of(self, namespace: "DurableObjectNamespace") -> list[Entry]:
+        """Return the alarms of a class that are set, running ones included."""
+        return [e for e in self._entries.values() if e.namespace is namespace and e.due_ms]
+
+    def next_ms(self) -> int | None:
+        """Return when the next alarm is due, in ms since 1970."""
+        waiting = self.scheduled()
+        if not waiting or waiting[0].timer is None:
+            return None
+        return self._runtime.loop.start_ms + round(waiting[0].timer.when() * 1000)
+
+    # ------------------------------------------------------------------ running
+
+    def handler(self, actor: "Actor", found: Any) -> Any:
+        """Return what runs the user's `alarm`, called when the gate admits the event."""
+        entry = self._entry(actor)
+        kv = actor.store.kv
+        if kv.alarm_ms != entry.due_ms:
+            return _cancelled  # deleted or moved while the event waited
+        entry.deferred = True
+
+        async def run(info: AlarmInvocationInfo) -> None:
+            result = found(info)
+            if hasattr(type(result), "__await__"):
+                await result
+            if entry.deferred:
+                actor.store.touch()
+                kv.set_alarm(None)
+
+        return run
+
+    def _entry(self, actor: "Actor") -> Entry:
+        entry: Entry | None = actor.alarm
+        if entry is None:
+            key = (actor.namespace.unique_key, actor.id.toString())
+            entry = self._entries.get(key)
+            if entry is None:
+                entry = self._entries[key] = Entry(actor.namespace, actor.id)
+            actor.alarm = entry
+        return entry
+
+    def _set(self, entry: Entry, at_ms: int | None) -> None:
+        if entry.timer is not None:
+            entry.timer.cancel()
+            entry.timer = None
+        entry.due_ms = at_ms
+        entry.queued_ms = None
+        entry.retries = entry.backoff = 0
+        entry.counted = True
+        if at_ms is not None:
+            self._arm(entry, at_ms)
+
+    def _arm(self, entry: Entry, at_ms: int) -> None:
+        loop = self._runtime.loop
+        when = max(loop.seconds_at(at_ms), loop.time())
+        entry.timer = loop.call_at(when, self._fire, entry, context=self._runtime.context)
+
+    def _fire(self, entry: Entry) -> None:
+        entry.timer = None
+        assert entry.due_ms is not None
+        try:
+            actor = entry.namespace.actor(entry.id)
+        except StateDirectoryError as error:
+            self._postpone(entry, error)
+            return
+        entry.running = entry.retried = True
+        actor.alarm = entry
+        info = AlarmInvocationInfo(entry.retries > 0, entry.retries, entry.due_ms)
+        call = Call(actor, "alarm", (), (info,))
+        ran_ms = entry.ran_ms = self._runtime.loop.now_ms
+        call.on_done = lambda done: self._over(entry, actor, done, ran_ms)
+        observers = self._runtime.observers
+        seq = observers.emit(actor.label, "alarm", entry.set_by, attempt=entry.retries)
+        if observers.detailed:
+            call.seq = seq
+        actor.deliver(call)
+        if call.task is not None:
+            entry.limit = self._runtime.loop.call_later(
+                limits.ALARM_TIMEOUT_MS / 1000, self._take_too_long, call
+            )
+
+    def abandon(self, actor: "Actor") -> None:
+        """Have the alarm that runs, if one does, not run again when it fails."""
+        if actor.alarm is not None and actor.alarm.running:
+            actor.alarm.retried = False
+
+    def _take_too_long(self, call: Call) -> None:
+        if call.instance is not None and not call.done:
+            error = PlatformError(TOO_LONG)
+            error.overloaded = True  # type: ignore[attr-defined]
+            call.instance.reset(error)
+
+    def _postpone(self, entry: Entry, error: StateDirectoryError) -> None:
+        """Try again later: the object's file cannot be used, which is no run that failed."""
+        label = f"{entry.namespace.binding}/{entry.id.name or entry.id.toString()[:8]}"
+        self._runtime.observers.emit(label, "error", where="alarm", error=str(error))
+        entry.counted = False
+        self._arm(entry, self._runtime.loop.now_ms + self._delay_ms(entry))
+
+    def _delay_ms(self, entry: Entry) -> int:
+        """Return how long to wait before the next try, which is longer each time."""
+        delay_ms = limits.ALARM_RETRY_FIRST_MS << min(
+            entry.backoff, limits.ALARM_RETRY_MAX_EXPONENT
+        )
+        entry.backoff += 1
+        return delay_ms + int(self.rng.random() * (delay_ms * limits.ALARM_RETRY_JITTER + 1))
+
+    def _over(self, entry: Entry, actor: "Actor", call: Call, ran_ms: int) -> None:
+        entry.running = False
+        entry.deferred = False
+        if entry.limit is not None:
+            entry.limit.cancel()
+            entry.limit = None
+        scheduled_ms, attempt = entry.due_ms or ran_ms, entry.retries
+        outcome, text, retry_ms = "ok", "", None
+        # A constructor that fails is no failure of the handler: retried, but not counted.
+        counts = call.instance is not None
+        now_ms = actor.store.kv.alarm_ms
+        if call.error is not None:
+            outcome, text = "error", f"{type(call.error).__name__}: {call.error}"
+            self._runtime.report(actor, "alarm", call.error, call.seq)
+        elif call.value is _CANCELLED:
+            outcome = "cancelled"
+        if entry.queued_ms is not None:
+            self._set(entry, entry.queued_ms)
+        elif call.error is None or now_ms is None:
+            # The removal is on its way to disk with the handler's writes, or done.
+            self._set(entry, None if now_ms == entry.due_ms else now_ms)
+        elif not entry.retried or (entry.retries >= limits.ALARM_MAX_RETRIES and counts):
+            outcome = "gave up"
+            actor.store.touch()
+            actor.store.kv.set_alarm(None)
+            self._set(entry, None)
+        else:
+            if counts and not entry.counted:
+                entry.backoff = 0  # what failed before was not the handler
+            delay_ms = self._delay_ms(entry)
+            entry.counted = counts
+            entry.retries += counts
+            retry_ms = self._runtime.loop.now_ms + delay_ms
+            self._arm(entry, retry_ms)
+        observers = self._runtime.observers
+        if observers.detailed:
+            observers.emit(actor.label, "alarm over", call.seq, outcome=outcome, error=text)
+            if retry_ms is not None:
+                entry.set_by = observers.emit(
+                    actor.label, "alarm retry", call.seq, attempt=entry.retries, at_ms=retry_ms
+                )
+        if self.keep_runs:
+            self.runs.append(
+                AlarmRun(actor.label, scheduled_ms, ran_ms, attempt, outcome, text, retry_ms)
+            )
+
+
+_CANCELLED = object()
+
+
+def _cancelled(_info: AlarmInvocationInfo) -> Any:
+    return _CANCELLED
+
+
+def _touched(actor: "Actor") -> bool:
+    kv = actor.store.kv
+    return ALARM in kv.undo or any(ALARM in layer for layer in kv.layers)
+
+
+def describe(entry: Entry, now_ms: int) -> str:
+    """Return when an alarm is due, as people read it."""
+    if entry.due_ms is None:
+        return "none"
+    return f"{format_time(entry.due_ms)} (in {format_duration(entry.due_ms - now_ms)})"

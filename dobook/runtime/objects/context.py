@@ -1,0 +1,188 @@
+"""`ctx`, what an object knows of the platform: its id, its storage, and control over itself.
+
+The names are Cloudflare's. Source: developers.cloudflare.com/durable-objects/api/state/
+"""
+
+import datetime as dt
+import functools
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from dobook.codec import JsList
+from dobook.errors import PlatformError, PlatformTypeError, misspelt
+from dobook.ids import DurableObjectId
+from dobook.runtime.objects.instance import DurableObjectAbort
+from dobook.runtime.objects.sections import Section, SectionPromise
+from dobook.runtime.sockets.hibernation import answered_ms, hub_of, tags_of
+from dobook.runtime.sockets.websocket import WebSocket, WebSocketRequestResponsePair
+from dobook.runtime.storage.storage import DurableObjectStorage
+from dobook.runtime.storage.watched import make_watched
+
+if TYPE_CHECKING:
+    from dobook.runtime.objects.instance import Instance
+
+
+class DurableObjectState:
+    """The `ctx` of a Durable Object.
+
+    `id` is the object's id, `storage` its storage. Everything acts when it is called.
+
+    Example:
+        >>> class Counter:
+        ...     def __init__(self, ctx, env):
+        ...         self.ctx = ctx
+        ...         ctx.blockConcurrencyWhile(self.load)
+        ...     async def load(self):
+        ...         self.n = await self.ctx.storage.get("n") or 0
+    """
+
+    __slots__ = ("__dict__", "__weakref__", "_instance", "id", "storage")
+
+    def __init__(self, instance: "Instance") -> None:
+        self._instance = instance
+        self.id: DurableObjectId = instance.actor.id
+        self.storage = DurableObjectStorage(instance)
+        runtime = instance.runtime
+        actor = instance.actor
+        if runtime.observers.detailed or actor.faults is not None or actor.meter is not None:
+            make_watched(instance, self.storage)
+
+    @functools.cached_property
+    def props(self) -> dict[str, Any]:
+        """What a binding passes along; nothing here."""
+        return {}
+
+    def blockConcurrencyWhile(self, callback: Callable[[], Any]) -> SectionPromise:
+        """Run a function while no other event is delivered to the object.
+
+        Args:
+            callback: Called without arguments; what it returns is awaited. It may take 30 s.
+
+        Returns:
+            A promise of what the callback returns.
+
+        Raises:
+            PlatformTypeError: If `callback` is not a function, for instance a coroutine.
+            BaseException: Awaiting raises what the callback raised; the object is reset by then.
+
+        Source: developers.cloudflare.com/durable-objects/api/state/#blockconcurrencywhile
+        """
+        if not callable(callback):
+            if inspect.iscoroutine(callback):
+                callback.close()
+            raise PlatformTypeError(
+                "Failed to execute 'blockConcurrencyWhile' on 'DurableObjectState': parameter 1 "
+                "is not of type 'function'.\n"
+                "  You wrote:  ctx.blockConcurrencyWhile(self.load())\n"
+                "  You want:   ctx.blockConcurrencyWhile(self.load)"
+            )
+        self._check()
+        return SectionPromise(Section(self._instance, callback, breaks=True))
+
+    def waitUntil(self, promise: Any) -> None:
+        """Keep the object in memory until `promise` is done; its errors are only logged."""
+        self._check()
+        self._instance.wait_until(promise)
+
+    def abort(self, reason: Any = None, options: Any = None, **keywords: Any) -> NoReturn:
+        """Reset the object: memory and writes of this turn are lost, calls under way fail.
+
+        Args:
+            reason: A text or an exception, which the callers get.
+            options: `retryAlarm`, False if an alarm that runs meanwhile is not to run again.
+            **keywords: The same as keywords.
+
+        Raises:
+            DurableObjectAbort: Always, to end the code that called.
+        """
+        if isinstance(reason, BaseException):
+            error = reason
+        elif reason is None:
+            error = PlatformError("Application called abort() to reset Durable Object.")
+        else:
+            error = PlatformError(str(reason))
+        if {**(options or {}), **keywords}.get("retryAlarm") is False:
+            self._instance.runtime.alarms.abandon(self._instance.actor)
+        self._instance.reset(error, unsaid=True)
+        raise DurableObjectAbort(str(error))
+
+    # ------------------------------------------------------------------ sockets that hibernate
+
+    def acceptWebSocket(self, ws: WebSocket, tags: Any = None) -> None:
+        """Accept a connection that outlives the object's memory.
+
+        Messages, closes and errors call the methods `webSocketMessage(ws, message)`,
+        `webSocketClose(ws, code, reason, wasClean)` and `webSocketError(ws, error)`.
+
+        Args:
+            ws: One end of a WebSocketPair, whose other end is still to be returned.
+            tags: At most 10 texts of at most 256 bytes, for `getWebSockets`.
+
+        Raises:
+            PlatformTypeError: If `ws` is no WebSocket, or `tags` no list.
+            PlatformError: If the socket is in use, or there are too many tags or connections.
+
+        Source: developers.cloudflare.com/durable-objects/api/state/#acceptwebsocket
+        """
+        self._check()
+        hub_of(self._instance.actor).accept(ws, tags)
+
+    def getWebSockets(self, tag: str | None = None) -> list[WebSocket]:
+        """Return the connections accepted with `acceptWebSocket`, or those with a tag."""
+        hub = self._instance.actor.sockets
+        return JsList() if hub is None else JsList(hub.sockets(tag))
+
+    def getTags(self, ws: WebSocket) -> list[str]:
+        """Return the tags a connection was accepted with.
+
+        Raises:
+            PlatformError: If it was not accepted with `acceptWebSocket`.
+        """
+        return JsList(tags_of(ws))
+
+    def setWebSocketAutoResponse(self, pair: WebSocketRequestResponsePair | None = None) -> None:
+        """Answer a message with a fixed text without waking the object; None for no more.
+
+        Raises:
+            PlatformRangeError: If the message or the answer is longer than 2,048 bytes.
+        """
+        self._check()
+        hub_of(self._instance.actor).set_auto_response(pair)
+
+    def getWebSocketAutoResponse(self) -> WebSocketRequestResponsePair | None:
+        """Return what is answered automatically, None if nothing is."""
+        hub = self._instance.actor.sockets
+        return None if hub is None else hub.auto_response_pair()
+
+    def getWebSocketAutoResponseTimestamp(self, ws: WebSocket) -> dt.datetime | None:
+        """Return when a connection was last answered automatically (UTC), None if never."""
+        at_ms = answered_ms(ws)
+        return None if at_ms is None else dt.datetime.fromtimestamp(at_ms / 1000, dt.UTC)
+
+    def setHibernatableWebSocketEventTimeout(self, timeoutMs: int | None = None) -> None:
+        """Reset the object when a handler takes longer; 0 or None for no limit.
+
+        Args:
+            timeoutMs: Milliseconds, at most a week.
+
+        Raises:
+            PlatformError: If it is more.
+        """
+        self._check()
+        hub_of(self._instance.actor).set_event_timeout(timeoutMs)
+
+    def getHibernatableWebSocketEventTimeout(self) -> int | None:
+        """Return how long a handler may take in milliseconds, None for as long as it likes."""
+        hub = self._instance.actor.sockets
+        return None if hub is None else hub.event_timeout_ms
+
+    def __getattr__(self, name: str) -> Any:
+        raise misspelt(self, name)
+
+    def _check(self) -> None:
+        if self._instance.dead is not None:
+            raise self._instance.dead
+
+    def __repr__(self) -> str:
+        return f"<ctx of {self._instance.actor.label}>"

@@ -1,0 +1,137 @@
+"""Which objects are in memory, and putting those out that nothing needs any more.
+
+An object that has had nothing to do for 10 s is evicted: its memory is lost, its storage stays.
+Virtual time passes only when somebody lets it, so idle objects stay while cells are merely read.
+
+Source: developers.cloudflare.com/durable-objects/concepts/durable-object-lifecycle/
+"""
+
+import heapq
+from typing import TYPE_CHECKING
+
+from dobook import limits
+from dobook.errors import PlatformError
+from dobook.runtime.loop.loop import GRID
+from dobook.runtime.objects.actor import Actor
+from dobook.runtime.objects.instance import Instance
+
+if TYPE_CHECKING:
+    from dobook.runtime.runtime import Runtime
+
+
+IDLE_EVICTION_S = limits.IDLE_EVICTION_MS / 1000
+
+
+def eviction_time(instance: Instance) -> float:
+    """Return when an idle instance may be evicted, in seconds on the grid of the loop's clock."""
+    return round(instance.idle_since + IDLE_EVICTION_S, GRID)
+
+
+class Residency:
+    """The instances of a runtime."""
+
+    def __init__(self, runtime: "Runtime") -> None:
+        self._runtime = runtime
+        self._instances: dict[Instance, None] = {}
+        self._idle: list[Instance] = []  # a heap, by the time at which each may be evicted
+
+    def instances(self) -> list[Instance]:
+        """Return the instances, in the order they were made."""
+        return list(self._instances)
+
+    def started(self, instance: Instance, cause: int = 0) -> None:
+        """An instance was made, for the event of the number `cause`."""
+        self._instances[instance] = None
+        observers = self._runtime.observers
+        if observers.active:
+            observers.emit(instance.actor.label, "started", cause)
+
+    def gone(self, instance: Instance, error: BaseException) -> None:
+        """An instance was reset."""
+        self._instances.pop(instance, None)
+        _tell(instance)  # whoever waits for it to be idle waits no more
+        self._runtime.observers.emit(
+            instance.actor.label, "reset", error=f"{type(error).__name__}: {error}"
+        )
+
+    def idle(self, instance: Instance) -> None:
+        """An instance has nothing to do at the moment."""
+        if instance.on_idle is not None:
+            _tell(instance)
+        if not instance.in_idle_queue:
+            instance.in_idle_queue = True
+            instance.evict_at = eviction_time(instance)
+            heapq.heappush(self._idle, instance)
+
+    def evict_before(self, target: float) -> float | None:
+        """Evict the first object that will have been idle long enough by `target` seconds.
+
+        Returns:
+            When that is, in seconds of the loop; None if there is none.
+        """
+        loop = self._runtime.loop
+        idle = self._idle
+        while idle:
+            instance = idle[0]
+            deadline = instance.evict_at
+            if deadline > target:
+                return None
+            heapq.heappop(idle)
+            instance.in_idle_queue = False
+            if instance.dead is not None or instance.busy:
+                continue
+            if eviction_time(instance) > deadline:
+                self.idle(instance)  # it has been busy since
+                continue
+            loop.set_time(deadline)
+            self.evict(instance, "idle")
+            return deadline
+        return None
+
+    async def evict_when_idle(self, actor: Actor, *, close_sockets: bool = False) -> None:
+        """Evict an object as soon as it has nothing to do.
+
+        Args:
+            actor: The object.
+            close_sockets: Whether its hibernatable connections are lost.
+
+        Raises:
+            PlatformError: If it is not in memory.
+        """
+        if actor.instance is None:
+            raise PlatformError("Cannot evict Durable Object: it is not currently running.")
+        while True:
+            instance = actor.instance
+            if instance is None:  # it was reset meanwhile
+                return
+            if not instance.busy:
+                if close_sockets:
+                    actor.drop_sockets()
+                self.evict(instance, "asked")
+                return
+            waiter = self._runtime.loop.create_future()
+            instance.on_idle = [*(instance.on_idle or ()), waiter]
+            await waiter
+
+    def evict(self, instance: Instance, why: str) -> None:
+        """Put an instance out of memory."""
+        actor = instance.actor
+        self._runtime.stores.committer.flush()
+        instance.evict()
+        self._instances.pop(instance, None)
+        self._runtime.observers.emit(actor.label, "evicted", why=why)
+        self._runtime.stores.release(actor)
+
+    def end_all(self) -> None:
+        """Put everything out of memory, as the runtime closes."""
+        for instance in list(self._instances):
+            instance.evict()
+        self._instances.clear()
+        self._idle.clear()
+
+
+def _tell(instance: Instance) -> None:
+    waiters, instance.on_idle = instance.on_idle, None
+    for waiter in waiters or ():
+        if not waiter.done():
+            waiter.set_result(None)

@@ -1,0 +1,137 @@
+"""Critical sections of an object: `blockConcurrencyWhile` and asynchronous transactions.
+
+The section's code runs as a task whose turns its own gate admits. When it ends, whoever awaits it
+goes on first, still under the section's lock; only then are the events let in that had to wait.
+
+Source: cloudflare/workerd src/workerd/io/io-gate.h (`CriticalSection`)
+"""
+
+import asyncio
+from collections.abc import Callable, Generator
+from contextvars import Context, copy_context
+from typing import TYPE_CHECKING, Any
+
+from dobook.errors import PlatformError
+from dobook.gates import CriticalSection, open_gate
+from dobook.limits import BLOCK_CONCURRENCY_TIMEOUT_MS
+from dobook.runtime.calls.promise import Promise
+from dobook.runtime.calls.turns import Frame, SectionEnd, current_frame
+from dobook.runtime.calls.waits import deadlock
+
+if TYPE_CHECKING:
+    from dobook.runtime.objects.instance import Instance
+
+TIMED_OUT = (
+    "A call to blockConcurrencyWhile() in a Durable Object waited for too long. The call was "
+    "canceled and the Durable Object was reset."
+)
+
+
+class SectionPromise(Promise):
+    """The outcome of a critical section."""
+
+    __slots__ = ("_section",)
+
+    def __init__(self, section: "Section") -> None:
+        self._section = section
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        section = self._section
+        if not section.done:
+            end = SectionEnd(section.instance.runtime.loop, section.gate)
+            section.ends.append(end)
+            yield end
+        if section.error is not None:
+            raise section.error
+        return section.value
+
+    def __repr__(self) -> str:
+        return f"<critical section, {'done' if self._section.done else 'running'}>"
+
+
+class Section:
+    """One run of a critical section.
+
+    Args:
+        instance: The object.
+        body: Called under the lock; what it returns is awaited if it can be.
+        breaks: Whether an error of the body resets the object.
+    """
+
+    def __init__(self, instance: "Instance", body: Callable[[], Any], *, breaks: bool) -> None:
+        self.instance = instance
+        self.body = body
+        self.breaks = breaks
+        self.done = False
+        self.value: Any = None
+        self.error: BaseException | None = None
+        self.ends: list[SectionEnd] = []
+        frame = current_frame.get()
+        outer = instance.gate
+        if frame is not None and frame.instance is instance:
+            outer = open_gate(frame.gate)
+        self.loop = instance.runtime.loop
+        self.gate = CriticalSection(outer, self.loop.call_soon)
+        self.context: Context = copy_context()
+        self.context.run(
+            current_frame.set, Frame(instance, self.gate, frame.event if frame else None)
+        )
+        instance.background += 1
+        self.gate.enter(self._begin)
+
+    def _begin(self) -> None:
+        if self.instance.dead is not None:
+            return
+        instance = self.instance
+        # The section's own gate is open, so its code needs no gating until it waits; the task
+        # factory wraps it all the same.
+        task = self.loop.create_task(self._run(), context=self.context)
+        timer = self.loop.call_later(BLOCK_CONCURRENCY_TIMEOUT_MS / 1000, self._time_out)
+        task.add_done_callback(lambda t: self._ended(t, timer))
+        instance.runtime.observers.emit(instance.actor.label, "gate closed", why="critical section")
+
+    async def _run(self) -> Any:
+        try:
+            result = self.body()
+            if hasattr(type(result), "__await__"):
+                result = await result
+        except Exception as error:
+            if self.breaks:  # now, before what this turn has written is committed
+                self.instance.reset(error, unsaid=True)
+            raise
+        return result
+
+    def _time_out(self) -> None:
+        error = PlatformError(TIMED_OUT)
+        error.overloaded = True  # type: ignore[attr-defined]
+        circle = deadlock(self.instance.runtime, self.instance)
+        if circle:
+            error.add_note(f"Deadlock: {circle}")
+            observers = self.instance.runtime.observers
+            observers.emit(self.instance.actor.label, "deadlock", circle=circle)
+        self.instance.reset(error)
+
+    def _ended(self, task: "asyncio.Task[Any]", timer: asyncio.TimerHandle) -> None:
+        timer.cancel()
+        instance = self.instance
+        instance.background -= 1
+        if instance.dead is not None:
+            if not task.cancelled():
+                task.exception()
+            return
+        if task.cancelled():
+            self.error = asyncio.CancelledError()
+        else:
+            self.error = task.exception()
+            if self.error is None:
+                self.value = task.result()
+        self.done = True
+        if self.error is not None and self.breaks:
+            instance.reset(self.error)
+            return
+        instance.runtime.observers.emit(instance.actor.label, "gate opened")
+        if self.ends:
+            for end in self.ends:
+                end.complete()
+        else:
+            self.gate.leave()

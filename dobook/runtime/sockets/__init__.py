@@ -1,0 +1,1 @@
+"""WebSockets: both ends, what lies between, and those that outlive memory."""

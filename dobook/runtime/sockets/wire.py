@@ -1,0 +1,290 @@
+"""What lies between the two ends of a WebSocket: messages on their way, closes, lost connections.
+
+An `End` is one end of a connection, whoever holds it: an object, a hibernating object, or code
+outside any object. What an end says leaves through its object's output gate, and all that is on
+its way at one tick of the loop is handed out in one callback, in the order it was said.
+
+The module knows neither the programmer's `WebSocket` nor hibernation; both read from an end.
+Source: cloudflare/workerd src/workerd/api/web-socket.c++ (`readLoop`, `pump`)
+"""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from weakref import ReferenceType, WeakKeyDictionary, ref
+
+from dobook.errors import PlatformError, UsageError
+from dobook.gates import Commit, OutputGate
+from dobook.runtime.calls.turns import current_frame
+from dobook.runtime.loop.loop import running_loop
+
+if TYPE_CHECKING:
+    from dobook.runtime.objects.actor import Actor
+    from dobook.runtime.runtime import Runtime
+
+LOST_CODE: Final = 1006
+LOST_REASON: Final = "WebSocket disconnected without sending Close frame."
+
+# What may be done with an end; the platform's names are in web-socket.h.
+AWAITING: Final = 0  # neither accepted nor given away
+ACCEPTED: Final = 1
+HIBERNATABLE: Final = 2
+RELEASED: Final = 3  # given away in a response
+
+
+class Close(NamedTuple):
+    """A close frame; code 1005 stands for one without a code."""
+
+    code: int
+    reason: str
+
+
+class Lost:
+    """The other side is gone without a close frame."""
+
+
+class Broken(NamedTuple):
+    """What arrived cannot be read."""
+
+    error: PlatformError
+
+
+LOST: Final = Lost()
+_BEGIN: Final = object()  # on an end's way when it is accepted: what has queued may be read now
+
+
+class End:
+    """One end of a connection.
+
+    Attributes:
+        open: Whether it may say something: accepted, not closed by this side, not lost.
+        closed_in: The other side's close frame has been received, or the connection was lost.
+        closed_out: This side has closed.
+        aborted: Nothing that this side says can arrive any more.
+        coupled: A response has carried the connection away from where the pair was made.
+        held: How many messages wait for the output gate.
+        attachment: What `serializeAttachment` was given, serialised.
+        answered_ms: When a message was last answered automatically, in ms since 1970.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "aborted",
+        "answered_ms",
+        "attachment",
+        "closed_in",
+        "closed_out",
+        "coupled",
+        "gate",
+        "held",
+        "inbox",
+        "label",
+        "open",
+        "peer",
+        "reader",
+        "reading",
+        "receiver",
+        "state",
+        "wire",
+    )
+
+    peer: "End"
+    wire: "Wire"
+
+    def __init__(self, wire: "Wire | None") -> None:
+        # Outside of any runtime a pair can be made, but not accepted (see `attach`).
+        self.wire = wire  # type: ignore[assignment]
+        self.state = AWAITING
+        self.open = self.closed_in = self.closed_out = self.aborted = self.coupled = False
+        self.reading = False
+        self.inbox: list[Any] = []
+        self.reader: Callable[[Any], object] = ignore
+        self.receiver: Any = None  # who holds it, in an object
+        self.gate = _ALWAYS_OPEN
+        self.held = 0
+        self.label = ""  # the object that holds it
+        self.attachment: bytes | None = None
+        self.answered_ms: int | None = None
+
+    def begin(
+        self, state: int, reader: Callable[[Any], object], actor: "Actor | None" = None
+    ) -> None:
+        """Accept the connection: what arrives goes to `reader` from the next tick on."""
+        self.state = state
+        self.open = not self.aborted
+        self.reader = reader
+        if actor is not None:
+            self.gate = actor.store.output_gate
+            self.label = actor.label
+        self.wire.put(self, _BEGIN)
+
+    def read_inbox(self) -> None:
+        """Read what has arrived so far, and from now on at once."""
+        self.reading = True
+        arrived, self.inbox = self.inbox, []
+        for item in arrived:
+            self.reader(item)
+
+    def say(self, item: Any) -> None:
+        """Put something on its way, as soon as the object's writes before it are durable."""
+        commit = self.gate.commit
+        if commit is not None:
+            self.hold(commit, item)
+        else:
+            self.wire.put(self.peer, item)
+
+    def hold(self, commit: Commit, item: Any) -> None:
+        """Say something after a commit; a lost connection forgets it."""
+        self.held += 1
+        commit.waiters.append(partial(self._let_go, item))
+
+    def _let_go(self, item: Any) -> None:
+        self.held -= 1
+        if not self.aborted and not self.wire.runtime.closed:
+            self.wire.put(self.peer, item)
+
+    def close(self, close: Close) -> None:
+        """Say that nothing more will follow."""
+        self.open = False
+        self.closed_out = True
+        self.say(close)
+
+    def lost(self) -> None:
+        """This side is gone: the other one will see a connection without a close frame."""
+        self.abort()
+        self.reader = ignore
+        self.reading = True
+        self.inbox.clear()
+        if not self.wire.runtime.closed:
+            self.wire.put(self.peer, LOST)
+
+    def abort(self) -> None:
+        """Let nothing out any more, not even what waits for the output gate."""
+        self.aborted = True
+        self.open = False
+
+
+def ignore(_item: Any) -> None:
+    """Read nothing: this end is gone."""
+
+
+_ALWAYS_OPEN: Final = OutputGate()
+
+
+class Wire:
+    """What is on its way between the ends of a runtime's connections.
+
+    Attributes:
+        mail: Receiving end and item, in the order they were said.
+        scheduled: Whether the next tick will hand the mail out.
+    """
+
+    def __init__(self, runtime: "Runtime") -> None:
+        self.runtime = runtime
+        self.loop = runtime.loop
+        self.held = runtime.driver.held
+        self.observers = runtime.observers
+        self.mail: deque[tuple[End, Any]] = deque()
+        self.scheduled = False
+        self.mark: tuple[End, Any] | None = None  # the last that was said before this turn
+        _wires[runtime.loop] = ref(self)
+
+    def put(self, end: End, item: Any) -> None:
+        """Have something arrive at an end on the next tick."""
+        self.mail.append((end, item))
+        if not self.scheduled:
+            self.schedule()
+
+    def schedule(self) -> None:
+        """Have the mail handed out on the next tick.
+
+        Raises:
+            UsageError: If the runtime is closed.
+        """
+        runtime = self.runtime
+        if runtime.closed:
+            self.mail.clear()
+            runtime.check_open()
+        loop = runtime.loop
+        self.scheduled = True
+        thread: int | None = loop._thread_id  # type: ignore[attr-defined]
+        if thread is None or thread == threading.get_ident():
+            loop.call_soon(self._deliver)
+        else:
+            loop.call_soon_threadsafe(self._deliver)
+
+    def recall(self, senders: "list[End]") -> None:
+        """Take back what has been said by some ends in the turn that is under way."""
+        receivers = {end.peer for end in senders}
+        mail, mark, kept = self.mail, self.mark, []
+        while mail and mail[-1] is not mark:
+            entry = mail.pop()
+            if entry[0] not in receivers:
+                kept.append(entry)
+        mail.extend(reversed(kept))
+
+    def deliver_first(self) -> None:
+        """Hand out what is on its way before calls of the same tick arrive.
+
+        A connection is there already, a call has to look for its object first; the real engine's
+        messages overtake calls that were made at the same time.
+        """
+        if self.mail:
+            self._deliver()
+
+    def _deliver(self) -> None:
+        # Listeners outside of objects print into the cell that drives the loop.
+        self.runtime.context.run(self._hand_out)
+
+    def _hand_out(self) -> None:
+        mail = self.mail
+        if self.runtime.loop.order is not None:
+            self.runtime.loop.order.mix(mail, lambda entry: id(entry[0]))
+        last = len(mail)  # what is said meanwhile is for the next tick
+        try:
+            while last and mail:
+                last -= 1
+                end, item = mail.popleft()
+                if end.reading:
+                    end.reader(item)
+                elif item is _BEGIN:
+                    end.read_inbox()
+                else:
+                    end.inbox.append(item)
+        finally:
+            if mail:
+                self.runtime.loop.call_soon(self._deliver)
+            else:
+                self.scheduled = False
+
+
+# Both sides weak: a wire holds its runtime, which holds its loop.
+_wires: "WeakKeyDictionary[asyncio.AbstractEventLoop, ReferenceType[Wire]]" = WeakKeyDictionary()
+
+
+def current_wire() -> Wire | None:
+    """Return the wire of the runtime whose code is running, None outside of any."""
+    frame = current_frame.get()
+    if frame is not None:
+        return frame.instance.runtime.wire
+    loop = running_loop()
+    found = None if loop is None else _wires.get(loop)
+    return None if found is None else found()
+
+
+def attach(end: End) -> None:
+    """Make sure that an end belongs to a runtime.
+
+    Raises:
+        UsageError: If no runtime's code is running and the pair was made outside too.
+    """
+    if end.wire is None:
+        end.wire = end.peer.wire = current_wire()
+        if end.wire is None:
+            raise UsageError(
+                "a WebSocketPair works inside an object or a Worker; from outside connect with "
+                'stub.fetch(url, headers={"Upgrade": "websocket"}).'
+            )

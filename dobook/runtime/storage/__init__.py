@@ -1,0 +1,1 @@
+"""`ctx.storage`: the platform's storage methods on an object's store."""

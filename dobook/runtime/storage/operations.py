@@ -1,0 +1,320 @@
+"""The storage methods that `ctx.storage` and a transaction have in common.
+
+Source: cloudflare/workerd src/workerd/api/actor-state.c++ (`DurableObjectStorageOperations`)
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dobook import limits
+from dobook.codec import freeze, serialize
+from dobook.errors import PlatformError, PlatformRangeError, PlatformTypeError, misspelt
+from dobook.runtime.calls.promise import NOTHING, Promise, Rejected, Resolved
+from dobook.runtime.storage.arguments import (
+    ALARM_OPTIONS,
+    GET_OPTIONS,
+    LIST_OPTIONS,
+    PUT_OPTIONS,
+    SMALL,
+    UNSET,
+    alarm_time,
+    list_range,
+    read_key,
+    read_options,
+    weight,
+)
+from dobook.runtime.storage.listing import Listed
+from dobook.storage.kv import KV
+from dobook.storage.store import ObjectStore
+
+if TYPE_CHECKING:
+    from dobook.runtime.objects.instance import Instance
+
+
+class Operations:
+    """The methods that `ctx.storage` and a transaction have in common."""
+
+    __slots__ = ("_ended", "_instance", "_kv", "_limited", "_max_entry", "_sqlite", "_store")
+
+    def __init__(self, instance: "Instance") -> None:
+        self._instance = instance
+        self._store: ObjectStore = instance.actor.store
+        self._kv: KV = self._store.kv
+        self._limited = not self._store.unsafe_limits
+        namespace = instance.actor.namespace
+        self._max_entry = (
+            limits.MAX_SQLITE_ENTRY_BYTES if namespace.sqlite else limits.MAX_KV_VALUE_BYTES
+        )
+        self._sqlite = namespace.sqlite
+        self._ended: BaseException | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        raise misspelt(self, name)
+
+    def _use(self, operation: str) -> None:
+        if self._ended is not None:
+            raise self._ended
+
+    # ------------------------------------------------------------------ reading
+
+    def get(self, key: Any = UNSET, options: Any = None, **keywords: Any) -> Promise:
+        """Return the value of a key, or the values of a list of up to 128 keys.
+
+        Args:
+            key: A text, or a list of texts.
+            options: `allowConcurrency`, `noCache`; also as keywords.
+
+        Returns:
+            A promise of the value (None if there is none); for a list, of a dict of those that
+            exist, ordered by the keys' UTF-8 bytes. Each is a fresh copy.
+
+        Example:
+            >>> async def handler(storage):
+            ...     return await storage.get("n") or 0
+
+        Waits: never. Source: developers.cloudflare.com/durable-objects/api/storage-api/#get
+        """
+        try:
+            self._use("get()")
+            if options is not None or keywords:
+                read_options("get", "GetOptions", GET_OPTIONS, options, keywords)
+            if type(key) is str and len(key) <= 512 and key.isascii():
+                return Resolved(self._kv.get(key))
+            if isinstance(key, list | tuple):
+                keys = self._check_keys(key)
+                found = ((k, self._kv.get(k)) for k in sorted(set(keys)) if self._kv.has(k))
+                return Resolved(Listed(found))
+            return Resolved(self._kv.get(self._check_key(key)))
+        except Exception as error:
+            return Rejected(error)
+
+    def list(self, options: Any = None, **keywords: Any) -> Promise:
+        """Return the rows in order of the keys' UTF-8 bytes.
+
+        Args:
+            options: `start`, `startAfter`, `end`, `prefix`, `reverse`, `limit`,
+                `allowConcurrency`, `noCache`; also as keywords.
+
+        Returns:
+            A promise of a dict, empty when nothing matches.
+
+        Example:
+            >>> async def handler(storage):
+            ...     return await storage.list(prefix="user:", limit=10)
+
+        Waits: never. Source: developers.cloudflare.com/durable-objects/api/storage-api/#list
+        """
+        try:
+            self._use("list()")
+            chosen = read_options("list", "ListOptions", LIST_OPTIONS, options, keywords)
+            low, high, limit = list_range(**chosen)
+            if high is not None and low >= high:
+                return Resolved(Listed())
+            if self._kv.cursor is not None:
+                self._kv.cursor.cancel()
+            reverse = bool(chosen.get("reverse"))
+            return Resolved(Listed(self._kv.scan(low, high, reverse=reverse, limit=limit)))
+        except Exception as error:
+            return Rejected(error)
+
+    def getAlarm(self, options: Any = None, **keywords: Any) -> Promise:
+        """Return the alarm's time in ms since 1970, None without one or while its handler runs.
+
+        Waits: never. Source: developers.cloudflare.com/durable-objects/api/alarms/#getalarm
+        """
+        try:
+            self._use("getAlarm()")
+            read_options("getAlarm", "GetAlarmOptions", ALARM_OPTIONS, options, keywords)
+            return Resolved(self._instance.runtime.alarms.visible_ms(self._instance.actor))
+        except Exception as error:
+            return Rejected(error)
+
+    # ------------------------------------------------------------------ writing
+
+    def put(
+        self, key: Any = UNSET, value: Any = UNSET, options: Any = None, **keywords: Any
+    ) -> Promise:
+        """Store a value under a key, or a dict of up to 128 entries.
+
+        Args:
+            key: A text; or a dict of entries, followed by nothing but options.
+            value: What structured clone can copy; it is copied now.
+            options: `allowUnconfirmed`, `allowConcurrency`, `noCache`; also as keywords.
+
+        Returns:
+            A promise of None. The answer to whoever called the object waits for the disk, unless
+            `allowUnconfirmed`.
+
+        Example:
+            >>> async def handler(storage):
+            ...     await storage.put("n", 1)
+            ...     await storage.put({"a": 1, "b": 2})
+
+        Waits: never. Source: developers.cloudflare.com/durable-objects/api/storage-api/#put
+        """
+        try:
+            self._use("put()")
+            if type(key) is str and value is not UNSET and key.isascii():
+                confirmed = True
+                if options is not None or keywords:
+                    confirmed = self._confirmed("put", PUT_OPTIONS, options, keywords)
+                if len(key) > 512:
+                    self._check_key(key)
+                frozen = freeze(value)
+                if self._limited and type(frozen) not in SMALL:
+                    self._check_size(key, frozen)
+                self._store.touch(confirmed=confirmed)
+                self._kv.put(key, frozen)
+                return NOTHING
+            return self._put_general(key, value, options, keywords)
+        except Exception as error:
+            return Rejected(error)
+
+    def _put_general(self, key: Any, value: Any, options: Any, keywords: dict[str, Any]) -> Promise:
+        if isinstance(key, Mapping):
+            if value is not UNSET:
+                if options is not None or not (value is None or isinstance(value, Mapping)):
+                    raise PlatformTypeError(
+                        "put() may only be called with a single key-value pair and optional "
+                        "options as put(key, value, options) or with multiple key-value pairs and "
+                        "optional options as put(entries, options)"
+                    )
+                options = value
+            entries = [(self._check_key(k), freeze(v)) for k, v in key.items()]
+            self._check_count(len(entries))
+        elif value is UNSET:
+            raise PlatformTypeError("put() called with undefined value.")
+        else:
+            entries = [(self._check_key(key), freeze(value))]
+        confirmed = self._confirmed("put", PUT_OPTIONS, options, keywords)
+        if self._limited:
+            for k, frozen in entries:
+                if type(frozen) not in SMALL:
+                    self._check_size(k, frozen)
+        if entries:
+            self._store.touch(confirmed=confirmed)
+            put = self._kv.put
+            for k, frozen in entries:
+                put(k, frozen)
+        return NOTHING
+
+    def delete(self, key: Any = UNSET, options: Any = None, **keywords: Any) -> Promise:
+        """Remove a key, or a list of up to 128 keys.
+
+        Returns:
+            A promise of whether there was a value; for a list, of how many there were.
+
+        Waits: never. Source: developers.cloudflare.com/durable-objects/api/storage-api/#delete
+        """
+        try:
+            self._use("delete()")
+            confirmed = self._confirmed("delete", PUT_OPTIONS, options, keywords)
+            if isinstance(key, list | tuple):
+                keys = self._check_keys(key)
+                self._store.touch(confirmed=confirmed)
+                return Resolved(sum(self._kv.delete(k) for k in keys))
+            key = self._check_key(key)
+            self._store.touch(confirmed=confirmed)
+            return Resolved(self._kv.delete(key))
+        except Exception as error:
+            return Rejected(error)
+
+    def setAlarm(
+        self,
+        scheduledTime: Any = UNSET,
+        options: Any = None,
+        **keywords: Any,
+    ) -> Promise:
+        """Have `alarm()` called at a time; an alarm that is set already is replaced.
+
+        Args:
+            scheduledTime: Milliseconds since 1970 or a datetime (without a time zone: UTC). A
+                time that has passed means now.
+            options: `allowConcurrency`, `allowUnconfirmed`; also as keywords.
+
+        Waits: never. Source: developers.cloudflare.com/durable-objects/api/alarms/#setalarm
+        """
+        try:
+            self._use("setAlarm()")
+            at_ms = alarm_time(scheduledTime)
+            if not hasattr(self._instance.object or self._instance.actor.namespace.cls, "alarm"):
+                raise PlatformTypeError(
+                    "Your Durable Object class must have an alarm() handler in order to call "
+                    "setAlarm()"
+                )
+            confirmed = self._confirmed("setAlarm", ALARM_OPTIONS, options, keywords)
+            self._store.touch(confirmed=confirmed)
+            # The platform takes a time that has passed for now.
+            self._kv.set_alarm(max(at_ms, self._instance.runtime.loop.now_ms))
+            self._instance.runtime.alarms.written(self._instance.actor)
+            return NOTHING
+        except Exception as error:
+            return Rejected(error)
+
+    def deleteAlarm(self, options: Any = None, **keywords: Any) -> Promise:
+        """Remove the alarm, if there is one; the run that is under way goes on.
+
+        Waits: never. Source: developers.cloudflare.com/durable-objects/api/alarms/#deletealarm
+        """
+        try:
+            self._use("deleteAlarm()")
+            confirmed = self._confirmed("deleteAlarm", ALARM_OPTIONS, options, keywords)
+            actor = self._instance.actor
+            alarms = self._instance.runtime.alarms
+            if self._kv.alarm_ms is not None:
+                self._store.touch(confirmed=confirmed)
+                self._kv.set_alarm(None)
+                alarms.written(actor)
+            return NOTHING
+        except Exception as error:
+            return Rejected(error)
+
+    # ------------------------------------------------------------------ checks
+
+    def _confirmed(
+        self, method: str, known: tuple[str, ...], options: Any, keywords: dict[str, Any]
+    ) -> bool:
+        if options is None and not keywords:
+            return True
+        return not read_options(method, "PutOptions", known, options, keywords).get(
+            "allowUnconfirmed"
+        )
+
+    def _check_key(self, given: Any) -> str:
+        key = read_key(given)
+        if self._limited and len(key) > 512:
+            size = len(key.encode("utf-8", "surrogatepass"))
+            if size > limits.MAX_KEY_BYTES:
+                raise PlatformRangeError(
+                    f"Keys cannot be larger than {limits.MAX_KEY_BYTES} bytes. A key of size "
+                    f"{size} was provided."
+                )
+        return key
+
+    def _check_keys(self, keys: Iterable[Any]) -> Sequence[str]:
+        checked = [self._check_key(key) for key in keys]
+        self._check_count(len(checked))
+        return checked
+
+    def _check_count(self, count: int) -> None:
+        if self._limited and count > limits.MAX_BATCH_KEYS:
+            raise PlatformRangeError(
+                f"Maximum number of key value pairs is {limits.MAX_BATCH_KEYS}. {count} pairs were "
+                "provided."
+            )
+
+    def _check_size(self, key: str, frozen: Any) -> None:
+        maximum = self._max_entry
+        if weight(frozen) * 3 < maximum - len(key) * 4:
+            return
+        size = len(serialize(frozen))
+        if self._sqlite:
+            size += len(key.encode("utf-8", "surrogatepass"))
+        if self._sqlite:
+            if size > maximum:
+                raise PlatformError("string or blob too big: SQLITE_TOOBIG")
+        elif size > maximum + limits.KV_VALUE_GRACE_BYTES:
+            raise PlatformRangeError(
+                f"Values cannot be larger than {maximum} bytes. A value of size {size} was "
+                "provided."
+            )

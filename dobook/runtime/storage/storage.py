@@ -1,0 +1,236 @@
+"""`ctx.storage`: the platform's storage methods, with Cloudflare's names, for an object's code.
+
+Each method acts when it is called and returns a promise that awaiting does not hold up: the rows
+are in memory or one synchronous read away. What has to wait for the disk is the answer to the
+caller, and that is the output gate's business. Options are taken as a dict or as keywords.
+
+Source: developers.cloudflare.com/durable-objects/api/storage-api/,
+cloudflare/workerd src/workerd/api/actor-state.c++
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from dobook.errors import PlatformError, PlatformTypeError
+from dobook.runtime.calls.promise import NOTHING, Promise, Rejected
+from dobook.runtime.objects.sections import Section, SectionPromise
+from dobook.runtime.storage.arguments import PUT_OPTIONS, read_options
+from dobook.runtime.storage.operations import Operations
+from dobook.runtime.storage.recovery import PointInTimeRecovery
+from dobook.runtime.storage.sync_kv import SyncKvStorage
+from dobook.storage.sql.storage import SqlStorage
+
+if TYPE_CHECKING:
+    from dobook.runtime.objects.instance import Instance
+
+
+class DurableObjectTransaction(Operations):
+    """`txn`, what a transaction's closure is given. It is dead once the transaction is over."""
+
+    __slots__ = ("_over", "_rolled_back")
+
+    def __init__(self, instance: "Instance") -> None:
+        super().__init__(instance)
+        self._rolled_back = False
+        self._over = False
+
+    def rollback(self) -> None:
+        """Undo what the transaction did; it cannot be used afterwards.
+
+        Raises:
+            PlatformError: If the transaction is over.
+        """
+        if self._rolled_back:
+            return
+        self._use("rollback()")
+        self._store.rollback_transaction(explicit=True)
+        self._instance.runtime.alarms.written(self._instance.actor)
+        self._rolled_back = True
+
+    def deleteAll(self, *_: Any, **__: Any) -> Promise:
+        """Refuse: everything cannot be deleted inside a transaction."""
+        return Rejected(PlatformError("Cannot call deleteAll() within a transaction"))
+
+    def _use(self, operation: str) -> None:
+        super()._use(operation)
+        if self._rolled_back:
+            raise PlatformError(f"Cannot {operation} on rolled back transaction")
+        if self._over:
+            raise PlatformError(
+                f"Cannot call {operation} on transaction that has already committed: did you move "
+                "`txn` outside of the closure?"
+            )
+
+    def __repr__(self) -> str:
+        return f"<transaction of {self._instance.actor.label}>"
+
+
+class DurableObjectStorage(PointInTimeRecovery):
+    """`ctx.storage` of a Durable Object.
+
+    Example:
+        >>> class Counter:
+        ...     def __init__(self, ctx, env):
+        ...         self.ctx = ctx
+        ...     async def increment(self):
+        ...         n = (await self.ctx.storage.get("n") or 0) + 1
+        ...         await self.ctx.storage.put("n", n)
+        ...         return n
+
+    Source: developers.cloudflare.com/durable-objects/api/storage-api/
+    """
+
+    __slots__ = ("_kv_face", "_sql_face")
+
+    transaction_class = DurableObjectTransaction
+
+    def __init__(self, instance: "Instance") -> None:
+        super().__init__(instance)
+        self._kv_face: SyncKvStorage | None = None
+        self._sql_face: SqlStorage | None = None
+
+    @property
+    def kv(self) -> "SyncKvStorage":
+        """The synchronous key-value interface of SQLite-backed classes."""
+        if self._kv_face is None:
+            self._kv_face = SyncKvStorage(self)
+        return self._kv_face
+
+    @property
+    def sql(self) -> SqlStorage:
+        """The SQL interface of SQLite-backed classes.
+
+        Raises:
+            PlatformError: If the class was declared with `new_classes`.
+        """
+        if not self._sqlite:
+            raise PlatformError(
+                "SQL is not enabled for this Durable Object class. To enable it, change "
+                "`new_classes` to `new_sqlite_classes` within the 'migrations' field in your "
+                "wrangler.jsonc or wrangler.toml file. If using workerd directly,set `enableSql = "
+                "true` in your workerd config for the class. Note that this change cannot be made "
+                "after the class is already deployed to production."
+            )
+        if self._sql_face is None:
+            self._sql_face = SqlStorage(_SqlHost(self))
+        return self._sql_face
+
+    def deleteAll(self, options: Any = None, **keywords: Any) -> Promise:
+        """Remove all rows, all SQL tables and the alarm, at once: an abort does not undo it.
+
+        Waits: never. Source: developers.cloudflare.com/durable-objects/api/storage-api/#deleteall
+        """
+        try:
+            self._use("deleteAll()")
+            read_options("deleteAll", "PutOptions", PUT_OPTIONS, options, keywords)
+            if self._store.transactions:
+                raise PlatformError("Cannot call deleteAll() within a transaction")
+            self._store.touch()
+            self._store.delete_all()
+            actor = self._instance.actor
+            if self._kv.alarm_ms is not None:
+                self._kv.set_alarm(None)
+                self._instance.runtime.alarms.written(actor)
+            return NOTHING
+        except Exception as error:
+            return Rejected(error)
+
+    def sync(self) -> Promise:
+        """Return a promise that is done when everything written so far is durable.
+
+        Source: developers.cloudflare.com/durable-objects/api/storage-api/#sync
+        """
+        try:
+            self._use("sync()")
+        except Exception as error:
+            return Rejected(error)
+        return self._instance.runtime.stores.durable(self._instance)
+
+    def transaction(self, closure: Callable[[DurableObjectTransaction], Any]) -> SectionPromise:
+        """Run a function whose writes are kept together or, if it raises, undone together.
+
+        Args:
+            closure: Called with the transaction; what it returns is awaited. No other event of the
+                object runs meanwhile.
+
+        Returns:
+            A promise of what the closure returns.
+
+        Source: developers.cloudflare.com/durable-objects/api/storage-api/#transaction
+        """
+        self._use("transaction()")
+        if not callable(closure):
+            raise PlatformTypeError(
+                "Failed to execute 'transaction' on 'DurableObjectStorage': parameter 1 is not of "
+                "type 'function'. Pass the function itself, not what calling it returns."
+            )
+        store = self._store
+        alarms = self._instance.runtime.alarms
+        actor = self._instance.actor
+
+        async def body() -> Any:
+            store.commit_before_transaction()
+            self.check()  # if that commit has failed, the object is gone
+            store.begin_transaction(explicit=True)
+            txn = self.transaction_class(self._instance)
+            try:
+                result = closure(txn)
+                if hasattr(type(result), "__await__"):
+                    result = await result
+            except BaseException:
+                if not txn._rolled_back and self._ended is None:
+                    store.rollback_transaction(explicit=True)
+                    alarms.written(actor)
+                    txn._rolled_back = True
+                raise
+            if not txn._rolled_back:
+                store.commit_transaction(explicit=True)
+            txn._over = True
+            return result
+
+        return SectionPromise(Section(self._instance, body, breaks=False))
+
+    def transactionSync(self, closure: Callable[[], Any]) -> Any:
+        """Run a function whose writes are kept together or, if it raises, undone together.
+
+        Args:
+            closure: Called without arguments; it must not wait.
+
+        Returns:
+            What the closure returns.
+
+        Source: developers.cloudflare.com/durable-objects/api/sqlite-storage-api/#transactionsync
+        """
+        self._use("transactionSync()")
+        self._store.begin_transaction(explicit=False)
+        try:
+            result = closure()
+        except BaseException:
+            self._store.rollback_transaction(explicit=False)
+            self._instance.runtime.alarms.written(self._instance.actor)
+            raise
+        self._store.commit_transaction(explicit=False)
+        return result
+
+    def end(self, error: BaseException) -> None:
+        """Refuse everything from now on: the instance is gone."""
+        self._ended = error
+
+    def check(self) -> None:
+        """Raise if the instance is gone."""
+        if self._ended is not None:
+            raise self._ended
+
+    def __repr__(self) -> str:
+        return f"<storage of {self._instance.actor.label}>"
+
+
+class _SqlHost:
+    """What SQL needs of an object's storage."""
+
+    def __init__(self, storage: DurableObjectStorage) -> None:
+        self.storage = storage
+        self.unsafe_limits = storage._store.unsafe_limits
+        self.connection = storage._store.connection
+        self.will_write = storage._store.will_write
+        self.check = storage.check

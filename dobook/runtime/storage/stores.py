@@ -1,0 +1,326 @@
+"""Between objects and their storage: opening it, losing it, and what a commit sets in motion."""
+
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from dobook.errors import PlatformError
+from dobook.ids import DurableObjectId
+from dobook.runtime.calls.promise import NOTHING, Pending, Promise
+from dobook.storage.browse import StateReader
+from dobook.storage.committer import Committer
+from dobook.storage.connection import SqliteError, error_text, is_constraint, is_critical
+from dobook.storage.contents import Contents, Place, World, contents_of, put_into
+from dobook.storage.directory import StateDirectory
+from dobook.storage.history.history import History
+from dobook.storage.history.memory import MemoryLog
+from dobook.storage.history.points import Log
+from dobook.storage.kv import ALARM
+from dobook.storage.store import ObjectStore
+from dobook.web.text import usv
+
+if TYPE_CHECKING:
+    from dobook.runtime.calls.namespace import DurableObjectNamespace
+    from dobook.runtime.objects.actor import Actor
+    from dobook.runtime.objects.instance import Instance
+    from dobook.runtime.runtime import Runtime
+
+
+class Stores:
+    """The storage of a runtime's objects.
+
+    Args:
+        runtime: Whose objects they are.
+        directory: Where they are kept; None for in memory.
+        power: Whether an answer waits for the disk.
+        unsafe_limits: Enforce only the engine's limits, not the hosted service's.
+        history_ms: How far back point-in-time recovery reaches; 0: there is none.
+    """
+
+    def __init__(
+        self,
+        runtime: "Runtime",
+        directory: StateDirectory | None,
+        *,
+        power: bool,
+        unsafe_limits: bool,
+        history_ms: int,
+    ) -> None:
+        self._runtime = runtime
+        self._clock = self._now_ms  # these two are one method each for every object
+        self._used = None if directory is None else directory.used
+        self._directory = directory
+        self._power = power
+        self.unsafe_limits = unsafe_limits
+        self.history_ms = history_ms
+        self._notes: dict[str, Any] = {}  # of objects in memory
+        self.given: dict[Place, Contents] = {}  # of a world that this runtime goes on from
+        self._history = None if directory is None else directory.history
+        self.committer = Committer(
+            runtime.loop.call_soon,
+            self._committed,
+            self._failed,
+            None if directory is None else directory.journal,
+            None if directory is None else directory.backlog,
+            self._note if history_ms > 0 else None,
+        )
+
+    @property
+    def recovered(self) -> int:
+        """How many objects' last writes came out of the journal, after an unclean end."""
+        return 0 if self._directory is None else self._directory.recovered
+
+    def open(self, namespace: "DurableObjectNamespace", identity: str) -> ObjectStore:
+        """Return the storage of an object that is not in memory."""
+        directory = self._directory
+        keep = self.history_ms > 0 and namespace.sqlite
+        if directory is None:
+            store = ObjectStore(None, identity, self.committer, unsafe_limits=self.unsafe_limits)
+            given = self.given.pop(Place(namespace.unique_key, identity), None)
+            if given is not None:
+                put_into(store, given)
+            if keep:
+                self._keep_history(store, MemoryLog(), new=store.was_new)
+            return store
+        folder = directory.folder(namespace.unique_key)
+        store = ObjectStore(
+            folder,
+            identity,
+            self.committer,
+            unsafe_limits=self.unsafe_limits,
+            power_safe=self._power,
+            backlog=directory.backlog,
+            on_open=self._used,
+        )
+        if store.kv.alarm_ms is not None:  # its file could perhaps not be read before
+            self._runtime.alarms.ensure(namespace, DurableObjectId(identity), store.kv.alarm_ms)
+        if keep and self._history is not None:
+            log = self._history.log(namespace.unique_key, identity, folder)
+            self._keep_history(store, log, new=store.was_new)
+            assert store.history is not None
+            if self._history.pending:
+                store.history.pending = self._history.pending.get((namespace.unique_key, identity))
+        return store
+
+    def _keep_history(self, store: ObjectStore, log: Log, *, new: bool) -> None:
+        store.history = History(log, self._clock, self.history_ms, store.place[1], new=new)
+
+    def _now_ms(self) -> int:
+        return self._runtime.loop.now_ms
+
+    def _note(self, dirty: list[ObjectStore]) -> None:
+        now_ms = self._runtime.loop.now_ms
+        for store in dirty:
+            if store.history is not None:
+                store.history.note(store, now_ms)
+        if self._history is not None:
+            self._history.flush()
+
+    def begin_session(self, actor: "Actor") -> None:
+        """Take an object's storage back to where its last session asked for.
+
+        Raises:
+            PlatformError: If the storage cannot be written.
+        """
+        store = actor.store
+        history = store.history
+        assert history is not None
+        self.committer.flush()
+        try:
+            history.go_back(store)
+            self.committer.flush()
+            history.went_back()
+        except (SqliteError, OSError) as error:
+            store.discard()
+            raise PlatformError(
+                f"Durable Object's storage could not be restored: {error}"
+            ) from error
+
+    def name_of(self, namespace: "DurableObjectNamespace", identity: DurableObjectId) -> None:
+        """Keep the name an object is used under."""
+        if self._directory is not None and identity.name is not None:
+            self._directory.remember_name(
+                namespace.unique_key, identity.toString(), usv(identity.name)
+            )
+
+    def asleep(self, namespace: "DurableObjectNamespace") -> Iterator[tuple[str, str | None]]:
+        """Yield (id, name) of the objects of a class that are on disk and not in memory."""
+        directory = self._directory
+        if directory is None:
+            for place, given in self.given.items():
+                if place.unique_key == namespace.unique_key:
+                    yield place.id, given.name
+            return
+        for identity in directory.ids(namespace.unique_key):
+            if identity not in namespace.actors:
+                yield identity, directory.name(namespace.unique_key, identity)
+
+    def peek(self, namespace: "DurableObjectNamespace", identity: str) -> tuple[int, int | None]:
+        """Return how many rows an object has and its alarm in ms, without waking it."""
+        if self._directory is None:
+            given = self.given[Place(namespace.unique_key, identity)]
+            return len(given.rows), given.alarm_ms
+        store = self.open(namespace, identity)
+        try:
+            return len(list(store.kv.keys())), store.kv.alarm_ms
+        finally:
+            store.forget()
+
+    def delete_class(self, unique_key: str) -> None:
+        """Delete what there is of a class's objects, which are not in memory any more."""
+        for place in [place for place in self.given if place.unique_key == unique_key]:
+            del self.given[place]
+        if self._directory is not None:
+            self.committer.checkpoint()  # or the journal would bring it back
+            self._directory.delete_class(unique_key)
+
+    def world(self) -> tuple[dict[Place, Contents], dict[str, Any]]:
+        """Return what all objects have committed, and the notes kept beside them.
+
+        Raises:
+            UsageError: If an object is in the middle of a transaction with SQL.
+        """
+        objects = dict(self.given)
+        registered = set()
+        for namespace in self._runtime.namespaces:
+            registered.add(namespace.unique_key)
+            for identity, actor in namespace.actors.items():
+                objects[Place(namespace.unique_key, identity)] = contents_of(
+                    actor.store, actor.id.name
+                )
+            for identity, name in self.asleep(namespace) if self._directory is not None else ():
+                store = self.open(namespace, identity)
+                try:
+                    objects[Place(namespace.unique_key, identity)] = contents_of(store, name)
+                finally:
+                    store.forget()
+        if self._directory is None:
+            return objects, dict(self._notes)
+        state = StateReader(self._directory.path)
+        for place in state.places():
+            if place.unique_key not in registered:
+                objects[place] = state.contents(place)
+        return objects, self._directory.notes()
+
+    def adopt(self, world: World) -> None:
+        """Begin, in memory, with the objects of a world."""
+        self.given = dict(world.objects)
+        self._notes.update(world.notes)
+
+    def note(self, key: str) -> Any:
+        """Return what was kept beside the objects under a key, None if nothing was."""
+        return self._notes.get(key) if self._directory is None else self._directory.meta(key)
+
+    def keep_note(self, key: str, value: Any) -> None:
+        """Keep a number or text beside the objects, as long as they are kept."""
+        if self._directory is None:
+            self._notes[key] = value
+        else:
+            self._directory.set_meta(**{key: value})
+
+    def load_alarms(self, namespace: "DurableObjectNamespace") -> None:
+        """Schedule the alarms that an earlier process left."""
+        load = self._runtime.alarms.load
+        if self._directory is not None:
+            self._warn_of_other_workers(namespace, self._directory)
+            for identity, at_ms, name in self._directory.alarms(namespace.unique_key):
+                load(namespace, DurableObjectId(identity, name), at_ms)
+        for place, given in self.given.items():
+            if place.unique_key == namespace.unique_key and given.alarm_ms is not None:
+                load(
+                    namespace,
+                    DurableObjectId(place.id, given.name),
+                    given.alarm_ms,
+                    retries=given.retries,
+                    runs_ms=given.runs_ms,
+                )
+
+    def _warn_of_other_workers(
+        self, namespace: "DurableObjectNamespace", directory: StateDirectory
+    ) -> None:
+        """Warn if the directory has no objects of a class, but another Worker's of that name."""
+        keys = directory.unique_keys()
+        # Others that are in use here, or that this one's key was made to differ from, are no slip.
+        used = {n.unique_key for n in self._runtime.namespaces}
+        others = [
+            key
+            for key in keys
+            if key.endswith(f"-{namespace.class_name}")
+            and key not in used
+            and not namespace.unique_key.startswith(f"{key}-")
+        ]
+        if others and namespace.unique_key not in keys:
+            warnings.warn(
+                f"{directory.path} has no objects of {namespace.unique_key}, but of "
+                f"{' and '.join(others)}: ids depend on the Worker's name. To use those, open it "
+                f"with Runtime(path, worker={others[0].removesuffix(f'-{namespace.class_name}')!r}).",
+                stacklevel=5,
+            )
+
+    def release(self, actor: "Actor") -> None:
+        """Forget an object that has left memory; with a directory its file has everything."""
+        if self._directory is not None and not actor.store.dirty:
+            actor.store.close()
+            self._directory.dropped(actor.store)
+            if actor.sockets is not None and actor.sockets.needed:
+                return  # its connections go on without it
+            actor.namespace.actors.pop(actor.id.toString(), None)
+            actor.released = True
+            if actor.meter is not None:
+                actor.meter.add_stay(actor)
+
+    def durable(self, instance: "Instance") -> Promise:
+        """Return a promise that is done when what an object has written is durable."""
+        commit = instance.output_gate.commit
+        if commit is None:
+            return NOTHING
+        waiter = self._runtime.loop.create_future()
+        commit.waiters.append(lambda: None if waiter.done() else waiter.set_result(None))
+        return Pending(waiter)
+
+    def _committed(self, store: ObjectStore, log: dict[str, Any]) -> None:
+        if ALARM in log:
+            self._runtime.alarms.committed(store.owner)
+        if self._directory is not None:
+            self._directory.flush()
+
+    def _failed(self, store: ObjectStore, error: BaseException) -> None:
+        actor: Actor = store.owner
+        self._runtime.report(actor, "commit", error)
+        text = error_text(error) if isinstance(error, SqliteError) else str(error)
+        broken = PlatformError(
+            text
+            if is_critical(error)
+            else "Durable Object was reset and rolled back to its last known good state because the "
+            "application left the database in a state where constraints were violated: " + text
+            if is_constraint(error)
+            else f"Durable Object was reset because its storage could not be written: {text}"
+        )
+        broken.__cause__ = error
+        if actor.instance is not None:
+            actor.instance.reset(broken, flagged=False)
+
+    def save(self) -> None:
+        """Write what is left, the clock and the alarms, as the runtime closes."""
+        self.committer.close()
+        directory = self._directory
+        if directory is None:
+            return
+        runtime = self._runtime
+        for namespace in runtime.namespaces:
+            rows = [
+                (entry.id.toString(), entry.due_ms, entry.id.name and usv(entry.id.name))
+                for entry in runtime.alarms.of(namespace)
+                if entry.due_ms is not None
+            ]
+            with runtime.loop.real_work():
+                runtime.driver.run(directory.write_alarms(namespace.unique_key, rows))
+        directory.set_meta(clock_ms=runtime.loop.now_ms)
+
+    def close(self) -> None:
+        """Close every file and let the directory go."""
+        if self._directory is not None:
+            self._directory.close()
+        for namespace in self._runtime.namespaces:
+            for actor in namespace.actors.values():
+                actor.store.forget()

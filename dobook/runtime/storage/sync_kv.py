@@ -1,0 +1,145 @@
+"""`ctx.storage.kv`: the rows without promises, for classes declared with `new_sqlite_classes`.
+
+Source: developers.cloudflare.com/durable-objects/api/sqlite-storage-api/#synchronous-kv-api
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from dobook.codec import freeze
+from dobook.errors import PlatformError, misspelt
+from dobook.runtime.storage.arguments import (
+    LIST_OPTIONS,
+    SMALL,
+    list_range,
+    read_options,
+)
+from dobook.storage.kv import KV
+
+if TYPE_CHECKING:
+    from dobook.runtime.storage.storage import DurableObjectStorage
+
+
+class SyncKvStorage:
+    """`ctx.storage.kv`: the same rows, without promises.
+
+    Source: developers.cloudflare.com/durable-objects/api/sqlite-storage-api/#synchronous-kv-api
+    """
+
+    def __init__(self, storage: "DurableObjectStorage") -> None:
+        self._storage = storage
+        self._kv: KV = storage._kv
+
+    def _use(self) -> None:
+        self._storage.check()
+        if not self._storage._sqlite:
+            raise PlatformError(
+                "The storage.kv (synchronous KV) API is only available for SQLite-backed Durable "
+                "Objects, but this object's namespace is not declared to use SQLite. You can use "
+                "the older, asyncronous interface via methods of `storage` itself (e.g. "
+                "`storage.get()`). Alternatively, to enable SQLite, change `new_classes` to "
+                "`new_sqlite_classes` within the 'migrations' field in your wrangler.jsonc or "
+                "wrangler.toml file. If using workerd directly, set `enableSql = true` in your "
+                "workerd config for the class. Note that this change cannot be made after the "
+                "class is already deployed to production."
+            )
+
+    def get(self, key: str) -> Any:
+        """Return the value of a key, None if there is none."""
+        self._use()
+        return self._kv.get(self._storage._check_key(key))
+
+    def put(self, key: str, value: Any) -> None:
+        """Store a value."""
+        self._use()
+        key = self._storage._check_key(key)
+        frozen = freeze(value)
+        if self._storage._limited and type(frozen) not in SMALL:
+            self._storage._check_size(key, frozen)
+        self._storage._store.touch()
+        self._kv.put(key, frozen)
+
+    def delete(self, key: str) -> bool:
+        """Remove a key; returns whether there was a value."""
+        self._use()
+        key = self._storage._check_key(key)
+        self._storage._store.touch()
+        return self._kv.delete(key)
+
+    def list(self, options: Any = None, **keywords: Any) -> Iterator[tuple[str, Any]]:
+        """Return an iterator over (key, value), live; a second `list` ends the first.
+
+        Takes the options of `storage.list`.
+        """
+        self._use()
+        chosen = read_options("list", "ListOptions", LIST_OPTIONS, options, keywords)
+        low, high, limit = list_range(**chosen)
+        return Rows(self._kv, low, high, limit, reverse=bool(chosen.get("reverse")))
+
+    def __getattr__(self, name: str) -> Any:
+        raise misspelt(self, name)
+
+    def __repr__(self) -> str:
+        return f"<kv of {self._storage!r}>"
+
+
+class Rows(Iterator[tuple[str, Any]]):
+    """What `kv.list` returns: the first row is read at once, each further one when asked for.
+
+    A range that is empty by itself, and an object that never had a row, need no cursor: such an
+    iterator neither ends another one nor is ended.
+    """
+
+    __slots__ = ("_canceled", "_first", "_high", "_kv", "_left", "_low", "_reverse")
+
+    def __init__(
+        self, kv: KV, low: str, high: str | None, limit: int | None, *, reverse: bool
+    ) -> None:
+        self._kv: KV | None = None
+        self._canceled = False
+        self._first: tuple[str, Any] | None = None
+        self._low, self._high, self._left, self._reverse = low, high, limit, reverse
+        if (high is None or low < high) and kv.has_engine_table("_cf_kv"):
+            if kv.cursor is not None:
+                kv.cursor.cancel()
+            kv.cursor = self
+            self._kv = kv
+            self._first = self._step(kv)
+
+    def cancel(self) -> None:
+        """End it, because another listing has begun."""
+        if self._kv is not None:
+            self._kv.cursor = None
+            self._kv, self._canceled = None, True
+
+    def __next__(self) -> tuple[str, Any]:
+        kv = self._kv
+        if kv is None:
+            if self._canceled:
+                raise PlatformError(
+                    "kv.list() iterator was invalidated because a new call to kv.list() was "
+                    "started. Only one kv.list() iterator can exist at a time."
+                )
+            raise StopIteration
+        row, self._first = self._first, None
+        if row is None:
+            row = self._step(kv)
+        if row is None:
+            kv.cursor = self._kv = None
+            raise StopIteration
+        return row
+
+    def _step(self, kv: KV) -> tuple[str, Any] | None:
+        if self._left == 0 or (self._high is not None and self._low >= self._high):
+            return None
+        found = kv.scan(self._low, self._high, reverse=self._reverse, limit=1)
+        if not found:
+            return None
+        ((key, value),) = found.items()
+        if self._reverse:
+            self._high = key
+        else:
+            self._low = key + "\x00"
+        if self._left is not None:
+            self._left -= 1
+        return key, value

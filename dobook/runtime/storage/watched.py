@@ -1,0 +1,303 @@
+"""Storage while somebody watches: each operation is reported, and faults on purpose take effect.
+
+An object's `ctx.storage` becomes a `WatchedStorage` while the runtime records its trace or the
+object has faults planned, and an ordinary one again afterwards. So neither costs anything while it
+is off. The classes differ from the ordinary ones in what their methods do and in nothing else.
+
+With `faults.slow` an operation takes virtual time. The input gate is locked meanwhile, unless
+`allowConcurrency` is given, and whoever awaits it goes on before the events that had to wait. What
+was written becomes durable as much later; the output gate is shut until then, unless
+`allowUnconfirmed` is given.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from dobook.runtime.calls.promise import Promise, Rejected, Resolved
+from dobook.runtime.insight.meter import Meter, units
+from dobook.runtime.storage.operations import Operations
+from dobook.runtime.storage.slow import CountedPromise, SlowPromise
+from dobook.runtime.storage.storage import DurableObjectStorage, DurableObjectTransaction
+from dobook.runtime.storage.sync_kv import SyncKvStorage
+from dobook.storage.sql.cursor import SqlStorageCursor
+from dobook.storage.sql.storage import SqlStorage
+
+if TYPE_CHECKING:
+    from dobook.runtime.objects.instance import Instance
+
+_WRITES = frozenset({"put", "delete", "setAlarm", "deleteAlarm", "deleteAll"})
+_OPTIONS_AT = {"list": 0, "getAlarm": 0, "deleteAlarm": 0, "deleteAll": 0}  # else 1, or 2 for put
+
+
+class _WatchedOperations(Operations):
+    __slots__ = ()
+
+    def get(self, *args: Any, **keywords: Any) -> Promise:
+        """Watch."""
+        return self._watch("get", super().get(*args, **keywords), args, keywords)
+
+    def list(self, *args: Any, **keywords: Any) -> Promise:
+        """Watch."""
+        return self._watch("list", super().list(*args, **keywords), args, keywords)
+
+    def getAlarm(self, *args: Any, **keywords: Any) -> Promise:
+        """Watch."""
+        return self._watch("getAlarm", super().getAlarm(*args, **keywords), args, keywords)
+
+    def put(self, *args: Any, **keywords: Any) -> Promise:
+        """Watch."""
+        shut = self._store.output_gate.commit
+        return self._watch("put", super().put(*args, **keywords), args, keywords, shut)
+
+    def delete(self, *args: Any, **keywords: Any) -> Promise:
+        """Watch."""
+        shut = self._store.output_gate.commit
+        return self._watch("delete", super().delete(*args, **keywords), args, keywords, shut)
+
+    def setAlarm(self, *args: Any, **keywords: Any) -> Promise:
+        """Watch."""
+        shut = self._store.output_gate.commit
+        return self._watch("setAlarm", super().setAlarm(*args, **keywords), args, keywords, shut)
+
+    def deleteAlarm(self, *args: Any, **keywords: Any) -> Promise:
+        """Watch."""
+        shut = self._store.output_gate.commit
+        promise = super().deleteAlarm(*args, **keywords)
+        return self._watch("deleteAlarm", promise, args, keywords, shut)
+
+    def deleteAll(self, *args: Any, **keywords: Any) -> Promise:
+        """Watch."""
+        shut = self._store.output_gate.commit
+        promise: Promise = super().deleteAll(*args, **keywords)  # type: ignore[misc]
+        return self._watch("deleteAll", promise, args, keywords, shut)
+
+    def _watch(
+        self,
+        operation: str,
+        promise: Promise,
+        args: tuple[Any, ...],
+        keywords: dict[str, Any],
+        shut: Any = None,
+    ) -> Promise:
+        instance = self._instance
+        if instance.dead is not None:
+            return promise
+        writes = operation in _WRITES
+        if (meter := instance.actor.meter) is not None and type(promise) is not Rejected:
+            self._count(meter, operation, promise, args)
+        report_operation(
+            instance,
+            operation,
+            _keys(operation, args, keywords),
+            _value(operation, promise, args, keywords),
+        )
+        if writes:
+            report_output_gate(instance, shut)
+        faults = instance.actor.faults
+        if faults is None:
+            return promise
+        if writes:
+            faults.wrote(instance)
+        if slow_ms := faults.operation_ms(instance):
+            options = _options(operation, args, keywords)
+            promise = SlowPromise(
+                instance, promise, slow_ms, locks=not options.get("allowConcurrency")
+            )
+        return CountedPromise(instance, promise) if faults.awaits_left else promise
+
+    def _count(self, meter: Meter, operation: str, promise: Promise, args: tuple[Any, ...]) -> None:
+        """Count what the platform bills: rows, or units of 4 KB where there is no SQLite."""
+        by_size = not self._sqlite
+        first: Any = args[0] if args else None
+        if operation == "get":
+            found = promise._value if type(promise) is Resolved else None
+            many = isinstance(first, list | tuple)
+            values = [*found.values()] if many and found else [found]
+            meter.reads += units(values) if by_size else len(first) if many else 1
+        elif operation == "list":
+            rows = promise._value if type(promise) is Resolved else {}
+            meter.reads += units([rows]) if by_size else max(len(rows), 1)
+        elif operation == "put":
+            values = [*first.values()] if isinstance(first, Mapping) else [*args[1:2]]
+            meter.writes += units(values) if by_size else len(values)
+        elif operation == "delete":
+            meter.writes += len(first) if isinstance(first, list | tuple) else 1
+        elif operation == "setAlarm":
+            meter.writes += 1
+
+
+class WatchedTransaction(_WatchedOperations, DurableObjectTransaction):
+    """A transaction that is watched."""
+
+    __slots__ = ()
+
+
+class WatchedStorage(_WatchedOperations, DurableObjectStorage):
+    """Storage that is watched."""
+
+    __slots__ = ()
+
+    transaction_class = WatchedTransaction
+
+    @property
+    def kv(self) -> SyncKvStorage:
+        """The synchronous interface, watched."""
+        face = super().kv
+        if type(face) is SyncKvStorage:
+            face.__class__ = WatchedKv
+        return face
+
+    @property
+    def sql(self) -> SqlStorage:
+        """The SQL interface, watched."""
+        face = super().sql
+        if type(face) is SqlStorage:
+            face.__class__ = WatchedSql
+        return face
+
+
+class WatchedKv(SyncKvStorage):
+    """The synchronous key-value interface, watched."""
+
+    __slots__ = ()
+
+    def get(self, key: str) -> Any:
+        """Watch."""
+        value = super().get(key)
+        if (meter := self._storage._instance.actor.meter) is not None:
+            meter.reads += 1
+        report_operation(self._storage._instance, "kv.get", key, value)
+        return value
+
+    def put(self, key: str, value: Any) -> None:
+        """Watch."""
+        with _written(self._storage._instance, "kv.put", key, value):
+            super().put(key, value)
+
+    def delete(self, key: str) -> bool:
+        """Watch."""
+        with _written(self._storage._instance, "kv.delete", key):
+            return super().delete(key)
+
+    def list(self, *args: Any, **keywords: Any) -> Any:
+        """Watch."""
+        instance = self._storage._instance
+        report_operation(instance, "kv.list", _keys("list", args, keywords))
+        rows = super().list(*args, **keywords)
+        return rows if instance.actor.meter is None else _counted(rows, instance.actor.meter)
+
+
+class WatchedSql(SqlStorage):
+    """The SQL interface, watched."""
+
+    __slots__ = ()
+
+    def exec(self, query: str, *bindings: Any) -> SqlStorageCursor:
+        """Watch."""
+        instance = self._host.storage._instance  # type: ignore[attr-defined]
+        shut = instance.output_gate.commit
+        cursor = super().exec(query, *bindings)
+        report_operation(instance, "sql", " ".join(str(query).split()))
+        if (meter := instance.actor.meter) is not None:
+            meter.watch(cursor)
+        if cursor._plan is not None:
+            report_output_gate(instance, shut)
+            if instance.actor.faults is not None:
+                instance.actor.faults.wrote(instance)
+        return cursor
+
+
+class _written:
+    """Reports a write that happens inside of it, and lets faults follow."""
+
+    def __init__(self, instance: "Instance", operation: str, key: str, value: Any = None) -> None:
+        self._instance = instance
+        self._operation = operation
+        self._key = key
+        self._value = value
+
+    def __enter__(self) -> None:
+        self._shut = self._instance.output_gate.commit
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        if error is None:
+            if (meter := self._instance.actor.meter) is not None:
+                meter.writes += 1
+            report_operation(self._instance, self._operation, self._key, self._value)
+            report_output_gate(self._instance, self._shut)
+            if self._instance.actor.faults is not None:
+                self._instance.actor.faults.wrote(self._instance)
+
+
+def set_watched(instance: "Instance") -> None:
+    """Make an object's storage a watched one, or an ordinary one, as is needed now."""
+    storage = instance.ctx.storage if instance.ctx is not None else None
+    if storage is not None:
+        make_watched(instance, storage)
+
+
+def make_watched(instance: "Instance", storage: DurableObjectStorage) -> None:
+    """As `set_watched`, for storage that its object does not have yet."""
+    actor = instance.actor
+    wanted = instance.runtime.observers.detailed or actor.faults is not None or actor.meter
+    storage.__class__ = WatchedStorage if wanted else DurableObjectStorage
+    for face, plain, watched in (
+        (storage._kv_face, SyncKvStorage, WatchedKv),
+        (storage._sql_face, SqlStorage, WatchedSql),
+    ):
+        if face is not None:
+            face.__class__ = watched if wanted else plain
+
+
+def report_operation(instance: "Instance", operation: str, keys: Any, value: Any = None) -> None:
+    """Report one operation on storage, with the value that it read or wrote if it is of one key."""
+    _report(instance, "storage", op=operation, keys=keys, value=value)
+
+
+def report_output_gate(instance: "Instance", before: Any) -> None:
+    """Report that a write has shut the output gate, if it had been open."""
+    if before is None and instance.output_gate.commit is not None:
+        _report(instance, "output gate closed", why="write")
+
+
+def _report(instance: "Instance", kind: str, **detail: Any) -> None:
+    observers = instance.runtime.observers
+    if observers.detailed:
+        observers.emit(instance.actor.label, kind, **detail)
+
+
+def _keys(operation: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    if operation == "list":
+        options = {**(args[0] if args and isinstance(args[0], Mapping) else {}), **keywords}
+        return " ".join(f"{name}={value}" for name, value in options.items())
+    key = args[0] if args else keywords.get("key", "")
+    if isinstance(key, Mapping):
+        key = list(key)
+    if isinstance(key, list | tuple):
+        return ", ".join(map(str, key[:8])) + (", …" if len(key) > 8 else "")
+    return key if operation == "setAlarm" else str(key)
+
+
+def _counted(rows: Iterator[Any], meter: Meter) -> Iterator[Any]:
+    for row in rows:
+        meter.reads += 1
+        yield row
+
+
+def _value(
+    operation: str, promise: Promise, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> Any:
+    key = args[0] if args else keywords.get("key")
+    if not isinstance(key, str):
+        return None
+    if operation == "put":
+        return args[1] if len(args) > 1 else keywords.get("value")
+    return promise._value if operation == "get" and type(promise) is Resolved else None
+
+
+def _options(operation: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Mapping[str, Any]:
+    at = _OPTIONS_AT.get(operation, 1)
+    if operation == "put" and args and not isinstance(args[0], Mapping):
+        at = 2
+    given = args[at] if len(args) > at else keywords.get("options")
+    return {**given, **keywords} if isinstance(given, Mapping) else keywords

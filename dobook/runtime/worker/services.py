@@ -1,0 +1,118 @@
+"""A binding of another Worker: `fetch` it, or call its methods.
+
+Source: developers.cloudflare.com/workers/runtime-apis/bindings/service-bindings/
+"""
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from dobook.errors import UsageError
+from dobook.runtime.calls.promise import Promise, Rejected
+from dobook.runtime.calls.rpc import Member, carry, member
+from dobook.runtime.calls.turns import current_frame
+from dobook.runtime.worker.worker import error_of
+from dobook.web import Request, Response
+
+if TYPE_CHECKING:
+    from dobook.runtime.runtime import Runtime
+    from dobook.runtime.worker.worker import Worker
+
+
+class Fetcher:
+    """A client of a Worker, or of one of its entrypoints.
+
+    Args:
+        runtime: The runtime both run in.
+        service: The Worker's name. It is looked up when it is used, so that Workers can be bound
+            to each other.
+        entrypoint: The class that answers; None for the default one.
+    """
+
+    def __init__(self, runtime: "Runtime", service: str, entrypoint: str | None = None) -> None:
+        self._runtime = runtime
+        self._service = service
+        self._entrypoint = entrypoint
+
+    def fetch(self, input: Any, init: Any = None, **options: Any) -> Promise:  # noqa: A002
+        """Send the Worker a request; awaiting raises what its handler raised."""
+        try:
+            request = Request._for_delivery(
+                input, {**(init or {}), **options} if init or options else None
+            )
+            worker = self._worker()
+        except Exception as error:
+            return Rejected(error)
+
+        async def answer() -> Response:
+            response = await worker.respond(request, self._entrypoint)
+            error = error_of(response)
+            if error is not None:
+                raise error
+            return response
+
+        return self._sent(answer)
+
+    def scheduled(self, options: Any = None, **given: Any) -> Promise:
+        """Run the Worker's scheduled handler; returns a promise of `{"outcome": "ok"}`."""
+        from dobook.codec import JsDict
+
+        given = {**(options or {}), **given}
+        try:
+            worker = self._worker()
+        except Exception as error:
+            return Rejected(error)
+
+        async def run() -> JsDict:
+            await worker.scheduled(given.get("cron", ""), given.get("scheduledTime"))
+            return JsDict(outcome="ok", noRetry=False)
+
+        return self._sent(run)
+
+    def __getattr__(self, name: str) -> Member:
+        return member(self, (name,))
+
+    def _invoke(
+        self, path: tuple[str, ...], args: tuple[Any, ...] | None, kwargs: dict[str, Any] | None
+    ) -> Promise:
+        frame = current_frame.get()
+        home: Any = self._runtime.post.outside if frame is None else frame.instance
+        try:
+            worker = self._worker()
+            if args is not None:
+                args = tuple(carry(value, home) for value in args)
+                kwargs = {name: carry(value, home) for name, value in (kwargs or {}).items()}
+        except Exception as error:
+            return Rejected(error)
+        return self._sent(lambda: worker.call(self._entrypoint, path, args, kwargs))
+
+    def _sent(self, begin: Any) -> Promise:
+        """Return a promise of what a coroutine gives that begins after the caller's writes."""
+        runtime = self._runtime
+        frame = current_frame.get()
+        commit = None if frame is None else frame.instance.output_gate.commit
+        if commit is None:
+            return runtime.post.promise_of(begin())
+        durable: asyncio.Future[None] = runtime.loop.create_future()
+        commit.waiters.append(lambda: durable.set_result(None))
+
+        async def after() -> Any:
+            await durable
+            return await begin()
+
+        return runtime.post.promise_of(after())
+
+    def _worker(self) -> "Worker":
+        workers = self._runtime.workers
+        if self._service not in workers:
+            raise UsageError(
+                f"there is no Worker named {self._service!r} in this runtime. Run its project "
+                "along: dobook run PATH OTHER_PATH"
+            )
+        return workers[self._service]
+
+    def _carried_(self) -> "Fetcher":
+        return Fetcher(self._runtime, self._service, self._entrypoint)
+
+    def __repr__(self) -> str:
+        entry = "" if self._entrypoint is None else f".{self._entrypoint}"
+        return f"<service {self._service}{entry}>"

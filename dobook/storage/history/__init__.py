@@ -1,0 +1,1 @@
+"""What point-in-time recovery goes back to."""

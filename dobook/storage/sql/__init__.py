@@ -1,0 +1,1 @@
+"""`ctx.storage.sql`: the user's SQL under the platform's rules."""

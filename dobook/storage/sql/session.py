@@ -1,0 +1,256 @@
+"""Runs a user's statements on one connection: plans, rules, errors in the platform's words.
+
+A `Session` belongs to one `Connection`. It keeps a plan for each query it has seen, so that a
+query that comes again costs one dictionary look-up before SQLite has it. Never decides whether
+an object may run SQL, and never opens or ends a transaction: `SqlStorage` and its host do.
+Source: cloudflare/workerd src/workerd/util/sqlite.c++
+"""
+
+import itertools
+from collections.abc import Iterator
+from typing import Any, Final
+
+from dobook import limits
+from dobook.errors import PlatformError
+from dobook.storage.connection import (
+    LIMIT_FUNCTION_ARG,
+    Connection,
+    SqliteCursor,
+    SqliteError,
+    error_text,
+)
+from dobook.storage.sql.functions import add_newer_functions
+from dobook.storage.sql.refusals import as_the_engine_says
+from dobook.storage.sql.rules import TRANSACTION_VERBS, Rules, allowed_name
+from dobook.storage.sql.text import Statement, offset_of
+
+NO_STATEMENT: Final = "SQL code did not contain a statement."
+WRONG_NUMBER: Final = "Wrong number of parameter bindings for SQL query."
+ONLY_LAST_BINDS: Final = (
+    "When executing multiple SQL statements in a single call, only the last statement can have "
+    "parameters."
+)
+DELETED: Final = "SQLite query was canceled because the database was deleted."
+NOT_AUTHORIZED: Final = "not authorized: SQLITE_AUTH"
+CLOSED_CURSOR: Final = "Cannot operate on a closed cursor."  # Python's words
+# Before every text of a user's: SQLite's rules are asked when a statement is prepared, and Python
+# keeps prepared ones by their text, the engine's own included, which no rules hold for.
+USERS: Final = "\n"
+UNDECODABLE: Final = "Could not decode to UTF-8"  # beginning of what Python says
+# The real engine keeps prepared statements of this much SQL text in all, the latest used.
+MAX_PLANNED_CHARS: Final = 1024 * 1024
+
+_explained = itertools.count()
+
+Row = tuple[Any, ...]
+
+
+class Plan:
+    """What is known about a query of one statement that SQLite has accepted once."""
+
+    __slots__ = (
+        "columns",
+        "mapping",
+        "parameters",
+        "per_row",
+        "programs",
+        "statement",
+        "text",
+        "writes",
+    )
+
+    def __init__(self, statement: Statement) -> None:
+        self.statement = statement
+        self.text = USERS + statement.text
+        self.writes = statement.writes
+        self.parameters = statement.parameters
+        self.mapping = statement.names
+        self.columns: list[str] | None = None  # known after the first run
+        self.per_row: int | None = None  # rows of tables and indexes that one changed row writes
+        self.programs = False  # whether triggers or foreign key actions may run
+
+    def by_name(self, values: list[Any]) -> dict[str, Any]:
+        """Return the bindings as the mapping that named parameters need."""
+        return dict(zip(self.mapping or (), values, strict=True))
+
+
+class Session:
+    """One connection as the user's SQL sees it."""
+
+    def __init__(self, connection: Connection, *, hosted: bool) -> None:
+        self.connection = connection
+        self.hosted = hosted
+        self.db = connection.db
+        self.writer = connection.cursor()
+        self.idle = connection.idle
+        # Several may look at one database, for instance a notebook beside the object: one set of
+        # rules holds for all of them. Functions cannot be added while a statement runs.
+        if connection.rules is None:
+            connection.rules = Rules()
+            add_newer_functions(self.db)
+            connection.set_authorizer(connection.rules)
+        self.rules: Rules = connection.rules
+        self.plans: dict[str, Plan] = connection.plans
+        self._planned_chars = 0
+        if hosted:
+            self.db.setlimit(LIMIT_FUNCTION_ARG, limits.MAX_SQL_FUNCTION_ARGUMENTS)
+
+    def remember(self, query: str, plan: Plan) -> None:
+        """Keep the plan of a query, dropping the oldest ones when there is too much text."""
+        plans = self.plans
+        if not plans:
+            self._planned_chars = 0
+        plans[query] = plan
+        self._planned_chars += len(query)
+        while self._planned_chars > MAX_PLANNED_CHARS and plans:
+            oldest = next(iter(plans))
+            del plans[oldest]
+            self._planned_chars -= len(oldest)
+
+    def prepare(self, statement: Statement) -> None:
+        """Have SQLite check a statement without running it.
+
+        Raises:
+            PlatformError: If the statement is not valid, or not allowed.
+        """
+        if statement.verb == "PRAGMA":
+            return  # some of them act as soon as they are prepared
+        names = statement.names
+        nothing: Any = [None] * statement.parameters if names is None else dict.fromkeys(names)
+        text = statement.text if statement.explained else "EXPLAIN " + statement.text
+        cursor = self.connection.cursor()
+        self.run(cursor, text, nothing, statement)
+        cursor.close()
+        if not allowed_name(statement.renamed_to):
+            raise PlatformError(NOT_AUTHORIZED)
+
+    def step(self, statement: Statement) -> None:
+        """Make the first step of a statement without bindings and forget its rows."""
+        cursor = self.connection.cursor()
+        self.run(cursor, USERS + statement.text, (), statement)
+        cursor.close()
+
+    def run(self, cursor: SqliteCursor, text: str, values: Any, statement: Statement) -> None:
+        """Make a statement's first step on `cursor`, under the user's rules."""
+        self.rules.on = True
+        try:
+            cursor.execute(text, values)
+        except Exception as error:
+            self.recover(error, cursor, statement, values)
+        finally:
+            self.rules.on = False
+
+    def recover(
+        self, error: Exception, cursor: SqliteCursor, statement: Statement, values: Any
+    ) -> None:
+        """Run a statement again whose text could not be encoded; raise any other error.
+
+        JavaScript replaces the halves of surrogate pairs on the way to UTF-8.
+        """
+        if isinstance(error, UnicodeEncodeError):
+            self.run(cursor, USERS + well_formed(statement.text), well_formed(values), statement)
+        elif isinstance(error, SqliteError):
+            lost = self.connection.on_lost
+            if lost is not None and statement.writes and not self.db.in_transaction:
+                lost(error)  # INSERT OR ROLLBACK, or the disk is full
+            raise self.error(error, statement) from None
+        else:
+            raise error
+
+    def error(self, error: SqliteError, statement: Statement | None = None) -> PlatformError:
+        """Return the platform's error for one of SQLite's."""
+        if self.connection.closed or str(error) == CLOSED_CURSOR:
+            return PlatformError(DELETED)
+        reason, self.rules.reason = self.rules.reason, None
+        if reason is not None and (statement is None or statement.verb in TRANSACTION_VERBS):
+            return PlatformError(reason)
+        message = str(error)
+        text = error_text(error)
+        if statement is not None:
+            offset = offset_of(message, statement.text)
+            if offset is not None:
+                text = f"{message} at offset {offset}{text[len(message) :]}"
+            text = as_the_engine_says(text, statement, self.connection)
+        return PlatformError(text)
+
+    def fetch(self, rows: Iterator[Row]) -> Row | None:
+        """Return the next row, None after the last one."""
+        rules = self.rules
+        while True:
+            rules.on = True
+            try:
+                return next(rows, None)
+            except SqliteError as error:
+                self.be_lenient(error)
+            finally:
+                rules.on = False
+
+    def fetch_all(self, rows: Iterator[Row]) -> list[Row]:
+        """Return the remaining rows."""
+        found: list[Row] = []
+        rules = self.rules
+        while True:
+            rules.on = True
+            try:
+                found.extend(rows)
+            except SqliteError as error:
+                self.be_lenient(error)
+            else:
+                return found
+            finally:
+                rules.on = False
+
+    def be_lenient(self, error: SqliteError) -> None:
+        """Have text that is not UTF-8 read with replacement characters from here on.
+
+        Python's cursor is still on the row that it could not read, so it can be asked again.
+
+        Raises:
+            PlatformError: If this was another error.
+        """
+        if not str(error).startswith(UNDECODABLE) or self.db.text_factory is replacing:
+            raise self.error(error) from None
+        self.db.text_factory = replacing
+
+    def count_writes(self, plan: Plan) -> int:
+        """Find out how many rows of tables and indexes a statement writes for each changed row.
+
+        SQLite's bytecode says so: its Insert and IdxInsert instructions on stored tables. For a
+        statement that defines something it is the number of rows written in all.
+        Source: cloudflare/workerd patches/sqlite/0001-row-counts-plain.patch
+        """
+        names = plan.mapping
+        nothing: Any = [None] * plan.parameters if names is None else dict.fromkeys(names)
+        try:
+            # Never the same text twice: Python would step a statement that it has kept, and SQLite
+            # before 3.41 crashes when such an EXPLAIN of a RETURNING outlives a change of tables.
+            text = f"EXPLAIN {plan.text}\n-- {next(_explained)}"
+            code = self.db.execute(text, nothing).fetchall()
+        except SqliteError:
+            return 1  # it cannot run any more, or not yet
+        stored = {step[2] for step in code if step[1] == "OpenWrite"}
+        written = [step[2] for step in code if step[1] in WRITING and step[2] in stored]
+        plan.programs = any(step[1] == "Program" for step in code)
+        if plan.statement.defines:
+            return len(written)
+        # An upsert has two instructions for one table; DELETE counts its rows by another one.
+        return len(set(written)) or 1
+
+
+WRITING: Final = frozenset({"Insert", "IdxInsert"})
+
+
+def replacing(data: bytes) -> str:
+    """Decode text that may not be UTF-8."""
+    return data.decode("utf-8", "replace")
+
+
+def well_formed(value: Any) -> Any:
+    """Replace lone surrogates in a text, a list of bindings or a mapping of them."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [well_formed(v) for v in value]
+    if isinstance(value, dict):
+        return {k: well_formed(v) for k, v in value.items()}
+    return value

@@ -13,7 +13,7 @@ from dobook.runtime.insight.trace import Recorder, recording, shown
 from dobook.runtime.runtime import Runtime
 from dobook.runtime.storage.watched import WatchedStorage
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 RECORDED = Path(__file__).with_name("recorded_trace.txt")  # what PROGRAM has printed
 
 

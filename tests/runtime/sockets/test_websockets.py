@@ -23,7 +23,7 @@ from dobook.runtime.sockets.websocket import (
 )
 from dobook.web import Blob, Response
 
-from .sockets import LOST, UPGRADE, Base, Classic, Client, Hibernating, refused, with_method
+from .rooms import LOST, UPGRADE, Base, Classic, Client, Hibernating, refused, with_method
 
 
 class TestPair:

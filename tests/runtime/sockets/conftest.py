@@ -2,7 +2,7 @@
 
 import pytest
 
-from .sockets import Base, Classic, Hibernating
+from .rooms import Base, Classic, Hibernating
 
 
 @pytest.fixture(autouse=True)

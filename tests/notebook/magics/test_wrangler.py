@@ -150,7 +150,7 @@ def test_the_name_a_cell_gave_is_remembered_on_disk(counting, tmp_path):
     assert counting.cell("%rpc COUNTER/a value") == 3
 
 
-PROJECTS = Path(__file__).parents[1] / "projects"
+PROJECTS = Path(__file__).parents[2] / "projects"
 
 
 def test_a_project_beside_the_notebook_keeps_its_classes_to_itself(shell):

@@ -18,7 +18,7 @@ from dobook.storage.connection import Connection
 from dobook.storage.sql.storage import SqlStorage
 
 VECTORS = Path(
-    os.environ.get("DOBOOK_VECTORS", Path(__file__).parents[1] / "conformance" / "vectors")
+    os.environ.get("DOBOOK_VECTORS", Path(__file__).parents[2] / "conformance" / "vectors")
 )
 SQL_OPS = {"sql", "sql.open", "cursor", "sql.size", "transactionSync", "throw", "sleep"}
 SKIPPED_SCOPES = {"js", "sqlite"}

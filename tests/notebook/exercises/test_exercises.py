@@ -10,7 +10,7 @@ from dobook.errors import UnknownNameError, UsageError
 from dobook.notebook.exercises.registry import exercises
 from dobook.notebook.exercises.verdict import Point, Verdict
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
 HEAD = """%%durable_object
 import asyncio
 import json

@@ -20,7 +20,7 @@ from dobook.runtime.sockets.websocket import (
 )
 from dobook.web import Response
 
-from .sockets import LOST, UPGRADE, Base, Classic, Client, Hibernating, refused, with_method
+from .rooms import LOST, UPGRADE, Base, Classic, Client, Hibernating, refused, with_method
 
 
 class TestClassic:

@@ -12,7 +12,7 @@ from IPython.core.error import UsageError
 
 from dobook.cli import main
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 HELPER = "STEP = 2\n\n\ndef double(n):\n    # Twice.\n    return n * STEP\n"
 COUNTER = """%%durable_object --binding COUNTER

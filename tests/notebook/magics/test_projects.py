@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from IPython.core.error import UsageError
 
-PROJECTS = Path(__file__).parents[1] / "projects"
+PROJECTS = Path(__file__).parents[2] / "projects"
 
 
 def asked(shell, line):

@@ -20,7 +20,7 @@ from dobook.runtime.sockets.websocket import (
     drop,
 )
 
-from .sockets import LOST, Base, Classic, Client, Hibernating, refused, with_method
+from .rooms import LOST, Base, Classic, Client, Hibernating, refused, with_method
 
 
 class TestHibernation:

@@ -8,7 +8,7 @@ from dobook.errors import ConnectionClosedError, DeadlockError, UsageError
 from dobook.runtime.sockets.client import open_client
 from dobook.web import Response
 
-from .sockets import Classic, Hibernating
+from .rooms import Classic, Hibernating
 
 
 class Polite(Hibernating):

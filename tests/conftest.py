@@ -7,6 +7,7 @@ is true: what leaks here would leak in somebody's notebook.
 import asyncio
 import contextlib
 import functools
+import gc
 import logging
 import os
 import threading
@@ -31,6 +32,12 @@ hypothesis.settings.load_profile(
 )
 
 _made: list[Runtime] = []
+
+
+def pytest_collection_finish() -> None:
+    """Leave what collecting has made out of garbage collections: it is large, and stays."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -12,6 +12,7 @@ from dobook.serve.access import Refusal
 from dobook.serve.frames import accept_key
 from dobook.serve.head import Head
 from dobook.web import ReadableStream, Response
+from dobook.web.streams import END
 from dobook.web.text import usv
 
 # The connection's own: what a handler says of these does not count.
@@ -68,7 +69,7 @@ async def stream_body(
     yield start + date + (b"Transfer-Encoding: chunked\r\n\r\n" if head.chunks else b"\r\n")
     if head.method == "HEAD":
         return
-    while (piece := await body.pull()) is not None:
+    while (piece := await body.pull_bytes()) is not END:
         if piece:
             yield b"%x\r\n%b\r\n" % (len(piece), piece) if head.chunks else piece
     if head.chunks:

@@ -87,6 +87,38 @@ def extract_body(body: Any) -> tuple[Content, str | None]:
     raise PlatformTypeError(f"Unsupported type in body: {type(body).__name__}")
 
 
+def extract_response_body(body: Any) -> tuple[Content, str | None]:
+    """Return what `extract_body` does, for a response made by Cloudflare's SDK.
+
+    Raises:
+        PlatformTypeError: Also for what the SDK refuses, though the engine would take it.
+    """
+    if isinstance(body, (bytearray, memoryview, AsyncIterable)) and not isinstance(
+        body, ReadableStream
+    ):
+        raise _unsupported(body)
+    try:
+        return extract_body(body)
+    except PlatformTypeError as error:
+        if not str(error).startswith("Unsupported"):
+            raise
+        raise _unsupported(body) from None
+
+
+def _unsupported(body: Any) -> PlatformTypeError:
+    error = PlatformTypeError(f"Unsupported type in Response: {type(body).__name__}")
+    if isinstance(body, AsyncIterable):
+        error.add_note(
+            "A body in pieces is a ReadableStream: from js import ReadableStream, and "
+            "ReadableStream.new(pull=create_proxy(…)) or TransformStream.new()."
+        )
+    elif isinstance(body, bytearray | memoryview):
+        error.add_note("Make it bytes: Response(bytes(…)).")
+    elif isinstance(body, dict | list):
+        error.add_note("For JSON there is Response.json(…).")
+    return error
+
+
 class Body:
     """The reading side of Request and Response. Not made by itself."""
 
@@ -258,7 +290,7 @@ class Body:
         if isinstance(content, str):
             return len(content) if content.isascii() else len(usv(content).encode())
         if isinstance(content, ReadableStream):
-            return None if content.buffered is None else len(content.buffered)
+            return content.expected
         return len(content)
 
 

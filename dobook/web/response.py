@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import PlatformRangeError, PlatformTypeError
-from dobook.web.body import TEXT_TYPE, Body, BodyInit, BodyUsedError, extract_body
+from dobook.web.body import TEXT_TYPE, Body, BodyInit, BodyUsedError, extract_response_body
 from dobook.web.headers import Headers, HeadersInit
 from dobook.web.status import status_text_of
 from dobook.web.streams import ReadableStream
@@ -275,8 +275,8 @@ class Response(FetchResponse):
     """A response.
 
     Args:
-        body: A text, bytes, FormData, Blob, URLSearchParams, ReadableStream, an asynchronous
-            iterable of texts or bytes, None; or a response to copy.
+        body: A text, bytes, FormData, Blob, URLSearchParams, ReadableStream, None; or a response
+            to copy.
         status: 200 to 599; 101 with a WebSocket.
         status_text: The reason phrase; by default that of the status.
         headers: A mapping, pairs or Headers. The body brings its Content-Type unless there is one.
@@ -313,14 +313,7 @@ class Response(FetchResponse):
             if isinstance(body, FetchResponse):
                 self._adopt(body, status, status_text, headers)
                 return
-            try:
-                self._body, self._content_type = extract_body(body)
-            except PlatformTypeError as error:
-                if not str(error).startswith("Unsupported"):
-                    raise
-                raise PlatformTypeError(
-                    f"Unsupported type in Response: {type(body).__name__}"
-                ) from None
+            self._body, self._content_type = extract_response_body(body)
         if headers is not None:
             self._headers = Headers(headers)
         self._status_text = status_text

@@ -1,19 +1,22 @@
-"""`ReadableStream`: bytes that come in pieces.
+"""`ReadableStream`: what comes in pieces.
 
-Owns reading, locking and teeing. It never makes its own data and never buffers more than what one
-branch of a `tee()` is ahead of the other.
+Owns locking, teeing and what its readers share. It never makes its own data and never buffers more
+than what one branch of a `tee()` is ahead of the other, or what a `byob` reader had no room for.
 Source: developers.cloudflare.com/workers/runtime-apis/streams/readablestream/
 """
 
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
-from typing import Any, NamedTuple
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from typing import Any, Final
 
-from dobook.codec.jsbuffer import JsBuffer
 from dobook.errors import PlatformTypeError
+from dobook.web import pipes
+from dobook.web.readers import ByobReader, StreamReader
 from dobook.web.text import usv
 
 LOCKED = "This ReadableStream is currently locked to a reader."
+NOT_BYTES = "This ReadableStream did not return bytes."
+END: Final = object()  # what `pull` returns at the end
 
 
 def chunk_bytes(chunk: Any) -> bytes:
@@ -22,13 +25,24 @@ def chunk_bytes(chunk: Any) -> bytes:
     Raises:
         PlatformTypeError: If the piece is neither text nor bytes.
     """
-    if isinstance(chunk, bytes):
-        return chunk
     if isinstance(chunk, str):
         return usv(chunk).encode()
+    return _strict_bytes(chunk)
+
+
+def _strict_bytes(chunk: Any) -> bytes:
+    if isinstance(chunk, bytes):
+        return chunk
     if isinstance(chunk, (bytearray, memoryview)):
         return bytes(chunk)
-    raise PlatformTypeError("This ReadableStream did not return bytes.")
+    stands_for = getattr(type(chunk), "_as_value_", None)  # a JavaScript buffer
+    value = None if stands_for is None else stands_for(chunk)
+    if isinstance(value, bytes):
+        return value
+    error = PlatformTypeError(NOT_BYTES)
+    if isinstance(chunk, str):
+        error.add_note(f"It returned a text: {chunk!r:.40}. Encode it: TextEncoder.new().encode(…)")
+    raise error
 
 
 async def _from_iterable(source: Iterable[Any]) -> AsyncIterator[Any]:
@@ -54,9 +68,23 @@ class ReadableStream:
         [b'one ', b'two']
     """
 
-    __slots__ = ("_cancelled", "_chunks", "_disturbed", "_locked", "buffered")
+    __slots__ = (
+        "__weakref__",
+        "_cancelled",
+        "_chunks",
+        "_disturbed",
+        "_failure",
+        "_locked",
+        "_over",
+        "_readers",
+        "_rest",
+        "_values",
+        "buffered",
+        "expected",
+    )
 
     buffered: bytes | None  # all of it, if it was in memory from the start: it can be sent again
+    expected: int | None  # how many bytes it will have, if that is known
 
     def __init__(self, source: AsyncIterable[Any] | Iterable[Any] | None = None) -> None:
         self._chunks: AsyncIterator[Any]
@@ -66,17 +94,26 @@ class ReadableStream:
             raise PlatformTypeError("a stream is made from an iterable of pieces, not one piece")
         else:
             self._chunks = _from_iterable(() if source is None else source)
-        self._disturbed = False
-        self._locked = False
-        self._cancelled = False
-        self.buffered = None
+        self._disturbed = self._locked = self._cancelled = self._over = self._values = False
+        self._failure: BaseException | None = None
+        self._readers: tuple[StreamReader, ...] = ()
+        self._rest = b""
+        self.buffered = self.expected = None
 
     @classmethod
     def of(cls, data: bytes, *, used: bool = False) -> "ReadableStream":
         """Return a stream of bytes in memory; one that `used` says was read already."""
         stream = cls([data] if data and not used else ())
         stream.buffered = data
+        stream.expected = len(data)
         stream._disturbed = used
+        return stream
+
+    @classmethod
+    def of_values(cls, source: AsyncIterable[Any] | Iterable[Any]) -> "ReadableStream":
+        """Return a stream of any values; as a body it fails unless they are bytes."""
+        stream = cls(source)
+        stream._values = True
         return stream
 
     @property
@@ -89,20 +126,60 @@ class ReadableStream:
         """Whether something was read from the stream or it was cancelled."""
         return self._disturbed
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
+    def __aiter__(self) -> AsyncIterator[Any]:
         return self.getReader()
 
-    def getReader(self, options: Any = None) -> "StreamReader":
+    def values(self, options: Any = None) -> AsyncIterator[Any]:
+        """Return what `async for` goes through."""
+        del options
+        return self.getReader()
+
+    def getReader(self, options: Any = None, *, mode: Any = None) -> "StreamReader":
         """Lock the stream and return its reader.
 
+        Args:
+            options: A mapping with `mode`; also as a keyword.
+            mode: "byob" for a reader that fills buffers.
+
         Raises:
-            PlatformTypeError: If it is locked already.
+            PlatformTypeError: If it is locked already, or has no bytes for buffers.
         """
-        del options
-        if self._locked:
-            raise PlatformTypeError(LOCKED)
+        mode = mode or (options.get("mode") if isinstance(options, Mapping) else None)
+        self._check_unlocked()
+        if mode not in (None, "byob"):
+            raise PlatformTypeError("mode must be undefined or 'byob' in call to getReader().")
+        if mode == "byob" and self._values:
+            raise PlatformTypeError("This ReadableStream does not support BYOB reads.")
         self._locked = True
-        return StreamReader(self)
+        return (StreamReader if mode is None else ByobReader)(self)
+
+    def pipeTo(self, destination: Any, options: Any = None, **keywords: Any) -> Any:
+        """Write everything to a WritableStream; this begins at once, also if nobody awaits it.
+
+        Args:
+            destination: The WritableStream.
+            options: A mapping with `preventClose`, `preventAbort`, `preventCancel`; also as
+                keywords.
+            **keywords: The same.
+
+        Returns:
+            A promise of the end.
+
+        Raises:
+            PlatformTypeError: If either side is locked already.
+        """
+        return pipes.pipe(self, destination, {**(options or {}), **keywords})
+
+    def pipeThrough(self, transform: Any, options: Any = None, **keywords: Any) -> Any:
+        """Write everything to a TransformStream and return what comes out of it.
+
+        Raises:
+            PlatformTypeError: If either side is locked already.
+        """
+        is_mapping = isinstance(transform, Mapping)
+        side = transform["writable"] if is_mapping else transform.writable
+        self.pipeTo(side, options, **keywords)
+        return transform["readable"] if is_mapping else transform.readable
 
     def tee(self) -> "list[ReadableStream]":
         """Return two streams of the same pieces; this one stays locked.
@@ -110,33 +187,26 @@ class ReadableStream:
         Raises:
             PlatformTypeError: If it is locked already.
         """
-        if self._locked:
-            raise PlatformTypeError(LOCKED)
+        self._check_unlocked()
         from asyncio import Lock
 
         self._locked = True
-        queues: tuple[deque[bytes], deque[bytes]] = (deque(), deque())
-        failures: list[Exception] = []
+        queues: tuple[deque[Any], deque[Any]] = (deque(), deque())
         pulling = Lock()  # a generator must not be asked twice at a time
 
-        async def branch(at: int) -> AsyncIterator[bytes]:
+        async def branch(at: int) -> AsyncIterator[Any]:
             while True:
                 async with pulling:
                     if not queues[at]:
-                        if failures:
-                            raise failures[0]
-                        try:
-                            chunk = await self.pull()
-                        except Exception as error:
-                            failures.append(error)
-                            raise
-                        if chunk is None:
+                        chunk = await self.pull()
+                        if chunk is END:
                             return
                         for queue in queues:
                             queue.append(chunk)
                 yield queues[at].popleft()
 
-        return [ReadableStream(branch(0)), ReadableStream(branch(1))]
+        made = ReadableStream.of_values if self._values else ReadableStream
+        return [made(branch(0)), made(branch(1))]
 
     async def cancel(self, reason: Any = None) -> None:
         """Give up the stream; its source is closed.
@@ -144,20 +214,48 @@ class ReadableStream:
         Raises:
             PlatformTypeError: If a reader holds it.
         """
-        del reason
-        if self._locked:
-            raise PlatformTypeError(LOCKED)
-        await self.close_source()
+        self._check_unlocked()
+        await self.close_source(reason)
 
-    async def pull(self) -> bytes | None:
-        """Return the next piece, or None at the end. Readers use this; it ignores the lock."""
+    async def pull(self) -> Any:
+        """Return the next piece, or END. Readers use this; it ignores the lock."""
         self._disturbed = True
-        if self._cancelled:
-            return None
+        if self._rest:
+            rest, self._rest = self._rest, b""
+            return rest
+        if self._failure is not None:
+            raise self._failure
+        if self._cancelled or self._over:
+            return END
         try:
-            return chunk_bytes(await anext(self._chunks))
+            chunk = await anext(self._chunks)
+            return chunk if self._values else chunk_bytes(chunk)
         except StopAsyncIteration:
-            return None
+            self._finish()
+            return END
+        except Exception as error:
+            self._finish(error)
+            raise
+
+    def unread(self, rest: bytes) -> None:
+        """Take back what a reader had no room for."""
+        self._rest = rest
+
+    async def pull_bytes(self) -> Any:
+        """Return the next piece as bytes, as bodies need it, or END.
+
+        Raises:
+            PlatformTypeError: If the piece is something else; the source is closed then.
+        """
+        chunk = await self.pull()
+        if chunk is END or not self._values:
+            return chunk
+        try:
+            return _strict_bytes(chunk)
+        except PlatformTypeError as error:
+            await self.close_source(error)
+            self._finish(error)
+            raise
 
     async def read_all(self) -> bytes:
         """Read the stream to its end and return all of it.
@@ -165,74 +263,49 @@ class ReadableStream:
         Raises:
             PlatformTypeError: If a reader holds it.
         """
-        if self._locked:
-            raise PlatformTypeError(LOCKED)
+        self._check_unlocked()
         self._locked = True
-        pieces = []
-        while (chunk := await self.pull()) is not None:
+        pieces: list[bytes] = []
+        while (chunk := await self.pull_bytes()) is not END:
             pieces.append(chunk)
         return b"".join(pieces)
+
+    def watch(self, reader: "StreamReader") -> None:
+        """Tell a reader of the stream's end."""
+        if self._over:
+            reader.ended(self._failure)
+        else:
+            self._readers = (*self._readers, reader)
 
     def release(self) -> None:
         """Let go of the lock; only the reader that holds it does so."""
         self._locked = False
 
-    async def close_source(self) -> None:
+    async def close_source(self, reason: Any = None) -> None:
         """Stop the source, so that its `finally` blocks run."""
+        already = self._cancelled or self._over
         self._disturbed = self._cancelled = True
-        close = getattr(self._chunks, "aclose", None)
-        if close is not None:
-            await close()
+        if already:
+            return
+        cancel = getattr(self._chunks, "cancel", None)
+        if cancel is not None:
+            await cancel(reason)
+        else:
+            close = getattr(self._chunks, "aclose", None)
+            if close is not None:
+                await close()
+        self._finish()
+
+    def _finish(self, failure: BaseException | None = None) -> None:
+        self._over = True
+        self._failure = failure
+        readers, self._readers = self._readers, ()
+        for reader in readers:
+            reader.ended(failure)
+
+    def _check_unlocked(self) -> None:
+        if self._locked:
+            raise PlatformTypeError(LOCKED)
 
     def __repr__(self) -> str:
         return f"ReadableStream(locked={self._locked})"
-
-
-class ReadResult(NamedTuple):
-    """What a reader's `read()` gives."""
-
-    done: bool
-    value: bytes | None
-
-
-class StreamReader:
-    """The one holder of a stream's lock; also an asynchronous iterator."""
-
-    __slots__ = ("_stream",)
-
-    def __init__(self, stream: ReadableStream) -> None:
-        self._stream: ReadableStream | None = stream
-
-    async def read(self) -> ReadResult:
-        """Return the next piece, or `done` at the end.
-
-        Raises:
-            PlatformTypeError: If the lock was released.
-        """
-        chunk = await self._held().pull()
-        return ReadResult(chunk is None, None if chunk is None else JsBuffer(chunk))
-
-    def releaseLock(self) -> None:
-        """Give the stream free for another reader."""
-        if self._stream is not None:
-            self._stream.release()
-            self._stream = None
-
-    async def cancel(self, reason: Any = None) -> None:
-        """Give up the stream."""
-        del reason
-        await self._held().close_source()
-
-    def __aiter__(self) -> "StreamReader":
-        return self
-
-    async def __anext__(self) -> bytes:
-        chunk = await self._held().pull()
-        if chunk is None:
-            raise StopAsyncIteration
-        return JsBuffer(chunk)
-
-    def _held(self) -> ReadableStream:
-        if self._stream is None:
-            raise PlatformTypeError("This ReadableStream reader has been released.")
-        return self._stream

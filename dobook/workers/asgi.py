@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from dobook.runtime.loop.loop import RuntimeLoop, running_loop
 from dobook.runtime.sockets.websocket import WebSocketPair
-from dobook.web import Request, Response
+from dobook.web import ReadableStream, Request, Response
 from dobook.web.javascript import JsResponse
 from dobook.workers.ambient import wait_until
 from dobook.workers.missing import missing
@@ -158,7 +158,7 @@ class _Exchange:
             return
         if self._pieces is None:
             self._pieces = asyncio.Queue()
-            self._begin(_pieces(self._pieces))
+            self._begin(ReadableStream(_pieces(self._pieces)))
         if piece:
             self._pieces.put_nowait(piece)
         if not more:

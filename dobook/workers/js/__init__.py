@@ -43,7 +43,7 @@ from dobook.workers.js.platform import (
     unknown,
 )
 from dobook.workers.js.promises import Promise
-from dobook.workers.js.streams import IdentityTransformStream, TransformStream
+from dobook.workers.js.streams import WritableStream
 from dobook.workers.js.text import TextDecoder, TextEncoder, atob, btoa
 from dobook.workers.js.timers import (
     Scheduler,
@@ -52,6 +52,15 @@ from dobook.workers.js.timers import (
     queueMicrotask,
     setInterval,
     setTimeout,
+)
+from dobook.workers.js.transforms import (
+    CompressionStream,
+    DecompressionStream,
+    FixedLengthStream,
+    IdentityTransformStream,
+    TextDecoderStream,
+    TextEncoderStream,
+    TransformStream,
 )
 from dobook.workers.js.values import (
     Array,
@@ -92,12 +101,15 @@ __all__ = [
     "Blob",
     "Boolean",
     "CloseEvent",
+    "CompressionStream",
     "DataView",
     "Date",
+    "DecompressionStream",
     "Error",
     "Event",
     "EventTarget",
     "File",
+    "FixedLengthStream",
     "Float32Array",
     "Float64Array",
     "FormData",
@@ -120,7 +132,9 @@ __all__ = [
     "String",
     "SyntaxError",
     "TextDecoder",
+    "TextDecoderStream",
     "TextEncoder",
+    "TextEncoderStream",
     "TransformStream",
     "TypeError",
     "URLSearchParams",
@@ -131,6 +145,7 @@ __all__ = [
     "WebSocket",
     "WebSocketPair",
     "WebSocketRequestResponsePair",
+    "WritableStream",
     "atob",
     "btoa",
     "caches",

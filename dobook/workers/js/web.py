@@ -76,6 +76,14 @@ class ReadableStream(web.ReadableStream, metaclass=_Made):
 
         return from_source(source, {**options(init, {}), **keywords})
 
+    @classmethod
+    def from_(cls, source: Any) -> web.ReadableStream:
+        """Return a stream of an iterable's pieces; in JavaScript the name is `from`."""
+        return web.ReadableStream.of_values(source)
+
+
+setattr(ReadableStream, "from", ReadableStream.from_)
+
 
 def _parts(parts: Any) -> Any:
     if isinstance(parts, str):

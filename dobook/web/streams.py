@@ -117,6 +117,11 @@ class ReadableStream:
         return stream
 
     @property
+    def source(self) -> AsyncIterator[Any]:
+        """Where the pieces come from."""
+        return self._chunks
+
+    @property
     def locked(self) -> bool:
         """Whether a reader holds the stream."""
         return self._locked

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from dobook.errors import PlatformTypeError
 from dobook.observer import current_cause
+from dobook.runtime.calls.conveyor import conveyed
 from dobook.runtime.calls.promise import Promise
 from dobook.runtime.calls.rpc import (
     PLAIN,
@@ -39,7 +40,7 @@ from dobook.runtime.calls.turns import (
     stop_code,
 )
 from dobook.runtime.loop.loop import running_loop
-from dobook.web import Response
+from dobook.web import ReadableStream, Response
 from dobook.web.request import RedirectError
 
 if TYPE_CHECKING:
@@ -387,6 +388,8 @@ def deliver_response(call: Call, value: Any) -> Response | None:
         delivered = value._delivered(
             request.url, head=request.method == "HEAD", redirected=bool(call.via)
         )
+        if type(delivered._body) is ReadableStream:
+            delivered._body = conveyed(delivered._body, call.instance, call.actor.runtime)
         if delivered._web_socket is not None:
             delivered._web_socket = delivered._web_socket._coupled(request)
         return delivered

@@ -10,9 +10,11 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from dobook.runtime.calls.call import Call, RpcPromise
+from dobook.runtime.calls.conveyor import conveyed
 from dobook.runtime.calls.promise import Pending, Promise, Rejected
 from dobook.runtime.calls.rpc import PLAIN, carry
 from dobook.runtime.loop.loop import running_loop
+from dobook.web import ReadableStream
 
 if TYPE_CHECKING:
     from dobook.runtime.objects.actor import Actor
@@ -51,6 +53,10 @@ class Outside:
     def refuse(self, error: BaseException) -> Promise:
         """Return a promise that fails."""
         return Rejected(error)
+
+    def convey(self, stream: ReadableStream) -> ReadableStream:
+        """Return a stream from outside as an object gets it."""
+        return conveyed(stream, None, self._runtime)
 
 
 class PostOffice:

@@ -167,9 +167,14 @@ def _carry_deep(value: Any, home: "Home", seen: dict[int, Any]) -> Any:
     if isinstance(value, RpcTarget):
         return RpcStub(home, value)
     if isinstance(value, Response | Request):
-        return getattr(value, "_of", value).clone()  # as Python has it
-    if isinstance(value, Blob | ReadableStream):
-        return value  # a Blob never changes, and a stream can be read by one side only
+        copied = getattr(value, "_of", value).clone()  # as Python has it
+        if type(copied._body) is ReadableStream:
+            copied._body = home.convey(copied._body)
+        return copied
+    if isinstance(value, Blob):
+        return value  # it never changes
+    if isinstance(value, ReadableStream):
+        return home.convey(value)
     if isinstance(value, Headers):
         return value.copy()
     if hasattr(type(value), "_carried_"):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dobook.ids import DurableObjectId
 from dobook.runtime.calls.call import Call, RpcPromise
+from dobook.runtime.calls.conveyor import send_body
 from dobook.runtime.calls.promise import Promise, Rejected
 from dobook.runtime.calls.rpc import Member, carry_error, member
 from dobook.runtime.calls.turns import current_frame
@@ -76,6 +77,7 @@ class DurableObjectStub:
             request = Request._for_delivery(
                 input, {**(init or {}), **options} if init or options else None
             )
+            send_body(request, self._namespace.runtime)
         except Exception as error:
             return Rejected(error)
         try:

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from dobook.errors import PlatformError
 from dobook.gates import InputGate
 from dobook.runtime.calls.call import Call
+from dobook.runtime.calls.conveyor import conveyed
 from dobook.runtime.calls.promise import Rejected
 from dobook.runtime.calls.rpc import carry, find
 from dobook.runtime.calls.turns import Frame, current_frame
 from dobook.runtime.objects.relaxed import positions, relaxed_call
+from dobook.web import ReadableStream
 
 if TYPE_CHECKING:
     from dobook.runtime.objects.actor import Actor
@@ -41,6 +43,10 @@ class Home(Protocol):
 
     def refuse(self, error: BaseException) -> Any:
         """Return a promise that fails."""
+
+    def convey(self, stream: ReadableStream) -> ReadableStream:
+        """Return a stream that is made here as the other side gets it."""
+        ...
 
 
 class DurableObjectAbort(BaseException):
@@ -349,6 +355,10 @@ class Instance(Frame):
     def refuse(self, error: BaseException) -> Any:
         """Return a promise that fails."""
         return Rejected(error)
+
+    def convey(self, stream: ReadableStream) -> ReadableStream:
+        """Return a stream of this object's as the other side gets it."""
+        return conveyed(stream, self, self.runtime)
 
     def carry(self, value: Any) -> Any:
         """Return a value as the other side receives it."""

@@ -7,6 +7,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from dobook.errors import UsageError
+from dobook.runtime.calls.conveyor import send_body
 from dobook.runtime.calls.promise import Promise, Rejected
 from dobook.runtime.calls.rpc import Member, carry, member
 from dobook.runtime.calls.turns import current_frame
@@ -39,6 +40,7 @@ class Fetcher:
             request = Request._for_delivery(
                 input, {**(init or {}), **options} if init or options else None
             )
+            send_body(request, self._runtime)
             worker = self._worker()
         except Exception as error:
             return Rejected(error)

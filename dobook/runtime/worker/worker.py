@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dobook.errors import PlatformError, UnknownNameError, UsageError, misspelt
 from dobook.observer import current_cause
+from dobook.runtime.calls.conveyor import conveyed, send_body
 from dobook.runtime.calls.promise import Promise, Rejected
 from dobook.runtime.calls.rpc import carry, carry_error, find
 from dobook.runtime.objects.relaxed import relaxed_call
-from dobook.web import Request, Response
+from dobook.web import ReadableStream, Request, Response
 from dobook.web.javascript import JsRequest
 
 if TYPE_CHECKING:
@@ -148,6 +149,7 @@ class Worker:
         """
         try:
             request = Request._for_delivery(input, {**(init or {}), **options} or None)
+            send_body(request, self._runtime)
         except Exception as error:
             return Rejected(error)
         return self._runtime.post.promise_of(self.respond(request, entrypoint))
@@ -217,6 +219,8 @@ class Worker:
                     "Incorrect type for Promise: the Promise did not resolve to 'Response'."
                 )
             delivered = result._delivered(request.url, head=request.method == "HEAD")
+            if type(delivered._body) is ReadableStream:
+                delivered._body = conveyed(delivered._body, None, runtime)
             if delivered._web_socket is not None:
                 delivered._web_socket = delivered._web_socket._coupled(request)
             return delivered

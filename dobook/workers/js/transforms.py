@@ -32,10 +32,11 @@ class TransformStream:
     """Two streams: what is written to `writable` is read from `readable`, transformed or not.
 
     Example:
-        >>> stream = TransformStream.new(transform=lambda piece, out: out.enqueue(piece.upper()))
-        >>> writing = stream.writable.getWriter().write("hi")
-        >>> (await stream.readable.getReader().read()).value
-        'HI'
+        >>> async def shouted(texts):
+        ...     louder = TransformStream.new(transform=lambda text, out: out.enqueue(text.upper()))
+        ...     return [text async for text in ReadableStream.of_values(texts).pipeThrough(louder)]
+        >>> await shouted(["hi"])
+        ['HI']
     """
 
     def __init__(self, transformer: Any = None, **functions: Any) -> None:

@@ -363,16 +363,19 @@ def _no_running_loop() -> Iterator[None]:
     if outer is None:
         yield
         return
-    # A sync cell runs inside one of the kernel's tasks, so the current task has to go as well:
-    # since 3.14 there is one for the whole thread.
-    task = _swap_current_task(outer, None) if _swap_current_task is not None else None
+    # A sync cell runs inside one of the kernel's tasks, so the current task has to go as well: since
+    # 3.14 there is one for the whole thread. A callback, and a cell in the browser, runs in none.
+    task = tasks.current_task(outer)
+    swap = _swap_current_task if task is not None else None
+    if swap is not None:
+        swap(outer, None)
     events._set_running_loop(None)
     try:
         yield
     finally:
         events._set_running_loop(outer)
-        if _swap_current_task is not None:
-            _swap_current_task(outer, task)
+        if swap is not None:
+            swap(outer, task)
 
 
 async def _awaiting(awaitable: Any) -> Any:

@@ -134,6 +134,20 @@ async def test_run_works_inside_another_running_loop_as_in_a_cell(runtime, talke
     assert asyncio.current_task() is not None
 
 
+async def test_run_works_in_a_callback_of_another_loop_where_no_task_is_current(runtime, talker):
+    loop = asyncio.get_running_loop()
+    answer = loop.create_future()
+
+    def callback():
+        try:
+            answer.set_result(runtime.run(talker.wait(10, "a")))
+        except BaseException as error:
+            answer.set_exception(error)
+
+    loop.call_soon(callback)
+    assert await answer == "a"
+
+
 async def test_time_moves_from_inside_another_loop(runtime, talker):
     start = runtime.clock.now_ms
     promise = talker.wait(1_000, "done")

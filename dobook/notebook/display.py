@@ -1,27 +1,33 @@
 """Cards: text and HTML from the same rows, all text escaped, light and dark alike.
 
-Styles are inline and take JupyterLab's colours with plain fallbacks: an output has to look right
-alone, in a committed notebook, in an exported page and where a front end strips style sheets.
+Styles are inline: an output has to look right alone, in a committed notebook, in an exported page
+and where a front end strips style sheets. Text has the colour of the text around it. Marks have a
+contrast of 3 to 1 at least on white and on every dark grey that front ends have (#383838 and
+below), so no front end's variables are needed; VS Code and Colab define some of them wrongly for a
+dark page.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-FONT = "var(--jp-ui-font-color1, inherit)"
-MUTED = "var(--jp-ui-font-color2, #767676)"
-LINE = "var(--jp-border-color1, rgba(128, 128, 128, 0.45))"
-ACCENT = "var(--jp-brand-color1, #1976d2)"
+FONT = "currentColor"
+MUTED = "color-mix(in srgb, currentColor 72%, transparent)"
+LINE = "rgba(128, 128, 128, 0.45)"  # a grid, which nothing depends on
+ACCENT = "#368ce9"
+GOOD = "#3b9d48"
+WARNING = "#d66e00"
+ERROR = "#ec5853"
+DURABLE = "#0098a9"
+TINT = "rgba(255, 193, 7, 0.22)"  # behind words only
 MONO = "var(--jp-code-font-family, ui-monospace, monospace)"
 
-ERROR = "var(--jp-error-color1, #d32f2f)"
-
-_BOX = f"border-left: 3px solid %s; padding: 2px 0 2px 12px; margin: 2px 0; color: {FONT}"
+_BOX = "border-left: 3px solid %s; padding: 2px 0 2px 12px; margin: 2px 0"
 _TABLE = "border: 0; border-collapse: collapse; margin: 4px 0 0 0; table-layout: auto"
 _ROW = "background: transparent"
 _CELL = "border: 0; text-align: left; vertical-align: top; padding: 1px 16px 1px 0; max-width: none"
 _PRE = (
-    f"margin: 6px 0 0 0; padding: 0; border: 0; background: transparent; color: {FONT}; "
+    f"margin: 6px 0 0 0; padding: 0; border: 0; background: transparent; color: inherit; "
     f"font-family: {MONO}; white-space: pre-wrap; overflow-wrap: anywhere"
 )
 

@@ -9,12 +9,11 @@ from IPython.core.interactiveshell import InteractiveShell
 from dobook.explorer.report import Report
 from dobook.explorer.story import Sentence
 from dobook.notebook.definitions import cell_number
-from dobook.notebook.display import ERROR, MONO, MUTED, box, heading, rows_html, tag
+from dobook.notebook.display import ERROR, GOOD, MONO, MUTED, TINT, box, heading, rows_html, tag
 from dobook.notebook.frames.frame import Frame
 from dobook.notebook.frames.trace import trace_frame
 from dobook.notebook.pictures.timeline import timeline_svg
 
-_OK = "var(--jp-success-color1, #2e7d32)"
 _MOST_ROWS = 60
 
 
@@ -61,14 +60,14 @@ def report_html(report: Report) -> str:
         line = escape(f"dobook.replay({report.line!r})")
         style = f"font-family: {MONO}; font-size: 0.9em; overflow-wrap: anywhere"
         parts.append(tag("div", f'<span style="color: {MUTED}">replay</span> {line}', style))
-    return box(*parts, colour=_OK if report.ok else ERROR)
+    return box(*parts, colour=GOOD if report.ok else ERROR)
 
 
 def _sentence_html(sentence: Sentence) -> str:
     text = escape(str(sentence))
     style = f"font-family: {MONO}; font-size: 0.9em; white-space: pre-wrap; padding: 0 4px"
     if sentence.guilty:
-        return tag("div", tag("b", text), f"{style}; background: rgba(255, 193, 7, 0.28)")
+        return tag("div", tag("b", text), f"{style}; background: {TINT}")
     return tag("div", text, style)
 
 

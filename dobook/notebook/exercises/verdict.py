@@ -44,8 +44,7 @@ class Verdict:
         rows = "".join(
             tag(
                 "div",
-                tag("b", "✓ done: " if p.holds else "✗ to do: ", f"color: {_colour(p)}")
-                + escape(p.text),
+                tag("b", "✓ done: " if p.holds else "✗ to do: ") + escape(p.text),
                 "padding: 1px 0",
             )
             for p in self.points
@@ -58,7 +57,3 @@ class Verdict:
             return "solved"
         done = sum(point.holds for point in self.points)
         return f"not solved yet: {done} done, {len(self.points) - done} to do"
-
-
-def _colour(point: Point) -> str:
-    return ACCENT if point.holds else ERROR

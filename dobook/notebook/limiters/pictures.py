@@ -42,7 +42,7 @@ def limiter_picture(limiter: Limiter, now_ms: int) -> str:
         parts.append(shapes.text(_LEFT + limiter.limit * 17 + 8, height + 9, words))
     else:
         span = 300
-        parts.append(shapes.rect(_LEFT, height, span, 10))
+        parts.append(shapes.rect(_LEFT, height, span, 10, edge=shapes.MUTED))
         part = min(used / limiter.limit, 1)
         parts.append(shapes.rect(_LEFT, height, span * part, 10, shapes.ACCENT, shapes.ACCENT))
         parts.append(shapes.text(_LEFT + span + 8, height + 9, words))
@@ -65,8 +65,8 @@ def _log(log: SlidingLog, now_ms: int) -> tuple[int, list[str]]:
         parts += [shapes.circle(x, base - 6 - i * _DOT, 3.5) for i in range(min(n, _MOST_STACKED))]
         if n > _MOST_STACKED:
             parts.append(shapes.text(x, 10, str(n), "middle"))
-    parts.append(shapes.line(_LEFT, base, _RIGHT, base))
-    parts += [shapes.line(x, base - 4, x, base + 4) for x in (_LEFT, _RIGHT)]
+    parts.append(shapes.line(_LEFT, base, _RIGHT, base, shapes.MUTED))
+    parts += [shapes.line(x, base - 4, x, base + 4, shapes.MUTED) for x in (_LEFT, _RIGHT)]
     parts.append(shapes.text(_LEFT, base + 18, f"{format_duration(log.window_ms)} ago"))
     parts.append(shapes.text(_RIGHT, base + 18, "now", "end"))
     if hits:
@@ -82,7 +82,7 @@ def _window(window: FixedWindow, now_ms: int) -> tuple[int, list[str]]:
     at = _LEFT + (now_ms - start) / window.window_ms * (_RIGHT - _LEFT)
     left_ms = start + window.window_ms - now_ms
     parts = [
-        shapes.rect(_LEFT, 18, _RIGHT - _LEFT, 14),
+        shapes.rect(_LEFT, 18, _RIGHT - _LEFT, 14, edge=shapes.MUTED),
         shapes.rect(_LEFT, 18, at - _LEFT, 14, shapes.LINE, shapes.LINE),
         shapes.line(at, 12, at, 38, shapes.ACCENT),
         shapes.text(min(max(at, _LEFT + 12), _RIGHT - 12), 9, "now", "middle"),
@@ -102,11 +102,11 @@ def _counter(counter: SlidingCounter, now_ms: int) -> tuple[int, list[str]]:
     parts = [
         shapes.rect(begin, 18, middle - begin, 20, shapes.LINE, "none"),
         shapes.rect(middle, 18, end - middle, 20, shapes.LINE, "none"),
-        shapes.rect(_LEFT, 18, half, 20),
-        shapes.rect(middle, 18, half, 20),
-        shapes.line(begin, 12, begin, 44, shapes.ACCENT),
-        shapes.line(end, 12, end, 44, shapes.ACCENT),
-        shapes.line(begin, 12, end, 12, shapes.ACCENT),
+        shapes.rect(_LEFT, 18, half, 20, edge=shapes.MUTED),
+        shapes.rect(middle, 18, half, 20, edge=shapes.MUTED),
+        shapes.line(begin, 12, begin, 44, shapes.FONT),
+        shapes.line(end, 12, end, 44, shapes.FONT),
+        shapes.line(begin, 12, end, 12, shapes.FONT),
         shapes.text(min(max(end, _LEFT + 12), _RIGHT - 12), 9, "now", "middle"),
         shapes.text(
             _LEFT + half / 2, 32, f"{previous} · {weight:.2f}", "middle", colour=shapes.FONT
@@ -125,7 +125,7 @@ def _bucket(bucket: TokenBucket, now_ms: int) -> tuple[int, list[str]]:
     span = _RIGHT - _LEFT
     words = "full" if not back else f"next token in {_shortly(back[0] - now_ms)}"
     parts = [
-        shapes.rect(_LEFT, 6, span, 16),
+        shapes.rect(_LEFT, 6, span, 16, edge=shapes.MUTED),
         shapes.rect(_LEFT, 6, span * level / bucket.limit, 16, shapes.ACCENT, shapes.ACCENT),
         shapes.text(_LEFT, 36, f"{level:.3g} of {bucket.limit} tokens, {words}"),
     ]

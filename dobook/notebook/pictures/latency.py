@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dobook.clock import format_duration
-from dobook.notebook.pictures.shapes import ACCENT, ERROR, circle, cross, line, picture, text
+from dobook.notebook.pictures.shapes import circle, cross, line, picture, text
 from dobook.notebook.volley import PERCENTILES, percentile
 
 _WIDTH, _HEIGHT = 640, 150
@@ -56,9 +56,9 @@ def latency_picture(answers: Sequence[Mapping[str, Any]]) -> str:
             written = at_y
     parts += [
         circle(_LEFT + 4, _HEIGHT - 4, 2.5),
-        text(_LEFT + 12, _HEIGHT, "status below 400", colour=ACCENT),
+        text(_LEFT + 12, _HEIGHT, "status below 400"),
         cross(_LEFT + 124, _HEIGHT - 4, 3),
-        text(_LEFT + 132, _HEIGHT, "refused or failed", colour=ERROR),
+        text(_LEFT + 132, _HEIGHT, "refused or failed"),
     ]
     label = f"{len(answers)} requests: when each was sent and how long it took"
     return picture(_WIDTH, _HEIGHT + 6, label, parts)

@@ -53,7 +53,7 @@ def schedule_picture(alarms: Sequence[Mapping[str, Any]]) -> str:
     for alarm, (x, y, name, anchor) in zip(alarms, names, strict=True):
         if name:
             edge = x + (2 if anchor == "start" else -2)
-            parts.append(f'<path d="M{x} {base}V{y - 8}" stroke="{ACCENT}" opacity="0.45"/>')
+            parts.append(f'<path d="M{x} {base}V{y - 8}" stroke="{LINE}"/>')
             parts.append(_text(edge, y, name, anchor, FONT))
         label = escape(f"{alarm['object']} in {format_duration(alarm['in_ms'])}")
         parts.append(

@@ -84,7 +84,7 @@ def slots(x: float, y: float, limit: int, taken: float, width: float = 16) -> li
         part = min(max(taken - i, 0), 1)
         left = x + i * (width + 3)
         if part < 1:
-            parts.append(rect(left, y, width, width - 4, edge=ACCENT if part else LINE))
+            parts.append(rect(left, y, width, width - 4, edge=ACCENT if part else MUTED))
         if part:
             parts.append(rect(left, y, width * part, width - 4, fill=ACCENT, edge=ACCENT))
     return parts

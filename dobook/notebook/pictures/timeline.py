@@ -19,7 +19,17 @@ from html import escape
 from typing import Any, Final, Literal
 
 from dobook.clock import format_time
-from dobook.notebook.display import shorten
+from dobook.notebook.display import (
+    ACCENT,
+    DURABLE,
+    ERROR,
+    FONT,
+    LINE,
+    MUTED,
+    TINT,
+    WARNING,
+    shorten,
+)
 from dobook.notebook.pictures.plan import MOST_LANES, MOST_ROWS, Bar, Message, Plan, Row, plan
 from dobook.runtime.insight.trace import TraceEvent
 
@@ -34,14 +44,14 @@ _CHARACTER = 6.2
 
 _COLOURS: Final[dict[str, dict[str, str]]] = {
     "notebook": {
-        "text": "var(--jp-ui-font-color1, currentColor)",
-        "muted": "var(--jp-ui-font-color2, #767676)",
-        "line": "var(--jp-border-color1, rgba(128, 128, 128, 0.45))",
-        "run": "var(--jp-brand-color1, #1976d2)",
-        "input": "var(--jp-warn-color0, #c77700)",
-        "output": "var(--jp-info-color1, #00838f)",
-        "error": "var(--jp-error-color1, #d32f2f)",
-        "mark": "rgba(255, 193, 7, 0.28)",
+        "text": FONT,
+        "muted": MUTED,
+        "line": LINE,
+        "run": ACCENT,
+        "input": WARNING,
+        "output": DURABLE,
+        "error": ERROR,
+        "mark": TINT,
         "paper": "none",
     },
     "light": {
@@ -195,12 +205,13 @@ class _Drawing:
     # ------------------------------------------------------------------ parts
 
     def _mark(self, row: int) -> str:
-        top, wide = self._y(row) - ROW_HEIGHT // 2, self._words + _WORDS
-        fill = self._colours["mark"]
+        """Stress a row: a bar at its beginning, a tint behind its words alone."""
+        top, left, tall = self._y(row) - ROW_HEIGHT // 2, self._words - 6, f'height="{ROW_HEIGHT}"'
+        tint, bar = self._colours["mark"], self._colours["input"]
         return (
-            f'<rect x="0" y="{top}" width="{wide}" height="{ROW_HEIGHT}" fill="{fill}"/>'
-            f'<rect x="0" y="{top}" width="3" height="{ROW_HEIGHT}" '
-            f'fill="{self._colours["input"]}"/>'
+            f'<rect x="{left + 3}" y="{top}" width="{_WORDS + 3}" {tall} fill="{tint}"/>'
+            f'<rect x="0" y="{top}" width="3" {tall} fill="{bar}"/>'
+            f'<rect x="{left}" y="{top}" width="3" {tall} fill="{bar}"/>'
         )
 
     def _lane_svg(self, lane: int, name: str) -> str:
@@ -279,15 +290,16 @@ class _Drawing:
         y = self._y(at)
         if not row.seq:
             return self._text(_TIME, y + 4, row.text, "muted")
-        ink = "error" if row.failed else "text"
         parts = [self._dot(row, self._x(row.lane), y)]
         if row.elapsed:
             parts.append(self._text(_TIME - 14, y + 4, row.elapsed, "muted", anchor="end"))
         words = shorten(row.text, max(_MOST_WORDS - len(row.object) - 2, 24))
+        cross = "✗ " if row.failed else ""
+        marked = row.seq in self._marked
         parts.append(
-            f'<text x="{self._words}" y="{y + 4}" fill="{self._colours[ink]}">'
-            f'<tspan fill="{self._colours["muted"]}">{escape(shorten(row.object, 30))}</tspan>'
-            f" {escape(words)}</text>"
+            f'<text x="{self._words}" y="{y + 4}" fill="{self._colours["text"]}">'
+            f'<tspan fill="{self._colours["text" if marked else "muted"]}">'
+            f"{escape(shorten(row.object, 30))}</tspan> {cross}{escape(words)}</text>"
         )
         return f'<g data-seq="{row.seq}">' + "".join(parts) + "</g>"
 

@@ -4,12 +4,13 @@ A pure function of the events before. Storage is what was seen to be written sin
 so it says what changed, not all there is; what was not yet durable is marked.
 """
 
+import ast
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from dobook.clock import format_time
-from dobook.runtime.insight.trace import TraceEvent
+from dobook.runtime.insight.trace import TraceEvent, shown
 
 MOST_KEYS = 12
 _DELIVERED = frozenset({"fetch", "rpc", "alarm", "socket message", "socket close", "socket error"})
@@ -49,7 +50,7 @@ class ObjectMoment:
         stored = []
         for key, value in list(self.stored.items())[-MOST_KEYS:]:
             mark = " (not durable yet)" if key in self.pending else ""
-            stored.append(f"{key} = {'?' if value is None else value}{mark}")
+            stored.append(f"{key} = {'…' if value is None else value}{mark}")
         return {
             "object": self.object,
             "memory": self.memory,
@@ -119,9 +120,9 @@ def _operation(at: ObjectMoment, event: TraceEvent) -> None:
     operation, value = str(event.get("op")), event.get("value")
     keys = [key for key in str(event.get("keys") or "").split(", ") if key != "…"]
     if operation in _WRITES:
-        for key in keys:
+        for key, text in zip(keys, _texts(len(keys), value), strict=True):
             at.pending.setdefault(key, (key in at.stored, at.stored.get(key)))
-            at.stored[key] = None if value is None else str(value)
+            at.stored[key] = text
     elif operation in _REMOVALS:
         for key in keys:
             at.pending.setdefault(key, (key in at.stored, at.stored.get(key)))
@@ -132,6 +133,19 @@ def _operation(at: ObjectMoment, event: TraceEvent) -> None:
         at.stored.clear()
     elif operation == "get" and value is not None and len(keys) == 1:
         at.stored.setdefault(keys[0], str(value))
+
+
+def _texts(count: int, value: Any) -> list[str | None]:
+    """Return the values of so many keys; None for what the trace has cut off."""
+    if count <= 1 or value is None:
+        return [None if value is None else str(value)] * count
+    try:
+        values = ast.literal_eval(str(value))
+    except (ValueError, SyntaxError):
+        return [None] * count
+    if not isinstance(values, tuple) or len(values) != count:
+        return [None] * count
+    return [shown(one) for one in values]
 
 
 def _ended(at: ObjectMoment, *, lost: bool) -> None:

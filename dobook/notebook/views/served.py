@@ -4,7 +4,7 @@ import os
 from html import escape
 from typing import TYPE_CHECKING, Self
 
-from dobook.notebook.display import ACCENT, Rows, box, heading, rows_html, rows_text, tag
+from dobook.notebook.display import Rows, box, heading, rows_html, rows_text, tag
 
 if TYPE_CHECKING:
     from dobook.serve import Server
@@ -45,9 +45,9 @@ class ServedUrl(str):
         printer.text(repr(self))  # type: ignore[attr-defined]
 
     def _repr_html_(self) -> str:
-        link = f'<a href="{escape(self)}" target="_blank" rel="noopener">{escape(self)}</a>'
+        link = f'<a style="color: inherit" href="{escape(self)}" target="_blank" rel="noopener">{escape(self)}</a>'
         return box(
             heading("serving", "in real time"),
-            tag("div", link, f"color: {ACCENT}; margin-top: 2px"),
+            tag("div", link, "margin-top: 2px"),
             rows_html(self._rows),
         )

@@ -114,8 +114,8 @@ def _picture(rows: list[tuple[Any, ...]], caption: str) -> str:
     parts = [shapes.line(_BARS, 4, _BARS, 6 + _ROW * len(shown))]
     for i, (name, status, attempts, started, _, took, _) in enumerate(shown):
         y = 6 + _ROW * i
-        colour = shapes.ERROR if status == "failed" else shapes.FONT
-        parts.append(shapes.text(6, y + 14, _SIGNS.get(status, "•"), colour=colour, size=13))
+        sign = _SIGNS.get(status, "•")
+        parts.append(shapes.text(6, y + 14, sign, colour=shapes.FONT, size=13))
         parts.append(shapes.text(_NAME, y + 14, shorten(name, 24), colour=shapes.FONT))
         words = status
         if started is not None and not math.isnan(took):

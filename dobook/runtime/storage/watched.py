@@ -250,7 +250,7 @@ def make_watched(instance: "Instance", storage: DurableObjectStorage) -> None:
 
 
 def report_operation(instance: "Instance", operation: str, keys: Any, value: Any = None) -> None:
-    """Report one operation on storage, with the value that it read or wrote if it is of one key."""
+    """Report one operation on storage, with the value, or values, that it read or wrote."""
     _report(instance, "storage", op=operation, keys=keys, value=value)
 
 
@@ -287,12 +287,19 @@ def _counted(rows: Iterator[Any], meter: Meter) -> Iterator[Any]:
 def _value(
     operation: str, promise: Promise, args: tuple[Any, ...], keywords: dict[str, Any]
 ) -> Any:
+    """Return what was read or written: of several keys the values in their order."""
     key = args[0] if args else keywords.get("key")
-    if not isinstance(key, str):
-        return None
+    if operation == "put" and isinstance(key, Mapping):
+        values = tuple(key.values())
+        return values[0] if len(values) == 1 else values
     if operation == "put":
         return args[1] if len(args) > 1 else keywords.get("value")
-    return promise._value if operation == "get" and type(promise) is Resolved else None
+    if operation != "get" or type(promise) is not Resolved:
+        return None
+    if isinstance(key, list | tuple):
+        found: Any = promise._value
+        return tuple(found.get(one) for one in key)
+    return promise._value
 
 
 def _options(operation: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Mapping[str, Any]:

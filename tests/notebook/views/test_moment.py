@@ -5,6 +5,7 @@ import pytest
 from dobook import Runtime
 from dobook.errors import UsageError
 from dobook.notebook.extension import session_of
+from dobook.notebook.pictures.plan import described
 from dobook.notebook.views.moment import moment
 from dobook.notebook.widgets import live
 
@@ -20,6 +21,10 @@ class Shop:
         if left < 0:
             self.ctx.abort("sold out")
         return left
+
+    async def open(self, names):
+        await self.ctx.storage.put({name: name.upper() for name in names})
+        return list((await self.ctx.storage.get(names)).values())
 
     async def alarm(self):
         await self.ctx.storage.delete("left")
@@ -61,6 +66,23 @@ def test_a_reset_takes_back_what_was_not_durable(traced):
     assert before.stored == {"left": "7"} or before.pending
     assert after.stored == {"left": "7"}
     assert after.memory == "not in memory"
+
+
+def test_keys_that_are_written_at_once_have_each_its_value(traced):
+    runtime, shop = traced
+    runtime.run(shop.open(["a", "b", "c"]))
+    events = runtime.trace()
+    texts = [described(e) for e in events if e.kind == "storage"][-2:]
+    assert texts == ["put a, b, c = ('A', 'B', 'C')", "get a, b, c → ('A', 'B', 'C')"]
+    (last,) = moment(events, events[-1].seq)
+    assert last.facts()["stored"] == ["left = 7", "a = 'A'", "b = 'B'", "c = 'C'"]
+
+
+def test_a_value_that_the_trace_has_cut_off_is_not_made_up(traced):
+    runtime, shop = traced
+    runtime.run(shop.open(["x" * 38, "y" * 38]))
+    (last,) = moment(runtime.trace(), runtime.trace()[-1].seq)
+    assert last.facts()["stored"][1:] == [f"{'x' * 38} = …", f"{'y' * 38} = …"]
 
 
 def test_nothing_before_the_first_event():

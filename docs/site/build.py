@@ -1,10 +1,12 @@
 """Puts the pages together and has Sphinx make HTML of them."""
 
+import json
 import shutil
 from pathlib import Path
 
 from sphinx.cmd.build import main as sphinx
 
+from docs.address import QUICKSTART, badge, binder
 from docs.site import conformance, reference
 
 ROOT = Path(__file__).parent.parent.parent
@@ -60,10 +62,11 @@ def assemble(source: Path) -> None:
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(picture, place)
     for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        shutil.copy(notebook, source / "notebooks" / notebook.name)
+        copy_notebook(notebook, source / "notebooks" / notebook.name)
     (source / "docs" / "conformance.md").write_text(conformance.page(), "utf-8")
     names = reference.write(source / "reference")
-    readme = (ROOT / "README.md").read_text("utf-8")
+    # The badge's picture would be fetched from Binder: the site fetches nothing.
+    readme = (ROOT / "README.md").read_text("utf-8").replace(badge(), launcher(QUICKSTART))
     (source / "index.md").write_text(readme + "\n" + contents(source, names), "utf-8")
 
 
@@ -71,6 +74,19 @@ def copy_page(page: Path, place: Path) -> None:
     """Copy a page; the README is the site's first page."""
     text = page.read_text("utf-8").replace("](README.md", "](index.md")
     place.write_text(text.replace("](../README.md", "](../index.md"), "utf-8")
+
+
+def copy_notebook(notebook: Path, place: Path) -> None:
+    """Copy a notebook, with a way to run it below its title."""
+    document = json.loads(notebook.read_text("utf-8"))
+    title, *rest = "".join(document["cells"][0]["source"]).split("\n", 1)
+    document["cells"][0]["source"] = "\n".join([title, "", launcher(notebook.stem), *rest])
+    place.write_text(json.dumps(document, ensure_ascii=False), "utf-8")
+
+
+def launcher(notebook: str) -> str:
+    """Return, as HTML, what opens a notebook on Binder."""
+    return f'<p class="launch"><a href="{binder(notebook)}">Run it on Binder</a></p>\n'
 
 
 def contents(source: Path, reference_names: list[str]) -> str:

@@ -35,5 +35,5 @@ napoleon_google_docstring = True
 html_theme = "furo"
 html_title = "dobook"
 html_static_path = ["static"]
-html_css_files = ["tables.css"]
+html_css_files = ["tables.css", "launch.css"]
 html_show_sourcelink = False

@@ -1,4 +1,4 @@
-"""The site builds without a warning, and every link within it leads somewhere."""
+"""The site builds without a warning, every link within it leads somewhere, and it fetches nothing."""
 
 import re
 import subprocess
@@ -8,6 +8,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+
+from docs.address import binder
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -31,12 +33,17 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.links, self.anchors = [], {""}
+        self.links, self.fetched, self.anchors = [], [], {""}
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
         values = dict(attrs)
         self.anchors |= {values[name] for name in ("id", "name") if values.get(name)}
+        if tag != "a":
+            followed = {"canonical", "next", "prev", "search", "index"} & set(
+                (values.get("rel") or "").split()
+            )
+            self.fetched += [values[n] for n in ("href", "src") if values.get(n) and not followed]
         self.links += [values[name] for name in ("href", "src") if values.get(name)]
 
 
@@ -69,6 +76,29 @@ def test_the_site_has_every_notebook_every_page_and_every_magic(site):
     magics = (site / "reference" / "magics.html").read_text("utf-8")
     for name in ("%%durable_object", "%fast_forward", "%storage"):
         assert name in magics
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_each_lesson_opens_on_binder_from_its_own_page(site):
+    for notebook in (ROOT / "notebooks").glob("*.ipynb"):
+        page = Page((site / "notebooks" / f"{notebook.stem}.html").read_text("utf-8"))
+        assert [at for at in page.links if "mybinder" in at] == [binder(notebook.stem)]
+    first = Page((site / "index.html").read_text("utf-8"))
+    assert [at for at in first.links if "mybinder" in at] == [binder("01_quickstart")]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_a_page_fetches_nothing_from_elsewhere(site):
+    fetched = []
+    for page in site.rglob("*.html"):
+        fetched += [(page.name, at) for at in Page(page.read_text("utf-8")).fetched if "//" in at]
+    for sheet in (site / "_static").rglob("*.css"):
+        fetched += [
+            (sheet.name, at) for at in re.findall(r"url\((.*?)\)", sheet.read_text("utf-8"))
+        ]
+    assert [each for each in fetched if re.match(r"""["']?(https?:)?//""", each[1])] == []
 
 
 @pytest.mark.slow

@@ -92,7 +92,10 @@ class IdFactory:
                 "Failed to execute 'idFromName' on 'DurableObjectNamespace': parameter 1 is not "
                 f"of type 'string'. Got {type(name).__name__}: {name!r}"
             )
-        return DurableObjectId(self._hex_of_name(name), name)
+        hex_digits = self._hex_of_name(name)
+        if not name.isascii():  # half a surrogate pair is three bytes, each read back as U+FFFD
+            name = name.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+        return DurableObjectId(hex_digits, name)
 
     def from_string(self, text: str) -> DurableObjectId:
         """Return the id that `toString()` wrote; it has no name.

@@ -15,7 +15,7 @@ from dobook.web.body import Body, BodyUsedError, extract_body
 from dobook.web.headers import Headers
 from dobook.web.streams import ReadableStream
 from dobook.web.text import js_string
-from dobook.web.url import delivered_url, origin, request_url, resolve
+from dobook.web.url import HAS_HOST, bare_url, delivered_url, origin, request_url, resolve
 
 if TYPE_CHECKING:
     from dobook.web.javascript import JsRequest
@@ -57,8 +57,8 @@ class Request(Body):
 
     Args:
         input: A URL, or a Request to start from, whose body this one takes over.
-        **other_options: `method`, `headers`, `body`, `redirect` ("follow" or "manual"), `cf`,
-            `signal`. Others that browsers have are accepted and mean nothing here, as in the engine.
+        **other_options: `method`, `headers`, `body`, `redirect` ("follow" or "manual"), `cache`
+            ("no-store" or "no-cache"), `cf`, `signal`. Others that browsers have are accepted and mean nothing here, as in the engine.
 
     Raises:
         PlatformTypeError: If the URL, the method or another option is not allowed.
@@ -70,8 +70,9 @@ class Request(Body):
     Source: developers.cloudflare.com/workers/runtime-apis/request/
     """
 
-    __slots__ = ("_cf", "_method", "_redirect", "_signal", "_url")
+    __slots__ = ("_cache", "_cf", "_method", "_redirect", "_signal", "_url")
 
+    _cache: str | None
     _cf: Any
     _method: str
     _redirect: str
@@ -82,7 +83,7 @@ class Request(Body):
         self._used = False
         self._incoming = False
         self._body = self._content_type = self._headers = None
-        self._cf = self._signal = None
+        self._cf = self._signal = self._cache = None
         self._method = GET
         self._redirect = "follow"
         if type(input) is str:
@@ -100,6 +101,7 @@ class Request(Body):
         self._redirect = other.redirect
         self._cf = other._cf
         self._signal = other._signal
+        self._cache = other._cache
         if other._headers is not None or other._content_type is not None or other._incoming:
             self._headers = other.js_headers.copy()
         if not keep_body:
@@ -126,6 +128,11 @@ class Request(Body):
             self._content_type = None
         self._cf = options.get("cf", self._cf)
         self._signal = options.get("signal", self._signal)
+        cache = options.get("cache")
+        if cache is not None:
+            self._cache = js_string(cache)
+            if self._cache not in ("no-store", "no-cache"):
+                raise PlatformTypeError(f"Unsupported cache mode: {self._cache}")
         body = options.get("body")
         if body is not None:
             self._body, self._content_type = extract_body(body)
@@ -175,8 +182,8 @@ class Request(Body):
 
     @property
     def cache(self) -> str | None:
-        """The option of that name, which means nothing to a durable object: always None."""
-        return None
+        """The option of that name, "no-store", "no-cache" or None."""
+        return self._cache
 
     @property
     def integrity(self) -> str:
@@ -223,6 +230,7 @@ class Request(Body):
         new._content_type = None
         new._url, new._method, new._redirect = self._url, self._method, self._redirect
         new._cf, new._signal, new._incoming = self._cf, self._signal, self._incoming
+        new._cache = self._cache
         return new
 
     def __repr__(self) -> str:
@@ -244,6 +252,7 @@ class Request(Body):
                 "redirect": init.redirect,
                 "cf": init._cf,
                 "signal": init._signal,
+                "cache": init._cache,
             }
         return cls(input, **(init or {}))
 
@@ -267,12 +276,18 @@ class Request(Body):
             self._url = delivered_url(input)
             self._used = False
             self._body = self._content_type = self._headers = None
-            self._cf = self._signal = None
+            self._cf = self._signal = self._cache = None
             self._method = GET
             self._redirect = "follow"
         else:
             self = cls._from_init(input, init)
             self._url = delivered_url(self._url)
+            if self._cache is not None:
+                headers = self.js_headers
+                for name in ("cache-control", "pragma"):
+                    if not headers.has(name):
+                        headers.set(name, "no-cache")
+                self._cache = None
         self._incoming = True
         return self
 
@@ -292,7 +307,7 @@ class Request(Body):
         self._body = body
         self._content_type = None
         self._headers = headers
-        self._cf = self._signal = None
+        self._cf = self._signal = self._cache = None
         self._method = method
         self._redirect = "manual"
         self._incoming = True
@@ -313,10 +328,10 @@ class Request(Body):
         if self._redirect != "follow" or status not in (301, 302, 303, 307, 308):
             return None
         location = response.js_headers.get("location")
-        if location is None:
+        if not location:
             return None
         target = resolve(location, self._url)
-        if target is None:
+        if target is None or not HAS_HOST(target):  # the scheme does not matter, as in the engine
             raise RedirectError("Invalid Location header; unable to follow redirect.")
         if len(via) >= MAX_REDIRECTS:
             raise RedirectError(f"Too many redirects.{', '.join([*via, self._url])}")
@@ -331,8 +346,8 @@ class Request(Body):
                 "initializer."
             )
         new = type(self).__new__(type(self))
-        new._url, new._redirect, new._incoming = delivered_url(target), "follow", True
-        new._cf, new._signal = self._cf, self._signal
+        new._url, new._redirect, new._incoming = bare_url(target), "follow", True
+        new._cf, new._signal, new._cache = self._cf, self._signal, None
         new._method, new._body, new._used = self._method, body, False
         new._content_type = None
         headers = self.js_headers.copy()

@@ -15,7 +15,7 @@ from dobook.web.body import TEXT_TYPE, Body, BodyInit, BodyUsedError, extract_re
 from dobook.web.headers import Headers, HeadersInit
 from dobook.web.status import status_text_of
 from dobook.web.streams import ReadableStream
-from dobook.web.text import js_string, json_text
+from dobook.web.text import js_integer, js_string, json_text
 from dobook.web.url import normalise
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ class FetchResponse(Body):
             >>> Response.redirect("http://x/y").js_headers.get("location")
             'http://x/y'
         """
-        code = int(status)
+        code = js_integer(status)
         if code not in _REDIRECTS:
             raise PlatformRangeError(
                 f"{code} is not a redirect status code. "
@@ -321,7 +321,7 @@ class Response(FetchResponse):
         if status is None:
             self._status = 200
         else:
-            self._status = status = int(status)
+            self._status = status = js_integer(status)
             if not 200 <= status <= 599 and web_socket is None:
                 raise PlatformRangeError(
                     "Responses may only be constructed with status codes in the range "

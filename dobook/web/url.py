@@ -28,6 +28,7 @@ _SIMPLE: Final = re.compile(
     r"/[A-Za-z0-9_.~!$&'()*+,;=:@/-]*"
     r"(?:\?[A-Za-z0-9_.~!$&()*+,;=:@/?%-]*)?"
 ).fullmatch
+HAS_HOST: Final = re.compile(r"[a-z][a-z0-9+.-]*://").match
 _STRIPPED: Final = re.compile(r"([a-z][a-z0-9+.-]*://)(?:[^/?#@]*@)?([^#]*)").match
 
 
@@ -92,6 +93,11 @@ def delivered_url(url: str) -> str:
     normal = request_url(url)
     if not normal.startswith(("http:", "https:")):
         raise PlatformTypeError(f"Fetch API cannot load: {normal}")
+    return bare_url(normal)
+
+
+def bare_url(normal: str) -> str:
+    """Return a URL in normal form without credentials and fragment."""
     parts = _STRIPPED(normal)
     return normal if parts is None else parts[1] + parts[2]
 

@@ -95,11 +95,11 @@ def test_a_hostile_input_is_an_error_and_nothing_else(runtime, target, what):
     assert runtime.run(runtime.namespace(Target).getByName("b").state())[1] == []
 
 
-def test_half_a_character_in_a_key_is_the_replacement_character(runtime, target):
+def test_half_a_character_in_a_key_is_three_replacement_characters(runtime, target):
     runtime.run(target.put("\ud800", "half"))
-    assert runtime.run(target.get("\ufffd")) == "half"
-    assert runtime.run(target.get("\udfff")) == "half"
-    assert runtime.run(target.list(prefix="\udfff")) == ["\ufffd"]
+    assert runtime.run(target.get("\ud800")) == "half"
+    assert runtime.run(target.get("\ufffd")) is None
+    assert runtime.run(target.list(prefix="\ud800")) == ["\ufffd\ufffd\ufffd"]
 
 
 def test_half_a_character_in_a_name_names_an_object(runtime, target):

@@ -12,6 +12,7 @@ from dobook.ids import DurableObjectId, IdFactory
 from dobook.runtime.calls.stub import DurableObjectStub
 from dobook.runtime.objects.actor import Actor
 from dobook.runtime.objects.context import DurableObjectState
+from dobook.web.text import js_string
 
 if TYPE_CHECKING:
     from dobook.runtime.objects.instance import Instance
@@ -62,9 +63,9 @@ class DurableObjectNamespace:
 
     # ------------------------------------------------------------------ the platform's methods
 
-    def idFromName(self, name: str) -> DurableObjectId:
-        """Return the id of the object with a name."""
-        return self._ids.from_name(name)
+    def idFromName(self, name: str | float) -> DurableObjectId:
+        """Return the id of the object with a name; a number is taken as its text."""
+        return self._ids.from_name(js_string(name) if isinstance(name, int | float) else name)
 
     def idFromString(self, id: str) -> DurableObjectId:  # noqa: A002
         """Return the id that `id.toString()` wrote.
@@ -80,6 +81,11 @@ class DurableObjectNamespace:
         """Return the id of an object that has no name."""
         if isinstance(options, Mapping):
             jurisdiction = options.get("jurisdiction", jurisdiction)
+        elif options is not None:
+            raise PlatformTypeError(
+                "Failed to execute 'newUniqueId' on 'DurableObjectNamespace': parameter 1 is not "
+                "of type 'NewUniqueIdOptions'."
+            )
         return self._ids.unique(jurisdiction)
 
     def get(self, id: DurableObjectId, options: Any = None) -> DurableObjectStub:  # noqa: A002
@@ -98,9 +104,9 @@ class DurableObjectNamespace:
             raise error
         return DurableObjectStub(self, id)
 
-    def getByName(self, name: str, options: Any = None) -> DurableObjectStub:
+    def getByName(self, name: str | float, options: Any = None) -> DurableObjectStub:
         """Return a stub for the object with a name."""
-        return DurableObjectStub(self, self._ids.from_name(name))
+        return DurableObjectStub(self, self.idFromName(name))
 
     def jurisdiction(self, jurisdiction: str) -> "DurableObjectNamespace":
         """Refuse: one machine has no jurisdictions."""

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from dobook.ids import DurableObjectId
 from dobook.runtime.calls.call import Call, RpcPromise
 from dobook.runtime.calls.conveyor import send_body
-from dobook.runtime.calls.promise import Promise, Rejected
+from dobook.runtime.calls.promise import Promise, Rejected, Resolved
 from dobook.runtime.calls.rpc import Member, carry_error, member
 from dobook.runtime.calls.turns import current_frame
 from dobook.runtime.objects.actor import Tie
 from dobook.web import Request
+from dobook.web.data_url import data_response
 
 if TYPE_CHECKING:
     from dobook.runtime.calls.namespace import DurableObjectNamespace
@@ -79,7 +80,8 @@ class DurableObjectStub:
             )
             send_body(request, self._namespace.runtime)
         except Exception as error:
-            return Rejected(error)
+            answer = data_response(input)  # which asks nobody
+            return Rejected(error) if answer is None else Resolved(answer)
         try:
             actor = self._known()
         except Exception as error:

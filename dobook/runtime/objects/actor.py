@@ -94,6 +94,10 @@ class Actor:
             self._observe(call)
         if self.faults is not None and self.faults.refuses(call):
             return
+        stub = call.stub
+        if stub is not None and stub.tie is not None and stub.tie.error is not None:
+            call.reject(stub.tie.error)  # it was sent before the object was reset
+            return
         instance = self.instance
         if instance is None:
             instance = self._start(call)

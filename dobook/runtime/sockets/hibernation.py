@@ -32,7 +32,7 @@ from dobook.runtime.sockets.wire import (
     attach,
 )
 from dobook.web import JsBuffer
-from dobook.web.text import js_string
+from dobook.web.text import js_string, js_unsigned
 
 if TYPE_CHECKING:
     from dobook.runtime.objects.actor import Actor
@@ -263,9 +263,10 @@ class Hub:
 
         Raises:
             PlatformError: If it is more than a week.
+            PlatformTypeError: If it is no number, or negative.
         """
-        ms = 0 if timeout_ms is None else int(timeout_ms)
-        if not 0 <= ms <= MAX_EVENT_TIMEOUT_MS:
+        ms = 0 if timeout_ms is None else js_unsigned(timeout_ms)
+        if ms > MAX_EVENT_TIMEOUT_MS:
             raise PlatformError(f"Event timeout should not exceed {MAX_EVENT_TIMEOUT_MS} ms.")
         self.event_timeout_ms = ms or None
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from dobook import limits
 from dobook.errors import PlatformTypeError, suggest
-from dobook.web.text import usv
+from dobook.web.text import js_integer, js_string, stored_text
 
 UNSET: Final = object()
 GET_OPTIONS: Final = ("allowConcurrency", "noCache")
@@ -26,14 +26,47 @@ LIST_OPTIONS: Final = (
     "allowConcurrency",
     "noCache",
 )
+# Where the options stand among the arguments, and what the platform calls them.
+OPTIONS_OF: Final = {
+    "get": (2, "GetOptions"),
+    "list": (1, "ListOptions"),
+    "put": (3, "PutOptions"),
+    "delete": (2, "PutOptions"),
+    "deleteAll": (1, "PutOptions"),
+    "getAlarm": (1, "GetAlarmOptions"),
+    "setAlarm": (2, "SetAlarmOptions"),
+    "deleteAlarm": (1, "SetAlarmOptions"),
+}
+LAST_ALARM_MS: Final = (2**63 - 1) / 1e6  # the engine counts nanoseconds
 LAST_CODE_POINT: Final = chr(0x10FFFF)
 SMALL: Final = frozenset({int, float, bool, type(None)})
 
 
+def wrong_type(on: str, method: str, position: int, kind: str) -> PlatformTypeError:
+    """Return the platform's error for an argument of the wrong type.
+
+    Args:
+        on: The interface that has the method.
+        method: The method.
+        position: Which argument, from 1.
+        kind: What it should be.
+    """
+    return PlatformTypeError(
+        f"Failed to execute '{method}' on '{on}': parameter {position} is not of type '{kind}'."
+    )
+
+
 def read_options(
-    method: str, kind: str, known: tuple[str, ...], options: Any, keywords: dict[str, Any]
+    on: str, method: str, known: tuple[str, ...], options: Any, keywords: dict[str, Any]
 ) -> dict[str, Any]:
     """Return the options of a call, from the dict, the keywords or both.
+
+    Args:
+        on: The interface that has the method.
+        method: The method.
+        known: The names of its options.
+        options: The dict.
+        keywords: The keywords.
 
     Raises:
         PlatformTypeError: If the options are no dict, or a keyword is none of the known ones.
@@ -44,11 +77,7 @@ def read_options(
     if options is None:
         return keywords
     if not isinstance(options, Mapping):
-        raise PlatformTypeError(
-            f"Failed to execute '{method}' on 'DurableObjectStorage': parameter "
-            f"{1 if method in ('list', 'deleteAll', 'getAlarm', 'deleteAlarm') else 2} is not of "
-            f"type '{kind}'."
-        )
+        raise wrong_type(on, method, *OPTIONS_OF[method])
     given = {name: value for name, value in options.items() if value is not None}
     for name in given:
         # The platform ignores options it does not know; a misspelt one is worth an error.
@@ -61,14 +90,12 @@ def read_key(key: Any) -> str:
     """Return a key as text; numbers are taken as their text, as the platform does.
 
     Raises:
-        PlatformTypeError: If it is neither, or longer than the platform allows.
+        PlatformTypeError: If it is neither.
     """
     if isinstance(key, str):
-        return usv(str.__str__(key))  # as the platform writes it, in UTF-8
-    if key is UNSET:
-        raise PlatformTypeError("the first argument is missing: a key, or several keys")
-    if isinstance(key, int | float) and not isinstance(key, bool):
-        return str(key)
+        return stored_text(str.__str__(key))
+    if isinstance(key, int | float):
+        return js_string(key)
     raise PlatformTypeError(
         f"a storage key is a text or a list of texts, not {type(key).__name__}: {key!r:.60}"
     )
@@ -94,9 +121,9 @@ def list_range(
         low = read_key(startAfter) + "\x00"
     high = None if end is None else read_key(end)
     if limit is not None:
-        if not isinstance(limit, int | float) or int(limit) < 1:
+        limit = js_integer(limit)
+        if limit < 1:
             raise PlatformTypeError("List limit must be positive.")
-        limit = int(limit)
     if prefix is not None and (prefix := read_key(prefix)):
         low = max(low, prefix)
         past = after_prefix(prefix)
@@ -130,11 +157,16 @@ def weight(value: Any) -> int:
     return limits.MAX_SQLITE_ENTRY_BYTES  # rare kinds are measured
 
 
-def alarm_time(value: Any) -> int:
+def alarm_time(on: str, value: Any) -> int:
     """Return an alarm's time in ms since 1970.
 
+    Args:
+        on: The interface whose `setAlarm` was called.
+        value: What it was given.
+
     Raises:
-        PlatformTypeError: If it is no time, or not positive.
+        PlatformTypeError: If it is no time, not positive, or after 2262, where the engine's
+            nanoseconds end (it says 2189).
     """
     if isinstance(value, dt.datetime):
         value = value if value.tzinfo is not None else value.replace(tzinfo=dt.UTC)
@@ -144,10 +176,9 @@ def alarm_time(value: Any) -> int:
         if at_ms != at_ms or at_ms in (float("inf"), float("-inf")):
             raise PlatformTypeError("The value cannot be converted because it is not a valid Date.")
     else:
-        raise PlatformTypeError(
-            "Failed to execute 'setAlarm' on 'DurableObjectStorage': parameter 1 is not of type "
-            "'date'."
-        )
+        raise wrong_type(on, "setAlarm", 1, "date")
+    if at_ms >= LAST_ALARM_MS:
+        raise PlatformTypeError("This API doesn't support dates after 2189.")
     if at_ms <= 0:
         raise PlatformTypeError("setAlarm() cannot be called with an alarm time <= 0")
     return int(at_ms + 0.5)

@@ -4,7 +4,7 @@ Source: cloudflare/workerd src/workerd/api/actor-state.c++ (`DurableObjectStorag
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dobook import limits
 from dobook.codec import freeze, serialize
@@ -22,6 +22,7 @@ from dobook.runtime.storage.arguments import (
     read_key,
     read_options,
     weight,
+    wrong_type,
 )
 from dobook.runtime.storage.listing import Listed
 from dobook.storage.kv import KV
@@ -35,6 +36,9 @@ class Operations:
     """The methods that `ctx.storage` and a transaction have in common."""
 
     __slots__ = ("_ended", "_instance", "_kv", "_limited", "_max_entry", "_sqlite", "_store")
+
+    _NAME: ClassVar[str]
+    """What the platform calls the interface, for its errors."""
 
     def __init__(self, instance: "Instance") -> None:
         self._instance = instance
@@ -77,13 +81,15 @@ class Operations:
         try:
             self._use("get()")
             if options is not None or keywords:
-                read_options("get", "GetOptions", GET_OPTIONS, options, keywords)
+                read_options(self._NAME, "get", GET_OPTIONS, options, keywords)
             if type(key) is str and len(key) <= 512 and key.isascii():
                 return Resolved(self._kv.get(key))
             if isinstance(key, list | tuple):
                 keys = self._check_keys(key)
                 found = ((k, self._kv.get(k)) for k in sorted(set(keys)) if self._kv.has(k))
                 return Resolved(Listed(found))
+            if key is UNSET:
+                raise wrong_type(self._NAME, "get", 1, "string or Array")
             return Resolved(self._kv.get(self._check_key(key)))
         except Exception as error:
             return Rejected(error)
@@ -106,7 +112,7 @@ class Operations:
         """
         try:
             self._use("list()")
-            chosen = read_options("list", "ListOptions", LIST_OPTIONS, options, keywords)
+            chosen = read_options(self._NAME, "list", LIST_OPTIONS, options, keywords)
             low, high, limit = list_range(**chosen)
             if high is not None and low >= high:
                 return Resolved(Listed())
@@ -124,7 +130,7 @@ class Operations:
         """
         try:
             self._use("getAlarm()")
-            read_options("getAlarm", "GetAlarmOptions", ALARM_OPTIONS, options, keywords)
+            read_options(self._NAME, "getAlarm", ALARM_OPTIONS, options, keywords)
             return Resolved(self._instance.runtime.alarms.visible_ms(self._instance.actor))
         except Exception as error:
             return Rejected(error)
@@ -182,6 +188,8 @@ class Operations:
                 options = value
             entries = [(self._check_key(k), freeze(v)) for k, v in key.items()]
             self._check_count(len(entries))
+        elif key is UNSET:
+            raise wrong_type(self._NAME, "put", 1, "string or object")
         elif value is UNSET:
             raise PlatformTypeError("put() called with undefined value.")
         else:
@@ -213,6 +221,8 @@ class Operations:
                 keys = self._check_keys(key)
                 self._store.touch(confirmed=confirmed)
                 return Resolved(sum(self._kv.delete(k) for k in keys))
+            if key is UNSET:
+                raise wrong_type(self._NAME, "delete", 1, "string or Array")
             key = self._check_key(key)
             self._store.touch(confirmed=confirmed)
             return Resolved(self._kv.delete(key))
@@ -236,7 +246,7 @@ class Operations:
         """
         try:
             self._use("setAlarm()")
-            at_ms = alarm_time(scheduledTime)
+            at_ms = alarm_time(self._NAME, scheduledTime)
             if not hasattr(self._instance.object or self._instance.actor.namespace.cls, "alarm"):
                 raise PlatformTypeError(
                     "Your Durable Object class must have an alarm() handler in order to call "
@@ -276,7 +286,7 @@ class Operations:
     ) -> bool:
         if options is None and not keywords:
             return True
-        return not read_options(method, "PutOptions", known, options, keywords).get(
+        return not read_options(self._NAME, method, known, options, keywords).get(
             "allowUnconfirmed"
         )
 

@@ -29,6 +29,8 @@ class DurableObjectTransaction(Operations):
 
     __slots__ = ("_over", "_rolled_back")
 
+    _NAME = "DurableObjectTransaction"
+
     def __init__(self, instance: "Instance") -> None:
         super().__init__(instance)
         self._rolled_back = False
@@ -82,6 +84,8 @@ class DurableObjectStorage(PointInTimeRecovery):
 
     __slots__ = ("_kv_face", "_sql_face")
 
+    _NAME = "DurableObjectStorage"
+
     transaction_class = DurableObjectTransaction
 
     def __init__(self, instance: "Instance") -> None:
@@ -122,7 +126,7 @@ class DurableObjectStorage(PointInTimeRecovery):
         """
         try:
             self._use("deleteAll()")
-            read_options("deleteAll", "PutOptions", PUT_OPTIONS, options, keywords)
+            read_options(self._NAME, "deleteAll", PUT_OPTIONS, options, keywords)
             if self._store.transactions:
                 raise PlatformError("Cannot call deleteAll() within a transaction")
             self._store.touch()

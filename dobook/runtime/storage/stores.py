@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dobook.errors import PlatformError
 from dobook.ids import DurableObjectId
-from dobook.runtime.calls.promise import NOTHING, Pending, Promise
+from dobook.runtime.calls.promise import Pending, Promise
 from dobook.storage.browse import StateReader
 from dobook.storage.committer import Committer
 from dobook.storage.connection import SqliteError, error_text, is_constraint, is_critical
@@ -271,11 +271,17 @@ class Stores:
 
     def durable(self, instance: "Instance") -> Promise:
         """Return a promise that is done when what an object has written is durable."""
+        waiter = self._runtime.loop.create_future()
+
+        def done() -> None:
+            if not waiter.done():
+                waiter.set_result(None)
+
         commit = instance.output_gate.commit
         if commit is None:
-            return NOTHING
-        waiter = self._runtime.loop.create_future()
-        commit.waiters.append(lambda: None if waiter.done() else waiter.set_result(None))
+            self._runtime.loop.call_soon(done)  # other events get in all the same
+        else:
+            commit.waiters.append(done)
         return Pending(waiter)
 
     def _committed(self, store: ObjectStore, log: dict[str, Any]) -> None:

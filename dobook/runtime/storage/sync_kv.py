@@ -72,7 +72,7 @@ class SyncKvStorage:
         Takes the options of `storage.list`.
         """
         self._use()
-        chosen = read_options("list", "ListOptions", LIST_OPTIONS, options, keywords)
+        chosen = read_options("SyncKvStorage", "list", LIST_OPTIONS, options, keywords)
         low, high, limit = list_range(**chosen)
         return Rows(self._kv, low, high, limit, reverse=bool(chosen.get("reverse")))
 

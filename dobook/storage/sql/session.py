@@ -23,6 +23,7 @@ from dobook.storage.sql.functions import add_newer_functions
 from dobook.storage.sql.refusals import as_the_engine_says
 from dobook.storage.sql.rules import TRANSACTION_VERBS, Rules, allowed_name
 from dobook.storage.sql.text import Statement, offset_of
+from dobook.web.text import stored_text
 
 NO_STATEMENT: Final = "SQL code did not contain a statement."
 WRONG_NUMBER: Final = "Wrong number of parameter bindings for SQL query."
@@ -248,7 +249,7 @@ def replacing(data: bytes) -> str:
 def well_formed(value: Any) -> Any:
     """Replace lone surrogates in a text, a list of bindings or a mapping of them."""
     if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return stored_text(value)
     if isinstance(value, list):
         return [well_formed(v) for v in value]
     if isinstance(value, dict):

@@ -15,6 +15,8 @@ from typing import Any, Final
 from dobook import limits
 from dobook.codec import JsBuffer
 from dobook.errors import PlatformError, PlatformTypeError
+from dobook.ids import DurableObjectId
+from dobook.web.text import number_text
 
 MAX_SAFE_INTEGER: Final = 2**53 - 1
 TOO_BIG: Final = "string or blob too big: SQLITE_TOOBIG"
@@ -104,7 +106,7 @@ def javascript_text(value: Any) -> str:
     if isinstance(value, int):
         return str(int(value))
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e21 else repr(value)
+        return number_text(value)
     if isinstance(value, list):
         return ",".join("" if v is None else javascript_text(v) for v in value)
     if isinstance(value, dict):
@@ -113,6 +115,8 @@ def javascript_text(value: Any) -> str:
         return "[object Set]"
     if isinstance(value, bytes | bytearray | memoryview):
         return ",".join(map(str, bytes(value)))
+    if isinstance(value, DurableObjectId):
+        return value.toString()
     if isinstance(value, datetime):
         at = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
         return (

@@ -22,7 +22,7 @@ def as_bound(value):
     if isinstance(value, int):
         return float(value)
     if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
     return value
 
 

@@ -202,7 +202,7 @@ class Word(enum.StrEnum):
         (True, "true", "text"),
         (float("nan"), None, "null"),
         (float("inf"), float("inf"), "real"),
-        ("\ud800", "\ufffd", "text"),
+        ("\ud800", "\ufffd\ufffd\ufffd", "text"),
         ("p\0q", "p\0q", "text"),
         (Colour.RED, 3, "real"),
         (Word.HELLO, "hello", "text"),

@@ -15,11 +15,11 @@ from IPython.core.completer import (
 from IPython.core.interactiveshell import InteractiveShell
 
 from dobook import patterns
+from dobook.notebook.asking import METHODS
 from dobook.notebook.session import Session
 from dobook.notebook.views.reading import sql_tables
 from dobook.storage.store import ObjectStore
 
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 _PATH = re.compile(r"""["'](/[\w./-]*)["']""")
 _OF_OBJECTS = frozenset({"--object", "--diff", "--target"})
 _OF_KEYS = frozenset({"--prefix", "--key"})

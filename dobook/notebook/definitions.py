@@ -10,9 +10,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 
+from dobook.errors import UsageError
 from dobook.runtime.calls.rpc import RESERVED
 from dobook.workers import DurableObject, WorkerEntrypoint
 

@@ -22,6 +22,23 @@ target_argument = argument(
 )
 
 
+def _variable(text: str) -> str:
+    if not text.isidentifier():
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be a variable's name.")
+    return text
+
+
+def keeping(what: str) -> Any:
+    """Return the option that also keeps a magic's result as a variable."""
+    return argument(
+        "--as",
+        dest="variable",
+        type=_variable,
+        metavar="NAME",
+        help=f"Also keep the {what} as a variable.",
+    )
+
+
 @magics_class
 class MagicsBase(Magics):
     """A family of magics of one session."""

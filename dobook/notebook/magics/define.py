@@ -3,11 +3,11 @@
 import argparse
 import dataclasses
 
-from IPython.core.error import UsageError
 from IPython.core.magic import cell_magic, line_cell_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
+from dobook.errors import UsageError
 from dobook.notebook.definitions import is_worker, require, run_cell
 from dobook.notebook.display import Card
 from dobook.notebook.magics.base import MagicsBase, command

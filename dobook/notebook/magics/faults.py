@@ -3,11 +3,11 @@
 import argparse
 from typing import Any
 
-from IPython.core.error import UsageError
 from IPython.core.magic import line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
 
 from dobook.clock import format_time, parse_duration
+from dobook.errors import UsageError
 from dobook.notebook.display import Card, count
 from dobook.notebook.frames.frame import Frame
 from dobook.notebook.frames.trace import faults_frame

@@ -6,24 +6,22 @@ from collections.abc import Awaitable
 from typing import Any
 from urllib.parse import urlsplit
 
-from IPython.core.error import UsageError
 from IPython.core.magic import line_cell_magic, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
-from dobook.errors import UnknownNameError, suggest
+from dobook.errors import UnknownNameError, UsageError, suggest
 from dobook.notebook.arguments import read_json, read_value, with_names
-from dobook.notebook.completion import METHODS, mentioned_paths
+from dobook.notebook.asking import METHODS, read_url, request_init
+from dobook.notebook.completion import mentioned_paths
 from dobook.notebook.display import Hint
 from dobook.notebook.frames.frame import Frame
 from dobook.notebook.frames.requests import answers_frame, requests_frame
-from dobook.notebook.magics.base import MagicsBase, command, target_argument
+from dobook.notebook.magics.base import MagicsBase, command, keeping, target_argument
 from dobook.notebook.session import Target
 from dobook.notebook.views.console import RequestConsole
 from dobook.notebook.volley import ask_many, parse_rate
 from dobook.runtime.calls.rpc import RESERVED
-
-HOST = "http://localhost"
 
 
 @magics_class
@@ -56,7 +54,7 @@ class RequestMagics(MagicsBase):
         action="store_true",
         help="Give a form for requests to the object, or to the Worker, with a history.",
     )
-    @argument("--as", dest="variable", metavar="NAME", help="Also keep the answer as a variable.")
+    @keeping("answer")
     def request(self, args: argparse.Namespace, cell: str | None = None) -> Any:
         """Send an object, or the Worker, a request and return the Response.
 
@@ -86,7 +84,7 @@ class RequestMagics(MagicsBase):
         method, where, path = self._read(given, default="GET" if cell is None else "POST")
         target = None if where is None else self.session.target(where)
         init = self._init(args, method, cell)
-        url = path if "://" in path else HOST + path
+        url = read_url(path)
         if args.rate is not None and args.repeat is None:
             raise UsageError("say how many: --repeat N beside --rate.")
         if args.repeat is not None:
@@ -117,25 +115,15 @@ class RequestMagics(MagicsBase):
         return method, where, path
 
     def _init(self, args: argparse.Namespace, method: str, cell: str | None) -> dict[str, Any]:
-        headers: list[list[str]] = []
-        for header in args.header:
-            name, colon, value = with_names(header, self.names).partition(":")
-            if not colon or not name.strip():
-                raise UsageError(f"a header is written 'name: value', not {header!r}.")
-            headers.append([name.strip(), value.strip()])
         given = [body for body in (args.json, args.body, cell) if body is not None]
         if len(given) > 1:
             raise UsageError("give one body: --json, --body or the cell.")
-        init: dict[str, Any] = {"method": method, "headers": headers}
-        if given and method in ("GET", "HEAD"):
-            raise UsageError(f"{method} has no body. Send it with POST or PUT.")
+        headers = [with_names(header, self.names) for header in args.header]
         if args.body is not None:
-            init["body"] = with_names(args.body, self.names)
-        elif given and given[0].strip():
-            init["body"] = read_json(given[0], self.names)
-            if not any(name.lower() == "content-type" for name, _ in headers):
-                headers.append(["content-type", "application/json"])
-        return init
+            return request_init(method, headers, text=with_names(args.body, self.names))
+        if given and given[0].strip():
+            return request_init(method, headers, json=read_json(given[0], self.names))
+        return request_init(method, headers)
 
     def _send(self, target: Target | None, url: str, init: dict[str, Any]) -> Awaitable[Any]:
         if target is None:
@@ -158,8 +146,6 @@ class RequestMagics(MagicsBase):
 
     def _keep(self, args: argparse.Namespace, answer: Any) -> Any:
         if args.variable is not None:
-            if not args.variable.isidentifier():
-                raise UsageError(f"{args.variable!r} cannot be a variable's name.")
             self.shell.push({args.variable: answer})
         return answer
 

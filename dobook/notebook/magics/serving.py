@@ -4,10 +4,10 @@ import argparse
 import os
 import secrets
 
-from IPython.core.error import UsageError
 from IPython.core.magic import line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
 
+from dobook.errors import UsageError
 from dobook.notebook.display import Card, count
 from dobook.notebook.magics.base import MagicsBase, command
 from dobook.notebook.views.served import ServedUrl

@@ -3,13 +3,14 @@
 import argparse
 from typing import Any
 
-from IPython.core.error import UsageError
 from IPython.core.magic import line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
 
+from dobook.errors import UsageError
 from dobook.notebook.arguments import with_names
+from dobook.notebook.asking import read_header
 from dobook.notebook.frames.frame import Frame
-from dobook.notebook.magics.base import MagicsBase, command
+from dobook.notebook.magics.base import MagicsBase, command, keeping
 from dobook.notebook.views.sockets import NotebookClient, clients_frame
 from dobook.runtime.sockets.client import DEFAULT_PATH
 
@@ -42,7 +43,7 @@ class SocketMagics(MagicsBase):
         metavar="TEXT",
         help="Send this once connected; may be given several times. $name takes a variable.",
     )
-    @argument("--as", dest="variable", metavar="NAME", help="Also keep the client as a variable.")
+    @keeping("client")
     def websocket(self, args: argparse.Namespace) -> NotebookClient | Frame:
         """Connect a WebSocket client to an object, inside the runtime, and return the client.
 
@@ -77,12 +78,12 @@ class SocketMagics(MagicsBase):
             stub,
             path,
             name=with_names(args.name, self.names),
-            headers=self._headers(args.header),
+            headers=dict(read_header(with_names(h, self.names)) for h in args.header),
         )
         session.clients.append(client)
         for text in args.send:
             client.send(with_names(text, self.names))
-        if args.variable:
+        if args.variable is not None:
             self.shell.push({args.variable: client}, interactive=False)
         return client
 
@@ -113,12 +114,3 @@ class SocketMagics(MagicsBase):
         if len(set(args.people)) < len(args.people):
             raise UsageError("two people in a room need two names.")
         return ChatRoom(self.session, target.label, args.people, args.path)
-
-    def _headers(self, given: list[str]) -> dict[str, str]:
-        headers = {}
-        for header in given:
-            name, colon, value = with_names(header, self.names).partition(":")
-            if not colon or not name.strip():
-                raise UsageError(f"a header is written 'name: value', not {header!r}.")
-            headers[name.strip()] = value.strip()
-        return headers

@@ -4,10 +4,10 @@ import argparse
 from dataclasses import dataclass
 from typing import Any
 
-from IPython.core.error import UsageError
 from IPython.core.magic import line_cell_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
 
+from dobook.errors import UsageError
 from dobook.notebook.display import Card, box, heading, pre
 from dobook.notebook.magics.base import MagicsBase, command
 from dobook.wrangler import Configuration, Deployment, parse

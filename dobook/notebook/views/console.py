@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dobook.clock import format_duration, format_time
-from dobook.errors import UsageError, suggest
+from dobook.errors import UsageError
 from dobook.notebook.arguments import read_json
-from dobook.notebook.completion import METHODS
+from dobook.notebook.asking import METHODS, read_url, request_init
 from dobook.notebook.display import Card, count
 from dobook.notebook.frames.frame import Frame
 from dobook.notebook.frames.requests import answers_frame
@@ -17,7 +17,6 @@ from dobook.notebook.responses import body_text, headers_of, status_line
 from dobook.notebook.session import Session
 from dobook.notebook.volley import ask_many, parse_rate
 
-HOST = "http://localhost"
 MOST_HISTORY = 50
 _CARD_HISTORY = 8
 
@@ -93,8 +92,7 @@ class RequestConsole:
         Raises:
             UsageError: If something cannot be read.
         """
-        init = _init(method, path, headers, body)
-        url = path if "://" in path else HOST + path
+        url, init = read_url(path), _init(method, headers, body)
         runtime = self._session.runtime
         began_ms = runtime.clock.now_ms
         fields: dict[str, Any] = {}
@@ -181,24 +179,10 @@ def _line(one: dict[str, Any]) -> str:
     return f"{one['method']} {one['path']}{many}{rate} → {one['status']}"
 
 
-def _init(method: str, path: str, headers: str, body: str) -> dict[str, Any]:
-    if method not in METHODS:
-        raise UsageError(f"no method {method!r}. {suggest(method, METHODS)}")
-    if not path.startswith("/") and "://" not in path:
-        raise UsageError(f"a path begins with '/', not {path[:20]!r}.")
-    pairs = []
-    for row in headers.splitlines():
-        name, colon, value = row.partition(":")
-        if row.strip():
-            if not colon or not name.strip():
-                raise UsageError(f"a header is written 'name: value', not {row[:40]!r}.")
-            pairs.append([name.strip(), value.strip()])
-    init: dict[str, Any] = {"method": method, "headers": pairs}
-    if body.strip():
-        if method in ("GET", "HEAD"):
-            raise UsageError(f"{method} has no body. Send it with POST or PUT.")
-        named = any(name.lower() == "content-type" for name, _ in pairs)
-        init["body"] = body if named else read_json(body, {})
-        if not named:
-            pairs.append(["content-type", "application/json"])
-    return init
+def _init(method: str, headers: str, body: str) -> dict[str, Any]:
+    lines = [line for line in headers.splitlines() if line.strip()]
+    if not body.strip():
+        return request_init(method, lines)
+    if any(line.lower().startswith("content-type:") for line in lines):
+        return request_init(method, lines, text=body)
+    return request_init(method, lines, json=read_json(body, {}))

@@ -7,6 +7,7 @@ falls into the middle of a handler, and what a caller has been answered is never
 from typing import Any
 
 from dobook.errors import UsageError
+from dobook.notebook.asking import read_url, request_init
 from dobook.notebook.responses import body_text, status_line
 from dobook.notebook.session import Session, Target
 from dobook.notebook.views.editing import edited, literal
@@ -53,16 +54,9 @@ class ObjectInspector(View):
 
     def do_request(self, method: str, path: str, body: str = "") -> str:
         """Send the object a request."""
-        if not path.startswith("/") and "://" not in path:
-            raise UsageError(f"a path begins with '/', not {path[:20]!r}.")
-        init: dict[str, Any] = {"method": method}
-        if body.strip():
-            if method in ("GET", "HEAD"):
-                raise UsageError(f"{method} has no body. Send it with POST or PUT.")
-            init |= {"body": body, "headers": [["content-type", "application/json"]]}
-        url = path if "://" in path else f"http://localhost{path}"
+        init = request_init(method, json=body if body.strip() else None)
         runtime = self.session.runtime
-        response = runtime.run(self.target.stub.fetch(url, init))
+        response = runtime.run(self.target.stub.fetch(read_url(path), init))
         return f"{status_line(response)}\n{body_text(response)}".rstrip()
 
     def do_alarm(self) -> str:

@@ -1,12 +1,14 @@
 """The words of a magic's line: splitting them, and reading values without evaluating anything."""
 
 import ast
+import contextlib
 import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from dobook.errors import UsageError
+from dobook.clock import parse_duration, parse_time
+from dobook.errors import DurationError, UsageError
 
 _OPENING = {"{": "}", "[": "]", "(": ")"}
 _CLOSING = frozenset(_OPENING.values())
@@ -147,6 +149,29 @@ def read_value(word: str, names: Mapping[str, Any]) -> Any:
             else "Put text into quotes."
         )
         raise UsageError(f"{word} is neither JSON nor a Python literal. {hint}") from None
+
+
+def read_moment(text: str, now_ms: int) -> int:
+    """Return a point in time, in ms since 1970, that is given as such or by how long ago it was.
+
+    Args:
+        text: A time in UTC, or a duration.
+        now_ms: Now, in ms since 1970.
+
+    Raises:
+        DurationError: If it is neither.
+
+    Example:
+        >>> read_moment("10s ago", 60_000), read_moment("1970-01-01T00:01", 0)
+        (50000, 60000)
+    """
+    with contextlib.suppress(DurationError):
+        return parse_time(text)
+    with contextlib.suppress(DurationError):
+        return now_ms - parse_duration(text.removesuffix(" ago"))
+    raise DurationError(
+        f"cannot read {text!r} as a time (2026-01-31T18:00, in UTC) or how long ago (10m)."
+    )
 
 
 def read_json(text: str, names: Mapping[str, Any]) -> str:

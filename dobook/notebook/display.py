@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from dobook.clock import format_time
+
 FONT = "currentColor"
 MUTED = "color-mix(in srgb, currentColor 72%, transparent)"
 LINE = "rgba(128, 128, 128, 0.45)"  # a grid, which nothing depends on
@@ -151,6 +153,17 @@ def count(number: int, noun: str) -> str:
     if number == 1:
         return f"1 {noun}"
     return f"{number:,} {noun}{'es' if noun.endswith('s') else 's'}"
+
+
+def clock_text(now_ms: int, *, virtual: bool) -> str:
+    """Return the time of a clock, and what makes it move.
+
+    Example:
+        >>> clock_text(0, virtual=True)
+        '1970-01-01 00:00:00 UTC, virtual: moves when told to'
+    """
+    kind = "virtual: moves when told to" if virtual else "real"
+    return f"{format_time(now_ms)} UTC, {kind}"
 
 
 def shorten(text: str, width: int = 80) -> str:

@@ -1,5 +1,6 @@
 """`%load_ext dobook`: registers magics, completion and displays; nothing happens at import time."""
 
+from collections.abc import Callable
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -50,7 +51,7 @@ def session_of(shell: Any) -> Session | None:
     return getattr(shell, _ATTRIBUTE, None)
 
 
-def _unregistering(shell: InteractiveShell, families: list[MagicsBase]) -> Any:
+def _unregistering(shell: InteractiveShell, families: list[MagicsBase]) -> Callable[[], None]:
     manager = shell.magics_manager
 
     def undo() -> None:

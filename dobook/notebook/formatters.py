@@ -12,7 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from dobook.clock import format_time
 from dobook.explorer.report import Report
 from dobook.ids import DurableObjectId
-from dobook.notebook.display import Card, Rows, box, count, heading, rows_html
+from dobook.notebook.display import Card, Rows, box, clock_text, count, heading, rows_html
 from dobook.notebook.exploring import report_html
 from dobook.notebook.responses import response_html, response_text
 from dobook.notebook.session import Session, where
@@ -99,7 +99,7 @@ def runtime_card(runtime: Runtime) -> Card:
     objects, alarms = runtime.objects(), runtime.scheduled_alarms()
     rows = (
         ("state", where(runtime)),
-        ("clock", _clock(runtime.clock)),
+        ("clock", clock_text(runtime.clock.now_ms, virtual=runtime.clock.virtual)),
         ("seed", str(runtime.seed)),
         (
             "classes",
@@ -115,12 +115,8 @@ def clock_card(clock: Clock, session: Session) -> Card:
     """Return the card of a clock; that of the session's has its alarms too."""
     if clock is session.runtime.clock and not session.runtime.closed:
         return schedule_card(schedule(session.runtime))
-    return Card("Clock", (("now", _clock(clock)), ("now_ms", str(clock.now_ms))))
-
-
-def _clock(clock: Clock) -> str:
-    kind = "virtual: moves when told to" if clock.virtual else "real"
-    return f"{format_time(clock.now_ms)} UTC, {kind}"
+    now = clock_text(clock.now_ms, virtual=clock.virtual)
+    return Card("Clock", (("now", now), ("now_ms", str(clock.now_ms))))
 
 
 def namespace_card(namespace: DurableObjectNamespace) -> Card:

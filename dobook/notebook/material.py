@@ -7,7 +7,7 @@ from dobook.errors import UsageError
 from dobook.export import Material
 from dobook.export.cells import Cell, read_cell
 from dobook.lint import Finding, Findings
-from dobook.notebook.display import ERROR, box, heading, rows_html
+from dobook.notebook.display import ERROR, box, count, heading, rows_html
 from dobook.notebook.session import Session
 
 
@@ -69,8 +69,7 @@ class Checked:
         if not self.findings:
             note = "nothing found: these classes would run on Cloudflare"
             return box(heading("dobook check", note))
-        count = len(self.findings)
-        note = f"{count} thing{'s' if count > 1 else ''} that would not run as meant"
+        note = f"{count(len(self.findings), 'thing')} that would not run as meant"
         parts = [heading("dobook check", note)]
         for finding in self.findings:
             text = f"{finding.what}\n{finding.why}\n{finding.fix}"

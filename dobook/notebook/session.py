@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from dobook.clock import DEFAULT_START_MS, format_duration, format_time
+from dobook.clock import DEFAULT_START_MS, format_duration
 from dobook.errors import DobookError, UnknownNameError, UsageError
 from dobook.notebook.definitions import Definition
 from dobook.notebook.deploying import Deployer, origin, rename
-from dobook.notebook.display import Card, count
+from dobook.notebook.display import Card, clock_text, count
 from dobook.notebook.history import CellHistory
 from dobook.notebook.hub import Views, front_end
 from dobook.notebook.log import RequestLog
@@ -327,7 +327,7 @@ class Session:
         runtime = self.runtime
         rows = [
             ("state", where(runtime)),
-            ("clock", f"{format_time(runtime.clock.now_ms)} UTC, {_kind_of_time(runtime)}"),
+            ("clock", clock_text(runtime.clock.now_ms, virtual=runtime.clock.virtual)),
             ("seed", str(runtime.seed)),
         ]
         if full:
@@ -353,10 +353,6 @@ class Session:
             ("alarms", f"{len(alarms):,}{due}"),
             ("worker", self.worker.class_name if self.worker else self.projects.front or "none"),
         ]
-
-
-def _kind_of_time(runtime: Runtime) -> str:
-    return "virtual: moves when told to" if runtime.clock.virtual else "real"
 
 
 def where(runtime: Runtime) -> str:

@@ -5,14 +5,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dobook.clock import format_time, parse_duration, parse_time
+from dobook.clock import format_time
 from dobook.errors import DurationError, UnknownNameError, UsageError
+from dobook.notebook.arguments import read_moment
 from dobook.notebook.session import Session, Target
 from dobook.notebook.state import State
 from dobook.runtime.runtime import Runtime
 from dobook.storage.browse import StateReader, is_state
 from dobook.storage.contents import Contents, Place, World, contents_of
 from dobook.storage.differences import Difference, differences, world_differences
+from dobook.storage.history.history import History
+from dobook.storage.store import ObjectStore
 
 _BOOKMARK = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{8}){2}-[0-9a-f]{32}")
 _VARIABLE = re.compile(r"\$([A-Za-z_]\w*)")
@@ -84,16 +87,17 @@ def _side(session: Session, names: Mapping[str, Any], text: str, target: Target 
     path = Path(text).expanduser()
     if path.exists() and is_state(path):
         return Side(StateReader(path).world(), text)
-    at_ms = _time(text, session.runtime.clock.now_ms)
-    if at_ms is None:
-        raise UsageError(f"{text!r} is nothing to compare with. {WAYS}")
+    try:
+        at_ms = read_moment(text, session.runtime.clock.now_ms)
+    except DurationError:
+        raise UsageError(f"{text!r} is nothing to compare with. {WAYS}") from None
     if target is None:
         raise UsageError(
             f"only one object can be compared with a time: %storage BINDING/name --diff {text}. To "
             "compare everything keep a fork: before = runtime.fork()"
         )
-    history = _history(session, target)
-    return Side(_at_bookmark(session, target, history.at_time(at_ms)), format_time(at_ms))
+    store, history = _history(session, target)
+    return Side(history.contents_at(store, history.at_time(at_ms)), format_time(at_ms))
 
 
 def _target(session: Session, text: str) -> Target | None:
@@ -109,21 +113,19 @@ def _contents(session: Session, target: Target) -> Contents:
     return Contents() if store is None else contents_of(store, target.stub.name)
 
 
-def _history(session: Session, target: Target) -> Any:
+def _history(session: Session, target: Target) -> tuple[ObjectStore, History]:
     store = session.store(target)
-    history = None if store is None else store.history
-    if history is None:
+    if store is None or store.history is None:
         raise UsageError(
             f"{target.label} has no history: it has never been used, its class was declared with "
             "new_classes, or the runtime keeps none."
         )
-    return history
+    return store, store.history
 
 
 def _at_bookmark(session: Session, target: Target, bookmark: str) -> Contents:
-    history = _history(session, target)
-    found: Contents = history.contents_at(session.store(target), bookmark)
-    return found
+    store, history = _history(session, target)
+    return history.contents_at(store, bookmark)
 
 
 def _of(world: World, target: Target) -> Contents:
@@ -135,14 +137,3 @@ def _of(world: World, target: Target) -> Contents:
         if label == target.label:
             return world.objects[other]
     return Contents()
-
-
-def _time(text: str, now_ms: int) -> int | None:
-    try:
-        return now_ms - parse_duration(text.removesuffix(" ago"))
-    except DurationError:
-        pass
-    try:
-        return parse_time(text)
-    except DurationError:
-        return None

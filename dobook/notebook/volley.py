@@ -5,21 +5,19 @@ crowd asks. Where it has to wait for a free place (`concurrency`), the wait coun
 """
 
 import asyncio
-import contextlib
 import math
 import re
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from dobook.clock import UNIT_MS
 from dobook.errors import UsageError
 from dobook.notebook.display import shorten
+from dobook.notebook.progress import Progress
 from dobook.notebook.responses import body_text
 from dobook.runtime.runtime import Runtime
 
 _RATE = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(ms|s|m|h|d|w)", re.IGNORECASE)
-_BAR_AFTER_S = 1.0
 PERCENTILES = (50, 90, 95, 99)
 
 
@@ -88,7 +86,7 @@ def ask_many(
                 if every_ms is None:
                     await asyncio.sleep(0)  # it takes its place before the next one looks for one
 
-    with _Progress(repeat) as progress:
+    with Progress(repeat, unit="request") as progress:
         runtime.run(ask_all())
     return answers
 
@@ -123,27 +121,3 @@ def percentile(values: Sequence[float], percent: float) -> float:
         return math.nan
     ordered = sorted(values)
     return ordered[max(math.ceil(len(ordered) * percent / 100) - 1, 0)]
-
-
-class _Progress(contextlib.AbstractContextManager["_Progress"]):
-    """A bar, once it has taken a second."""
-
-    def __init__(self, total: int) -> None:
-        self._total = total
-        self._done = 0
-        self._began = time.monotonic()
-        self._bar: Any = None
-
-    def add(self) -> None:
-        """One more is done."""
-        self._done += 1
-        if self._bar is not None:
-            self._bar.update(1)
-        elif self._done % 64 == 0 and time.monotonic() - self._began > _BAR_AFTER_S:
-            from tqdm.auto import tqdm  # brings widgets along: only when there is something to show
-
-            self._bar = tqdm(total=self._total, initial=self._done, leave=False, unit="request")
-
-    def __exit__(self, *exc: object) -> None:
-        if self._bar is not None:
-            self._bar.close()

@@ -1,13 +1,11 @@
 """Objects, what they store and what their alarms did, as DataFrames."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from dobook.clock import format_duration, format_time
 from dobook.codec import serialize
-from dobook.notebook.display import (
-    count,
-)
+from dobook.notebook.display import count
 from dobook.notebook.frames.frame import ID_DIGITS, TIME, Frame, make_frame
 from dobook.runtime.insight.snapshots import AlarmSnapshot, ObjectSnapshot
 from dobook.runtime.objects.alarms import AlarmRun
@@ -21,7 +19,8 @@ def storage_frame(store: ObjectStore | None, label: str, prefix: str, now_ms: in
     its Python type), bytes (Int64, the size of the stored value). No rows: same columns, empty.
     `.attrs`: object, time.
     """
-    found = {} if store is None else {k: v for k, v in _values(store) if k.startswith(prefix)}
+    stored = {} if store is None else store.kv.scan(prefix)
+    found = {key: value for key, value in stored.items() if key.startswith(prefix)}
     rows = [(key, value, type_name(value), len(serialize(value))) for key, value in found.items()]
     beginning = f" beginning {prefix!r}" if prefix else ""
     if store is None:
@@ -32,10 +31,6 @@ def storage_frame(store: ObjectStore | None, label: str, prefix: str, now_ms: in
             caption += f", alarm at {format_time(store.kv.alarm_ms)}"
     columns = {"key": "string", "value": "object", "type": "string", "bytes": "Int64"}
     return make_frame(columns, rows, caption, now_ms, object=label)
-
-
-def _values(store: ObjectStore) -> Iterable[tuple[str, Any]]:
-    return store.kv.scan().items()
 
 
 def type_name(value: Any) -> str:

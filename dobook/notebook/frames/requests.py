@@ -5,10 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dobook.clock import format_duration
-from dobook.notebook.display import (
-    count,
-    shorten,
-)
+from dobook.notebook.display import count, shorten
 from dobook.notebook.frames.frame import TIME, Frame, make_frame
 from dobook.notebook.log import Asked
 from dobook.notebook.pictures.latency import latency_picture

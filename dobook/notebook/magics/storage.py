@@ -3,11 +3,10 @@
 import argparse
 from pathlib import Path
 
-from IPython.core.error import UsageError
 from IPython.core.magic import line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
 
-from dobook.errors import UnknownNameError
+from dobook.errors import UsageError
 from dobook.notebook.frames.frame import Frame
 from dobook.notebook.frames.objects import objects_frame, sql_frame, storage_frame
 from dobook.notebook.frames.state import differences_frame
@@ -126,24 +125,13 @@ class StorageMagics(MagicsBase):
         """
         runtime = self.session.runtime
         runtime.settle()
+        known = [n.binding for n in runtime.namespaces]
+        if args.binding is not None:
+            known = [runtime.namespace(args.binding.partition("/")[0]).binding]
+        now_ms = runtime.clock.now_ms
         if args.cost:
-            return self._costs(args)
-        found = runtime.objects()
-        if args.binding is not None:
-            wanted = args.binding.partition("/")[0]
-            known = {n.binding for n in runtime.namespaces}
-            if wanted not in known:
-                raise UnknownNameError("binding", wanted, known)
-            found = [o for o in found if o.binding == wanted]
-        return objects_frame(found, runtime.clock.now_ms)
-
-    def _costs(self, args: argparse.Namespace) -> Frame:
-        runtime = self.session.runtime
-        found = runtime.costs()
-        if args.binding is not None:
-            binding = runtime.namespace(args.binding.partition("/")[0]).binding
-            found = [cost for cost in found if cost.binding == binding]
-        return costs_frame(found, runtime.clock.now_ms)
+            return costs_frame([c for c in runtime.costs() if c.binding in known], now_ms)
+        return objects_frame([o for o in runtime.objects() if o.binding in known], now_ms)
 
 
 def _look_into(args: argparse.Namespace) -> Frame:

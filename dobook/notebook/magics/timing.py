@@ -1,23 +1,21 @@
 """`%fast_forward` and `%alarms`: the virtual clock, and what it will set off."""
 
 import argparse
-import time
 from collections.abc import Iterator
-from typing import Any
 
-from IPython.core.error import UsageError
 from IPython.core.magic import line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
 
 from dobook.clock import format_time, parse_duration, parse_time
+from dobook.errors import UsageError
 from dobook.notebook.frames.frame import Frame
 from dobook.notebook.frames.objects import alarms_frame, runs_frame
 from dobook.notebook.magics.base import MagicsBase, command
+from dobook.notebook.progress import Progress
 from dobook.runtime.objects.alarms import AlarmRun
 from dobook.runtime.runtime import Runtime
 
 _STEPS = 200  # of a long way, between two looks at the progress
-_BAR_AFTER_S = 1.0
 _BATCH = 100
 
 
@@ -130,28 +128,12 @@ def _pass_alarms(runtime: Runtime, most: int) -> Iterator[tuple[int, list[AlarmR
 
 
 def _collect(steps: Iterator[tuple[int, list[AlarmRun]]], total: int) -> list[AlarmRun]:
-    """Run the steps; shows a bar once they have taken a second."""
+    """Run the steps, with a bar when they take long."""
     runs: list[AlarmRun] = []
-    bar: Any = None
-    done, began = 0, time.monotonic()
-    try:
+    form = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining} {postfix}"
+    with Progress(total, bar_format=form) as progress:
         for went, ran in steps:
             runs += ran
-            done += went
-            if bar is not None:
-                bar.update(went)
-            elif time.monotonic() - began > _BAR_AFTER_S and done < total:
-                bar = _bar(done, total)
-            if bar is not None and runs:
-                bar.set_postfix_str(f"{len(runs):,} alarms, {format_time(runs[-1].ran_ms)}")
-    finally:
-        if bar is not None:
-            bar.close()
+            note = f"{len(runs):,} alarms, {format_time(runs[-1].ran_ms)}" if runs else ""
+            progress.add(went, note)
     return runs
-
-
-def _bar(done: int, total: int) -> Any:
-    from tqdm.auto import tqdm  # brings widgets along: only when there is something to show
-
-    form = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining} {postfix}"
-    return tqdm(total=total, initial=done, leave=False, bar_format=form)

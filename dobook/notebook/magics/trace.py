@@ -5,8 +5,8 @@ import argparse
 from IPython.core.magic import line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
 
-from dobook.clock import parse_duration, parse_time
 from dobook.errors import UsageError, suggest
+from dobook.notebook.arguments import read_moment
 from dobook.notebook.display import Card
 from dobook.notebook.frames.frame import Frame
 from dobook.notebook.frames.trace import trace_frame
@@ -109,11 +109,6 @@ class TraceMagics(MagicsBase):
 
     def _chosen(self, args: argparse.Namespace) -> list[TraceEvent]:
         runtime = self.session.runtime
-        since_ms = None
-        if args.since is not None:
-            ago = args.since[:4].isdigit() and "-" in args.since
-            since_ms = (
-                parse_time(args.since) if ago else runtime.clock.now_ms - parse_duration(args.since)
-            )
+        since_ms = None if args.since is None else read_moment(args.since, runtime.clock.now_ms)
         which = None if args.object is None else self.session.target(args.object).stub
         return runtime.trace(which, since_ms=since_ms)

@@ -94,13 +94,10 @@ def edited(text: str, before: Any) -> Any:
 def _kinds(before: Any) -> tuple[type, ...]:
     if type(before) in (int, float):
         return int, float  # one kind of number where they are stored: 2.0 comes back as 2
-    return (
-        (dict,)
-        if isinstance(before, dict)
-        else (list,)
-        if isinstance(before, list)
-        else (type(before),)
-    )
+    for kind in (dict, list):  # what is read back is of their subclasses
+        if isinstance(before, kind):
+            return (kind,)
+    return (type(before),)
 
 
 def literal(text: str) -> Any:

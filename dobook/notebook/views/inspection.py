@@ -39,9 +39,8 @@ def inspect(session: Session, target: Target) -> dict[str, Any]:
     if runtime is not session.runtime:
         log = RequestLog()  # a runtime that the notebook has made for itself
     now_ms = runtime.clock.now_ms
-    actor = namespace.actors.get(target.stub.id.toString())
     store = session.peek(target)
-    actor = actor or namespace.actors.get(target.stub.id.toString())
+    actor = namespace.actors.get(target.stub.id.toString())
     label = f"{namespace.binding}/{target.stub.name or target.stub.id.toString()[:8]}"
     return {
         "title": repr(target.stub)[1:-1],
@@ -174,9 +173,7 @@ def card_of(facts: dict[str, Any]) -> Card:
         ("state", facts["state"]),
     ]
     if facts["memory"]:
-        rows.append(
-            ("memory", _lines([f"{n} = {v}" for n, v in facts["memory"]], len(facts["memory"])))
-        )
+        rows.append(("memory", _lines([f"{n} = {v}" for n, v in facts["memory"]])))
     if facts["state"] == "not used yet":
         return Card(facts["title"], tuple(rows), "stub")
     entries = [f"{r['key']} = {_short(r)}" for r in facts["rows"]]
@@ -188,14 +185,14 @@ def card_of(facts: dict[str, Any]) -> Card:
             f"{t['name']} ({', '.join(t['columns'])}): {count(t['count'], 'row')}"
             for t in facts["tables"]
         ]
-        rows.append(("tables", _lines(texts, len(texts))))
+        rows.append(("tables", _lines(texts)))
     rows.append(("alarm", alarm_text(facts["alarm"])))
     if facts["sockets"]:
         texts = [
             " ".join(filter(None, (s["state"], s["kind"], s["tags"], s["attachment"])))
             for s in facts["sockets"]
         ]
-        rows.append(("sockets", _lines(texts, len(texts))))
+        rows.append(("sockets", _lines(texts)))
     rows.append(("requests", f"{facts['requests']:,}"))
     if facts["log"]:
         texts = [f"{line['at']}  {line['text']}" for line in facts["log"][-_CARD_EVENTS:]]
@@ -220,5 +217,5 @@ def _few(texts: list[str], total: int) -> list[str]:
     return [*few, f"… and {total - len(few):,} more"] if total > len(few) else few
 
 
-def _lines(texts: list[str], total: int) -> str:
-    return "\n".join(_few(texts, total))
+def _lines(texts: list[str]) -> str:
+    return "\n".join(_few(texts, len(texts)))

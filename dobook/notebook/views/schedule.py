@@ -3,7 +3,7 @@
 from typing import Any
 
 from dobook.clock import format_duration, format_time
-from dobook.notebook.display import Card
+from dobook.notebook.display import Card, clock_text
 from dobook.notebook.pictures.schedule import schedule_picture
 from dobook.runtime.runtime import Runtime
 
@@ -37,12 +37,11 @@ def schedule(runtime: Runtime) -> dict[str, Any]:
 
 def schedule_card(facts: dict[str, Any]) -> Card:
     """Return the static card with a clock's facts."""
-    kind = "virtual: moves when told to" if facts["virtual"] else "real"
     texts = [alarm_line(alarm) for alarm in facts["alarms"]]
     if facts["count"] > len(texts):
         texts.append(f"… and {facts['count'] - len(texts):,} more")
     rows = (
-        ("now", f"{facts['now']} UTC, {kind}"),
+        ("now", clock_text(facts["now_ms"], virtual=facts["virtual"])),
         ("now_ms", str(facts["now_ms"])),
         ("alarms", "\n".join(texts) or "none are set"),
     )

@@ -2,7 +2,7 @@
 
 import os
 from html import escape
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from dobook.notebook.display import Rows, box, heading, rows_html, rows_text, tag
 
@@ -41,8 +41,8 @@ class ServedUrl(str):
     def __repr__(self) -> str:
         return f"{self}\n{rows_text(self._rows)}"
 
-    def _repr_pretty_(self, printer: object, _cycle: bool) -> None:  # noqa: FBT001 - IPython's
-        printer.text(repr(self))  # type: ignore[attr-defined]
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:  # noqa: FBT001 - IPython's
+        printer.text(repr(self))
 
     def _repr_html_(self) -> str:
         link = f'<a style="color: inherit" href="{escape(self)}" target="_blank" rel="noopener">{escape(self)}</a>'

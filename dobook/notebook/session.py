@@ -18,6 +18,7 @@ from dobook.notebook.history import CellHistory
 from dobook.notebook.hub import Views, front_end
 from dobook.notebook.log import RequestLog
 from dobook.notebook.projects import Projects
+from dobook.notebook.tracebacks import below_the_cell
 from dobook.runtime.calls.namespace import DurableObjectNamespace
 from dobook.runtime.calls.stub import DurableObjectStub
 from dobook.runtime.insight.snapshots import ObjectSnapshot
@@ -73,6 +74,7 @@ class Session:
         views: The live views that somebody looks at.
         live: Whether displays carry live views: "auto" where a front end is likely to be there.
         hints: Whether to point out what was probably meant.
+        tell: What tells errors that nobody awaits, as the handler of a runtime's loop.
         clients: The WebSocket clients that `%websocket` has connected.
         server: What `%serve` has started.
     """
@@ -94,6 +96,7 @@ class Session:
         self.hints = True
         self.clients: list[Client] = []
         self.server: Server | None = None
+        self.tell = below_the_cell(shell)
         self.runtime: Runtime
         self._take(self._open(self.settings))
         atexit.register(self._close_runtime)
@@ -151,6 +154,7 @@ class Session:
         self.log = RequestLog()
         runtime.observers.add(self.log)
         runtime.meter()
+        runtime.loop.set_exception_handler(self.tell)
         runtime.recorder.tap_output()
         self.views.attach(runtime)
         if self.worker is not None:

@@ -4,6 +4,8 @@
 """
 
 import linecache
+import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any
@@ -11,10 +13,12 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 
 from dobook.errors import DobookError
+from dobook.runtime.insight.uncaught import headline
 
 # Raised on purpose by what the user called; anything else that comes from inside is our own fault,
 # and then the frames are wanted.
 _INTENDED = (DobookError, AttributeError, TypeError, ValueError, OSError)
+_MOST_TIMES = 3  # that one error is told below a cell
 _MACHINERY = ("dobook", "asyncio", "contextlib", "IPython", "ipykernel", "runpy")
 
 
@@ -80,6 +84,30 @@ def users_lines(error: BaseException, shell: InteractiveShell) -> list[str]:
     place = "its cell" if cells else code.co_filename
     line = linecache.getline(code.co_filename, last.tb_lineno).strip()
     return [f"raised in {code.co_qualname}, line {last.tb_lineno} of {place}:", f"    {line}"]
+
+
+def below_the_cell(shell: InteractiveShell) -> Callable[[Any, dict[str, Any]], None]:
+    """Return what tells errors that nobody awaits where a cell's output is, each three times at most.
+
+    Args:
+        shell: The shell, which knows the cells' file names.
+    """
+    told: Counter[tuple[int, str]] = Counter()
+
+    def tell(loop: Any, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if error is None:
+            loop.default_exception_handler(context)
+            return
+        what = f"{type(error).__name__}: {one_line(error)}"
+        text = "\n  ".join([f"{headline(context)}. {what}", *users_lines(error, shell)])
+        times = told[shell.execution_count, text] = told[shell.execution_count, text] + 1
+        if times <= _MOST_TIMES:
+            sys.stderr.write(f"{text}\n")
+        elif times == _MOST_TIMES + 1:
+            sys.stderr.write(f"{headline(context)} again, and so on.\n")
+
+    return tell
 
 
 def is_ours(entry: TracebackType) -> bool:

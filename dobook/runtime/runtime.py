@@ -24,6 +24,7 @@ from dobook.runtime.calls.turns import task_factory
 from dobook.runtime.faults import Faults
 from dobook.runtime.insight.insight import Insight
 from dobook.runtime.insight.trace import Recorder
+from dobook.runtime.insight.uncaught import report, uncaught
 from dobook.runtime.loop.chance import Chance
 from dobook.runtime.loop.drive import Driver
 from dobook.runtime.loop.loop import Clock, RuntimeLoop
@@ -112,6 +113,7 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
         self.loop = RuntimeLoop(start_ms, Order(seed) if seed else None)
         self.call_soon = self.loop.call_soon  # one method for the gates of every object
         self.loop.set_task_factory(task_factory)  # type: ignore[arg-type]
+        self.loop.set_exception_handler(uncaught)
         self.observers = Observers(lambda: self.loop.now_ms)
         self.driver = Driver(self)
         self.post = PostOffice(self)
@@ -350,9 +352,7 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
 
     def report(self, actor: Actor, where: str, error: BaseException, cause: int = 0) -> None:
         """Take note of an error that nobody awaits: of `waitUntil`, an alarm, a socket, a commit."""
-        self.observers.emit(
-            actor.label, "error", cause, where=where, error=f"{type(error).__name__}: {error}"
-        )
+        report(self, actor.label, where, error, cause)
 
     # ------------------------------------------------------------------ the end
 

@@ -237,3 +237,29 @@ def test_config_says_what_there_is_and_sets_it(counting, capsys):
     capsys.readouterr()
     counting.cell("%config DoMagics.rows")
     assert "20" in capsys.readouterr().out
+
+
+def test_an_error_that_nobody_awaits_is_told_below_the_cell(shell, capsys):
+    shell.cell("""%%durable_object
+import asyncio
+from workers import DurableObject
+
+class Careless(DurableObject):
+    async def go(self, times=1):
+        for _ in range(times):
+            self.ctx.waitUntil(self.fail())
+
+    async def fail(self):
+        await asyncio.sleep(1)
+        raise LookupError("nobody looks")
+""")
+    shell.cell("await env.CARELESS.getByName('a').go()\n%fast_forward 2s")
+    once = (
+        "CARELESS/a: waitUntil has failed. LookupError: nobody looks\n"
+        "  raised in Careless.fail, line 12 of its cell:\n"
+        '      raise LookupError("nobody looks")\n'
+    )
+    assert capsys.readouterr().err == once
+    shell.cell("await env.CARELESS.getByName('a').go(10)\n%fast_forward 2s")
+    again = "CARELESS/a: waitUntil has failed again, and so on.\n"
+    assert capsys.readouterr().err == once * 3 + again

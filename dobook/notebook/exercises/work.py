@@ -76,6 +76,7 @@ class Work:
             sqlite: Which kind of storage they get.
         """
         with Runtime() as runtime:
+            runtime.loop.set_exception_handler(self._session.tell)
             for definition in self._session.definitions.values():
                 if not classes or definition.class_name in classes:
                     runtime.register(

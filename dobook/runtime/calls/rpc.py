@@ -159,6 +159,8 @@ def carry(value: Any, home: "Home") -> Any:
             return _carry_deep(value, home, {})
         except RecursionError:
             raise refused from None
+        except Exception as error:
+            raise error from None  # that it could not be copied in a simpler way tells nobody anything
 
 
 def _carry_deep(value: Any, home: "Home", seen: dict[int, Any]) -> Any:
@@ -269,6 +271,9 @@ def carry_error(error: BaseException, *, remote: bool) -> BaseException:
     copied.__cause__ = error.__cause__
     copied.__context__ = error.__context__
     copied.__suppress_context__ = error.__suppress_context__
+    if isinstance(copied, BaseExceptionGroup):
+        for each in copied.exceptions:  # what the tasks of a group have raised
+            each.with_traceback(users_part(each.__traceback__))
     return copied.with_traceback(users_part(error.__traceback__))
 
 

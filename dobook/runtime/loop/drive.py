@@ -50,7 +50,9 @@ class Driver:
         self.held = Held(runtime.loop)
         self._bridged: dict[asyncio.Future[None], tuple[Call, asyncio.AbstractEventLoop]] = {}
         self._waiting: list[tuple[Call, asyncio.Future[None], asyncio.AbstractEventLoop]] = []
-        self._pumping = False
+        self._pumping: asyncio.AbstractEventLoop | None = (
+            None  # the foreign loop that turns this one
+        )
         self._interrupts = 0
         self._stopped = False
         self._unwinding = 0
@@ -222,8 +224,8 @@ class Driver:
         self, call: Call, future: "asyncio.Future[None]", foreign: asyncio.AbstractEventLoop
     ) -> None:
         self._waiting.append((call, future, foreign))
-        if not self._pumping:
-            self._pumping = True
+        if self._pumping is not foreign:  # another one may have ended in the midst of it
+            self._pumping = foreign
             foreign.call_soon(self._pump, foreign)
 
     def _wait_bridged(
@@ -256,7 +258,7 @@ class Driver:
         pending = [w for w in self._waiting if not w[1].done()]
         self._waiting = pending
         if not pending:
-            self._pumping = False
+            self._pumping = None
             return
         if not any(call.done for call, _, _ in pending):
             waiters = [call.waiter() for call, _, _ in pending]
@@ -270,7 +272,7 @@ class Driver:
                 for _, future, _ in pending:
                     if not future.done():
                         future.set_exception(error)
-                self._pumping = False
+                self._pumping = None
                 return
             finally:
                 for waiter in waiters:
@@ -278,7 +280,7 @@ class Driver:
             if not any(call.done for call, _, _ in pending):
                 for _, future, _ in pending:
                     future.set_exception(DeadlockError(self.why_stuck()))
-                self._pumping = False
+                self._pumping = None
                 return
         for call, future, _ in pending:
             if call.done and not future.done():

@@ -9,6 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from dobook.errors import NetworkError, PlatformError, PlatformSyntaxError
+from dobook.runtime.insight.uncaught import report
 from dobook.runtime.objects.instance import DurableObjectAbort
 from dobook.runtime.sockets.values import CloseEvent, ErrorEvent, Event, awaiting
 from dobook.runtime.sockets.wire import End, current_wire
@@ -92,9 +93,8 @@ async def _dispatched(socket: "WebSocket", event: Event) -> None:
     except DurableObjectAbort:
         raise asyncio.CancelledError from None  # a listener has reset its object, as it may
     except Exception as error:
-        observers = socket._end.wire.observers
-        text = f"{type(error).__name__}: {error}"
-        observers.emit(socket._end.label or "worker", "error", where=f"on{event.type}", error=text)
+        end = socket._end
+        report(end.wire.runtime, end.label or "worker", f"on{event.type}", error)
 
 
 def give_up(socket: "WebSocket") -> None:

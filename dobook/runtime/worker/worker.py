@@ -14,6 +14,7 @@ from dobook.observer import current_cause
 from dobook.runtime.calls.conveyor import conveyed, send_body
 from dobook.runtime.calls.promise import Promise, Rejected
 from dobook.runtime.calls.rpc import carry, carry_error, find
+from dobook.runtime.insight.uncaught import report
 from dobook.runtime.objects.relaxed import relaxed_call
 from dobook.web import ReadableStream, Request, Response
 from dobook.web.javascript import JsRequest
@@ -45,8 +46,7 @@ class ExecutionContext:
 
     def _over(self, work: "asyncio.Future[Any]") -> None:
         if not work.cancelled() and (error := work.exception()) is not None:
-            text = f"{type(error).__name__}: {error}"
-            self._runtime.observers.emit("worker", "error", where="waitUntil", error=text)
+            report(self._runtime, "worker", "waitUntil", error)
 
     def passThroughOnException(self) -> None:
         """Do nothing: there is no origin server behind a Worker here."""

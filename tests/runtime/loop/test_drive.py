@@ -344,3 +344,33 @@ def test_the_signal_handler_is_put_back(runtime, talker):
     with pytest.raises(KeyboardInterrupt):
         runtime.run(talker.interrupt_and_wait())
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_loop_that_ended_in_the_midst_of_it_is_no_hindrance_to_the_next(runtime, talker):
+    async def main():
+        return await talker.wait(1_000, 1)
+
+    first = asyncio.new_event_loop()
+    assert first.run_until_complete(main()) == 1  # it stops before it has looked for more calls
+    assert asyncio.run(main()) == 1
+    assert asyncio.run(main()) == 1
+    assert first.run_until_complete(main()) == 1
+    first.close()
+
+
+def test_a_groups_errors_have_no_frames_of_dobook(runtime):
+    class Grouping:
+        def __init__(self, ctx, env): ...
+
+        async def go(self):
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.fail())
+
+        async def fail(self):
+            await asyncio.sleep(1)
+            raise OSError("in the group")
+
+    with pytest.raises(ExceptionGroup) as caught:
+        runtime.run(runtime.register(Grouping).getByName("a").go())
+    (error,) = caught.value.exceptions
+    assert error.__traceback__.tb_frame.f_code.co_name == "fail"

@@ -1,0 +1,61 @@
+"""Errors that nobody awaits, told where people look for them.
+
+What fails in `waitUntil`, in a socket's handler or in a task that nothing awaits would be seen by
+nobody; the platform writes such errors to the Worker's log. Here they go to `logging`, which
+writes them to stderr unless it is told otherwise; a notebook shows them below the cell.
+An alarm's errors are in what `advance` returns.
+"""
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from dobook.runtime.calls.rpc import users_part
+from dobook.runtime.calls.turns import ObjectTask
+
+if TYPE_CHECKING:
+    from dobook.runtime.runtime import Runtime
+
+logger = logging.getLogger("dobook")
+
+_SAID: Final = {"webSocket": "a listener of a WebSocket"}
+_SEEN_ELSEWHERE: Final = frozenset({"alarm", "commit"})
+
+
+def report(
+    runtime: "Runtime", label: str, where: str, error: BaseException, cause: int = 0
+) -> None:
+    """Take note of an error that nobody awaits, and tell it.
+
+    Args:
+        runtime: Where it happened.
+        label: Whose code has raised it.
+        where: In which handler, or what for.
+        error: The error.
+        cause: The event of the trace that led to it.
+    """
+    text = f"{type(error).__name__}: {error}"
+    runtime.observers.emit(label, "error", cause, where=where, error=text)
+    if where not in _SEEN_ELSEWHERE:
+        runtime.loop.call_exception_handler(
+            {"message": f"{label}: {_SAID.get(where, where)} has failed", "exception": error}
+        )
+
+
+def uncaught(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log an error that nobody awaits; the runtime's loop calls this."""
+    error = context.get("exception")
+    if error is None:
+        loop.default_exception_handler(context)
+        return
+    shown = error.with_traceback(users_part(error.__traceback__))
+    logger.error("%s", headline(context), exc_info=(type(error), shown, shown.__traceback__))
+
+
+def headline(context: dict[str, Any]) -> str:
+    """Return what has failed, as a person says it."""
+    task = context.get("future")
+    if type(task) is ObjectTask:
+        owner = task.owner or "the Worker"
+        return f"{owner}: a task that nothing awaits has failed"
+    return str(context["message"])

@@ -1,24 +1,14 @@
-"""`workers.fetch` and `js.fetch`: requests to other hosts.
+"""`workers.fetch`: requests to other hosts.
 
 Source: cloudflare/workers-py packages/runtime-sdk/src/workers/fetch.py
 """
 
-from collections.abc import Generator
 from http import HTTPMethod
 from typing import Any
 
-from dobook.errors import PlatformError
-from dobook.runtime.calls.promise import Promise, Rejected
-from dobook.runtime.sockets.wire import current_wire
-from dobook.web import Request, Response
-from dobook.web.javascript import JsResponse
+from dobook.web import Response
+from dobook.workers.js.fetching import send
 from dobook.workers.js.objects import JsArray, relaxed
-
-_GLOBAL_SCOPE = (
-    "Disallowed operation called within global scope. Asynchronous I/O (ex: fetch() or connect()), "
-    "setting a timeout, and generating random values are not allowed within global scope. To fix "
-    "this error, perform this operation within a handler."
-)
 
 
 async def fetch(resource: Any, **other_options: Any) -> Response:
@@ -44,38 +34,3 @@ async def fetch(resource: Any, **other_options: Any) -> Response:
         return Response(await relaxed(fetcher, resource, other_options))
     response: Response = await send(resource, other_options)
     return response
-
-
-def send(resource: Any, options: Any = None) -> Promise:
-    """Return a promise of the response to a request, which is on its way then."""
-    wire = current_wire()
-    if wire is None:
-        return Rejected(PlatformError(_GLOBAL_SCOPE))
-    try:
-        request = Request._from_init(resource, options or None)  # noqa: SLF001 - of this package
-    except Exception as error:
-        return Rejected(error)
-    return wire.runtime.network.send(request)
-
-
-class _AsJavaScript(Promise):
-    """A promise of a response, which comes as JavaScript sees it."""
-
-    __slots__ = ("_answer",)
-
-    def __init__(self, answer: Promise) -> None:
-        self._answer = answer
-
-    def __await__(self) -> Generator[Any, None, JsResponse]:
-        response = yield from self._answer.__await__()
-        return JsResponse.showing(response)
-
-
-def js_fetch(resource: Any, init: Any = None, **options: Any) -> Promise:
-    """Send a request, by JavaScript's rules: `fetch(url, {"method": "POST"})`.
-
-    Returns:
-        A promise of the response; the request is on its way.
-    """
-    given = {**(init or {}), **options} if not isinstance(init, Request) else init
-    return _AsJavaScript(send(resource, given))

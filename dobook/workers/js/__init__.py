@@ -14,7 +14,6 @@ from dobook.runtime.sockets.websocket import WebSocket, WebSocketPair, WebSocket
 from dobook.web import URL, Headers, URLSearchParams
 from dobook.web.javascript import JsRequest as Request
 from dobook.web.javascript import JsResponse as Response
-from dobook.workers.fetching import js_fetch as fetch
 from dobook.workers.js.buffers import (
     ArrayBuffer,
     BigInt64Array,
@@ -32,6 +31,7 @@ from dobook.workers.js.buffers import (
 )
 from dobook.workers.js.caches import CacheStorage
 from dobook.workers.js.dates import Date
+from dobook.workers.js.fetching import fetch
 from dobook.workers.js.platform import (
     AbortController,
     AbortSignal,

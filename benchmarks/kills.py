@@ -5,13 +5,16 @@
 A child process has a runtime on a state directory and plays random turns on six objects of both
 kinds of storage: turns that write several keys, SQL rows and the alarm together, transactions,
 deletions, eviction and other objects' calls. What a turn writes carries its number, everywhere the
-same, so that a turn that is torn can be seen. Each answered turn is reported over a pipe. The child
-is killed with SIGKILL at a random moment, the directory is opened again, and every object must
-have all of its last acknowledged turn, or all of the one after it. The next round goes on from
+same, so that a turn that is torn can be seen. Each answered turn is reported over a pipe. In between
+time goes forward, and three further objects count alarms, each telling the next, without waiting
+for the disk at each of them. The child is killed with SIGKILL at a random moment, the directory is
+opened again, and every object must have all of its last acknowledged turn, or all of the one after
+it; and the three must be as they were at one and the same instant. The next round goes on from
 there. Prints a line of JSON.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -23,9 +26,12 @@ import time
 from pathlib import Path
 
 import dobook
+from dobook.errors import PlatformError
+from dobook.storage import journaled
 
 KEYS = tuple(f"k{n}" for n in range(5))
 OBJECTS = (("SQL", "a"), ("SQL", "b"), ("SQL", "c"), ("KV", "a"), ("KV", "b"), ("KV", "c"))
+CHAIN = ["first", "second", "third"]
 FAR_MS = 4_102_444_800_000
 LONGEST_ROUND_S = 0.25
 ROW = "INSERT INTO log(turn) VALUES (?)"
@@ -85,9 +91,36 @@ class Subject:
         return numbers
 
 
+class Link:
+    """Counts its alarms, one each ms, and tells the next in a chain; or counts what it is told."""
+
+    def __init__(self, ctx, env):
+        self.storage = ctx.storage
+        self.env = env
+
+    async def start(self):
+        await self.storage.setAlarm(self.env.CLOCK.now_ms + 1)
+
+    async def alarm(self):
+        number = (await self.storage.get("done") or 0) + 1
+        await self.hear(number, CHAIN[1:])
+        await self.storage.put("done", number)
+        await self.storage.setAlarm(self.env.CLOCK.now_ms + 1)
+
+    async def hear(self, number, tell):
+        await self.storage.put("n", number)
+        if tell:
+            await self.env.CHAIN.getByName(tell[0]).hear(number, tell[1:])
+
+    async def count(self):
+        return await self.storage.get("n") or 0
+
+
 def opened(path, durability):
-    """Return a runtime with both classes."""
+    """Return a runtime with all classes."""
     runtime = dobook.Runtime(path, durability=durability)
+    runtime.env.bind("CLOCK", runtime.clock)
+    runtime.register(Link, "CHAIN", name="Chain")
     runtime.register(Subject, "SQL", name="Sql")
     runtime.register(Subject, "KV", name="Kv", sqlite=False)
     return runtime
@@ -97,7 +130,11 @@ def child(path, durability, seed, first):
     """Play random turns for ever; report each answer as `object number` on standard output."""
     rng = random.Random(seed)
     numbers = json.loads(first)
+    # Often in the middle of going forward, or not before it is over.
+    journaled.MAX_COMMITS_BEHIND = rng.choice([20, 200, 4_096])
     with opened(path, durability) as runtime:
+        first = runtime.namespace("CHAIN").getByName(CHAIN[0])
+        runtime.run(first.start())
         os.write(1, b"ready\n")
         while True:
             calls = []
@@ -115,8 +152,13 @@ def child(path, durability, seed, first):
             for index, number, call in calls:
                 runtime.run(call)
                 os.write(1, b"%d %d\n" % (index, number))
-            if rng.random() < 0.05:
-                runtime.advance("11s")  # everybody is evicted
+            if rng.random() < 0.2:
+                runtime.advance(rng.randint(1, 500))
+                os.write(1, b"counted %d\n" % runtime.run(first.count()))
+            elif rng.random() < 0.05:
+                for binding, name in OBJECTS:
+                    with contextlib.suppress(PlatformError):  # it was not in memory
+                        runtime.run(runtime.evict(f"{binding}/{name}"))
 
 
 def nursery():
@@ -147,6 +189,7 @@ def kill_rounds(rounds, durability, folder, seed=0, seconds=None):
     rng = random.Random(f"{seed} {durability}")
     state, numbers = str(folder / "state"), [0] * len(OBJECTS)
     acknowledged_turns, after_ready, recovered = 0, 0, 0
+    counted, ahead = 0, 0
     command = [sys.executable, "-m", "benchmarks.kills", "--nursery"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as forks:
         assert forks.stdin is not None
@@ -175,6 +218,8 @@ def kill_rounds(rounds, durability, folder, seed=0, seconds=None):
                 elif words[0] == b"over":
                     assert int(words[1]) == signal.SIGKILL, f"round {number}: it ended by itself"
                     break
+                elif words[0] == b"counted":
+                    counted = int(words[1])
                 else:
                     index, turn = map(int, words)
                     acknowledged_turns += turn - acknowledged[index]
@@ -182,6 +227,13 @@ def kill_rounds(rounds, durability, folder, seed=0, seconds=None):
             after_ready += ready
             with opened(state, durability) as runtime:
                 recovered += runtime.stores.recovered
+                chain = [runtime.run(runtime.stub(f"CHAIN/{name}").count()) for name in CHAIN]
+                assert chain[0] >= counted, f"round {number}: {chain} lost, {counted} were seen"
+                assert chain[0] - 1 <= chain[2] <= chain[1] <= chain[0], (
+                    f"round {number}: {chain} were not so at any instant"
+                )
+                ahead += chain[0] > counted
+                counted = chain[0]
                 for index, (binding, name) in enumerate(OBJECTS):
                     sqlite = binding == "SQL"
                     stub = runtime.namespace(binding).getByName(name)
@@ -201,6 +253,8 @@ def kill_rounds(rounds, durability, folder, seed=0, seconds=None):
         "durability": durability,
         "in_the_middle_of_work": after_ready,
         "acknowledged_turns": acknowledged_turns,
+        "alarms_that_told_a_chain": counted,
+        "killed_while_time_went_forward": ahead,
         "objects_recovered_from_the_journal": recovered,
         "lost": 0,
         "torn": 0,

@@ -184,22 +184,32 @@ class OutputGate:
     def __init__(self) -> None:
         self.commit: Commit | None = None
 
-    def pass_through(self, speak: Waiter) -> None:
-        """Call `speak` now or, while writes are on their way to disk, after them; in order."""
+    def pass_through(self, speak: Waiter, *, leaves: bool = False) -> None:
+        """Call `speak` now or, while writes are on their way to disk, after them; in order.
+
+        Args:
+            speak: What the object has to say.
+            leaves: Whether it is heard outside.
+        """
         if self.commit is None:
             speak()
         else:
             self.commit.waiters.append(speak)
+            self.commit.leaves |= leaves
 
 
 class Commit:
-    """One group of writes on its way to disk, the gates it keeps shut and who waits for it."""
+    """One group of writes on its way to disk, the gates it keeps shut and who waits for it.
 
-    __slots__ = ("gates", "waiters")
+    `leaves` says that one of those who wait will be heard outside, where nothing can be taken back.
+    """
+
+    __slots__ = ("gates", "leaves", "waiters")
 
     def __init__(self) -> None:
         self.gates: list[OutputGate] = []
         self.waiters: list[Waiter] = []
+        self.leaves = False
 
     def shut(self, gate: OutputGate) -> None:
         """Shut a gate until this group is durable."""

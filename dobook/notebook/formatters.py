@@ -27,7 +27,7 @@ from dobook.notebook.views.sockets import (
     transcript_html,
 )
 from dobook.notebook.widgets import live
-from dobook.runtime.calls.call import RpcPromise
+from dobook.runtime.calls.answer import RpcPromise
 from dobook.runtime.calls.namespace import DurableObjectNamespace, Env
 from dobook.runtime.calls.stub import DurableObjectStub
 from dobook.runtime.loop.loop import Clock

@@ -1,19 +1,14 @@
-"""When writes become durable: the writes of one tick, of any objects, together.
+"""When writes are committed: the writes of one tick, of any objects, together.
 
-In memory a commit is all there is. In a state directory the tick's rows go to the journal first
-(`journal`), which with durability "power" is waited for, once; the objects' own files follow later
-(`backlog`). Objects that use SQL write, and wait for, their own file, all at the same time.
+In memory a commit is all there is. `journaled` says what more there is to it in a state directory.
 """
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 from dobook.errors import DobookError
 from dobook.gates import Commit
-from dobook.storage.backlog import Backlog
 from dobook.storage.connection import SqliteError
-from dobook.storage.journal import Entry, Journal
 from dobook.storage.rows import Changes
 from dobook.storage.store import ObjectStore
 
@@ -23,28 +18,24 @@ class Committer:
 
     Args:
         call_soon: Runs a callable on the loop's next tick.
+        before_commit: Told of the stores that are about to be committed.
         on_commit: Told of each store and the undo log of what it committed.
         on_failure: Told of each store whose commit failed, before anything waiting on it is let go.
-        journal: Where writes become durable; None if nothing has to wait for the disk.
-        backlog: Where rows wait that are in the journal and not in their files.
-        before_commit: Told of the stores that are about to be committed; None if nobody asks.
     """
+
+    behind = False  # whether there are commits that the journal does not have
 
     def __init__(
         self,
         call_soon: Callable[[Callable[[], None]], object],
+        before_commit: Callable[[list[ObjectStore]], None],
         on_commit: Callable[[ObjectStore, dict[str, Any]], None],
         on_failure: Callable[[ObjectStore, BaseException], None],
-        journal: Journal | None = None,
-        backlog: Backlog | None = None,
-        before_commit: Callable[[list[ObjectStore]], None] | None = None,
     ) -> None:
         self._call_soon = call_soon
+        self._before_commit = before_commit
         self._on_commit = on_commit
         self._on_failure = on_failure
-        self._before_commit = before_commit
-        self._journal = journal
-        self._backlog = backlog
         # For watching and for faults on purpose; None almost always.
         self.screen: Callable[[ObjectStore], bool] | None = None  # whether it may be committed
         self.after: Callable[[ObjectStore, dict[str, Any]], None] | None = None
@@ -53,11 +44,6 @@ class Committer:
         self._delayed: dict[ObjectStore, Commit] = {}
         self._group: Commit | None = None
         self._dirty: list[ObjectStore] = []
-        # Since the last checkpoint, by place: stores come and go.
-        self._journaled = set() if backlog is None else set(backlog.places())
-        self._sealed: set[tuple[str, str]] = set()
-        self._unsynced: dict[ObjectStore, None] = {}
-        self._had_files: set[tuple[str, str]] = set()
 
     def add(self, store: ObjectStore, *, confirmed: bool) -> None:
         """Have `store` committed with this tick; `confirmed` shuts its output gate until then."""
@@ -74,10 +60,38 @@ class Committer:
             group.shut(store.output_gate)
 
     def flush(self) -> None:
-        """Commit what has been collected so far, and wait for the disk where that is asked for."""
+        """Commit what has been collected so far."""
         for store in list(self._delayed):
             self._flush_delayed(store)
         self._flush_tick()
+
+    def catch_up(self) -> BaseException | None:
+        """Have everything that is committed made durable; returns why it could not be.
+
+        Then the objects are back at what is.
+        """
+        return None
+
+    def checkpoint(self) -> None:
+        """Have every object's file written."""
+
+    def asleep(self, place: tuple[str, str]) -> ObjectStore | None:
+        """Return the store of an object that has left memory before its commits were durable."""
+        return None
+
+    def leave_asleep(self, store: ObjectStore) -> None:
+        """Note that an object has left memory."""
+
+    def close(self) -> None:
+        """Commit what is left and have the disk take it."""
+        self.flush()
+        self.checkpoint()
+
+    def lost(self, store: ObjectStore, error: BaseException) -> None:
+        """SQLite has undone what a store had not committed: break the object."""
+        self._fail([store], error)
+
+    # ------------------------------------------------------------------ one group
 
     def _add_delayed(self, store: ObjectStore, *, confirmed: bool) -> bool:
         """Have a store whose storage is slow on purpose committed later; returns if it is one."""
@@ -111,140 +125,40 @@ class Committer:
         screen = self.screen  # the last fault that was planned may take it away
         if screen is not None:
             dirty = [store for store in dirty if screen(store)]
-        if self._before_commit is not None:
-            try:
-                self._before_commit(dirty)
-            except (SqliteError, OSError, DobookError) as error:
-                self._fail(dirty, error)
-                group.done()
-                return
-        if self._journal is None or self._backlog is None:
-            for store in dirty:
-                self._commit(store, None)
+        try:
+            self._before_commit(dirty)
+        except (SqliteError, OSError, DobookError) as error:
+            self._fail(dirty, error)
         else:
-            self._commit_journaled(dirty, self._journal, self._backlog)
+            self._commit_all(dirty, leaves=group.leaves)
         group.done()
 
-    def lost(self, store: ObjectStore, error: BaseException) -> None:
-        """SQLite has undone what a store had not committed: break the object."""
-        self._fail([store], error)
+    def _commit_all(self, dirty: list[ObjectStore], *, leaves: bool) -> None:
+        """Commit the stores of a group.
+
+        Args:
+            dirty: The stores.
+            leaves: Whether somebody outside is told when they are committed.
+        """
+        for store in dirty:
+            self._commit(store)
+
+    def _commit(self, store: ObjectStore, changes: Changes | None = None) -> bool:
+        try:
+            log = store.commit(changes)
+        except (SqliteError, OSError, DobookError) as error:
+            self._fail([store], error)
+            return False
+        self._committed(store, log)
+        return True
+
+    def _committed(self, store: ObjectStore, log: dict[str, Any]) -> None:
+        self._on_commit(store, log)
+        if self.after is not None:
+            self.after(store, log)
 
     def _fail(self, stores: list[ObjectStore], error: BaseException) -> None:
         for store in stores:
             store.wiped = False
             store.discard()
             self._on_failure(store, error)
-
-    def _commit(self, store: ObjectStore, changes: Changes | None) -> bool:
-        try:
-            log = store.commit(changes)
-        except (SqliteError, OSError, DobookError) as error:
-            self._fail([store], error)
-            return False
-        self._on_commit(store, log)
-        if self.after is not None:
-            self.after(store, log)
-        return True
-
-    def _commit_journaled(
-        self, dirty: list[ObjectStore], journal: Journal, backlog: Backlog
-    ) -> None:
-        entries = []
-        work: list[tuple[ObjectStore, Changes]] = []
-        alone: list[ObjectStore] = []
-        for store in dirty:
-            changes = store.changes()
-            place = store.place
-            if place in self._sealed or store.in_sql_transaction:
-                if place not in self._sealed:
-                    if place in self._journaled:
-                        # What the journal says of it is in its file, once the disk has that.
-                        if not self._synced(store):
-                            continue
-                        entries.append(_entry(store, Changes([], None), seal=True))
-                    self._sealed.add(place)
-                alone.append(store)
-            elif changes.rows or changes.alarm is not None:
-                new = place not in self._had_files and backlog.is_new(place)
-                if not new:
-                    self._had_files.add(place)
-                entries.append(_entry(store, changes, new=new))
-                self._journaled.add(place)
-            work.append((store, changes))
-        if entries:
-            try:
-                journal.append(entries)
-            except OSError as error:
-                self._fail([store for store, _ in work], error)
-                return
-        failed = []
-        for store, changes in work:
-            if store.is_open:
-                self._unsynced[store] = None
-                if not self._commit(store, changes):
-                    failed.append((store, changes))
-            else:
-                backlog.add(store.place, changes)
-                log = store.committed()
-                self._on_commit(store, log)
-                if self.after is not None:
-                    self.after(store, log)
-        for store, changes in failed:
-            if store.place not in self._sealed:
-                journal.append([_entry(store, store.present(changes))])
-        backlog.each(self._synced, (store for store in alone if store.is_open))
-        if journal.full or backlog.full:
-            try:
-                self.checkpoint()
-            except (OSError, DobookError) as error:
-                journal.postpone()  # it has everything still
-                warnings.warn(f"the journal goes on growing: {error}", stacklevel=2)
-
-    def _synced(self, store: ObjectStore) -> bool:
-        """Wait for the disk to have a store's file; breaks the object if it refuses."""
-        try:
-            store.sync()
-        except (OSError, DobookError) as error:
-            self._fail([store], error)
-            return False
-        return True
-
-    def checkpoint(self) -> None:
-        """Have the disk take every object's file, and start the journal again.
-
-        A file that cannot be written keeps the journal as it is.
-
-        Raises:
-            StateDirectoryError: If the disk does not take an open file; the journal keeps all.
-            OSError: If the disk refuses otherwise.
-        """
-        if self._journal is None or self._backlog is None:
-            return
-        failed = self._backlog.write_all()
-        # Closing a file has synced it.
-        self._backlog.each(ObjectStore.sync, (s for s in self._unsynced if s.is_open))
-        self._unsynced.clear()
-        if failed:
-            self._journal.postpone()
-            place, error = next(iter(failed.items()))
-            path = self._backlog.path(place)
-            warnings.warn(
-                f"{len(failed)} objects could not be written to their files; their rows stay in the "
-                f"journal. The first is {path}: {error}",
-                stacklevel=2,
-            )
-            return
-        self._journaled.clear()
-        self._sealed.clear()
-        self._had_files.clear()
-        self._journal.restart()
-
-    def close(self) -> None:
-        """Commit what is left and have the disk take it."""
-        self.flush()
-        self.checkpoint()
-
-
-def _entry(store: ObjectStore, changes: Changes, *, seal: bool = False, new: bool = False) -> Entry:
-    unique_key, identity = store.place
-    return Entry(unique_key, identity, changes.rows, changes.alarm, seal, new)

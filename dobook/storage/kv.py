@@ -238,6 +238,13 @@ class KV:
                 changed.append((key, MISSING if value is DELETED else value))
         return changed
 
+    def committed_value(self, key: str) -> Any:
+        """Return what a row, or the alarm, was at the last commit; MISSING for no row."""
+        for log in (*self.layers, self.undo):
+            if key in log:
+                return log[key]
+        return self.alarm_ms if key is ALARM else self.rows.get(key, MISSING)
+
     def committed(self) -> dict[str, Any]:
         """Forget the undo log, as its changes are safe now; returns it."""
         log, self.undo = self.undo, {}

@@ -18,7 +18,7 @@ from dobook.gates import OutputGate
 from dobook.storage import schema
 from dobook.storage.connection import Connection, blank_database, is_critical
 from dobook.storage.image import from_image
-from dobook.storage.kv import ALARM, KV, MISSING
+from dobook.storage.kv import ALARM, DELETED, KV, MISSING
 from dobook.storage.rows import Changes, has_table, read_alarm, write_rows
 
 if TYPE_CHECKING:
@@ -194,10 +194,29 @@ class ObjectStore:
         """Return what the next commit will write."""
         kv = self.kv
         rows = [(k, None if v is MISSING else serialize(v)) for k, v in kv.changes()]
+        return Changes(rows, _alarm(kv.alarm_ms) if ALARM in kv.undo else None)
+
+    def committed_changes(self, log: dict[str, Any]) -> Changes:
+        """Return what was committed last of the rows, and the alarm, that an undo log names."""
+        kv = self.kv
+        rows: list[tuple[str, bytes | None]] = []
         alarm = None
-        if ALARM in kv.undo:
-            alarm = (None if kv.alarm_ms is None else kv.alarm_ms * schema.NS_PER_MS,)
+        for key in log:
+            value = kv.committed_value(key)
+            if key is ALARM:
+                alarm = _alarm(value)
+            elif value is MISSING or value is DELETED:
+                rows.append((key, None))
+            else:
+                rows.append((key, serialize(value)))
         return Changes(rows, alarm)
+
+    def take_back(self, log: dict[str, Any]) -> None:
+        """Undo what has been committed, and what has not, by the log of what that replaced."""
+        self.wiped = False
+        self.discard()
+        self.kv.undo = log
+        self.kv.undo_all()
 
     def commit(self, changes: Changes | None = None) -> dict[str, Any]:
         """Write everything collected into the database file; returns the undo log.
@@ -242,6 +261,9 @@ class ObjectStore:
         """Return the object's database, opening it when needed."""
         connection = self._connection
         if connection is None:
+            lost = self._committer.catch_up()  # the file must not be ahead of other objects
+            if lost is not None:
+                raise lost
             path = self.path
             found = path is not None and path.exists()
             if path is not None and not found:
@@ -270,13 +292,10 @@ class ObjectStore:
 
     def present(self, changes: Changes) -> Changes:
         """Return the rows and the alarm that `changes` names as they are now."""
-        rows = self.kv.rows
-        at_ms = self.kv.alarm_ms
+        kv = self.kv
         return Changes(
-            [(k, serialize(rows[k]) if self.kv.has(k) else None) for k, _ in changes.rows],
-            None
-            if changes.alarm is None
-            else (None if at_ms is None else at_ms * schema.NS_PER_MS,),
+            [(k, serialize(kv.rows[k]) if kv.has(k) else None) for k, _ in changes.rows],
+            None if changes.alarm is None else _alarm(kv.alarm_ms),
         )
 
     @property
@@ -371,3 +390,7 @@ class ObjectStore:
             for _, name in (o for o in objects if o[0] == kind):
                 quoted = name.replace('"', '""')
                 connection.execute(f'DROP {kind} IF EXISTS "{quoted}"')
+
+
+def _alarm(at_ms: int | None) -> tuple[int | None]:
+    return (None if at_ms is None else at_ms * schema.NS_PER_MS,)

@@ -20,7 +20,7 @@ from dobook.explorer.mishaps import Mishaps
 from dobook.explorer.run import FAULT_TEXTS, Case
 from dobook.explorer.scheduler import Scheduler
 from dobook.explorer.search import make_case
-from dobook.runtime.calls.call import RpcPromise
+from dobook.runtime.calls.answer import RpcPromise
 from dobook.runtime.calls.rpc import RESERVED
 from dobook.runtime.registry import default_binding
 from dobook.runtime.runtime import Runtime

@@ -65,7 +65,7 @@ MUTATIONS = {
     ),
     "answers do not wait for the commit": (
         "dobook.runtime.calls.call:Call.finish",
-        "if gate.commit is None:",
+        "if instance.output_gate.commit is None:",
         "if True:",
         "an_answer_survives_a_crash",
     ),

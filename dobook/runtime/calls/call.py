@@ -11,23 +11,19 @@ The caller holds an `RpcPromise`. Source: cloudflare/workerd src/workerd/io/work
 import asyncio
 import functools
 from asyncio import tasks
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine
 from contextvars import Context
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from dobook.errors import PlatformTypeError
+from dobook.errors import PlatformError, PlatformTypeError
 from dobook.observer import current_cause
 from dobook.runtime.calls.conveyor import conveyed
-from dobook.runtime.calls.promise import Promise
 from dobook.runtime.calls.rpc import (
     PLAIN,
-    Member,
-    RpcStub,
     carry,
     carry_error,
     find,
-    member,
     not_callable,
 )
 from dobook.runtime.calls.turns import (
@@ -39,14 +35,12 @@ from dobook.runtime.calls.turns import (
     resume,
     stop_code,
 )
-from dobook.runtime.loop.loop import running_loop
 from dobook.web import ReadableStream, Response
 from dobook.web.request import RedirectError
 
 if TYPE_CHECKING:
     from dobook.runtime.objects.actor import Actor
     from dobook.runtime.objects.instance import Instance
-    from dobook.runtime.runtime import Runtime
 
 _enter_task: Callable[[Any, Any], None] = tasks._enter_task  # documented for task implementers
 _leave_task: Callable[[Any, Any], None] = tasks._leave_task  # documented for task implementers
@@ -63,6 +57,7 @@ class Call:
     instance: "Instance | None" = None
     task: "asyncio.Task[Any] | None" = None
     rest: Coroutine[Any, Any, Any] | None = None  # of the handler, once it is a task
+    inside = False  # nobody but the runtime itself waits for it to be over
     done = NOT_DONE
     value: Any = None
     error: BaseException | None = None
@@ -125,11 +120,6 @@ class Call:
         context = context.copy()
         context.run(current_cause.set, self.seq)
         return context
-
-    def _report_held(self) -> None:
-        observers = self.actor.runtime.observers
-        if observers.detailed:
-            observers.emit(self.actor.label, "held", self.seq, why="output gate")
 
     def _first_turn(self) -> tuple[Coroutine[Any, Any, Any] | None, Any]:
         value = self._invoke()
@@ -206,18 +196,15 @@ class Call:
                 if value is None:
                     return  # a redirect is being followed
         except RedirectError as error:  # it is the caller's side that follows redirects
-            instance.output_gate.pass_through(functools.partial(self.settle, None, error))
+            self._say(functools.partial(self.settle, None, error))
             return
         except BaseException as error:
             self.fail(error)
             return
-        gate = instance.output_gate
-        if gate.commit is None:
+        if instance.output_gate.commit is None:
             self.settle(value, None)
         else:
-            if self.seq:
-                self._report_held()
-            gate.commit.waiters.append(lambda: self.settle(value, None))
+            self._say(lambda: self.settle(value, None))
 
     def fail(self, error: BaseException) -> None:
         """Answer with an error of the object's own code."""
@@ -228,10 +215,21 @@ class Call:
             self.reject(instance.dead)
             return
         carried = carry_error(error, remote=True)
+        self._say(lambda: self.settle(None, carried))
+
+    def _say(self, speak: Callable[[], None]) -> None:
+        """Have an answer pass the object's output gate."""
         gate = self.actor.store.output_gate
         if self.seq and gate.commit is not None:
-            self._report_held()
-        gate.pass_through(lambda: self.settle(None, carried))
+            observers = self.actor.runtime.observers
+            if observers.detailed:
+                observers.emit(self.actor.label, "held", self.seq, why="output gate")
+        gate.pass_through(speak, leaves=self._leaves)
+
+    @property
+    def _leaves(self) -> bool:
+        """Whether the answer may be heard outside of objects."""
+        return not self.inside and (self.home is None or self.target is not None)
 
     def reject(self, error: BaseException) -> None:
         """Fail because the object is gone, not because its code raised."""
@@ -244,6 +242,14 @@ class Call:
         """Hand the outcome to the caller."""
         if self.done:
             return
+        stores = self.actor.runtime.stores
+        if stores.committer.behind and self._leaves:
+            try:
+                stores.leave()
+            except PlatformError as lost:
+                value, error = None, lost
+            if self.done:
+                return
         self.done = DONE
         self.value = value
         self.error = error
@@ -291,75 +297,6 @@ class Call:
     def get_name(self) -> str:
         """Return a name for logs."""
         return f"{self.actor.label} {self.kind} {'.'.join(self.path)}".rstrip()
-
-
-class RpcPromise(Promise):
-    """The answer to a call that has been made: await it, or call on what it will be.
-
-    Members of the promise are members of the result (`await stub.counter(3).increment()`).
-    Awaiting works in an object, in `runtime.run(...)`, in a notebook cell and on any asyncio loop.
-    """
-
-    __slots__ = ("_call",)
-
-    def __init__(self, call: Call) -> None:
-        self._call = call
-
-    def __await__(self) -> Generator[Any, None, Any]:
-        call = self._call
-        if not call.done:
-            runtime = call.actor.runtime
-            if running_loop() is runtime.loop:
-                yield from call.waiter()
-            else:
-                yield from runtime.driver.wait_elsewhere(call)
-        if call.error is not None:
-            raise call.error
-        return call.value
-
-    def __getattr__(self, name: str) -> Member:
-        return member(_Pipeline(self), (name,))
-
-    def __repr__(self) -> str:
-        call = self._call
-        state = "pending" if not call.done else "failed" if call.error else "done"
-        return f"<promise of {call.get_name()}, {state}>"
-
-
-class _Pipeline:
-    """Members of a result that is not there yet."""
-
-    def __init__(self, promise: RpcPromise) -> None:
-        self._promise = promise
-
-    def _invoke(
-        self, path: tuple[str, ...], args: tuple[Any, ...] | None, kwargs: dict[str, Any] | None
-    ) -> RpcPromise:
-        runtime: Runtime = self._promise._call.actor.runtime
-
-        async def follow() -> Any:
-            base = await self._promise
-            if isinstance(base, RpcStub):
-                return await base._invoke(path, args, kwargs)
-            try:
-                at = base
-                for depth, name in enumerate(path):
-                    if isinstance(at, RpcStub):
-                        return await at._invoke(path[depth:], args, kwargs)
-                    at = find(at, (name,), root=False)
-                if args is None:
-                    return at
-                if isinstance(at, RpcStub):
-                    return await at(*args, **(kwargs or {}))
-                raise not_callable(path)
-            except PlatformTypeError as error:
-                error.remote = True  # type: ignore[attr-defined]
-                raise
-
-        return runtime.post.promise_of(follow(), self._promise._call.actor)
-
-    def __repr__(self) -> str:
-        return repr(self._promise)
 
 
 async def _awaiting(awaitable: Any) -> Any:

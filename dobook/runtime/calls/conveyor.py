@@ -171,11 +171,11 @@ class _Pump:
             await self._wanted.wait()
             try:
                 piece = await stream.pull_bytes()
+                if self._home is not None:
+                    await self._durable(self._home)
             except Exception as error:
                 self._end(carry_error(error, remote=self._home is not None))
                 return
-            if self._home is not None and self._home.output_gate.commit is not None:
-                await self._durable(self._home)
             if piece is END:
                 self._end(None)
                 return
@@ -184,9 +184,11 @@ class _Pump:
 
     async def _durable(self, home: "Instance") -> None:
         """Wait until what the object has written is safe: a piece may tell of it."""
-        done = asyncio.Event()
-        home.output_gate.pass_through(done.set)
-        await done.wait()
+        if home.output_gate.commit is not None:
+            done = asyncio.Event()
+            home.output_gate.pass_through(done.set, leaves=True)
+            await done.wait()
+        self._runtime.stores.leave()
 
     def _hand_over(self, piece: bytes) -> None:
         while self._readers:

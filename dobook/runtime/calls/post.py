@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from dobook.runtime.calls.call import Call, RpcPromise
+from dobook.runtime.calls.answer import RpcPromise
+from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.conveyor import conveyed
 from dobook.runtime.calls.promise import Pending, Promise, Rejected
 from dobook.runtime.calls.rpc import PLAIN, carry
@@ -38,6 +39,7 @@ class Outside:
         """Call a function that lives outside, on the runtime's loop."""
 
         async def call() -> Any:
+            self._runtime.stores.leave()
             at = target
             for name in path:
                 at = getattr(at, name)
@@ -157,7 +159,8 @@ class PostOffice:
         if self._mixed:
             self._fetches_first(due)
         try:
-            for _ in range(due):
+            while due and mail:
+                due -= 1
                 call = mail.popleft()
                 call.actor.deliver(call)
         finally:
@@ -181,11 +184,15 @@ class PostOffice:
         now.sort(key=lambda call: call.kind != "fetch")
         self._mail.extendleft(reversed(now))
 
-    def drop(self, error: BaseException) -> None:
-        """Fail the calls that have not been delivered yet."""
-        mail = self._mail
-        while mail:
-            mail.popleft().settle(None, error)
+    def drop(self, error: BaseException, *, of_objects: bool = False) -> None:
+        """Fail the calls that have not been delivered yet: all, or those that objects have made."""
+        calls = list(self._mail)
+        self._mail.clear()
+        for call in calls:
+            if of_objects and call.home is None:
+                self._mail.append(call)
+            else:
+                call.settle(None, error)
 
     def promise_of(
         self, work: Coroutine[Any, Any, Any], actor: "Actor | None" = None

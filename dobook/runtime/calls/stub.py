@@ -9,7 +9,8 @@ Source: developers.cloudflare.com/durable-objects/api/stub/
 from typing import TYPE_CHECKING, Any
 
 from dobook.ids import DurableObjectId
-from dobook.runtime.calls.call import Call, RpcPromise
+from dobook.runtime.calls.answer import RpcPromise
+from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.conveyor import send_body
 from dobook.runtime.calls.promise import Promise, Rejected, Resolved
 from dobook.runtime.calls.rpc import Member, carry_error, member

@@ -101,6 +101,7 @@ class Driver:
             finally:
                 runtime.turning = False
                 loop.horizon = None
+                runtime.stores.before_leaving()
         if self.after_turn is not None:
             self.after_turn()
         if self._interrupts:

@@ -76,9 +76,14 @@ class VirtualSelector(selectors.BaseSelector):
         return []
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        if self.loop is not None and self.loop.on_escape is not None:
-            self.loop.on_escape("a socket")
+        if self.loop is not None:
+            self.loop.escapes("a socket")
         return self._real.register(fileobj, events, data)
+
+    @property
+    def sockets(self) -> int:
+        """How many sockets are listened to; one is the loop's own, which wakes it."""
+        return len(self._real.get_map())
 
     def unregister(self, fileobj: Any) -> selectors.SelectorKey:
         return self._real.unregister(fileobj)
@@ -115,6 +120,7 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
         self.woken = False  # another thread has called
         self.horizon: float | None = None  # virtual time goes no further than this
         self.on_escape: Callable[[str], None] | None = None  # told of what no seed can repeat
+        self.before_real: Callable[[], None] | None = None  # called before real work begins
         self.before_jump: Callable[[float], float | None] | None = None
         self._now = 0.0
         self._offset = 0.0  # real mode: virtual time minus the monotonic clock
@@ -207,6 +213,18 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
         waiting = self._ready or self._scheduled or self.in_flight or self.woken  # type: ignore[attr-defined]
         return self.virtual and not waiting
 
+    @property
+    def alone(self) -> bool:
+        """Whether time is virtual and nothing real, no thread and no socket, is under way."""
+        return self.virtual and not self.in_flight and self._selector.sockets <= 1  # type: ignore[attr-defined]
+
+    def escapes(self, what: str) -> None:
+        """Note that something real begins, which no seed can repeat."""
+        if self.before_real is not None:
+            self.before_real()
+        if self.on_escape is not None:
+            self.on_escape(what)
+
     # ------------------------------------------------------------------ asyncio's hooks
 
     def call_later(  # type: ignore[override]
@@ -264,8 +282,7 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
     def run_in_executor(  # type: ignore[override]
         self, executor: Any, func: Callable[..., Any], *args: Any
     ) -> Any:
-        if self.on_escape is not None:
-            self.on_escape("a thread")
+        self.escapes("a thread")
         future = super().run_in_executor(executor, func, *args)
         setattr(future, EXTERNAL, True)
         self.in_flight += 1

@@ -108,6 +108,12 @@ class Entry:
         self.set_by = 0  # the trace's event that set it
 
 
+class AlarmCall(Call):
+    """The run of an alarm's handler."""
+
+    inside = True
+
+
 class AlarmScheduler:
     """Keeps the alarms of a runtime and runs them."""
 
@@ -273,7 +279,7 @@ class AlarmScheduler:
         entry.running = entry.retried = True
         actor.alarm = entry
         info = AlarmInvocationInfo(entry.retries > 0, entry.retries, entry.due_ms)
-        call = Call(actor, "alarm", (), (info,))
+        call = AlarmCall(actor, "alarm", (), (info,))
         ran_ms = entry.ran_ms = self._runtime.loop.now_ms
         call.on_done = lambda done: self._over(entry, actor, done, ran_ms)
         observers = self._runtime.observers

@@ -7,7 +7,8 @@ is durable before its result is handed out. An object that is not in memory is s
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dobook.runtime.calls.call import Call, RpcPromise
+from dobook.runtime.calls.answer import RpcPromise
+from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.rpc import RpcTarget
 
 if TYPE_CHECKING:

@@ -60,6 +60,7 @@ class Receiver(Protocol):
 class SocketEvent(Call):
     """Something that arrived at a socket of an object, on its way through the input gate."""
 
+    inside = True
     timer: asyncio.TimerHandle | None = None
 
     def __init__(self, actor: "Actor", kind: str, receiver: Receiver, item: Any) -> None:

@@ -139,6 +139,7 @@ class End:
     def hold(self, commit: Commit, item: Any) -> None:
         """Say something after a commit; a lost connection forgets it."""
         self.held += 1
+        commit.leaves = True
         commit.waiters.append(partial(self._let_go, item))
 
     def _let_go(self, item: Any) -> None:
@@ -226,6 +227,12 @@ class Wire:
                 kept.append(entry)
         mail.extend(reversed(kept))
 
+    def drop(self) -> None:
+        """Lose what objects have said and nobody has heard yet."""
+        kept = [entry for entry in self.mail if not entry[0].peer.label]
+        self.mail.clear()
+        self.mail.extend(kept)
+
     def deliver_first(self) -> None:
         """Hand out what is on its way before calls of the same tick arrive.
 
@@ -240,6 +247,7 @@ class Wire:
         self.runtime.context.run(self._hand_out)
 
     def _hand_out(self) -> None:
+        self.runtime.stores.before_leaving()
         mail = self.mail
         if self.runtime.loop.order is not None:
             self.runtime.loop.order.mix(mail, lambda entry: id(entry[0]))

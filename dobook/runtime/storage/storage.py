@@ -146,9 +146,9 @@ class DurableObjectStorage(PointInTimeRecovery):
         """
         try:
             self._use("sync()")
+            return self._instance.runtime.stores.durable(self._instance)
         except Exception as error:
             return Rejected(error)
-        return self._instance.runtime.stores.durable(self._instance)
 
     def transaction(self, closure: Callable[[DurableObjectTransaction], Any]) -> SectionPromise:
         """Run a function whose writes are kept together or, if it raises, undone together.

@@ -15,6 +15,7 @@ from dobook.storage.directory import StateDirectory
 from dobook.storage.history.history import History
 from dobook.storage.history.memory import MemoryLog
 from dobook.storage.history.points import Log
+from dobook.storage.journaled import JournaledCommitter
 from dobook.storage.kv import ALARM
 from dobook.storage.store import ObjectStore
 from dobook.web.text import usv
@@ -56,14 +57,20 @@ class Stores:
         self._notes: dict[str, Any] = {}  # of objects in memory
         self.given: dict[Place, Contents] = {}  # of a world that this runtime goes on from
         self._history = None if directory is None else directory.history
-        self.committer = Committer(
-            runtime.loop.call_soon,
-            self._committed,
-            self._failed,
-            None if directory is None else directory.journal,
-            None if directory is None else directory.backlog,
-            self._note if history_ms > 0 else None,
+        told = (runtime.loop.call_soon, self._note, self._committed, self._failed)
+        self.committer = (
+            Committer(*told)
+            if directory is None
+            else JournaledCommitter(
+                *told,
+                journal=directory.journal,
+                backlog=directory.backlog,
+                may_lag=lambda: runtime.loop.alone,
+                before_write=self._write_history,
+                on_lost=self._lost,
+            )
         )
+        runtime.loop.before_real = self.leave
 
     @property
     def recovered(self) -> int:
@@ -82,6 +89,9 @@ class Stores:
             if keep:
                 self._keep_history(store, MemoryLog(), new=store.was_new)
             return store
+        asleep = self.committer.asleep((namespace.unique_key, identity))
+        if asleep is not None:
+            return asleep
         folder = directory.folder(namespace.unique_key)
         store = ObjectStore(
             folder,
@@ -109,10 +119,13 @@ class Stores:
         return self._runtime.loop.now_ms
 
     def _note(self, dirty: list[ObjectStore]) -> None:
-        now_ms = self._runtime.loop.now_ms
-        for store in dirty:
-            if store.history is not None:
-                store.history.note(store, now_ms)
+        if self.history_ms > 0:
+            now_ms = self._runtime.loop.now_ms
+            for store in dirty:
+                if store.history is not None:
+                    store.history.note(store, now_ms)
+
+    def _write_history(self) -> None:
         if self._history is not None:
             self._history.flush()
 
@@ -151,6 +164,7 @@ class Stores:
                 if place.unique_key == namespace.unique_key:
                     yield place.id, given.name
             return
+        self.committer.catch_up()  # or one that has just left memory would be missed
         for identity in directory.ids(namespace.unique_key):
             if identity not in namespace.actors:
                 yield identity, directory.name(namespace.unique_key, identity)
@@ -221,6 +235,7 @@ class Stores:
     def load_alarms(self, namespace: "DurableObjectNamespace") -> None:
         """Schedule the alarms that an earlier process left."""
         load = self._runtime.alarms.load
+        self.committer.catch_up()
         if self._directory is not None:
             self._warn_of_other_workers(namespace, self._directory)
             for identity, at_ms, name in self._directory.alarms(namespace.unique_key):
@@ -262,6 +277,7 @@ class Stores:
         if self._directory is not None and not actor.store.dirty:
             actor.store.close()
             self._directory.dropped(actor.store)
+            self.committer.leave_asleep(actor.store)
             if actor.sockets is not None and actor.sockets.needed:
                 return  # its connections go on without it
             actor.namespace.actors.pop(actor.id.toString(), None)
@@ -269,8 +285,32 @@ class Stores:
             if actor.meter is not None:
                 actor.meter.add_stay(actor)
 
+    def leave(self) -> None:
+        """Have what is committed made durable: something leaves that may depend on it.
+
+        Raises:
+            PlatformError: If the disk refuses.
+        """
+        error = self.committer.catch_up()
+        if error is not None:
+            raise _broken(error)
+
+    def before_leaving(self) -> None:
+        """Have what is committed made durable; what depends on it is gone if the disk refuses."""
+        error = self.committer.catch_up()
+        if error is not None:
+            warnings.warn(
+                f"the last writes could not be saved ({error}): the objects are as they were the "
+                "last time they could be.",
+                stacklevel=4,
+            )
+
     def durable(self, instance: "Instance") -> Promise:
-        """Return a promise that is done when what an object has written is durable."""
+        """Return a promise that is done when what an object has written is durable.
+
+        Raises:
+            PlatformError: If the disk refuses.
+        """
         waiter = self._runtime.loop.create_future()
 
         def done() -> None:
@@ -279,8 +319,10 @@ class Stores:
 
         commit = instance.output_gate.commit
         if commit is None:
+            self.leave()
             self._runtime.loop.call_soon(done)  # other events get in all the same
         else:
+            commit.leaves = True
             commit.waiters.append(done)
         return Pending(waiter)
 
@@ -293,18 +335,16 @@ class Stores:
     def _failed(self, store: ObjectStore, error: BaseException) -> None:
         actor: Actor = store.owner
         self._runtime.report(actor, "commit", error)
-        text = error_text(error) if isinstance(error, SqliteError) else str(error)
-        broken = PlatformError(
-            text
-            if is_critical(error)
-            else "Durable Object was reset and rolled back to its last known good state because the "
-            "application left the database in a state where constraints were violated: " + text
-            if is_constraint(error)
-            else f"Durable Object was reset because its storage could not be written: {text}"
-        )
-        broken.__cause__ = error
         if actor.instance is not None:
-            actor.instance.reset(broken, flagged=False)
+            actor.instance.reset(_broken(error), flagged=False)
+
+    def _lost(self, error: BaseException) -> None:
+        """End every object's life: each may have heard of what could not be written."""
+        runtime, broken = self._runtime, _broken(error)
+        runtime.post.drop(broken, of_objects=True)
+        runtime.wire.drop()
+        for instance in runtime.residency.instances():
+            instance.reset(broken, flagged=False)
 
     def save(self) -> None:
         """Write what is left, the clock and the alarms, as the runtime closes."""
@@ -330,3 +370,17 @@ class Stores:
         for namespace in self._runtime.namespaces:
             for actor in namespace.actors.values():
                 actor.store.forget()
+
+
+def _broken(error: BaseException) -> PlatformError:
+    text = error_text(error) if isinstance(error, SqliteError) else str(error)
+    broken = PlatformError(
+        text
+        if is_critical(error)
+        else "Durable Object was reset and rolled back to its last known good state because the "
+        "application left the database in a state where constraints were violated: " + text
+        if is_constraint(error)
+        else f"Durable Object was reset because its storage could not be written: {text}"
+    )
+    broken.__cause__ = error
+    return broken

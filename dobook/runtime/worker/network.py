@@ -72,6 +72,7 @@ class Network:
         if commit is None:
             return runtime.post.promise_of(self.fetch(request))
         durable: asyncio.Future[None] = runtime.loop.create_future()
+        commit.leaves = True
         commit.waiters.append(lambda: durable.set_result(None))
 
         async def after() -> Response:
@@ -85,7 +86,9 @@ class Network:
 
         Raises:
             NetworkError: If nobody answers for the host.
+            PlatformError: If the disk refuses what the request may depend on.
         """
+        self._runtime.stores.leave()
         via: tuple[str, ...] = ()
         while True:
             response = await self._ask(request)

@@ -92,13 +92,16 @@ class Fetcher:
         runtime = self._runtime
         frame = current_frame.get()
         commit = None if frame is None else frame.instance.output_gate.commit
-        if commit is None:
-            return runtime.post.promise_of(begin())
         durable: asyncio.Future[None] = runtime.loop.create_future()
-        commit.waiters.append(lambda: durable.set_result(None))
+        if commit is None:
+            durable.set_result(None)
+        else:
+            commit.leaves = True
+            commit.waiters.append(lambda: durable.set_result(None))
 
         async def after() -> Any:
             await durable
+            runtime.stores.leave()
             return await begin()
 
         return runtime.post.promise_of(after())

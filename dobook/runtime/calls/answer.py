@@ -1,0 +1,85 @@
+"""What a caller holds of a call that has been made: the promise of its answer.
+
+Source: developers.cloudflare.com/workers/runtime-apis/rpc/ (promise pipelining)
+"""
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+from dobook.errors import PlatformTypeError
+from dobook.runtime.calls.call import Call
+from dobook.runtime.calls.promise import Promise
+from dobook.runtime.calls.rpc import Member, RpcStub, find, member, not_callable
+from dobook.runtime.loop.loop import running_loop
+
+if TYPE_CHECKING:
+    from dobook.runtime.runtime import Runtime
+
+
+class RpcPromise(Promise):
+    """The answer to a call that has been made: await it, or call on what it will be.
+
+    Members of the promise are members of the result (`await stub.counter(3).increment()`).
+    Awaiting works in an object, in `runtime.run(...)`, in a notebook cell and on any asyncio loop.
+    """
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        call = self._call
+        if not call.done:
+            runtime = call.actor.runtime
+            if running_loop() is runtime.loop:
+                yield from call.waiter()
+            else:
+                yield from runtime.driver.wait_elsewhere(call)
+        if call.error is not None:
+            raise call.error
+        return call.value
+
+    def __getattr__(self, name: str) -> Member:
+        return member(_Pipeline(self), (name,))
+
+    def __repr__(self) -> str:
+        call = self._call
+        state = "pending" if not call.done else "failed" if call.error else "done"
+        return f"<promise of {call.get_name()}, {state}>"
+
+
+class _Pipeline:
+    """Members of a result that is not there yet."""
+
+    def __init__(self, promise: RpcPromise) -> None:
+        self._promise = promise
+
+    def _invoke(
+        self, path: tuple[str, ...], args: tuple[Any, ...] | None, kwargs: dict[str, Any] | None
+    ) -> RpcPromise:
+        runtime: Runtime = self._promise._call.actor.runtime
+
+        async def follow() -> Any:
+            base = await self._promise
+            if isinstance(base, RpcStub):
+                return await base._invoke(path, args, kwargs)
+            try:
+                at = base
+                for depth, name in enumerate(path):
+                    if isinstance(at, RpcStub):
+                        return await at._invoke(path[depth:], args, kwargs)
+                    at = find(at, (name,), root=False)
+                if args is None:
+                    return at
+                if isinstance(at, RpcStub):
+                    return await at(*args, **(kwargs or {}))
+                raise not_callable(path)
+            except PlatformTypeError as error:
+                error.remote = True  # type: ignore[attr-defined]
+                raise
+
+        return runtime.post.promise_of(follow(), self._promise._call.actor)
+
+    def __repr__(self) -> str:
+        return repr(self._promise)

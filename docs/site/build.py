@@ -10,19 +10,6 @@ from docs.address import QUICKSTART, badge, binder
 from docs.site import conformance, reference
 
 ROOT = Path(__file__).parent.parent.parent
-GUIDES = (
-    "architecture",
-    "browser",
-    "cookbook",
-    "deploying",
-    "differences",
-    "finding-races",
-    "glossary",
-    "patterns",
-    "serving",
-    "storage",
-    "teaching",
-)
 
 
 def build(target: Path) -> int:
@@ -40,7 +27,9 @@ def build(target: Path) -> int:
     assemble(source)
     # The README shows some pictures by an HTML tag, to give them a width; Sphinx leaves those alone.
     shutil.copytree(ROOT / "docs" / "images", target / "docs" / "images")
-    return int(sphinx(["-q", "-W", "--keep-going", "-b", "html", str(source), str(target)]))
+    return int(
+        sphinx(["-q", "-W", "--keep-going", "-j", "auto", "-b", "html", str(source), str(target)])
+    )
 
 
 def assemble(source: Path) -> None:
@@ -93,8 +82,7 @@ def contents(source: Path, reference_names: list[str]) -> str:
     """Return the tables of contents that the first page ends with."""
     lessons = [f"notebooks/{p.stem}" for p in sorted((source / "notebooks").glob("*.ipynb"))]
     pages = sorted(p.stem for p in (source / "docs").glob("*.md"))
-    missing = set(pages) - {*GUIDES, "conformance"}
-    guides = [f"docs/{name}" for name in [*GUIDES, *sorted(missing)] if name in pages]
+    guides = [f"docs/{name}" for name in pages if name != "conformance"]
     return "\n".join(
         [
             toctree("Lessons", lessons),

@@ -49,7 +49,7 @@ def test_bytes_after_the_value_are_refused(data: bytes) -> None:
 
 
 @pytest.mark.slow
-@settings(derandomize=True, deadline=None, max_examples=1000)
+@settings(derandomize=True, deadline=None, max_examples=500)
 @given(st.binary(max_size=60))
 def test_random_bytes_are_read_or_refused(data: bytes) -> None:
     read_or_refuse(HEAD + data)
@@ -61,7 +61,7 @@ TAGS = st.sampled_from(
 
 
 @pytest.mark.slow
-@settings(derandomize=True, deadline=None, max_examples=2000)
+@settings(derandomize=True, deadline=None, max_examples=500)
 @given(st.lists(TAGS, max_size=30).map(b"".join))
 def test_sequences_of_tags_are_read_or_refused(data: bytes) -> None:
     read_or_refuse(HEAD + data)

@@ -323,7 +323,7 @@ STEPS = st.lists(
 
 
 @pytest.mark.parametrize("store_kind", ["memory", "file"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(steps=STEPS)
 def test_every_bookmark_leads_back_to_what_was_there(store_kind, steps, tmp_path_factory):
     path = None if store_kind == "memory" else tmp_path_factory.mktemp("state")

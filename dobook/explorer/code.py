@@ -8,7 +8,6 @@ space and where the code stands do not count.
 import ast
 import hashlib
 import inspect
-import sys
 import textwrap
 import types
 from collections.abc import Iterable
@@ -79,14 +78,10 @@ def _used(thing: Any) -> list[Any]:
         names = getattr(function, "__globals__", {})
         for name in sorted(_names(getattr(function, "__code__", None))):
             value = names.get(name)
-            if isinstance(value, types.FunctionType | type) and _same_module(value, function):
+            named = isinstance(value, types.FunctionType | type)
+            if named and value.__module__ == function.__module__:
                 found.append(value)
     return found
-
-
-def _same_module(value: Any, function: Any) -> bool:
-    home = sys.modules.get(value.__module__ or "")
-    return value.__module__ == function.__module__ and home is not types
 
 
 def _names(code: types.CodeType | None) -> set[str]:

@@ -7,7 +7,7 @@ comes from the run's decisions.
 from typing import TYPE_CHECKING, Any
 
 from dobook.explorer.decisions import Decisions
-from dobook.explorer.schedule import DELAYS_MS, SLOW_MS, late
+from dobook.explorer.schedule import DELAYS_MS, SLOW_MS, late, lateness
 from dobook.explorer.scheduler import Scheduler
 from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.namespace import DurableObjectNamespace
@@ -67,7 +67,7 @@ class Mishaps(Faults):
         if option is None:
             return 0
         _happens(store.owner, f"commit {option[1:]} late")
-        return int(option[1:-2])
+        return lateness(option)
 
 
 class ObjectMishaps(ObjectFaults):
@@ -90,7 +90,7 @@ class ObjectMishaps(ObjectFaults):
         if option is None:
             return 0
         _happens(instance.actor, f"storage takes {option[1:]}")
-        return int(option[1:-2])
+        return lateness(option)
 
     def wrote(self, instance: Instance) -> None:
         """The object has written; it may crash before the write is committed."""
@@ -148,7 +148,7 @@ class ObjectMishaps(ObjectFaults):
         if option == "lost":
             _lose_answer(call)
         elif option is not None:
-            _delay_answer(call, int(option[1:-2]))
+            _delay_answer(call, lateness(option))
 
 
 def _delay_answer(call: Call, ms: int) -> None:

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from dobook.errors import UsageError
@@ -23,6 +24,8 @@ from dobook.explorer.tally import Result
 
 BATCH = 40  # runs
 Batch = tuple[int, int]
+_ENDED = "a worker process ended in the middle of a run"
+_ALONE = "Explore with jobs=1 to see where."
 
 
 class Pool(Executor):
@@ -37,7 +40,7 @@ class Pool(Executor):
         self._packed = packed
         self._work: queue.SimpleQueue[tuple[Future[Any], Batch] | None] = queue.SimpleQueue()
         self._processes: list[subprocess.Popen[bytes]] = []
-        path = os.pathsep.join([p for p in sys.path if p] + [os.getcwd()])  # noqa: PTH109
+        path = os.pathsep.join([*filter(None, sys.path), str(Path.cwd())])
         for _ in range(jobs):
             process = subprocess.Popen(
                 [sys.executable, "-m", "dobook.explorer.worker"],
@@ -84,9 +87,12 @@ class Pool(Executor):
                     begun = True
                 process.stdin.write(b"%d %d\n" % (first, last))
                 process.stdin.flush()
-                answer = json.loads(process.stdout.readline())
+                line = process.stdout.readline()
+                if not line:
+                    raise UsageError(f"{_ENDED} with exit status {process.wait()}. {_ALONE}")
+                answer = json.loads(line)
                 if "error" in answer:
-                    raise UsageError(f"a worker process failed: {answer['error']}")
+                    raise UsageError(f"a worker process failed: {answer['error']}. {_ALONE}")
                 future.set_result(answer["results"])
             except (OSError, ValueError, UsageError) as error:
                 future.set_exception(error)

@@ -60,7 +60,7 @@ class Fault:
     @property
     def ms(self) -> int:
         """How late something is, in ms; 0 if it is not about that."""
-        return int(self.option[1:-2]) if self.option.startswith("+") else 0
+        return lateness(self.option) if self.option.startswith("+") else 0
 
     @property
     def kind(self) -> str:
@@ -78,6 +78,16 @@ class Fault:
 def late(ms: int) -> str:
     """Return the option that means so many ms late."""
     return f"+{ms}ms"
+
+
+def lateness(option: str) -> int:
+    """Return how many ms late an option of `late` means.
+
+    Example:
+        >>> lateness(late(500))
+        500
+    """
+    return int(option[1:-2])
 
 
 @dataclass(frozen=True, slots=True)

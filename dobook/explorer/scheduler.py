@@ -14,7 +14,7 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from dobook.explorer.decisions import Decisions
-from dobook.explorer.schedule import DELAYS_MS, JUMPS_MS, late
+from dobook.explorer.schedule import DELAYS_MS, JUMPS_MS, late, lateness
 from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.turns import current_frame
 from dobook.runtime.loop.order import Order
@@ -142,7 +142,7 @@ class Scheduler(Order):
         if self._decisions.active and len(self._lanes[lane]) == 1:
             option = self._decisions.decide("message", owner, _DELAYS)
             if option is not None:
-                ms = int(option[1:-2])
+                ms = lateness(option)
                 event.at = self._loop.time() + ms / 1000
                 self._loop.call_at(event.at, _nothing)
                 self._report(owner, f"message {ms} ms late")
@@ -207,7 +207,7 @@ class Scheduler(Order):
         if option is None:
             return None
         self._report("clock", f"jump of {option[1:]}")
-        return due + int(option[1:-2]) / 1000
+        return due + lateness(option) / 1000
 
     def _in_a_section(self) -> bool:
         # The 30 s of blockConcurrencyWhile are no clock's, so no jump may end them.

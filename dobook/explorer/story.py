@@ -1,7 +1,7 @@
 """A failing run in words: who read and wrote what, while whom waited for what.
 
-`tell(events)` makes sentences of a trace, and finds the guilty interleaving: two uses of one key
-by one request, with another request's use in between that no order of whole requests allows.
+A `Story` makes sentences of a trace, and finds the guilty interleaving: two uses of one key by one
+request, with another request's use in between that no order of whole requests allows.
 """
 
 from collections.abc import Sequence
@@ -69,6 +69,11 @@ class Story:
 
     Args:
         events: The trace.
+
+    Example:
+        >>> got = TraceEvent(1, 0, "A/a", "rpc", (("method", "hi"), ("args", "()")), 0)
+        >>> Story([got]).sentences()[0].text
+        'request 1 arrives at A/a: hi()'
     """
 
     def __init__(self, events: Sequence[TraceEvent]) -> None:
@@ -257,13 +262,3 @@ def _operation(event: TraceEvent) -> str:
         "getAlarm": "read the alarm",
         "deleteAlarm": "deleted the alarm",
     }.get(operation, operation)
-
-
-def tell(events: Sequence[TraceEvent]) -> list[Sentence]:
-    """Return a trace in words.
-
-    Example:
-        >>> tell([TraceEvent(1, 0, "A/a", "rpc", (("method", "hi"), ("args", "()")), 0)])[0].text
-        'request 1 arrives at A/a: hi()'
-    """
-    return Story(events).sentences()

@@ -7,6 +7,7 @@ with the first and the last number. For each batch it writes a line of JSON.
 import json
 import os
 import sys
+from typing import Any
 
 from dobook.explorer.batch import run_batch
 
@@ -19,9 +20,9 @@ def main() -> None:
     for line in source:
         first, last = map(int, line.split())
         try:
-            answer = {"results": run_batch(packed, first, last)}
+            answer: dict[str, Any] = {"results": run_batch(packed, first, last)}
         except Exception as error:
-            answer = {"error": f"{type(error).__name__}: {error}"}  # type: ignore[dict-item]
+            answer = {"error": f"{type(error).__name__}: {error}"}
         out.write(json.dumps(answer) + "\n")
         out.flush()
 

@@ -178,7 +178,8 @@ def _names(node: ast.stmt, source: str) -> tuple[frozenset[str], frozenset[str],
     uses = set(eager)
     for child in table.get_children():
         _add_uses(child, uses, eager, at_once=True)
-    own = {node.name} if isinstance(node, ast.ClassDef | ast.FunctionDef) else set()
+    named = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    own = {node.name} if isinstance(node, named) else set()
     return frozenset(binds), frozenset(uses - own), frozenset(eager - own)
 
 

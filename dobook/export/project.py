@@ -3,6 +3,7 @@
 The same notebook gives the same files: no dates, no paths, no chance.
 """
 
+import ast
 import dataclasses
 import json
 import re
@@ -147,8 +148,6 @@ _ROUTER = '''class Default(WorkerEntrypoint):
 
 
 def _entry(material: Material, configuration: Configuration, found: Selection) -> str:
-    import ast
-
     extra, imports = [], list(found.imports)
     for deployed, written in material.objects.items():
         if deployed != written:

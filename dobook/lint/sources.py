@@ -99,7 +99,7 @@ class Names:
 
 
 def chain(node: ast.expr) -> list[str]:
-    """Return the names along an expression: `self.ctx.storage.get("n")` has five, calls passed.
+    """Return the names along an expression: `self.ctx.storage.get("n")` has four, calls passed.
 
     Example:
         >>> chain(ast.parse("self.env.ROOM.getByName('a').say", mode="eval").body)

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from dobook import limits
 from dobook.errors import StateDirectoryError
 from dobook.storage.sqlite_errors import OPEN_REASONS, primary_code
 from dobook.storage.sqlite_errors import SqliteError as SqliteError  # for those who use both
@@ -44,15 +45,15 @@ BUSY_TIMEOUT_S: Final = 1.0  # another program may hold the file for the length 
 # limits are applied by `sql`. cloudflare/workerd src/workerd/util/sqlite.c++, setupSecurity.
 ENGINE_LIMITS: Final = (
     (sqlite3.SQLITE_LIMIT_LENGTH, 4 * 1024 * 1024),
-    (sqlite3.SQLITE_LIMIT_SQL_LENGTH, 100_000),
-    (sqlite3.SQLITE_LIMIT_COLUMN, 100),
+    (sqlite3.SQLITE_LIMIT_SQL_LENGTH, limits.MAX_SQL_STATEMENT_BYTES),
+    (sqlite3.SQLITE_LIMIT_COLUMN, limits.MAX_SQL_COLUMNS),
     (sqlite3.SQLITE_LIMIT_EXPR_DEPTH, 100),
     (sqlite3.SQLITE_LIMIT_COMPOUND_SELECT, 5),
     (sqlite3.SQLITE_LIMIT_VDBE_OP, 25_000),
     (sqlite3.SQLITE_LIMIT_FUNCTION_ARG, 127),
     (sqlite3.SQLITE_LIMIT_ATTACHED, 0),
-    (sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 50),
-    (sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 100),
+    (sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, limits.MAX_SQL_LIKE_PATTERN_BYTES),
+    (sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, limits.MAX_SQL_BINDINGS),
     (sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH, 10),
     (sqlite3.SQLITE_LIMIT_WORKER_THREADS, 0),
 )

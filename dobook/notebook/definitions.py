@@ -73,11 +73,17 @@ def run_cell(shell: InteractiveShell, magic_line: str, cell: str) -> list[Defini
         SyntaxError: If the code is not Python.
         BaseException: What the code raised; then nothing has been registered.
     """
-    code = shell.transform_cell(f"#{magic_line}\n{cell}")
-    # The raw text gives the file its name: breakpoints set in this cell then hold.
-    name = shell.compile.cache(code, cell_number(shell), f"{magic_line}\n{cell}")
-    tree = ast.parse(code, name)
-    exec(compile(tree, name, "exec"), shell.user_ns)
+    try:
+        code = shell.transform_cell(f"#{magic_line}\n{cell}")
+        # The raw text gives the file its name: breakpoints set in this cell then hold.
+        name = shell.compile.cache(code, cell_number(shell), f"{magic_line}\n{cell}")
+        tree = ast.parse(code, name)
+        compiled = compile(tree, name, "exec")
+    except SyntaxError as error:
+        # It is shown without the way to it.
+        error.of_a_cell = True  # type: ignore[attr-defined]
+        raise
+    exec(compiled, shell.user_ns)
     return [
         _describe(shell.user_ns[node.name], node, code, cell)
         for node in tree.body

@@ -2,6 +2,7 @@
 
 import atexit
 import dataclasses
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -280,7 +281,10 @@ class Session:
             UnknownNameError: If there is no such binding; the message names the nearest.
             UsageError: If no object is named.
         """
-        binding = text.partition("/")[0]
+        binding, _, name = text.partition("/")
+        unknown = re.match(r"\$([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\}", name)
+        if unknown:
+            raise UsageError(f"there is no variable {unknown[1] or unknown[2]!r} in the notebook.")
         if not self.definitions and not self.runtime.namespaces:
             raise UsageError(
                 f"there is no class behind {binding!r} yet. Define one with %%durable_object."
@@ -353,10 +357,23 @@ class Session:
         return [
             *([("configuration", given)] if given else []),
             ("classes", ", ".join(classes) or "none yet; define one with %%durable_object"),
-            ("objects", f"{len(objects):,}, {living:,} in memory"),
+            ("objects", f"{len(objects):,}, {living:,} in memory{self._undefined()}"),
             ("alarms", f"{len(alarms):,}{due}"),
             ("worker", self.worker.class_name if self.worker else self.projects.front or "none"),
         ]
+
+    def _undefined(self) -> str:
+        """Return what a state directory has of classes that no cell has defined yet."""
+        directory = self.runtime.stores.directory
+        if directory is None:
+            return ""
+        known = {namespace.unique_key for namespace in self.runtime.namespaces}
+        left = [key for key in directory.unique_keys() if key not in known and directory.ids(key)]
+        if not left:
+            return ""
+        names = ", ".join(key.removeprefix(f"{self.runtime.worker}-") for key in left)
+        number = sum(len(directory.ids(key)) for key in left)
+        return f"; {number:,} more of {names}, which no cell has defined yet"
 
 
 def where(runtime: Runtime) -> str:

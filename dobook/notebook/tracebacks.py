@@ -17,7 +17,7 @@ from dobook.runtime.insight.uncaught import headline
 
 # Raised on purpose by what the user called; anything else that comes from inside is our own fault,
 # and then the frames are wanted.
-_INTENDED = (DobookError, AttributeError, TypeError, ValueError, OSError)
+_INTENDED = (DobookError, AttributeError, ImportError, TypeError, ValueError, OSError)
 _MOST_TIMES = 3  # that one error is told below a cell
 _MACHINERY = ("dobook", "asyncio", "contextlib", "IPython", "ipykernel", "runpy")
 
@@ -35,9 +35,21 @@ def install(shell: InteractiveShell) -> Callable[[], None]:
         return original(etype, evalue, etb, *rest)
 
     formatter.format_exception_as_a_whole = trimmed
+    syntax: Any = shell.SyntaxTB
+    whole = syntax.structured_traceback
+
+    def only_the_line(
+        etype: type, evalue: BaseException | None, entries: Any = None, *rest: Any, **options: Any
+    ) -> Any:
+        if getattr(evalue, "of_a_cell", False):
+            entries = []
+        return whole(etype, evalue, entries, *rest, **options)
+
+    syntax.structured_traceback = only_the_line
 
     def undo() -> None:
         del formatter.format_exception_as_a_whole
+        del syntax.structured_traceback
 
     return undo
 

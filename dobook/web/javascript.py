@@ -124,6 +124,7 @@ class JsRequest(Request):
 
     _of: Request
     _body = _shared("_body")
+    _cache = _shared("_cache")
     _cf = _shared("_cf")
     _content_type = _shared("_content_type")
     _headers = _shared("_headers")

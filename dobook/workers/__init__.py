@@ -88,4 +88,15 @@ def __getattr__(name: str) -> Any:
         return value
     if name.startswith("_"):  # introspection asks for such names, and is content without
         raise AttributeError(name)
-    raise missing(f"Cloudflare's SDK has no workers.{name}. {suggest(name, __all__)}")
+    raise missing(f"Cloudflare's SDK has no workers.{name}. {_instead(name)}")
+
+
+def _instead(name: str) -> str:
+    from importlib import import_module  # `from dobook.workers import js` would ask this module
+
+    js, asgi = (import_module(f"dobook.workers.{each}") for each in ("js", "asgi"))
+    if name in js.__all__:
+        return f"It is JavaScript's: from js import {name}"
+    if name in asgi.__all__:
+        return f"Write: import asgi, and asgi.{name}(…)."
+    return suggest(name, __all__)

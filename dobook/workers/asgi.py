@@ -7,15 +7,17 @@ cloudflare/workers-py packages/runtime-sdk/src/workers/asgi.py, asgi.readthedocs
 import asyncio
 import logging
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from dobook.runtime.loop.loop import RuntimeLoop, running_loop
 from dobook.runtime.sockets.websocket import WebSocketPair
-from dobook.web import ReadableStream, Request, Response
+from dobook.web import Request, Response
 from dobook.web.javascript import JsResponse
 from dobook.workers.ambient import wait_until
+from dobook.workers.js.streams import Writer
+from dobook.workers.js.transforms import TransformStream
 from dobook.workers.missing import missing
 
 __all__ = ["fetch", "request_to_scope", "websocket"]
@@ -27,7 +29,6 @@ logger = logging.getLogger("asgi")
 
 _VERSION = {"spec_version": "2.0", "version": "3.0"}
 _NO_BODY = frozenset({101, 103, 204, 205, 304})
-_END = object()
 
 
 async def fetch(app: App, req: Request, env: Any, ctx: Any = None) -> JsResponse:
@@ -116,7 +117,7 @@ class _Exchange:
         self._over = asyncio.Event()
         self._status = 0
         self._headers: list[tuple[str, str]] = []
-        self._pieces: asyncio.Queue[Any] | None = None
+        self._writer: Writer | None = None  # of a body that comes in pieces
 
     async def run(self, app: App, scope: Message) -> None:
         try:
@@ -125,9 +126,10 @@ class _Exchange:
                 raise RuntimeError("The application did not generate a response")
         except Exception as error:
             if self.response.done():
-                logger.exception("Exception in ASGI application after response started")
-                if self._pieces is not None:
-                    self._pieces.put_nowait(_END)
+                if self._writer is None or self._writer.desiredSize is not None:
+                    logger.exception("Exception in ASGI application after response started")
+                if self._writer is not None:  # else nobody reads any more, and it ended for that
+                    self._writer.close()
             else:
                 logger.exception("ASGI request failed")
                 self.response.set_exception(error)
@@ -149,30 +151,27 @@ class _Exchange:
                 for name, value in message.get("headers", ())
             ]
         elif message["type"] == "http.response.body":
-            self._add(bytes(message.get("body", b"")), more=message.get("more_body", False))
+            await self._add(bytes(message.get("body", b"")), more=message.get("more_body", False))
 
-    def _add(self, piece: bytes, *, more: bool) -> None:
-        if self._pieces is None and not more:
+    async def _add(self, piece: bytes, *, more: bool) -> None:
+        """Take a piece of the body; one of several waits until somebody reads it."""
+        if self._writer is None and not more:
             self._begin(None if self._status in _NO_BODY else piece)
             self._over.set()
             return
-        if self._pieces is None:
-            self._pieces = asyncio.Queue()
-            self._begin(ReadableStream(_pieces(self._pieces)))
+        if self._writer is None:
+            stream = TransformStream.new()
+            self._writer = stream.writable.getWriter()
+            self._begin(stream.readable)
         if piece:
-            self._pieces.put_nowait(piece)
+            await self._writer.write(piece)
         if not more:
-            self._pieces.put_nowait(_END)
+            await self._writer.close()
             self._over.set()
 
     def _begin(self, body: Any) -> None:
         response = Response(body, status=self._status, headers=self._headers)
         self.response.set_result(response)
-
-
-async def _pieces(queue: "asyncio.Queue[Any]") -> AsyncIterator[bytes]:
-    while (piece := await queue.get()) is not _END:
-        yield piece
 
 
 class _Lifespan:

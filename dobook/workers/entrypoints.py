@@ -36,6 +36,11 @@ class DurableObject:
     def __init_subclass__(cls, **_: Any) -> None:
         """Accept keywords in a class statement, as the SDK does."""
 
+    def __getattr__(self, name: str) -> Any:
+        hint = ". Its __init__ has to call super().__init__(ctx, env)" * (name in ("ctx", "env"))
+        text = f"{type(self).__name__!r} object has no attribute {name!r}{hint}"
+        raise AttributeError(text, name=name, obj=self)
+
 
 class WorkerEntrypoint:
     """Base class of Workers; the one named `Default` answers requests from outside.

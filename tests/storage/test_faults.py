@@ -126,7 +126,7 @@ def _refuse_flush(_fd):
 
 def _crash(runtime):
     """Leave the files as a killed process would."""
-    directory = runtime.stores._directory
+    directory = runtime.stores.directory
     directory.backlog._pending.clear()
     directory.journal.restart = lambda *_: None
     real = directory.set_meta

@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import re
 from collections.abc import Awaitable
 from typing import Any
 from urllib.parse import urlsplit
@@ -100,6 +101,8 @@ class RequestMagics(MagicsBase):
         method = default
         if "/" not in rest[0]:
             method = rest.pop(0).upper()
+            if any(n.binding == words[0] for n in self.session.runtime.namespaces):
+                raise UsageError(f"{words[0]} is a class; name one of its objects: {words[0]}/name")
             if method not in METHODS:
                 raise UsageError(f"no method {words[0]!r}. {suggest(words[0], METHODS)}")
         where = None
@@ -160,12 +163,12 @@ class RequestMagics(MagicsBase):
     @command
     @magic_arguments()
     @target_argument
-    @argument("method", metavar="METHOD", help="The method's name.")
+    @argument("method", nargs="?", metavar="METHOD", help="The method's name.")
     @argument(
         "arguments",
         nargs=argparse.REMAINDER,
         metavar="ARG",
-        help="Its arguments: JSON, Python literals or $name of a variable.",
+        help="Its arguments: JSON, Python literals or $name of a variable; also as name=value.",
     )
     def rpc(self, args: argparse.Namespace) -> Any:
         """Call a method of an object and return its result.
@@ -174,15 +177,24 @@ class RequestMagics(MagicsBase):
 
             %rpc COUNTER/a add 2
             %rpc CHAT/lobby say "hello" {"bold": true}
+            %rpc COUNTER/a add by=2
         """
         target = self.session.target(args.target)
         kind = target.namespace.cls
+        known = [n for n in dir(kind) if not n.startswith("_") and n not in RESERVED]
+        if args.method is None:
+            raise UsageError(f"which method? {args.target} has {', '.join(known) or 'none'}.")
         if not hasattr(kind, args.method) and not args.method.startswith("_"):
-            known = [n for n in dir(kind) if not n.startswith("_") and n not in RESERVED]
             raise UnknownNameError("method", args.method, known)
         words = args.words[len(args.words) - len(args.arguments) :]
-        values = [read_value(word, self.names) for word in words]
-        return self.session.runtime.run(getattr(target.stub, args.method)(*values))
+        named = [re.match(r"([A-Za-z_]\w*)=", word) for word in words]
+        values = [
+            read_value(word[m.end() :] if m else word, self.names)
+            for word, m in zip(words, named, strict=True)
+        ]
+        keywords = {m[1]: value for m, value in zip(named, values, strict=True) if m}
+        plain = [value for m, value in zip(named, values, strict=True) if not m]
+        return self.session.runtime.run(getattr(target.stub, args.method)(*plain, **keywords))
 
     @line_magic
     @command

@@ -77,6 +77,19 @@ class Promise:
         return steps
 
 
+def _not_awaited(self: Promise, *_: Any) -> Any:
+    raise TypeError(
+        f"this is a promise, not its value yet: write `await` before it. It is {self!r}"
+    )
+
+
+for _operator in (
+    *("add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv", "mod", "floordiv"),
+    *("lt", "le", "gt", "ge", "getitem", "setitem", "contains", "iadd", "int", "float", "index"),
+):
+    setattr(Promise, f"__{_operator}__", _not_awaited)
+
+
 async def _followed(promise: Promise, fulfilled: Any, rejected: Any) -> Any:
     try:
         value = await promise
@@ -98,7 +111,19 @@ async def _awaited(value: Any) -> Any:
     return await value if hasattr(type(value), "__await__") else value
 
 
-class Resolved(Promise):
+class _Own(Promise):
+    """What the platform's own methods return; its attributes are not those of the value."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"a promise has no attribute {name!r}. For its value's, write `await` first: "
+            f"(await …).{name}"
+        )
+
+
+class Resolved(_Own):
     """An answer that is there already; awaiting it does not yield to the loop."""
 
     __slots__ = ("_value",)
@@ -114,7 +139,7 @@ class Resolved(Promise):
         return f"<resolved {self._value!r}>"
 
 
-class Rejected(Promise):
+class Rejected(_Own):
     """An error that awaiting raises."""
 
     __slots__ = ("_error",)
@@ -130,7 +155,7 @@ class Rejected(Promise):
         return f"<rejected {self._error!r}>"
 
 
-class Pending(Promise):
+class Pending(_Own):
     """An answer that a future of the runtime's loop will have."""
 
     __slots__ = ("_future",)

@@ -129,7 +129,13 @@ class Instance(Frame):
             BaseException: What its constructor raised.
         """
         self.ctx = ctx
-        self.object = self.context().run(cls, ctx, env)
+        try:
+            self.object = self.context().run(cls, ctx, env)
+        except TypeError as error:
+            traceback = error.__traceback__
+            if traceback is not None and traceback.tb_next is None:  # it was not even begun
+                error.add_note("An object is made with (ctx, env): def __init__(self, ctx, env)")
+            raise
 
     def context(self) -> Context:
         """Return the context that the object's code runs in.
@@ -318,7 +324,12 @@ class Instance(Frame):
             if found is None and kind == "fetch":
                 found = getattr(self.object, "on_fetch", None)
             if found is None:
-                raise PlatformError(f"Handler does not export a {kind}() function.")
+                error = PlatformError(f"Handler does not export a {kind}() function.")
+                methods = [n for n in vars(type(self.object)) if not n.startswith("_")]
+                if kind == "fetch" and methods:
+                    name = type(self.object).__name__
+                    error.add_note(f"{name} is called by its methods: {', '.join(methods[:5])}")
+                raise error
             found = self._relaxed(kind, found)
             self._handlers = {**self._handlers, kind: found}
         if kind == "alarm":

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import quote
 
 from dobook.clock import format_time
-from dobook.errors import ConnectionClosedError, UsageError
+from dobook.errors import ConnectionClosedError, UsageError, suggest
 from dobook.runtime.calls.promise import Promise
 from dobook.runtime.calls.stub import DurableObjectStub
 from dobook.runtime.loop.loop import running_loop
@@ -210,6 +210,12 @@ class Client:
     def messages(self) -> list[str | bytes]:
         """The messages that have come from the other side so far, oldest first."""
         return [said.data for said in self._said if said.what == "received"]
+
+    def __getattr__(self, name: str) -> Any:
+        known = [n for n in dir(type(self)) if not n.startswith("_")]
+        near = {"say": "send", "next": "receive", "recv": "receive"}.get(name)
+        hint = f"Did you mean {near!r}?" if near else suggest(name, known)
+        raise AttributeError(f"a WebSocket client has no {name!r}. {hint}")
 
     def __enter__(self) -> "Client":
         return self

@@ -5,6 +5,7 @@ Source: cloudflare/workerd src/workerd/api/actor-state.c++, src/workerd/io/actor
 """
 
 import datetime as dt
+import warnings
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -37,6 +38,7 @@ OPTIONS_OF: Final = {
     "setAlarm": (2, "SetAlarmOptions"),
     "deleteAlarm": (1, "SetAlarmOptions"),
 }
+_FIRST_SECONDS, _LAST_SECONDS = 1_000_000_000, 10_000_000_000  # 2001 to 2286, if ms were seconds
 LAST_ALARM_MS: Final = (2**63 - 1) / 1e6  # the engine counts nanoseconds
 LAST_CODE_POINT: Final = chr(0x10FFFF)
 SMALL: Final = frozenset({int, float, bool, type(None)})
@@ -176,7 +178,15 @@ def alarm_time(on: str, value: Any) -> int:
         if at_ms != at_ms or at_ms in (float("inf"), float("-inf")):
             raise PlatformTypeError("The value cannot be converted because it is not a valid Date.")
     else:
-        raise wrong_type(on, "setAlarm", 1, "date")
+        error = wrong_type(on, "setAlarm", 1, "date")
+        error.add_note("It takes ms since 1970, or a datetime: time.time() * 1000 + 60_000")
+        raise error
+    if _FIRST_SECONDS < at_ms < _LAST_SECONDS:
+        warnings.warn(
+            f"setAlarm({at_ms}) is in 1970, and so due at once: it takes milliseconds, and this looks "
+            "like seconds. Write time.time() * 1000.",
+            stacklevel=4,
+        )
     if at_ms >= LAST_ALARM_MS:
         raise PlatformTypeError("This API doesn't support dates after 2189.")
     if at_ms <= 0:

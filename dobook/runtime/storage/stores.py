@@ -50,7 +50,7 @@ class Stores:
         self._runtime = runtime
         self._clock = self._now_ms  # these two are one method each for every object
         self._used = None if directory is None else directory.used
-        self._directory = directory
+        self.directory = directory
         self._power = power
         self.unsafe_limits = unsafe_limits
         self.history_ms = history_ms
@@ -75,11 +75,11 @@ class Stores:
     @property
     def recovered(self) -> int:
         """How many objects' last writes came out of the journal, after an unclean end."""
-        return 0 if self._directory is None else self._directory.recovered
+        return 0 if self.directory is None else self.directory.recovered
 
     def open(self, namespace: "DurableObjectNamespace", identity: str) -> ObjectStore:
         """Return the storage of an object that is not in memory."""
-        directory = self._directory
+        directory = self.directory
         keep = self.history_ms > 0 and namespace.sqlite
         if directory is None:
             store = ObjectStore(None, identity, self.committer, unsafe_limits=self.unsafe_limits)
@@ -151,14 +151,14 @@ class Stores:
 
     def name_of(self, namespace: "DurableObjectNamespace", identity: DurableObjectId) -> None:
         """Keep the name an object is used under."""
-        if self._directory is not None and identity.name is not None:
-            self._directory.remember_name(
+        if self.directory is not None and identity.name is not None:
+            self.directory.remember_name(
                 namespace.unique_key, identity.toString(), usv(identity.name)
             )
 
     def asleep(self, namespace: "DurableObjectNamespace") -> Iterator[tuple[str, str | None]]:
         """Yield (id, name) of the objects of a class that are on disk and not in memory."""
-        directory = self._directory
+        directory = self.directory
         if directory is None:
             for place, given in self.given.items():
                 if place.unique_key == namespace.unique_key:
@@ -171,7 +171,7 @@ class Stores:
 
     def peek(self, namespace: "DurableObjectNamespace", identity: str) -> tuple[int, int | None]:
         """Return how many rows an object has and its alarm in ms, without waking it."""
-        if self._directory is None:
+        if self.directory is None:
             given = self.given[Place(namespace.unique_key, identity)]
             return len(given.rows), given.alarm_ms
         store = self.open(namespace, identity)
@@ -184,9 +184,9 @@ class Stores:
         """Delete what there is of a class's objects, which are not in memory any more."""
         for place in [place for place in self.given if place.unique_key == unique_key]:
             del self.given[place]
-        if self._directory is not None:
+        if self.directory is not None:
             self.committer.checkpoint()  # or the journal would bring it back
-            self._directory.delete_class(unique_key)
+            self.directory.delete_class(unique_key)
 
     def world(self) -> tuple[dict[Place, Contents], dict[str, Any]]:
         """Return what all objects have committed, and the notes kept beside them.
@@ -202,19 +202,19 @@ class Stores:
                 objects[Place(namespace.unique_key, identity)] = contents_of(
                     actor.store, actor.id.name
                 )
-            for identity, name in self.asleep(namespace) if self._directory is not None else ():
+            for identity, name in self.asleep(namespace) if self.directory is not None else ():
                 store = self.open(namespace, identity)
                 try:
                     objects[Place(namespace.unique_key, identity)] = contents_of(store, name)
                 finally:
                     store.forget()
-        if self._directory is None:
+        if self.directory is None:
             return objects, dict(self._notes)
-        state = StateReader(self._directory.path)
+        state = StateReader(self.directory.path)
         for place in state.places():
             if place.unique_key not in registered:
                 objects[place] = state.contents(place)
-        return objects, self._directory.notes()
+        return objects, self.directory.notes()
 
     def adopt(self, world: World) -> None:
         """Begin, in memory, with the objects of a world."""
@@ -223,22 +223,22 @@ class Stores:
 
     def note(self, key: str) -> Any:
         """Return what was kept beside the objects under a key, None if nothing was."""
-        return self._notes.get(key) if self._directory is None else self._directory.meta(key)
+        return self._notes.get(key) if self.directory is None else self.directory.meta(key)
 
     def keep_note(self, key: str, value: Any) -> None:
         """Keep a number or text beside the objects, as long as they are kept."""
-        if self._directory is None:
+        if self.directory is None:
             self._notes[key] = value
         else:
-            self._directory.set_meta(**{key: value})
+            self.directory.set_meta(**{key: value})
 
     def load_alarms(self, namespace: "DurableObjectNamespace") -> None:
         """Schedule the alarms that an earlier process left."""
         load = self._runtime.alarms.load
         self.committer.catch_up()
-        if self._directory is not None:
-            self._warn_of_other_workers(namespace, self._directory)
-            for identity, at_ms, name in self._directory.alarms(namespace.unique_key):
+        if self.directory is not None:
+            self._warn_of_other_workers(namespace, self.directory)
+            for identity, at_ms, name in self.directory.alarms(namespace.unique_key):
                 load(namespace, DurableObjectId(identity, name), at_ms)
         for place, given in self.given.items():
             if place.unique_key == namespace.unique_key and given.alarm_ms is not None:
@@ -274,9 +274,9 @@ class Stores:
 
     def release(self, actor: "Actor") -> None:
         """Forget an object that has left memory; with a directory its file has everything."""
-        if self._directory is not None and not actor.store.dirty:
+        if self.directory is not None and not actor.store.dirty:
             actor.store.close()
-            self._directory.dropped(actor.store)
+            self.directory.dropped(actor.store)
             self.committer.leave_asleep(actor.store)
             if actor.sockets is not None and actor.sockets.needed:
                 return  # its connections go on without it
@@ -329,8 +329,8 @@ class Stores:
     def _committed(self, store: ObjectStore, log: dict[str, Any]) -> None:
         if ALARM in log:
             self._runtime.alarms.committed(store.owner)
-        if self._directory is not None:
-            self._directory.flush()
+        if self.directory is not None:
+            self.directory.flush()
 
     def _failed(self, store: ObjectStore, error: BaseException) -> None:
         actor: Actor = store.owner
@@ -349,7 +349,7 @@ class Stores:
     def save(self) -> None:
         """Write what is left, the clock and the alarms, as the runtime closes."""
         self.committer.close()
-        directory = self._directory
+        directory = self.directory
         if directory is None:
             return
         runtime = self._runtime
@@ -365,8 +365,8 @@ class Stores:
 
     def close(self) -> None:
         """Close every file and let the directory go."""
-        if self._directory is not None:
-            self._directory.close()
+        if self.directory is not None:
+            self.directory.close()
         for namespace in self._runtime.namespaces:
             for actor in namespace.actors.values():
                 actor.store.forget()

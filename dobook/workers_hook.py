@@ -113,3 +113,13 @@ def install() -> None:
         finder = _Finder()
         sys.meta_path.insert(0, _Inner(finder))
         sys.meta_path.append(finder)
+        if sys.platform == "emscripten":
+            _complete_js()
+
+
+def _complete_js() -> None:
+    """Add to a browser's own `js`, which is there already, what only the platform has."""
+    ours, theirs = importlib.import_module(OFFERED["js"]), importlib.import_module("js")
+    for name in ("HTMLRewriter", "WebSocketPair", "WebSocketRequestResponsePair"):
+        if not hasattr(theirs, name):
+            setattr(theirs, name, getattr(ours, name))

@@ -7,16 +7,18 @@ from pathlib import Path
 from sphinx.cmd.build import main as sphinx
 
 from docs.address import QUICKSTART, badge, binder
-from docs.site import conformance, reference
+from docs.site import conformance, lite, reference
 
 ROOT = Path(__file__).parent.parent.parent
 
 
-def build(target: Path) -> int:
+def build(target: Path, *, with_lite: bool = False, pyodide: Path | None = None) -> int:
     """Build the site.
 
     Args:
         target: Where the HTML goes; a folder beside it, `NAME-source`, gets what Sphinx reads.
+        with_lite: Whether the lessons can be run in the browser, in JupyterLite.
+        pyodide: See `docs.site.lite.build`.
 
     Returns:
         Sphinx's exit status; a warning counts as a failure.
@@ -24,15 +26,17 @@ def build(target: Path) -> int:
     source = target.with_name(target.name + "-source")
     shutil.rmtree(source, ignore_errors=True)
     shutil.rmtree(target, ignore_errors=True)
-    assemble(source)
+    assemble(source, with_lite=with_lite)
     # The README shows some pictures by an HTML tag, to give them a width; Sphinx leaves those alone.
     shutil.copytree(ROOT / "docs" / "images", target / "docs" / "images")
+    if with_lite:
+        lite.build(target / "lite", pyodide)
     return int(
         sphinx(["-q", "-W", "--keep-going", "-j", "auto", "-b", "html", str(source), str(target)])
     )
 
 
-def assemble(source: Path) -> None:
+def assemble(source: Path, *, with_lite: bool = False) -> None:
     """Lay the pages out as they lie in the clone, so that their links hold."""
     for folder in ("docs", "notebooks", "reference"):
         (source / folder).mkdir(parents=True)
@@ -51,11 +55,13 @@ def assemble(source: Path) -> None:
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(picture, place)
     for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        copy_notebook(notebook, source / "notebooks" / notebook.name)
+        run = launcher(notebook.stem, "../lite" if with_lite else None)
+        copy_notebook(notebook, source / "notebooks" / notebook.name, run)
     (source / "docs" / "conformance.md").write_text(conformance.page(), "utf-8")
     names = reference.write(source / "reference")
     # The badge's picture would be fetched from Binder: the site fetches nothing.
-    readme = (ROOT / "README.md").read_text("utf-8").replace(badge(), launcher(QUICKSTART))
+    run = launcher(QUICKSTART, "lite" if with_lite else None)
+    readme = (ROOT / "README.md").read_text("utf-8").replace(badge(), run)
     (source / "index.md").write_text(readme + "\n" + contents(source, names), "utf-8")
 
 
@@ -65,17 +71,26 @@ def copy_page(page: Path, place: Path) -> None:
     place.write_text(text.replace("](../README.md", "](../index.md"), "utf-8")
 
 
-def copy_notebook(notebook: Path, place: Path) -> None:
-    """Copy a notebook, with a way to run it below its title."""
+def copy_notebook(notebook: Path, place: Path, run: str) -> None:
+    """Copy a notebook, with what runs it below its title."""
     document = json.loads(notebook.read_text("utf-8"))
     title, *rest = "".join(document["cells"][0]["source"]).split("\n", 1)
-    document["cells"][0]["source"] = "\n".join([title, "", launcher(notebook.stem), *rest])
+    document["cells"][0]["source"] = "\n".join([title, "", run, *rest])
     place.write_text(json.dumps(document, ensure_ascii=False), "utf-8")
 
 
-def launcher(notebook: str) -> str:
-    """Return, as HTML, what opens a notebook on Binder."""
-    return f'<p class="launch"><a href="{binder(notebook)}">Run it on Binder</a></p>\n'
+def launcher(notebook: str, lite_place: str | None) -> str:
+    """Return, as HTML, what opens a notebook where it can be run.
+
+    Args:
+        notebook: Its file's name, without the ending.
+        lite_place: Where JupyterLite is, seen from the page; None for a site without it.
+    """
+    places = {"Run it on Binder": binder(notebook)}
+    if lite_place is not None:
+        places["Run it in this browser"] = f"{lite_place}/lab/index.html?path={notebook}.ipynb"
+    links = " ".join(f'<a href="{place}">{text}</a>' for text, place in places.items())
+    return f'<p class="launch">{links}</p>\n'
 
 
 def contents(source: Path, reference_names: list[str]) -> str:

@@ -3,6 +3,9 @@
 import asyncio
 import time
 
+from js import WebSocketPair
+from workers import Response
+
 import dobook
 from dobook.web import URL
 
@@ -32,6 +35,19 @@ class Counter:
         await self.ctx.storage.put("n", 0)
 
 
+class Echo:
+    def __init__(self, ctx, env):
+        self.ctx = ctx
+
+    async def fetch(self, request):
+        client, server = WebSocketPair.new().object_values()
+        self.ctx.acceptWebSocket(server)
+        return Response(None, status=101, web_socket=client)
+
+    async def webSocketMessage(self, socket, message):
+        socket.send(message.upper())
+
+
 runtime = dobook.Runtime()
 counter = runtime.register(Counter).getByName("a")
 
@@ -46,4 +62,9 @@ print(await counter.increment())  # nine of ten updates are lost across a timer
 print(await counter.table())
 print(runtime.advance("1h")[0])
 print(URL("../b?c", "HTTP://Example.com:80/a/d").href)
+runtime.register(Echo)
+client = runtime.connect("ECHO/a")
+client.send("heard")
+runtime.settle()
+print(client.messages)
 runtime.close()

@@ -13,7 +13,7 @@ DOBOOK = HERE.parent.parent / "dobook"
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
-def test_objects_alarms_sql_and_urls_work_under_pyodide():
+def test_objects_alarms_sql_urls_and_sockets_work_under_pyodide():
     pyodide = node_modules("pyodide@314.0.7") / "pyodide"
     done = subprocess.run(
         ["node", HERE / "run.mjs", pyodide, DOBOOK, HERE / "program.py"],
@@ -28,4 +28,5 @@ def test_objects_alarms_sql_and_urls_work_under_pyodide():
         "5",
         "2026-01-01 01:01:00  COUNTER/a  ok",
         "http://example.com/b?c",
+        "['HEARD']",
     ]

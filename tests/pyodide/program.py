@@ -3,9 +3,6 @@
 import asyncio
 import time
 
-from js import WebSocketPair
-from workers import Response
-
 import dobook
 from dobook.web import URL
 
@@ -40,6 +37,9 @@ class Echo:
         self.ctx = ctx
 
     async def fetch(self, request):
+        from js import WebSocketPair
+        from workers import Response
+
         client, server = WebSocketPair.new().object_values()
         self.ctx.acceptWebSocket(server)
         return Response(None, status=101, web_socket=client)

@@ -1,6 +1,7 @@
 """It does not matter who makes the runs: one process, several, or somebody else's executor."""
 
 import concurrent.futures
+import os
 
 import pytest
 
@@ -29,6 +30,20 @@ def found(**options):
 def test_processes_find_what_one_finds(expected, monkeypatch):
     monkeypatch.setattr(search, "ALONE_S", 0)
     assert found(jobs=2) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60)
+def test_a_worker_process_that_dies_is_told_of_with_a_way_out(monkeypatch):
+    monkeypatch.setattr(search, "ALONE_S", 0)
+    here = os.getpid()
+
+    async def ends_the_process(env):
+        if os.getpid() != here:
+            os._exit(3)
+
+    with pytest.raises(UsageError, match=r"ended .* exit status 3\. Explore with jobs=1"):
+        dobook.explore(ends_the_process, runs=100, jobs=2)
 
 
 @pytest.mark.slow

@@ -62,9 +62,13 @@ def test_a_reset_takes_back_what_was_not_durable(traced):
     with pytest.raises(Exception, match="sold out"):
         runtime.run(shop.buy(9))
     events = runtime.trace()
-    before, after = (moment(events, at(events, w))[0] for w in ("put", "reset"))
-    assert before.stored == {"left": "7"} or before.pending
-    assert after.stored == {"left": "7"}
+    (before,), (after,) = (
+        moment(events, at(events, "op=put", 1)),
+        moment(events, at(events, "reset")),
+    )
+    assert before.stored == {"left": "-2"}
+    assert [*before.pending] == ["left"]
+    assert (after.stored, after.pending) == ({"left": "7"}, {})
     assert after.memory == "not in memory"
 
 

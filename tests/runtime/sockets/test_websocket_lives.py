@@ -67,6 +67,7 @@ class TestClassic:
         stub = with_method(runtime, Base, fetch=fetch)
         runtime.run(stub.fetch("http://object/"))
         runtime.run(runtime.evict(stub))
+        assert runtime.actor_of(stub).instance is None
 
     def test_accepting_after_the_response_keeps_the_object_too(self, runtime):
         async def fetch(self, request):
@@ -91,8 +92,10 @@ class TestClassic:
         def open_twice(self, server, request):
             server.accept()
             server.accept()
+            server.addEventListener("message", lambda event: server.send(event.data))
 
-        Client(runtime, with_method(runtime, Base, open=open_twice))
+        client = Client(runtime, with_method(runtime, Base, open=open_twice))
+        assert client.say("hello") == ["hello"]
 
     def test_classic_connections_have_attachments_but_no_tags(self, runtime):
         def attach(self):

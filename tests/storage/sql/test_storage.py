@@ -391,10 +391,31 @@ def test_hidden_rows_stay_hidden_behind_a_bound_name_a_view_and_a_changed_view(h
     assert message(sql, "SELECT * FROM v") == "access to _cf_KV.key is prohibited: SQLITE_AUTH"
 
 
-@pytest.mark.parametrize("name", ["true", "OFF", "'yes'", '"0"', "  1  "])
-def test_a_boolean_pragma_takes_every_spelling(sql, name):
-    sql.exec(f"PRAGMA defer_foreign_keys = {name}")
-    sql.exec("PRAGMA optimize = 0x10002")
+@pytest.mark.parametrize(
+    ("spelling", "on"),
+    [("true", True), ("OFF", False), ("'yes'", True), ('"0"', False), ("  1  ", True)],
+)
+def test_a_boolean_pragma_takes_every_spelling(runtime, spelling, on):
+    class Deferring:
+        def __init__(self, ctx, env):
+            self.sql = ctx.storage.sql
+
+        def dangle(self):
+            self.sql.exec("CREATE TABLE p(x PRIMARY KEY); CREATE TABLE c(y REFERENCES p(x))")
+            self.sql.exec(f"PRAGMA defer_foreign_keys = {spelling}")
+            self.sql.exec("INSERT INTO c VALUES (5)")
+            self.sql.exec("INSERT INTO p VALUES (5)")
+
+    stub = runtime.register(Deferring).getByName("a")
+    if on:
+        runtime.run(stub.dangle())
+    else:
+        with pytest.raises(PlatformError, match="FOREIGN KEY constraint failed"):
+            runtime.run(stub.dangle())
+
+
+def test_the_optimize_pragma_takes_a_mask(sql):
+    assert list(sql.exec("PRAGMA optimize = 0x10002")) == []
 
 
 def test_full_text_search_works_with_its_internal_statements(sql):

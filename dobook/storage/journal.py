@@ -28,7 +28,7 @@ from dobook.storage.connection import flush
 _HEAD: Final = struct.Struct("<4sIQI")  # magic, length, generation, checksum
 _MAGIC: Final = b"dbj1"
 _LENGTH: Final = struct.Struct("<i")
-_ALARM: Final = struct.Struct("<bq")
+_CHANGES: Final = struct.Struct("<bqi")  # flags, alarm, number of rows
 CHUNK_BYTES: Final = 1024 * 1024
 CHECKPOINT_BYTES: Final = 8 * 1024 * 1024
 _NOTHING: Final = -1
@@ -208,18 +208,33 @@ def _text(value: str) -> bytes:
     return _LENGTH.pack(len(data)) + data
 
 
+_NO_NAMES: Final = _text("") + _text("")
+
+
 def encode(entry: Entry) -> bytes:
     """Return an entry as bytes."""
-    parts = [_text(entry.unique_key), _text(entry.id)]
     flags = (SEAL if entry.seal else 0) | (NEW if entry.new else 0)
+    names = _text(entry.unique_key) + _text(entry.id)
+    return names + _encode_changes(entry.rows, entry.alarm, flags)
+
+
+def encode_nameless(rows: list[tuple[str, bytes | None]], alarm: tuple[int | None] | None) -> bytes:
+    """Return an entry as bytes that has no names, because it is known whose it is."""
+    return _NO_NAMES + _encode_changes(rows, alarm, 0)
+
+
+def _encode_changes(
+    rows: list[tuple[str, bytes | None]], alarm: tuple[int | None] | None, flags: int
+) -> bytes:
     at_ns = _NOTHING
-    if entry.alarm is not None:
+    if alarm is not None:
         flags |= ALARM_SET
-        if entry.alarm[0] is not None:
-            at_ns = entry.alarm[0]
-    parts.append(_ALARM.pack(flags, at_ns))
-    parts.append(_LENGTH.pack(len(entry.rows)))
-    for key, value in entry.rows:
+        if alarm[0] is not None:
+            at_ns = alarm[0]
+    if not rows:
+        return _CHANGES.pack(flags, at_ns, 0)
+    parts = [_CHANGES.pack(flags, at_ns, len(rows))]
+    for key, value in rows:
         parts.append(_text(key))
         if value is None:
             parts.append(_LENGTH.pack(_NOTHING))
@@ -249,10 +264,10 @@ def decode(payload: bytes) -> Iterator[Entry]:
 
     while position < len(payload):
         unique_key, identity = text(), text()
-        flags, at_ns = _ALARM.unpack_from(payload, position)
-        position += _ALARM.size
+        flags, at_ns, count = _CHANGES.unpack_from(payload, position)
+        position += _CHANGES.size
         rows: list[tuple[str, bytes | None]] = []
-        for _ in range(number()):
+        for _ in range(count):
             key = text()
             length = number()
             rows.append((key, None if length == _NOTHING else data(length)))

@@ -116,7 +116,8 @@ class JournaledCommitter(Committer):
     # ------------------------------------------------------------------ through the journal
 
     def _commit_all(self, dirty: list[ObjectStore], *, leaves: bool) -> None:
-        if any(store.is_open or store.place in self._sealed for store in dirty):
+        sealed = self._sealed
+        if any(store.is_open or (sealed and store.place in sealed) for store in dirty):
             self.catch_up()
             self._commit_at_once([store for store in dirty if store.dirty])
             return

@@ -35,11 +35,11 @@ GRID = 6  # decimals of a second
 class Timer(asyncio.TimerHandle):
     """A timer that runs after those set earlier for the same instant."""
 
-    __slots__ = ("_seq",)
+    __slots__ = ("_place",)
 
     def __init__(
         self,
-        seq: tuple[int, int],
+        place: tuple[float, int, int],
         when: float,
         callback: Callable[..., object],
         args: tuple[Any, ...],
@@ -47,10 +47,10 @@ class Timer(asyncio.TimerHandle):
         context: Context | None,
     ) -> None:
         super().__init__(when, callback, args, loop, context)
-        self._seq = seq
+        self._place = place
 
     def __lt__(self, other: Any) -> bool:
-        return (self._when, self._seq) < (other._when, other._seq)  # type: ignore[attr-defined]
+        return self._place < other._place  # type: ignore[no-any-return]
 
 
 class VirtualSelector(selectors.BaseSelector):
@@ -158,7 +158,8 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
     @property
     def now_ms(self) -> int:
         """Milliseconds since 1970."""
-        return self.start_ms + int(self.time() * 1000 + 1e-3)
+        now = self._now if self.virtual else self.time()
+        return self.start_ms + int(now * 1000 + 1e-3)
 
     def seconds_at(self, at_ms: int) -> float:
         """Return the loop's time at an instant given in ms since 1970."""
@@ -248,7 +249,8 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
         if callback is _set_result_unless_cancelled:  # what asyncio.sleep waits for
             setattr(args[0], EXTERNAL, True)
         rank = 0 if self.order is None else self.order.rank(when, context, args)
-        timer = Timer((rank, next(self._sequence)), when, callback, args, self, context)
+        place = (when, rank, next(self._sequence))
+        timer = Timer(place, when, callback, args, self, context)
         heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
         timer._scheduled = True  # type: ignore[attr-defined]
         return timer

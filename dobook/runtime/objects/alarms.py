@@ -283,9 +283,10 @@ class AlarmScheduler:
         ran_ms = entry.ran_ms = self._runtime.loop.now_ms
         call.on_done = lambda done: self._over(entry, actor, done, ran_ms)
         observers = self._runtime.observers
-        seq = observers.emit(actor.label, "alarm", entry.set_by, attempt=entry.retries)
-        if observers.detailed:
-            call.seq = seq
+        if observers.active:
+            seq = observers.emit(actor.label, "alarm", entry.set_by, attempt=entry.retries)
+            if observers.detailed:
+                call.seq = seq
         actor.deliver(call)
         if call.task is not None:
             entry.limit = self._runtime.loop.call_later(

@@ -170,7 +170,9 @@ def alarm_time(on: str, value: Any) -> int:
         PlatformTypeError: If it is no time, not positive, or after 2262, where the engine's
             nanoseconds end (it says 2189).
     """
-    if isinstance(value, dt.datetime):
+    if type(value) is int:
+        at_ms: float = value
+    elif isinstance(value, dt.datetime):
         value = value if value.tzinfo is not None else value.replace(tzinfo=dt.UTC)
         at_ms = value.timestamp() * 1000
     elif isinstance(value, int | float) and not isinstance(value, bool):

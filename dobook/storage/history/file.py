@@ -16,7 +16,7 @@ from dobook.errors import StateDirectoryError
 from dobook.storage.connection import Connection, SqliteError, error_text
 from dobook.storage.history.pages import Pages
 from dobook.storage.history.points import Point
-from dobook.storage.journal import Entry, decode, encode
+from dobook.storage.journal import decode, encode_nameless
 from dobook.storage.kv import ALARM, DELETED, MISSING, Encoded
 from dobook.storage.migrations import migrate, statements
 
@@ -353,7 +353,7 @@ def file_state(path: Path) -> str:
 def _encoded(values: dict[str, Any]) -> bytes:
     rows = [(key, _bytes(value)) for key, value in values.items() if key is not ALARM]
     alarm = (values[ALARM],) if len(rows) < len(values) else None
-    return encode(Entry("", "", rows, alarm))
+    return encode_nameless(rows, alarm)
 
 
 def _decoded(data: bytes) -> dict[str, Any]:

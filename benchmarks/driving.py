@@ -1,6 +1,7 @@
 """Closed-loop clients, and what is measured about them and about the process."""
 
 import asyncio
+import os
 import subprocess
 import time
 from collections.abc import Awaitable, Callable
@@ -10,10 +11,6 @@ from typing import Any
 
 perf = time.perf_counter
 Call = Callable[[int], Awaitable[Any]]
-
-
-class NotThereYet(Exception):
-    """The engine lacks what the workload needs; the message names it."""
 
 
 @dataclass
@@ -85,8 +82,6 @@ def rss_mb(pid: int | str = "self") -> float:
         lines = status.read_text().splitlines()
         kib = next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
     else:
-        import os
-
         ps = ["ps", "-o", "rss=", "-p", str(os.getpid() if pid == "self" else pid)]
         kib = int(subprocess.run(ps, capture_output=True, text=True, check=True).stdout)
     return kib / 1024

@@ -1,6 +1,6 @@
 """Time per call of the codec on small values, in microseconds; best of several runs.
 
-python benchmarks/micro_codec.py
+python -m benchmarks.micro_codec
 """
 
 import timeit

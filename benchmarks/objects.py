@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from js import WebSocketPair
 from workers import DurableObject, Response
 
 LIMIT = 10
@@ -98,4 +99,17 @@ class Ticker(DurableObject):
             await self.ctx.storage.setAlarm(now_ms() + self.period)
 
 
-CLASSES = (Counter, Rpc, Limiter, Lister, Sql, Ticker)
+class Room(DurableObject):
+    """The chat room of W9 and W9net."""
+
+    async def fetch(self, request):
+        client, server = WebSocketPair.new().object_values()
+        self.ctx.acceptWebSocket(server)
+        return Response(None, status=101, web_socket=client)
+
+    async def webSocketMessage(self, ws, message):
+        for peer in self.ctx.getWebSockets():
+            peer.send(message)
+
+
+CLASSES = (Counter, Rpc, Limiter, Lister, Sql, Ticker, Room)

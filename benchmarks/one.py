@@ -15,7 +15,7 @@ from typing import Any
 
 import dobook
 from benchmarks import driving
-from benchmarks.driving import NotThereYet, Outcome
+from benchmarks.driving import Outcome
 from benchmarks.parameters import WORKLOADS as PARAMETERS
 from benchmarks.workloads import WORKLOADS, Bench
 
@@ -83,8 +83,6 @@ def main() -> None:
     args = parser.parse_args()
     try:
         line = run(args.workload, args.durability, args.directory, profile=args.profile)
-    except NotThereYet as missing:
-        line = {"not_there_yet": str(missing)}
     except Exception as error:
         traceback.print_exc()
         line = {"error": f"{type(error).__name__}: {error}"[:300]}

@@ -116,8 +116,6 @@ def _met(goal: Target | None, mine: float | None, its: float | None) -> bool | N
 
 def reason(line: Line) -> str | None:
     """Return why a line has no numbers, None if it has."""
-    if "not_there_yet" in line:
-        return f"not there yet: {line['not_there_yet']}"
     return line.get("error")
 
 

@@ -4,7 +4,6 @@
 `GET /c/NAME` answers with the counter of that name, `/ws` is the chat room.
 """
 
-import importlib.util
 import select
 import subprocess
 import sys
@@ -12,16 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.driving import NotThereYet
-
 REPOSITORY = Path(__file__).parent.parent
 START_S = 20
-
-
-def check() -> None:
-    """Raise NotThereYet while dobook has no server."""
-    if importlib.util.find_spec("dobook.serve") is None:
-        raise NotThereYet("no HTTP server: dobook has no module `dobook.serve`")
 
 
 @contextmanager
@@ -29,10 +20,8 @@ def serving(durability: str, directory: Path) -> Iterator[tuple[int, int]]:
     """Run the server; gives its port and the number of its process.
 
     Raises:
-        NotThereYet: If dobook has no server.
         RuntimeError: If it does not start.
     """
-    check()
     command = [sys.executable, "-m", "benchmarks.server", durability, str(directory)]
     with subprocess.Popen(
         command, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -58,7 +47,7 @@ def main() -> None:
 
     from benchmarks.objects import CLASSES
     from benchmarks.one import open_runtime
-    from dobook.serve import Server  # type: ignore[import-not-found]
+    from dobook.serve import Server
 
     class Default(WorkerEntrypoint):
         async def fetch(self, request):
@@ -70,14 +59,7 @@ def main() -> None:
             return await counters.get(counters.idFromName("/" + path)).fetch("http://do/")
 
     rt = open_runtime(sys.argv[1], sys.argv[2])
-    classes = list(CLASSES)
-    try:
-        from benchmarks.room import Room
-
-        classes.append(Room)
-    except ImportError:
-        pass
-    for cls in classes:
+    for cls in CLASSES:
         rt.register(cls)
     rt.serve_worker(Default)
     with Server(rt, host="127.0.0.1", port=0) as server:

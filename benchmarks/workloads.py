@@ -10,7 +10,7 @@ from typing import Any
 
 import dobook
 from benchmarks import driving, parameters
-from benchmarks.driving import NotThereYet, Outcome, drive, perf, sequential, timed
+from benchmarks.driving import Outcome, drive, perf, sequential, timed
 from benchmarks.objects import CLASSES, Ticker
 from benchmarks.parameters import Parameters
 
@@ -164,11 +164,6 @@ def w8(bench: Bench) -> Outcome:
 
 
 def w9(bench: Bench) -> Outcome:
-    try:
-        from benchmarks.room import Room
-    except ImportError as error:
-        raise NotThereYet(f"no WebSockets: {error}") from None
-    bench.rt.register(Room)
     stub, clients = bench.one("ROOM"), bench.objects
     messages = bench.n // clients
 

@@ -91,7 +91,7 @@ def run_projects(options: argparse.Namespace) -> int:
             **({} if steps else {"start": int(time.time() * 1000)}),
         )
     except DobookError as error:
-        return complain(str(error))
+        return complain(error)
     except Exception as error:
         traceback.print_exception(error.with_traceback(users_part(error.__traceback__)))
         return complain("the project could not be imported.")
@@ -154,7 +154,7 @@ def _answer(runtime: Any, steps: list[Any], *, headers: bool) -> int:
             say(str(step))
             result = answer(runtime, step)
         except DobookError as error:
-            return complain(str(error))
+            return complain(error)
         first, _, body = str(result).partition("\n")
         say(first)
         if headers:
@@ -185,5 +185,5 @@ def _serve(opened: Any, options: argparse.Namespace) -> int:
             token=options.token,
         )
     except UsageError as error:
-        return complain(str(error))
+        return complain(error)
     return 0

@@ -83,7 +83,7 @@ def serve_file(options: argparse.Namespace) -> int:
             options.state, durability=options.durability, start=int(time.time() * 1000)
         )
     except DobookError as error:
-        return complain(str(error))
+        return complain(error)
     with runtime:
         try:
             register(runtime, module)
@@ -113,7 +113,7 @@ def serve_file(options: argparse.Namespace) -> int:
                 limits=Limits(**limits),
             )
         except DobookError as error:
-            return complain(str(error))
+            return complain(error)
     say("stopped; everything that was acknowledged is kept")
     return 0
 

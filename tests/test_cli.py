@@ -35,6 +35,17 @@ def test_a_missing_notebook_is_named(capsys, tmp_path):
     assert "none.ipynb does not exist" in capsys.readouterr().err
 
 
+def test_a_refused_deployment_says_what_to_do(capsys, tmp_path):
+    bindings = {"bindings": [{"name": "ROOM", "class_name": "Room"}]}
+    values = {"name": "chat", "main": "entry.py", "durable_objects": bindings}
+    (tmp_path / "wrangler.json").write_text(json.dumps(values), "utf-8")
+    (tmp_path / "entry.py").write_text("from workers import DurableObject\n", "utf-8")
+    assert main(["run", str(tmp_path), "--request", "GET /"]) == 1
+    said = capsys.readouterr().err
+    assert "class 'Room' that is not exported by script" in said
+    assert "Define the class Room in the entry module" in said
+
+
 def notebook(path, *sources):
     cells = [
         {

@@ -15,10 +15,12 @@ from dobook.ids import DurableObjectId
 from dobook.notebook.display import Card, Rows, box, clock_text, count, heading, rows_html
 from dobook.notebook.exploring import report_html
 from dobook.notebook.responses import response_html, response_text
-from dobook.notebook.session import Session, where
+from dobook.notebook.session import Session
 from dobook.notebook.views.console import RequestConsole
 from dobook.notebook.views.inspection import card_of, inspect, target_of
+from dobook.notebook.views.overview import runtime_card
 from dobook.notebook.views.past import ObjectPast
+from dobook.notebook.views.population import namespace_card
 from dobook.notebook.views.schedule import schedule, schedule_card
 from dobook.notebook.views.sockets import (
     NotebookClient,
@@ -92,45 +94,14 @@ def install(shell: InteractiveShell, session: Session) -> Callable[[], None]:
     return undo_all
 
 
-def runtime_card(runtime: Runtime) -> Card:
-    """Return the card of a runtime."""
-    if runtime.closed:
-        return Card("Runtime", (("state", where(runtime)),), "closed")
-    objects, alarms = runtime.objects(), runtime.scheduled_alarms()
-    rows = (
-        ("state", where(runtime)),
-        ("clock", clock_text(runtime.clock.now_ms, virtual=runtime.clock.virtual)),
-        ("seed", str(runtime.seed)),
-        (
-            "classes",
-            ", ".join(f"{n.binding} ({n.class_name})" for n in runtime.namespaces) or "none",
-        ),
-        ("objects", f"{len(objects):,}, {sum(o.state != 'evicted' for o in objects):,} in memory"),
-        ("alarms", f"{len(alarms):,}"),
-    )
-    return Card("Runtime", rows)
-
-
 def clock_card(clock: Clock, session: Session) -> Card:
     """Return the card of a clock; that of the session's has its alarms too."""
     if clock is session.runtime.clock and not session.runtime.closed:
         return schedule_card(schedule(session.runtime))
-    now = clock_text(clock.now_ms, virtual=clock.virtual)
-    return Card("Clock", (("now", now), ("now_ms", str(clock.now_ms))))
-
-
-def namespace_card(namespace: DurableObjectNamespace) -> Card:
-    """Return the card of a namespace."""
-    objects = [o for o in namespace.runtime.objects() if o.binding == namespace.binding]
-    names = [o.name if o.name is not None else o.id[:8] + "…" for o in objects]
-    shown = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
-    rows = (
-        ("class", namespace.class_name),
-        ("storage", "SQLite and key-value" if namespace.sqlite else "key-value"),
-        ("objects", f"{len(objects):,}" + (f": {shown}" if shown else "")),
-        ("unique key", namespace.unique_key),
+    return Card(
+        "Clock",
+        (("now", clock_text(clock.now_ms, virtual=clock.virtual)), ("now_ms", str(clock.now_ms))),
     )
-    return Card(f"env.{namespace.binding}", rows, "namespace")
 
 
 def worker_card(worker: Worker) -> Card:

@@ -2,7 +2,9 @@
 
 After each turn of the runtime's loop the views that a front end shows are refreshed: soon, on the
 kernel's own loop, and at once when a cell has been running for a while without giving it a turn.
-Without a view, this costs one comparison a turn.
+Without a view, this costs one comparison a turn. However many there are, a refresh takes a bounded
+time: those that have waited longest come first, the others follow in the next one. A view whose
+cell has run again, and the oldest of very many, stand still and say so.
 """
 
 import asyncio
@@ -12,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from dobook.errors import UsageError
 from dobook.notebook.player import Player
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
     from dobook.notebook.widgets.base import View
     from dobook.runtime.runtime import Runtime
 
-MOST_FOLLOWING = 60  # the latest ones; older ones are as they were until a button is pressed
+MOST_FOLLOWING = 500  # the latest ones
+MOST_S = 0.05  # of one refresh
 SOON_S = 0.03
 AT_LEAST_EVERY_S = 0.25  # while a cell keeps the kernel's loop from turning
 
@@ -39,7 +42,10 @@ class Views:
     def __init__(self, session: "Session") -> None:
         self._session = session
         self.player = Player(session)
-        self._shown: WeakKeyDictionary[View, int] = WeakKeyDictionary()
+        # Each with the cell and the execution that it was made in.
+        self._shown: WeakKeyDictionary[View, tuple[str, str]] = WeakKeyDictionary()
+        self._stale: WeakSet[View] = WeakSet()
+        self._looks = 0
         self._loop: asyncio.AbstractEventLoop | None = running_loop()
         self._scheduled = False
         self._refreshing = False
@@ -65,22 +71,29 @@ class Views:
             )
         self.player.play(rate, self._loop)
 
-    def count(self, view: "View", change: int) -> None:
-        """A display of a view has come or gone."""
-        number = self._shown.get(view, 0) + change
-        observers = self._session.runtime.observers
-        if number > 0:
-            if not self._shown:
-                observers.add(self._noticed)
-            self._shown[view] = number
-            while len(self._shown) > MOST_FOLLOWING:
-                del self._shown[next(iter(self._shown))]
-            if change > 0:
-                self.on_main(view.refresh)  # it may have been made a while ago
-        else:
-            self._shown.pop(view, None)
-            if not self._shown:
-                observers.remove(self._noticed)
+    def follow(self, view: "View") -> None:
+        """Keep a view up to date from now on, the latest of those that are."""
+        if not self._shown:
+            self._session.runtime.observers.add(self._noticed)
+        cell, execution = _place(self._session.shell)
+        self._shown.pop(view, None)
+        for other, (its_cell, its_execution) in list(self._shown.items()):
+            if cell == its_cell != "" and execution != its_execution:
+                self.leave(other)  # what the cell showed before is gone
+        self._shown[view] = cell, execution
+        while len(self._shown) > MOST_FOLLOWING:
+            self.leave(next(iter(self._shown)))
+        view.following = True
+        self.on_main(view.refresh)  # it may have been made a while ago
+
+    def leave(self, view: "View") -> None:
+        """Let a view stand still."""
+        if self._shown.pop(view, None) is None:
+            return
+        self._stale.discard(view)
+        view.following = False
+        if not self._shown:
+            self._session.runtime.observers.remove(self._noticed)
 
     def on_main(self, function: Callable[[], Any]) -> None:
         """Call a function on the thread that cells run on; some front ends use another one."""
@@ -107,18 +120,40 @@ class Views:
             self._loop.call_soon_threadsafe(self._loop.call_later, SOON_S, self.refresh)
 
     def refresh(self) -> None:
-        """Have the views look again."""
+        """Have the views look again: as many as there is time for, the others soon."""
+        self._stale.update(self._shown)
+        self._go_on()
+
+    def _go_on(self) -> None:
         self._scheduled = False
         if self._refreshing:
             return
         self._refreshing = True
+        begun, loop = time.monotonic(), self._loop
         try:
             with self._session.runtime.driver.held:
-                for view in list(self._shown):
+                for view in sorted(self._stale, key=lambda one: one.looked):
+                    self._stale.discard(view)
+                    self._looks += 1
+                    view.looked = self._looks
                     view.refresh()
+                    if loop is not None and time.monotonic() - begun > MOST_S:
+                        break
         finally:
             self._refreshing = False
             self._last = time.monotonic()
+        if self._stale and loop is not None:
+            self._scheduled = True
+            loop.call_later(max(SOON_S, self._last - begun), self._go_on)
+
+
+def _place(shell: Any) -> tuple[str, str]:
+    """Return which cell runs and which execution of it this is; empty where nobody says."""
+    parent = shell.get_parent() if hasattr(shell, "get_parent") else None
+    if not parent:
+        return "", ""
+    cell = parent.get("metadata", {}).get("cellId", "")
+    return str(cell or ""), str(parent.get("header", {}).get("msg_id", ""))
 
 
 def _on_main_thread() -> bool:

@@ -12,6 +12,7 @@ MOST_ARGUMENT = 40  # characters of an argument of a call
 MOST_LINES = 20  # of each object's log
 MOST_LOGS = 2_000
 _KINDS = frozenset({"fetch", "rpc"})
+_ACTIVE = frozenset({"alarm", "socket message", "socket close", "socket error"})
 _LOGGED = {
     "log": "{line}",
     "started": "(in memory)",
@@ -48,24 +49,29 @@ class RequestLog:
     """Listens to a runtime and keeps the last 10,000 requests and calls.
 
     Of each object it also keeps the last lines of a log: what its handlers printed, and how its
-    lives began and ended.
+    lives began and ended, and its last event.
     """
 
     def __init__(self) -> None:
         self._asked: OrderedDict[int, Asked] = OrderedDict()
         self._lines: OrderedDict[str, deque[tuple[int, str]]] = OrderedDict()
+        self._last: dict[str, tuple[int, str]] = {}
 
     def __call__(self, event: Event) -> None:
         """Take in an event of the runtime."""
         detail = event.detail
         if event.kind in _KINDS:
-            self._asked[event.seq] = Asked(event.t_ms, event.object, *_described(event))
+            method, path = _described(event)
+            self._asked[event.seq] = Asked(event.t_ms, event.object, method, path)
+            self._last[event.object] = (event.t_ms, f"{method} {path}")
             if len(self._asked) > MOST_ENTRIES:
                 self._asked.popitem(last=False)
         elif event.kind == "answer" and (asked := self._asked.get(event.cause)) is not None:
             asked.answered_ms = event.t_ms
             asked.status = detail.get("status")
             asked.error = detail["error"]
+        elif event.kind in _ACTIVE:
+            self._last[event.object] = (event.t_ms, event.kind)
         elif event.kind in _LOGGED:
             self._log(event.object, event.t_ms, _LOGGED[event.kind].format(**detail))
 
@@ -82,6 +88,10 @@ class RequestLog:
         if label is None:
             return list(self._asked.values())
         return [asked for asked in self._asked.values() if asked.object == label]
+
+    def last(self, label: str) -> tuple[int, str] | None:
+        """Return when an object was last sent something, in ms since 1970, and what."""
+        return self._last.get(label)
 
     def lines(self, label: str) -> list[tuple[int, str]]:
         """Return the last lines of an object's log: ms since 1970 and the text, oldest first."""

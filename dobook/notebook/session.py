@@ -58,6 +58,12 @@ class Target:
     stub: DurableObjectStub
 
 
+class SessionCard(Card):
+    """The full card of a session: where a front end is there, a live view of its runtime."""
+
+    __slots__ = ()
+
+
 class Session:
     """What `%load_ext dobook` opens. The notebook has its `runtime` and `env` as variables.
 
@@ -341,7 +347,8 @@ class Session:
         if full:
             rows += self._contents()
         rows.append(("help", "%dobook help lists the magics; %request? explains one"))
-        return Card("dobook", tuple(rows), "a Durable Objects runtime in this notebook")
+        kind = SessionCard if full else Card
+        return kind("dobook", tuple(rows), "a Durable Objects runtime in this notebook")
 
     def _contents(self) -> list[tuple[str, str]]:
         runtime = self.runtime

@@ -1,4 +1,4 @@
-// Returns what of the pictures in a page has too little contrast: text below 4.5, marks below 3.
+// Returns what in a page has too little contrast: text below 4.5, marks of pictures below 3.
 () => {
   const parse = (text) => {
     const found = /(rgba?|color)\((?:srgb )?([^)]+)\)/.exec(text);
@@ -15,10 +15,13 @@
     const [low, high] = [light(one), light(other)].sort((a, b) => a - b);
     return (high + 0.05) / (low + 0.05);
   };
+  const papers = new Map();
   const paper = (element) => {
-    const chain = [];
-    for (let at = element; at; at = at.parentElement) chain.push(parse(getComputedStyle(at).backgroundColor) ?? [0, 0, 0, 0]);
-    return chain.reverse().reduce((under, top) => over(top, under), [255, 255, 255, 1]);
+    if (!element) return [255, 255, 255, 1];
+    if (!papers.has(element)) {
+      papers.set(element, over(parse(getComputedStyle(element).backgroundColor) ?? [0, 0, 0, 0], paper(element.parentElement)));
+    }
+    return papers.get(element);
   };
   const ink = (element, name) => {
     const style = getComputedStyle(element), colour = parse(style[name]);
@@ -27,6 +30,15 @@
     return colour[3] > 0.02 ? colour : null;
   };
   const found = [];
+  const check = (element, colours, under, least) => {
+    const best = Math.max(...colours.map((colour) => ratio(over(colour, under), under)));
+    if (colours.length && best < least) found.push(`${best.toFixed(2)} < ${least}: ${element.outerHTML.slice(0, 160)}`);
+  };
+  const spoken = (element) => [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+  for (const element of document.body.querySelectorAll(":not(svg, svg *, :disabled, option, style, script, title)")) {
+    const typed = element.matches("input, textarea") && element.value;
+    if (spoken(element) || typed) check(element, [ink(element, "color")].filter(Boolean), paper(element), 4.5);
+  }
   for (const svg of document.querySelectorAll("svg")) {
     const page = paper(svg), tints = [];
     for (const element of svg.querySelectorAll("text, tspan, rect, circle, path, polygon, line")) {
@@ -35,18 +47,15 @@
       const x = box.left + box.width / 2, y = box.top + box.height / 2;
       const inside = (b) => b.left <= x && x <= b.right && b.top <= y && y <= b.bottom;
       const under = tints.filter(([b]) => inside(b)).reduce((at, [, colour]) => over(colour, at), page);
-      const fill = element.nodeName === "line" ? null : ink(element, "fill"), stroke = element.matches("text, tspan") ? null : ink(element, "stroke");
-      const say = (value, most) => found.push(`${value.toFixed(2)} < ${most}: ${element.outerHTML.slice(0, 160)}`);
+      const fill = element.nodeName === "line" ? null : ink(element, "fill");
       if (element.matches("text, tspan")) {
-        const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
-        if (own && fill && ratio(over(fill, under), under) < 4.5) say(ratio(over(fill, under), under), 4.5);
+        if (spoken(element)) check(element, [fill].filter(Boolean), under, 4.5);
         continue;
       }
       const wide = element.nodeName === "rect" && fill && box.width > 200;
       if (wide && fill[3] < 1) tints.push([box, fill]);
       if (wide || /rgba\(128, 128, 128/.test(element.outerHTML)) continue; // a tint, a grid's line
-      const marks = [fill, stroke].filter(Boolean).map((colour) => ratio(over(colour, under), under));
-      if (marks.length && Math.max(...marks) < 3) say(Math.max(...marks), 3);
+      check(element, [fill, ink(element, "stroke")].filter(Boolean), under, 3);
     }
   }
   return found;

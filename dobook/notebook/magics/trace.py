@@ -1,6 +1,7 @@
 """`%trace`: what happens, as a table or a space-time diagram; `%why_awake`: why it goes on."""
 
 import argparse
+from collections.abc import Callable
 
 from IPython.core.magic import line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
@@ -76,9 +77,10 @@ class TraceMagics(MagicsBase):
             runtime.recorder.clear()
         elif args.verb is not None:
             runtime.tracing = args.verb == "on"
-        events = self._chosen(args)
+        chosen = self._chosen(args)
+        events = chosen()
         if args.diagram:
-            return Diagram(events, most_lanes=args.lanes, most_rows=args.rows)
+            return Diagram(events, chosen, most_lanes=args.lanes, most_rows=args.rows)
         recorder = runtime.recorder
         return trace_frame(
             events, runtime.clock.now_ms, on=recorder.on, forgotten=recorder.forgotten
@@ -107,8 +109,8 @@ class TraceMagics(MagicsBase):
             return Card(target.label, (("state", "not in memory"),), "asleep")
         return Card(target.label, (("state", "idle: nothing keeps it awake"),), "may sleep")
 
-    def _chosen(self, args: argparse.Namespace) -> list[TraceEvent]:
+    def _chosen(self, args: argparse.Namespace) -> Callable[[], list[TraceEvent]]:
         runtime = self.session.runtime
         since_ms = None if args.since is None else read_moment(args.since, runtime.clock.now_ms)
         which = None if args.object is None else self.session.target(args.object).stub
-        return runtime.trace(which, since_ms=since_ms)
+        return lambda: runtime.trace(which, since_ms=since_ms)

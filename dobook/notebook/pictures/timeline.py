@@ -14,7 +14,7 @@ Each row is a `<g data-seq="12">` and each lane a `<g data-lane="COUNTER/a">`, f
 """
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from html import escape
 from typing import Any, Final, Literal
 
@@ -120,11 +120,18 @@ class Diagram:
 
     Args:
         events: The trace.
+        again: Returns the trace as it is later on, for a view that follows.
         options: Those of `timeline_svg`.
     """
 
-    def __init__(self, events: Sequence[TraceEvent], **options: Any) -> None:
+    def __init__(
+        self,
+        events: Sequence[TraceEvent],
+        again: Callable[[], Sequence[TraceEvent]] = tuple,
+        **options: Any,
+    ) -> None:
         self.events = tuple(events)
+        self.again = again
         self._options = options
 
     @property

@@ -2,8 +2,9 @@
 
 How to write one:
 
-- `file` names its JavaScript, `static/NAME.js`, which ends with `export default view(draw)`; see
+- `file` names its JavaScript, `static/NAME.js`, which has a function `draw(facts, ui)`; see
   `static/common.js`, which is put in front of it. Styles of its own go into `static/NAME.css`.
+  `parts` names files of other views that it draws inside of itself, by calling `NAME(facts, ui)`.
 - `look()` returns the facts to show, as plain JSON with a `title`. It never turns the runtime's
   loop: it is called after every turn while somebody looks.
 - `do_NAME(**fields)` is what an element with `data-do="NAME"` does. It may turn the loop. What it
@@ -40,24 +41,31 @@ class View(anywidget.AnyWidget):
     """
 
     file: ClassVar[str] = ""
+    parts: ClassVar[tuple[str, ...]] = ()
     shown_by: ClassVar[str] = ""  # a pattern of what a notebook's cell says to show it
     facts = traitlets.Dict().tag(sync=True)
     outcome = traitlets.Dict().tag(sync=True)  # of the last action
+    following = traitlets.Bool(default_value=True).tag(sync=True)
 
     def __init__(self, session: Session, **traits: Any) -> None:
         self.session = session
         self._acted = 0
+        self.looked = 0  # the number of its last look, for the hub
         super().__init__(facts=self.look(), **traits)
         self.on_msg(self._heard)
         # A message of the front end when it draws the view would be the natural sign. But one that
         # arrives while an async cell runs takes that cell's end from it (ipykernel 7): it stays [*].
         if session.shows_views:
-            session.views.count(self, 1)
+            session.views.follow(self)
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         if "file" in vars(cls):  # not the class that anywidget makes of each instance
-            cls._esm = _read("common.js") + _read(f"{cls.file}.js")
-            cls._css = _read("common.css") + _read(f"{cls.file}.css")
+            names = (*cls.parts, cls.file)
+            drawn = [
+                f"const {n} = (() => {{\n{_read(n + '.js')}return draw;\n}})();\n" for n in names
+            ]
+            cls._esm = f"{_read('common.js')}{''.join(drawn)}export default view({cls.file});\n"
+            cls._css = "".join(_read(f"{name}.css") for name in ("common", *names))
         super().__init_subclass__(**keywords)
 
     # ------------------------------------------------------------------ for subclasses
@@ -119,6 +127,10 @@ class View(anywidget.AnyWidget):
         self.refresh()  # it may be one that does not follow any more
         said = lines.getvalue().rstrip()[-_MOST_SAID:]
         self._tell(what, problem=problem, place=place, note=note or "", lines=said)
+
+    def do_follow(self) -> None:
+        """Follow again, after others have taken this view's place."""
+        self.session.views.follow(self)
 
     def _tell(self, what: str, **said: str) -> None:
         self._acted += 1

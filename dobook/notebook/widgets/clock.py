@@ -14,21 +14,12 @@ from dobook.runtime.objects.alarms import AlarmRun
 _MOST_RUNS_SAID = 5
 
 
-class ClockView(View):
-    """A live view of the session's clock; all of them stay in step.
+class ClockActions:
+    """The part of a view that shows the session's clock and lets time pass."""
 
-    Args:
-        session: The session.
-        clock: Its clock; not looked at, since a session may have another one later.
-    """
+    session: Session
 
-    file = "clock"
-    shown_by = r"^runtime\.clock$"
-
-    def __init__(self, session: Session, clock: Any = None) -> None:
-        super().__init__(session)
-
-    def look(self) -> dict[str, Any]:
+    def clock(self) -> dict[str, Any]:
         """Return the clock's facts, and how it is being played."""
         player = self.session.views.player
         return schedule(self.session.runtime) | {
@@ -36,13 +27,6 @@ class ClockView(View):
             "rates": [[rate, _rate_text(rate)] for rate in RATES],
             "ran": [str(run) for run in player.ran],
         }
-
-    def static(self) -> tuple[str, str]:
-        """Return the clock's card."""
-        card = schedule_card(self.look())
-        return repr(card), card._repr_html_()
-
-    # ------------------------------------------------------------------ what buttons do
 
     def do_step(self, by: str) -> str:
         """Let a duration pass."""
@@ -88,6 +72,30 @@ class ClockView(View):
         shown = [str(run) for run in runs[-_MOST_RUNS_SAID:]]
         before = ["…"] if len(runs) > len(shown) else []
         return "\n".join([f"{count(len(runs), 'alarm')} ran", *before, *shown])
+
+
+class ClockView(ClockActions, View):
+    """A live view of the session's clock; all of them stay in step.
+
+    Args:
+        session: The session.
+        clock: Its clock; not looked at, since a session may have another one later.
+    """
+
+    file = "clock"
+    shown_by = r"^runtime\.clock$"
+
+    def __init__(self, session: Session, clock: Any = None) -> None:
+        super().__init__(session)
+
+    def look(self) -> dict[str, Any]:
+        """Return the clock's facts, and how it is being played."""
+        return self.clock()
+
+    def static(self) -> tuple[str, str]:
+        """Return the clock's card."""
+        card = schedule_card(self.look())
+        return repr(card), card._repr_html_()
 
 
 def _rate_text(rate: float) -> str:

@@ -9,17 +9,22 @@ from typing import Any
 
 from dobook.notebook.frames.followed import RateLimitFrame, WorkflowFrame
 from dobook.notebook.pictures.timeline import Diagram
-from dobook.notebook.session import Session
+from dobook.notebook.session import Session, SessionCard
 from dobook.notebook.views.console import RequestConsole
 from dobook.notebook.views.past import ObjectPast
+from dobook.runtime.calls.namespace import DurableObjectNamespace
 from dobook.runtime.calls.stub import DurableObjectStub
 from dobook.runtime.loop.loop import Clock
+from dobook.runtime.runtime import Runtime
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 # Module and class, imported when the first one is shown: ipywidgets takes its time.
 VIEWS: dict[type, tuple[str, str]] = {
     Clock: ("clock", "ClockView"),
+    Runtime: ("runtime", "RuntimeView"),
+    SessionCard: ("runtime", "RuntimeView"),
+    DurableObjectNamespace: ("namespace", "NamespaceView"),
     ObjectPast: ("past", "PastView"),
     Diagram: ("timeline", "TimelineView"),
     RequestConsole: ("console", "ConsoleView"),
@@ -51,6 +56,11 @@ def bundle(session: Session, which: tuple[str, str], subject: Any) -> dict[str, 
 
 def _is_ours(session: Session, subject: Any) -> bool:
     """Return whether a subject belongs to the session's runtime, not to another one."""
+    runtime = session.runtime
     if isinstance(subject, DurableObjectStub):
-        return subject._namespace.runtime is session.runtime  # noqa: SLF001
-    return subject is session.runtime.clock or not isinstance(subject, Clock)
+        return subject._namespace.runtime is runtime  # noqa: SLF001
+    if isinstance(subject, DurableObjectNamespace):
+        return subject.runtime is runtime
+    if isinstance(subject, Runtime):
+        return subject is runtime and not runtime.closed
+    return subject is runtime.clock or not isinstance(subject, Clock)

@@ -17,7 +17,7 @@ class TimelineView(View):
 
     Args:
         session: The session.
-        diagram: The diagram, whose events stay as they are.
+        diagram: The diagram. What is recorded later is added to its events when asked for.
     """
 
     file = "timeline"
@@ -27,22 +27,19 @@ class TimelineView(View):
         self._diagram = diagram
         self._filter = {"object": "", "kind": "", "text": ""}
         self._selected = 0
-        self._shown = list(diagram.events)
-        self._seqs = _rows(self._shown)
+        self._events = list(diagram.events)
+        self._take()
         super().__init__(session)
 
     def look(self) -> dict[str, Any]:
         """Return the diagram and the moment that is selected."""
-        events, shown = self._diagram.events, self._shown
-        if self.trait_has_value("facts") and self.facts.get("filter") == self._filter:
-            svg = self.facts["svg"]  # the same events: the same picture
-        else:
-            svg = self._diagram.of(shown).svg
+        events = self._events
         at = self._event(self._selected)
         place = None if at is None or at.seq not in self._seqs else self._seqs.index(at.seq)
         return {
             "title": f"Timeline of {len(events):,} events",
-            "svg": svg,
+            "svg": self._svg,
+            "fresh": len(self._fresh()),
             "filter": dict(self._filter),
             "objects": list(dict.fromkeys(e.object or "runtime" for e in events)),
             "kinds": sorted({e.kind for e in events}),
@@ -81,18 +78,32 @@ class TimelineView(View):
     def do_filter(self, **fields: str) -> None:
         """Show only events of an object, of a kind, with a text."""
         self._filter = {**self._filter, **fields}
+        self._take()
+
+    def do_more(self) -> None:
+        """Show what has been recorded since; what is selected stays selected."""
+        self._events += self._fresh()
+        self._take()
+
+    def _fresh(self) -> list[TraceEvent]:
+        last = self._events[-1].seq if self._events else 0
+        return [event for event in self._diagram.again() if event.seq > last]
+
+    def _take(self) -> None:
+        """Choose the events that the filter lets through, and draw them."""
         name, kind, text = (self._filter[key] for key in ("object", "kind", "text"))
-        self._shown = [
+        shown = [
             event
-            for event in self._diagram.events
+            for event in self._events
             if (not name or (event.object or "runtime") == name or event.get("to") == name)
             and (not kind or event.kind == kind)
             and text.lower() in f"{event.object} {event.kind} {described(event)}".lower()
         ]
-        self._seqs = _rows(self._shown)
+        self._seqs = _rows(shown)
+        self._svg = self._diagram.of(shown).svg
 
     def _event(self, seq: int) -> TraceEvent | None:
-        return next((event for event in self._diagram.events if event.seq == seq), None)
+        return next((event for event in self._events if event.seq == seq), None)
 
 
 def _rows(events: list[TraceEvent]) -> list[int]:

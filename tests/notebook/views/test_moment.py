@@ -116,8 +116,7 @@ def press(view, what, **fields):
 
 
 def test_a_timeline_is_stepped_through_and_back(timeline):
-    session_shown = timeline.session.views
-    session_shown.count(timeline, 1)
+    timeline.session.views.follow(timeline)
     assert timeline.facts["event"] is None
     press(timeline, "go", to="next")
     first = timeline.facts["event"]
@@ -137,7 +136,7 @@ def test_a_timeline_is_stepped_through_and_back(timeline):
 
 
 def test_a_timeline_shows_what_the_filter_lets_through(timeline):
-    timeline.session.views.count(timeline, 1)
+    timeline.session.views.follow(timeline)
     all_of_it = timeline.facts["count"]
     press(timeline, "filter", object="COUNTER/b")
     assert 0 < timeline.facts["count"] < all_of_it
@@ -150,6 +149,30 @@ def test_a_timeline_shows_what_the_filter_lets_through(timeline):
     assert press(timeline, "go", to="next") == ""
     press(timeline, "filter", object="", kind="", text="")
     assert timeline.facts["count"] == all_of_it
+
+
+def test_a_timeline_offers_what_is_recorded_later_and_keeps_the_selection(counting, timeline):
+    timeline.session.views.follow(timeline)
+    press(timeline, "filter", object="COUNTER/b")
+    press(timeline, "go", to="last")
+    selected, before = timeline.facts["event"], timeline.facts["svg"]
+    counting.cell("%rpc COUNTER/b add 3\n%rpc COUNTER/a add 4")
+    timeline.refresh()
+    assert timeline.facts["fresh"] > 0
+    assert timeline.facts["svg"] == before
+    press(timeline, "more")
+    assert timeline.facts["fresh"] == 0
+    assert "add(3)" in timeline.facts["svg"]
+    assert "add(4)" not in timeline.facts["svg"]
+    assert timeline.facts["event"] == selected
+    counting.cell("%trace clear\n%rpc COUNTER/b add 5")  # what it shows is not forgotten
+    press(timeline, "more")
+    assert timeline.facts["event"] == selected
+    assert "add(3)" in timeline.facts["svg"]
+    assert "add(5)" in timeline.facts["svg"]
+    counting.cell("%dobook reset\n%trace on\n%rpc COUNTER/b add 6")
+    timeline.refresh()
+    assert timeline.facts["fresh"] == 0
 
 
 def test_a_timeline_of_nothing_can_be_shown(shell):

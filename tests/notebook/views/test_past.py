@@ -85,7 +85,7 @@ def test_an_object_that_was_never_used_has_no_moments(counting):
 def test_the_slider_looks_forks_and_goes_back(told):
     session, past = session_of(told), told.ev("past")
     view = live.make(session, live.VIEWS[type(past)], past)
-    session.views.count(view, 1)
+    session.views.follow(view)
 
     def press(what, **fields):
         view._heard(view, {"do": what, **fields}, [])

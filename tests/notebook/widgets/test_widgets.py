@@ -150,7 +150,7 @@ def test_a_view_follows_what_cells_do(looked_at):
 
 def test_a_view_that_nobody_looks_at_costs_nothing(looked_at):
     view = view_of(looked_at, "env.COUNTER.getByName('a')")
-    session_of(looked_at).views.count(view, -1)
+    session_of(looked_at).views.leave(view)
     looked = []
     view.look = lambda: looked.append(1)
     looked_at.cell("%rpc COUNTER/a add 5")

@@ -56,5 +56,3 @@ function draw(facts) {
         h("button", { type: "submit" }, "Let in")))),
   ];
 }
-
-export default view(draw);

@@ -28,6 +28,7 @@ function player(facts, ui) {
 }
 
 function draw(facts, ui) {
+  ui.rate ??= 60;
   const more = facts.count - facts.alarms.length;
   return [
     h("div", { class: "dobook-head" },
@@ -43,5 +44,3 @@ function draw(facts, ui) {
       h("pre", { tabindex: 0, class: "dobook-scroll" }, facts.ran.map((line) => line + "\n"))),
   ];
 }
-
-export default view(draw, { rate: 60 });

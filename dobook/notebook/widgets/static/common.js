@@ -1,5 +1,4 @@
-// Put in front of every view's own file (see base.py), which ends with `export default view(draw)`.
-// draw(facts, ui) returns the elements that show the facts. They are drawn anew at every change
+// Put in front of every view's own file (see base.py), which has a function draw(facts, ui). It returns the elements that show the facts. They are drawn anew at every change
 // and merged into what is there, so focus and half-typed text stay.
 //
 // What elements may carry:  data-do="name"  sends {do: name, ...other data-*, ...a form's fields},
@@ -71,11 +70,11 @@ function merge(old, fresh) {
 }
 
 /** Make what anywidget renders from a function that draws. */
-function view(draw, ui = {}) {
+function view(draw) {
   function render({ model, el }) {
-    const state = structuredClone(ui);
-    const body = h("div"), said = h("div", { class: "dobook-said", "aria-live": "polite" });
-    const root = h("div", { class: "dobook-view", role: "group", "data-lm-suppress-shortcuts": "true" }, body, said);
+    const state = {};
+    const left = h("div"), body = h("div"), said = h("div", { class: "dobook-said", "aria-live": "polite" });
+    const root = h("div", { class: "dobook-view", role: "group", "data-lm-suppress-shortcuts": "true" }, left, body, said);
     const redraw = () => {
       const facts = model.get("facts");
       root.setAttribute("aria-label", facts.title);
@@ -99,6 +98,8 @@ function view(draw, ui = {}) {
         ...(lines ? [h("pre", {}, lines)] : []));
       if (!problem) { delete state.confirm; redraw(); }
     }
+    const followed = () => left.replaceChildren(...(model.get("following") === false ? [h("div", { class: "dobook-bar dobook-left" },
+      "This view stands still: later ones have taken its place.", button("follow", "Follow again"))] : []));
     const sent = new WeakMap();
     function heard(event) {
       const at = event.target.closest?.("[data-do], [data-ui]");
@@ -129,14 +130,12 @@ function view(draw, ui = {}) {
       if (at.form) at.form.requestSubmit();
       else at.dispatchEvent(new Event("change", { bubbles: true }));
     });
-    model.on("change:facts", redraw);
-    model.on("change:outcome", answered);
+    const changes = { "change:facts": redraw, "change:outcome": answered, "change:following": followed };
+    for (const [name, call] of Object.entries(changes)) model.on(name, call);
     el.append(root);
     redraw();
-    return () => {
-      model.off("change:facts", redraw);
-      model.off("change:outcome", answered);
-    };
+    followed();
+    return () => { for (const [name, call] of Object.entries(changes)) model.off(name, call); };
   }
   return { render };
 }

@@ -51,5 +51,3 @@ function draw(facts, ui) {
     form(facts, ui), shown && answer(shown), last && history(facts, ui),
   ];
 }
-
-export default view(draw);

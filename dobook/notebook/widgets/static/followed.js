@@ -22,5 +22,3 @@ function draw(facts) {
         picture(facts.table))),
   ];
 }
-
-export default view(draw);

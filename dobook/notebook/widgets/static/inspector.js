@@ -63,12 +63,10 @@ function draw(facts, ui) {
       button("alarm", "Run alarm", { disabled: !alarm, title: "let time pass until the alarm has run" }),
       button("evict", "Evict", { disabled: !there, title: "take it out of memory; storage stays" }),
       button("crash", "Crash", { disabled: !there, title: "end its life now; what is not committed is lost" }),
-      ui.confirm
+      ui.confirm === true
         ? [button("delete", "Delete everything it keeps", { class: "dobook-danger" }),
           h("button", { type: "button", "data-ui": "{\"confirm\": false}" }, "Keep")]
         : h("button", { type: "button", "data-ui": "{\"confirm\": true}", disabled: facts.state === "not used yet" }, "Delete…")),
     storage(facts), tables(facts), request(), asked(facts), sockets(facts), log(facts), memory(facts),
   ];
 }
-
-export default view(draw);

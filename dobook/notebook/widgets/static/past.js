@@ -36,5 +36,3 @@ function draw(facts, ui) {
         facts.changes.map(([what, key, then, now]) => [what, key, then || "∅", now || "∅"]))),
   ];
 }
-
-export default view(draw);

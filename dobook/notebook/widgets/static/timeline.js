@@ -14,6 +14,7 @@ function bar(facts) {
     h("span", { class: "dobook-note" }, place === null ? `${facts.count} events` : `${place + 1} of ${facts.count}`),
     choice("object", "only this object", facts.objects, facts.filter.object),
     choice("kind", "only this kind", facts.kinds, facts.filter.kind),
+    facts.fresh > 0 && button("more", `Show ${facts.fresh.toLocaleString("en")} new`, { title: "what has been recorded since; the selection stays" }),
     h("input", { "data-do": "filter", "data-field": "text", "aria-label": "only with this text", placeholder: "with this text",
       size: 14, value: facts.filter.text }));
 }
@@ -47,5 +48,3 @@ function draw(facts) {
         gate(one.input_gate), gate(one.output_gate), h("div", {}, one.stored.map((line) => h("div", {}, line))), one.alarm] }))),
   ];
 }
-
-export default view(draw);

@@ -1,0 +1,74 @@
+"""The runtime: its clock, classes, objects under way, sockets, requests and faults, live."""
+
+from typing import Any
+
+from dobook.errors import UsageError
+from dobook.notebook.display import count
+from dobook.notebook.session import Session
+from dobook.notebook.views.overview import overview, runtime_card
+from dobook.notebook.widgets.base import View
+from dobook.notebook.widgets.clock import ClockActions
+from dobook.notebook.widgets.namespace import PopulationActions
+
+
+class RuntimeView(ClockActions, PopulationActions, View):
+    """A live view of the session's runtime; what it opens is shown inside of it.
+
+    Args:
+        session: The session.
+        runtime: Its runtime; not looked at, since a session may have another one later.
+    """
+
+    file = "runtime"
+    parts = ("clock", "inspector", "namespace")
+    shown_by = r"^runtime$|^%dobook$"
+
+    def __init__(self, session: Session, runtime: Any = None) -> None:
+        super().__init__(session, "")
+
+    def look(self) -> dict[str, Any]:
+        """Return the runtime's facts, its clock's, and those of the class that is open."""
+        if self.binding not in {n.binding for n in self.session.runtime.namespaces}:
+            self._turn_to("")  # another runtime, or the class is gone
+        return overview(self.session) | {
+            "clock": self.clock(),
+            "opened": self.objects() if self.binding else None,
+        }
+
+    def static(self) -> tuple[str, str]:
+        """Return the runtime's card."""
+        card = runtime_card(self.session.runtime)
+        return repr(card), card._repr_html_()
+
+    # ------------------------------------------------------------------ what buttons do
+
+    def do_class(self, binding: str) -> None:
+        """Look into a class; into none if it is open already."""
+        self._turn_to("" if binding == self.binding else binding)
+
+    def do_reach(self, path: str) -> None:
+        """Look into an object, `BINDING/name`, or into a class, `BINDING`."""
+        binding, _, name = path.strip().partition("/")
+        if name:
+            self.session.target(path.strip())  # or it says what was probably meant
+        elif not any(n.binding == binding for n in self.session.runtime.namespaces):
+            raise UsageError(
+                f"there is no binding {binding[:40]!r}. Write BINDING or BINDING/name."
+            )
+        self._turn_to(binding)
+        self._opened = name
+
+    def do_evict_idle(self) -> str:
+        """Take every object out of memory that has nothing to do."""
+        runtime = self.session.runtime
+        idle = [i.actor for i in runtime.residency.instances() if not i.busy]
+        for actor in idle:
+            runtime.run(runtime.evict(actor))
+        return (
+            f"{count(len(idle), 'object')} evicted: their attributes are gone, their storage stays"
+        )
+
+    def do_call_off(self) -> str:
+        """Call off every fault that is planned."""
+        self.session.runtime.faults.clear()
+        return "no fault is planned any more"

@@ -6,7 +6,15 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
-from dobook.notebook import completion, config, formatters, history, nesting, tracebacks
+from dobook.notebook import (
+    completion,
+    config,
+    formatters,
+    history,
+    interrupts,
+    nesting,
+    tracebacks,
+)
 from dobook.notebook.magics import ALL, MagicsBase
 from dobook.notebook.session import Session
 
@@ -31,6 +39,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
         formatters.install(shell, session),
         tracebacks.install(shell),
         nesting.install(),
+        interrupts.install(shell, session),
         config.install(shell, session),
         history.install(shell, session.cells),
         _unregistering(shell, families),

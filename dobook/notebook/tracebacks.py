@@ -5,6 +5,7 @@
 
 import linecache
 import sys
+import sysconfig
 from collections import Counter
 from collections.abc import Callable, Iterator
 from types import TracebackType
@@ -17,8 +18,17 @@ from dobook.runtime.insight.uncaught import headline
 
 # Raised on purpose by what the user called; anything else that comes from inside is our own fault,
 # and then the frames are wanted.
-_INTENDED = (DobookError, AttributeError, ImportError, TypeError, ValueError, OSError)
+_INTENDED = (
+    DobookError,
+    AttributeError,
+    ImportError,
+    KeyboardInterrupt,
+    OSError,
+    TypeError,
+    ValueError,
+)
 _MOST_TIMES = 3  # that one error is told below a cell
+_LIBRARIES = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platlib", "purelib"))
 _MACHINERY = ("dobook", "asyncio", "contextlib", "IPython", "ipykernel", "runpy")
 
 
@@ -62,7 +72,10 @@ def users_traceback(error: BaseException, traceback: TracebackType | None) -> Tr
         traceback: Its traceback, which stays as it is.
     """
     entries = list(_entries(traceback))
-    kept = [entry for entry in entries if not is_ours(entry)]
+    if isinstance(error, KeyboardInterrupt):
+        kept = [entry for entry in entries if _is_users(entry)]
+    else:
+        kept = [entry for entry in entries if not is_ours(entry)]
     if not kept or len(kept) == len(entries):
         return traceback
     if is_ours(entries[-1]) and not isinstance(error, _INTENDED):
@@ -125,6 +138,14 @@ def below_the_cell(shell: InteractiveShell) -> Callable[[Any, dict[str, Any]], N
 def is_ours(entry: TracebackType) -> bool:
     """Return whether a frame is one of dobook's own code."""
     return _root(entry) == "dobook"
+
+
+def _is_users(entry: TracebackType) -> bool:
+    """Return whether a frame is of neither dobook nor a library: where the user was interrupted."""
+    file = entry.tb_frame.f_code.co_filename
+    return (
+        not is_ours(entry) and not file.startswith("<frozen ") and not file.startswith(_LIBRARIES)
+    )
 
 
 def _root(entry: TracebackType) -> str:

@@ -4,6 +4,7 @@ import atexit
 import os
 import queue
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,12 +121,15 @@ class Kernel:
         self.client.start_channels()
         self.client.wait_for_ready(timeout=60)
 
-    def run(self, *cells: str, interrupt_on: str | None = None) -> list[list[tuple[str, str]]]:
+    def run(
+        self, *cells: str, interrupt_on: str | None = None, interrupt_after_s: float | None = None
+    ) -> list[list[tuple[str, str]]]:
         """Queue cells, as Run All does; returns each one's outputs, kind and text.
 
         Args:
             cells: The cells.
             interrupt_on: Press the stop button when this is printed.
+            interrupt_after_s: Press it so long after the first cell has begun.
         """
         asked = [self.client.execute(cell, stop_on_error=False) for cell in cells]
         outputs: dict[str, list[tuple[str, str]]] = {message: [] for message in asked}
@@ -150,6 +154,9 @@ class Kernel:
                     outputs[of].append((kind, content["data"]["text/plain"]))
                 elif kind == "status" and content["execution_state"] == "idle":
                     busy.discard(of)
+                elif kind == "execute_input" and interrupt_after_s is not None:
+                    threading.Timer(interrupt_after_s, self.manager.interrupt_kernel).start()
+                    interrupt_after_s = None
         return [outputs[message] for message in asked]
 
     def close(self) -> None:

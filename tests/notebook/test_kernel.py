@@ -1,4 +1,4 @@
-"""A real kernel: interrupts, queued cells, where output lands, nested loops, tracebacks."""
+"""A real kernel: queued cells, where output lands, nested loops, tracebacks."""
 
 import re
 
@@ -6,110 +6,9 @@ import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
-RUNAWAY = """%%durable_object
-import asyncio
-from workers import DurableObject
-
-class Runaway(DurableObject):
-    async def busy(self):
-        print("going", flush=True)
-        while True:
-            pass
-
-    async def sleepy(self):
-        await asyncio.sleep(1)  # so that `fine`, gathered with this, has been answered before
-        print("going", flush=True)
-        while True:
-            await asyncio.sleep(1)
-
-    async def stubborn(self):
-        print("going", flush=True)
-        while True:
-            try:
-                await asyncio.sleep(1)
-            except asyncio.CancelledError:
-                pass
-
-    async def deaf(self):
-        class Deaf:
-            def __del__(self):
-                for _ in range(100_000_000):
-                    pass
-
-        print("going", flush=True)
-        Deaf()  # the interrupt comes in its destructor, and goes no further
-        while True:
-            pass
-
-    async def again(self):
-        await self.ctx.storage.setAlarm(await self.later())
-
-    async def later(self):
-        import time
-        return int(time.time() * 1000) + 1
-
-    async def alarm(self):
-        if not await self.ctx.storage.get("said"):
-            await self.ctx.storage.put("said", True)
-            print("going", flush=True)
-        await self.again()
-
-    async def fine(self):
-        return "fine"
-"""
-ASKED = {
-    "sync": "%rpc RUNAWAY/a {}",
-    "async": "await env.RUNAWAY.getByName('a').{}()",
-    "gathered": (
-        "import asyncio\nstub = env.RUNAWAY.getByName\n"
-        "await asyncio.gather(stub('a').{0}(), stub('b').{0}(), stub('c').fine())"
-    ),
-}
-
 
 def plain(text):
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
-
-
-@pytest.mark.parametrize("how", ASKED)
-@pytest.mark.parametrize("what", ["busy", "sleepy"])
-def test_an_interrupt_stops_a_runaway_handler_and_the_runtime_goes_on(kernel, how, what):
-    kernel.run(RUNAWAY)
-    (stopped,) = kernel.run(ASKED[how].format(what), interrupt_on="going")
-    assert stopped[-1][0] == "KeyboardInterrupt", stopped
-    after = kernel.run(
-        "await env.RUNAWAY.getByName('a').fine()",
-        "%rpc RUNAWAY/b fine",
-        "%objects RUNAWAY",
-        "%fast_forward 1h",
-        "6 * 7",
-    )
-    assert after[0] == [("execute_result", "'fine'")]
-    assert after[1] == [("execute_result", "'fine'")]
-    assert "running" not in after[2][0][1]
-    assert after[4] == [("execute_result", "42")]
-
-
-def test_a_handler_that_swallows_its_cancellation_does_not_hold_the_kernel(kernel):
-    kernel.run(RUNAWAY)
-    (stopped,) = kernel.run("%rpc RUNAWAY/a stubborn", interrupt_on="going")
-    assert stopped[-1][0] == "KeyboardInterrupt", stopped
-    assert kernel.run("6 * 7") == [[("execute_result", "42")]]
-
-
-def test_an_interrupt_that_a_destructor_swallows_is_sent_again(kernel):
-    kernel.run(RUNAWAY)
-    (stopped,) = kernel.run("%rpc RUNAWAY/a deaf", interrupt_on="going")
-    assert stopped[-1][0] == "KeyboardInterrupt", stopped
-    assert kernel.run("6 * 7") == [[("execute_result", "42")]]
-
-
-def test_an_interrupt_stops_time(kernel):
-    kernel.run(RUNAWAY, "%rpc RUNAWAY/a again")
-    (stopped,) = kernel.run("week = %fast_forward 365d", interrupt_on="going")
-    assert stopped[-1][0] == "KeyboardInterrupt", stopped
-    after = kernel.run("runs = %fast_forward 10ms", "len(runs)")
-    assert after[1] == [("execute_result", "10")]
 
 
 def test_queued_cells_all_run_in_order(kernel):

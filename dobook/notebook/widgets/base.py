@@ -121,6 +121,7 @@ class View(anywidget.AnyWidget):
                 note = getattr(self, f"do_{what}")(**fields)
             except KeyboardInterrupt:
                 problem = "interrupted"
+                self.session.runtime.driver.end_begun()
             except Exception as error:
                 problem, place = self._problem(error)
         self.session.views.refresh()

@@ -3,12 +3,13 @@
 Source: developers.cloudflare.com/workers/runtime-apis/rpc/ (promise pipelining)
 """
 
+from asyncio import CancelledError
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from dobook.errors import PlatformTypeError
 from dobook.runtime.calls.call import Call
-from dobook.runtime.calls.promise import Promise
+from dobook.runtime.calls.promise import INTERRUPTED, Interrupted, Promise
 from dobook.runtime.calls.rpc import Member, RpcStub, find, member, not_callable
 from dobook.runtime.loop.loop import running_loop
 
@@ -33,7 +34,12 @@ class RpcPromise(Promise):
         if not call.done:
             runtime = call.actor.runtime
             if running_loop() is runtime.loop:
-                yield from call.waiter()
+                try:
+                    yield from call.waiter()
+                except CancelledError as error:
+                    if error.args == (INTERRUPTED,):
+                        call.interrupt(Interrupted())
+                    raise
             else:
                 yield from runtime.driver.wait_elsewhere(call)
         if call.error is not None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from dobook.errors import PlatformError, PlatformTypeError
 from dobook.observer import current_cause
 from dobook.runtime.calls.conveyor import conveyed
+from dobook.runtime.calls.promise import INTERRUPTED, BrokenOff
 from dobook.runtime.calls.rpc import (
     PLAIN,
     carry,
@@ -103,6 +104,8 @@ class Call:
             waits, result = context.run(self._first_turn)
         except BaseException as error:
             _leave_task(loop, self)
+            if isinstance(error, BrokenOff):
+                instance.runtime.driver.interrupts.broke(instance, error)
             self.fail(error)
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise
@@ -237,6 +240,13 @@ class Call:
         if self.stub is not None:
             self.stub.break_with(carried)
         self.settle(None, carried)
+
+    def interrupt(self, error: BaseException) -> None:
+        """End because the user wants it, as cancelled, and what was called in turn as well."""
+        if self.task is None:
+            self.settle(None, error)
+        else:
+            self.task.cancel(INTERRUPTED)
 
     def settle(self, value: Any, error: BaseException | None) -> None:
         """Hand the outcome to the caller."""

@@ -6,7 +6,7 @@ Source: cloudflare/workerd src/workerd/api/actor.c++, src/workerd/api/worker-rpc
 import asyncio
 import re
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from dobook.runtime.calls.answer import RpcPromise
@@ -99,9 +99,12 @@ class PostOffice:
 
     def post(self, call: Call, home: "Instance | None") -> None:
         """Have a call delivered on the next tick after the caller's writes are durable."""
-        if not self._loop.virtual and not self._held.here:
-            self._post_from_elsewhere(call)
-            return
+        if not self._loop.virtual:
+            if not self._held.here:
+                self._post_from_elsewhere(call)
+                return
+            if home is None:
+                self._runtime.driver.interrupts.note(call)
         if home is not None:
             call.home = home
             if (commit := home.output_gate.commit) is not None:
@@ -184,14 +187,19 @@ class PostOffice:
         now.sort(key=lambda call: call.kind != "fetch")
         self._mail.extendleft(reversed(now))
 
-    def drop(self, error: BaseException, *, of_objects: bool = False) -> None:
-        """Fail the calls that have not been delivered yet: all, or those that objects have made."""
+    def drop(
+        self, error: BaseException, which: Callable[[Call], bool] = lambda _call: True
+    ) -> None:
+        """Fail those of the calls that have not been delivered yet of which `which` is true."""
         calls = list(self._mail)
         self._mail.clear()
+        self._mail += [call for call in calls if not which(call)]
+        # An interrupt may have come between the posting of a call and the next line.
+        self._scheduled = bool(self._mail)
+        if self._scheduled:
+            self._loop.call_soon(self._deliver)
         for call in calls:
-            if of_objects and call.home is None:
-                self._mail.append(call)
-            else:
+            if which(call):
                 call.settle(None, error)
 
     def promise_of(
@@ -201,7 +209,9 @@ class PostOffice:
         runtime = self._runtime
         call = Call(actor or self._nobody(), "internal", (), ())
         with self._held:
-            task = runtime.loop.create_task(work, context=runtime.context.copy())
+            if not self._loop.virtual:
+                runtime.driver.interrupts.note(call)
+            task = call.task = runtime.loop.create_task(work, context=runtime.context.copy())
 
         def over(done: "asyncio.Task[Any]") -> None:
             if done.cancelled():

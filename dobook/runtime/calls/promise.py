@@ -7,7 +7,9 @@ and, as they follow the coroutine protocol too, made into tasks.
 
 from asyncio import CancelledError, Future, ensure_future
 from collections.abc import Generator
-from typing import Any
+from typing import Any, Final
+
+INTERRUPTED: Final = "interrupted"  # of a cancellation: it goes on to the calls that are awaited
 
 
 class Interrupted(KeyboardInterrupt, CancelledError):
@@ -18,7 +20,12 @@ class Interrupted(KeyboardInterrupt, CancelledError):
     """
 
 
-Interrupted.__name__ = Interrupted.__qualname__ = "KeyboardInterrupt"  # what the user did
+class BrokenOff(Interrupted):
+    """The interrupt, raised in the middle of a turn that would not end by itself."""
+
+
+for _kind in (Interrupted, BrokenOff):
+    _kind.__name__ = _kind.__qualname__ = "KeyboardInterrupt"  # what the user did
 
 
 class Promise:

@@ -5,19 +5,14 @@ loop, as a notebook cell is: the running loop is taken away for the while and gi
 an answer on such a foreign loop submits first and turns on that loop's next tick, so that calls
 gathered in one cell are all on their way before the first one runs.
 
-An interrupt (Ctrl-C, the notebook's stop button) stops the loop between two callbacks and then
-cancels what is under way; a handler that is stuck in a turn is broken off in place after 0.3 s.
-Raising at once would leave the loop between two states.
+An interrupt ends what is under way; see `interrupts`.
 
 In real time a thread of its own turns the loop whenever nobody else does (see `realtime`). Whoever
 wants it, to turn it or only to look, takes it over between two callbacks: `with driver.held`.
 """
 
-import _thread
 import asyncio
 import contextlib
-import signal
-import threading
 from asyncio import events, tasks
 from collections.abc import Callable, Generator, Iterator
 from contextvars import copy_context
@@ -27,15 +22,15 @@ from dobook.errors import DeadlockError, UsageError
 from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.promise import Interrupted
 from dobook.runtime.calls.waits import deadlock
+from dobook.runtime.loop.interrupts import Interrupts, marked
 from dobook.runtime.loop.loop import running_loop
 from dobook.runtime.loop.realtime import Held
 
 if TYPE_CHECKING:
     from dobook.runtime.runtime import Runtime
 
-STUCK_AFTER_S = 0.3
-UNWIND_TICKS = 50  # of the loop, for what was interrupted to run its `finally` blocks
 SETTLING_TICKS = 1_000  # of the loop, at most, until nothing is ready in real time
+HANDING_ON_TICKS = 10  # of a foreign loop, for an interrupt to cancel what waits there
 GRACE_TICKS = 4  # of a foreign loop, for what awaits one answer to go on before time moves
 
 _swap_current_task: Callable[[Any, Any], Any] | None = getattr(tasks, "_swap_current_task", None)
@@ -48,14 +43,11 @@ class Driver:
         self._runtime = runtime
         self._loop = runtime.loop
         self.held = Held(runtime.loop)
+        self.interrupts = Interrupts(runtime)
         self._bridged: dict[asyncio.Future[None], tuple[Call, asyncio.AbstractEventLoop]] = {}
         self._waiting: list[tuple[Call, asyncio.Future[None], asyncio.AbstractEventLoop]] = []
-        self._pumping: asyncio.AbstractEventLoop | None = (
-            None  # the foreign loop that turns this one
-        )
-        self._interrupts = 0
+        self._pumping: asyncio.AbstractEventLoop | None = None  # the foreign loop that turns this
         self._stopped = False
-        self._unwinding = 0
         self.after_turn: Callable[[], None] | None = None  # somebody looks at what has changed
 
     # ------------------------------------------------------------------ turning
@@ -79,34 +71,45 @@ class Driver:
             )
         runtime = self._runtime
         runtime.check_open()
-        with self.held, _no_running_loop(), self._interruptible():
-            runtime.generation += 1
-            runtime.context = copy_context()
+        if self.interrupts.expected:
+            self.end_begun()
+            raise Interrupted
+        self.interrupts.stopping = None
+        with self._turning() as catches:
             loop.horizon = horizon
-            runtime.turning = True
             self._stopped = False
             if horizon is not None and not loop.virtual:
                 loop.call_soon(self._settle, SETTLING_TICKS)
             unharmed = False
             try:
-                with runtime.wall_clock:
-                    try:
-                        loop.run_forever()
-                        unharmed = True
-                    finally:
-                        # In real time others are served too: only what was broken off in place,
-                        # which leaves the loop between two states, is a reason to end it all.
-                        if self._interrupts and (loop.virtual or not unharmed):
-                            self._unwind()
+                if not (catches and self.interrupts.pressed):  # while another thread had it
+                    loop.run_forever()
+                unharmed = True
             finally:
-                runtime.turning = False
                 loop.horizon = None
-                runtime.stores.before_leaving()
+                if catches and self.interrupts.pressed:
+                    if unharmed or self.interrupts.broken is not None:
+                        self.interrupts.end_running()
+                    else:  # broken off outside of a handler: the loop is between two states
+                        self.interrupts.end_all()
         if self.after_turn is not None:
             self.after_turn()
-        if self._interrupts:
-            self._interrupts = 0
-            raise Interrupted
+        if catches:
+            self.interrupts.raise_if_pressed()
+
+    @contextlib.contextmanager
+    def _turning(self) -> Iterator[bool]:
+        runtime = self._runtime
+        with self.interrupts.caught() as catches, self.held, _no_running_loop():
+            runtime.generation += 1
+            runtime.context = copy_context()
+            runtime.turning = True
+            try:
+                with runtime.wall_clock:
+                    yield catches
+            finally:
+                runtime.turning = False
+                runtime.stores.before_leaving()
 
     def run(self, awaitable: Any) -> Any:
         """Run until an awaitable is done; returns its result.
@@ -128,18 +131,23 @@ class Driver:
             return self._run(awaitable)
 
     def _run(self, awaitable: Any) -> Any:
+        mark = object()
         future = self._loop.create_task(
-            awaitable if asyncio.iscoroutine(awaitable) else _awaiting(awaitable)
+            awaitable if asyncio.iscoroutine(awaitable) else _awaiting(awaitable),
+            context=None if self._loop.virtual else marked(mark),
         )
         future.set_name("outside")  # what the trace calls it
         future.add_done_callback(self._stop)
         try:
-            self._turn_until(future.done)
+            with self.interrupts.running(future, mark):
+                self._turn_until(future.done)
         except BaseException:
             if not future.done():
                 future.cancel()
                 with contextlib.suppress(BaseException):
                     self.turn(self._loop.time())
+            if future.done() and not future.cancelled():
+                future.exception()  # nobody will ask for it: the interrupt takes its place
             raise
         if not future.done():
             future.cancel()
@@ -219,7 +227,12 @@ class Driver:
             self._wait_turning(call, future, foreign)
         else:
             self._wait_bridged(call, future, foreign)
-        yield from future
+        try:
+            yield from future
+        except asyncio.CancelledError as error:
+            if self.interrupts.stopping is None or isinstance(error, Interrupted):
+                raise
+            raise self.interrupts.stopping from None
 
     def _wait_turning(
         self, call: Call, future: "asyncio.Future[None]", foreign: asyncio.AbstractEventLoop
@@ -267,9 +280,10 @@ class Driver:
                 waiter.add_done_callback(self._stop)
             try:
                 self._turn_until(lambda: any(call.done for call, _, _ in pending))
+            except KeyboardInterrupt as error:  # a bare one would end the foreign loop
+                self._hand_on(foreign, error if isinstance(error, Interrupted) else Interrupted())
+                return
             except BaseException as error:
-                if isinstance(error, KeyboardInterrupt):
-                    error = Interrupted()
                 for _, future, _ in pending:
                     if not future.done():
                         future.set_exception(error)
@@ -297,62 +311,26 @@ class Driver:
 
     # ------------------------------------------------------------------ interrupts
 
-    @contextlib.contextmanager
-    def _interruptible(self) -> Iterator[None]:
-        if threading.current_thread() is not threading.main_thread():
-            yield
+    def end_begun(self) -> None:
+        """End what was begun from here, after an interrupt that no turn of the loop has seen."""
+        self.interrupts.expected = False
+        if self._runtime.closed or not (self._loop.virtual or self.held.wrest()):
             return
-        self._interrupts = 0
-        try:
-            before = signal.signal(signal.SIGINT, self._interrupted)
-        except ValueError:  # not the main interpreter
-            yield
-            return
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
+        with self._turning():
+            self.interrupts.end_begun()
 
-    def _interrupted(self, _signum: int, _frame: Any) -> None:
-        self._interrupts += 1
-        if self._interrupts > 1:
-            raise Interrupted
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._watch()
+    def _hand_on(self, foreign: asyncio.AbstractEventLoop, error: Interrupted) -> None:
+        """Interrupt those who wait on another loop.
 
-    def _watch(self) -> None:
-        watch = threading.Timer(STUCK_AFTER_S, self._still_stuck)
-        watch.daemon = True
-        watch.start()
-
-    def _still_stuck(self) -> None:
-        if self._interrupts and self._runtime.turning and not self._unwinding:
-            _thread.interrupt_main()
-            # Raised in a destructor, an exception is printed and gone: then once is not enough.
-            self._watch()
-
-    def _unwind(self) -> None:
-        """End all that is under way, so that the next turn does not go on with it."""
-        error = Interrupted()
-        self._runtime.post.drop(error)
-        for instance in self._runtime.residency.instances():
-            for call in list(instance.calls):
-                if call.task is None:
-                    call.settle(None, error)
-            for task in list(instance.tasks):
-                task.cancel()
-        self._unwinding = UNWIND_TICKS
-        self._loop.call_soon(self._unwind_tick)
-        while self._unwinding:  # a stop that was asked for before may come in between
-            with contextlib.suppress(KeyboardInterrupt):
-                self._loop.run_forever()
-
-    def _unwind_tick(self) -> None:
-        self._unwinding -= 1
-        if self._unwinding:
-            self._loop.call_soon(self._unwind_tick)
-        else:
-            self._loop.stop()
+        Whoever has a handler there (the kernel, asyncio.run) cancels what he runs: with it ends
+        all that it has begun, which an error in one of several gathered waits would leave behind.
+        """
+        if not self.interrupts.hand_on(error):
+            for _, future, _ in self._waiting:
+                if not future.done():
+                    future.set_exception(error)
+        # Where nobody was cancelled, the calls have been all the same.
+        self._after_grace(foreign, HANDING_ON_TICKS)
 
 
 def _resolve(future: "asyncio.Future[None]") -> None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import UsageError
+from dobook.runtime.loop.interrupts import STUCK_AFTER_S, break_off
 from dobook.runtime.loop.loop import RuntimeLoop, running_loop
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 SWEEP_S: Final = 1.0  # how often idle objects are looked for
 LOOK_S: Final = 0.25  # how often those who look at the runtime are told to look again
+WREST_TRIES: Final = 4
 THREAD_NAME: Final = "dobook-runtime"
 
 
@@ -58,10 +60,21 @@ class Held:
                 self._lock.acquire()
             except BaseException:
                 self._through()
+                break_off(self.background)  # a handler does not give it up, and the user gives up
                 raise
         else:
             self._lock.acquire()
         self._taken(claimed=claimed)
+
+    def wrest(self) -> bool:
+        """Have the loop given up, by a handler that never would if need be; returns whether it is."""
+        for _ in range(WREST_TRIES):
+            answered = threading.Event()
+            self._loop.call_soon_threadsafe(answered.set)
+            if self.here or answered.wait(STUCK_AFTER_S):
+                return True
+            break_off(self.background)
+        return False
 
     def try_enter(self) -> bool:
         """Take the loop unless another thread has it; returns whether it was taken."""

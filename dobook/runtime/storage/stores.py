@@ -341,7 +341,7 @@ class Stores:
     def _lost(self, error: BaseException) -> None:
         """End every object's life: each may have heard of what could not be written."""
         runtime, broken = self._runtime, _broken(error)
-        runtime.post.drop(broken, of_objects=True)
+        runtime.post.drop(broken, lambda call: call.home is not None)
         runtime.wire.drop()
         for instance in runtime.residency.instances():
             instance.reset(broken, flagged=False)

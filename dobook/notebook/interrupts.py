@@ -1,0 +1,146 @@
+"""The stop button, whenever it is pressed: what a cell has begun ends with the cell.
+
+While the runtime's loop turns, its driver takes the interrupt. Here are the moments between:
+the code of a cell runs or waits for something else. Python would raise KeyboardInterrupt in a sync
+cell, also in the middle of dobook's own bookkeeping, and ipykernel cancels an async cell when its
+loop wakes the next time, which may be never.
+"""
+
+import contextlib
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from dobook.runtime.calls.promise import Interrupted
+from dobook.runtime.loop.interrupts import STUCK_AFTER_S, press
+from dobook.runtime.loop.loop import running_loop
+
+if TYPE_CHECKING:
+    from dobook.notebook.session import Session
+
+_AGAIN_S = 0.01
+_TICKS = 2  # of the kernel's loop
+_ENGINE = ("dobook.runtime", "dobook.storage", "dobook.gates", __name__)
+_SWALLOW = ("weakref", "_weakrefset")
+
+
+class CellInterrupts:
+    """Takes the interrupts of a session's cells.
+
+    Args:
+        session: The session.
+    """
+
+    def __init__(self, session: "Session") -> None:
+        self._session = session
+        self._cells: list[tuple[Any, int]] = []  # those that run: handler before, turns so far
+        self._lock = threading.Lock()  # of `_cells`
+        self._since: float | None = None  # an interrupt could not be raised where it came
+
+    def begin(self, _info: Any) -> None:
+        """A cell begins, perhaps inside another one."""
+        before = None
+        if threading.current_thread() is threading.main_thread():
+            with contextlib.suppress(ValueError):  # not the main interpreter
+                before = signal.signal(signal.SIGINT, self._pressed)
+        if not self._cells:
+            self._session.runtime.driver.interrupts.forget()
+            self._since = None
+        self._cells.append((before, self._turns()))
+
+    def over(self, result: Any) -> None:
+        """A cell is over: if an interrupt has ended it, what it has begun ends too."""
+        if not self._cells:
+            return  # the cell that loaded dobook
+        with self._lock:
+            before, turns = self._cells.pop()
+        if before is not None and signal.getsignal(signal.SIGINT) == self._pressed:
+            signal.signal(signal.SIGINT, before)
+        driver = self._session.runtime.driver
+        error = result.error_in_exec
+        interrupts = driver.interrupts
+        stopped = interrupts.stopping is not None or isinstance(error, KeyboardInterrupt)
+        interrupts.expected, interrupts.stopping = False, None
+        if stopped and (turns != self._turns() or self._session.runtime.post.busy):
+            driver.end_begun()
+
+    def _turns(self) -> int:
+        return self._session.runtime.generation
+
+    def _pressed(self, signum: int, frame: FrameType | None) -> None:
+        before = self._cells[-1][0]
+        if before is not signal.default_int_handler:
+            self._pressed_in_async_cell(before, signum, frame)
+        elif _not_here(frame) and not self._is_stuck():
+            threading.Timer(_AGAIN_S, press).start()
+        else:
+            self._since = None
+            before(signum, frame)
+
+    def _is_stuck(self) -> bool:
+        now = time.monotonic()
+        if self._since is None:
+            self._since = now
+        return now - self._since > STUCK_AFTER_S
+
+    def _pressed_in_async_cell(self, before: Any, signum: int, frame: FrameType | None) -> None:
+        interrupts = self._session.runtime.driver.interrupts
+        if interrupts.stopping is None:
+            interrupts.expect()
+            threading.Timer(STUCK_AFTER_S, self._press_again, (self._cells[-1],)).start()
+        elif _not_here(frame):
+            raise Interrupted  # it waits for the loop, which a handler does not give up
+        loop = running_loop()
+        if loop is not None and callable(before):
+            # Tasks that have only just been made are to be waiting for something by then; and
+            # ipykernel's handler does not wake its loop.
+            loop.call_soon_threadsafe(_after, _TICKS, lambda: before(signum, None))
+
+    def _press_again(self, cell: tuple[Any, int]) -> None:
+        with self._lock:  # as long as it runs, the handler is ours
+            if self._cells and self._cells[-1] is cell:
+                press()
+
+
+def install(shell: InteractiveShell, session: "Session") -> Callable[[], None]:
+    """Take the interrupts of a shell's cells; returns what undoes it."""
+    interrupts = CellInterrupts(session)
+    shell.events.register("pre_run_cell", interrupts.begin)
+    shell.events.register("post_run_cell", interrupts.over)
+
+    def undo() -> None:
+        shell.events.unregister("pre_run_cell", interrupts.begin)
+        shell.events.unregister("post_run_cell", interrupts.over)
+
+    return undo
+
+
+def _not_here(frame: FrameType | None) -> bool:
+    """Return whether an exception must not be raised where a thread is at the moment.
+
+    That is in the engine's own code, which it would leave between two states, and in what is called
+    as an object goes, where it would be swallowed.
+    """
+    while frame is not None:
+        name = str(frame.f_globals.get("__name__", ""))
+        if name.startswith(_ENGINE) or name in _SWALLOW or frame.f_code.co_name == "__del__":
+            return True
+        if name.partition(".")[0] not in sys.stdlib_module_names:
+            return False
+        frame = frame.f_back
+    return False
+
+
+def _after(ticks: int, function: Callable[[], object]) -> None:
+    loop = running_loop()
+    assert loop is not None
+    if ticks:
+        loop.call_soon(_after, ticks - 1, function)
+    else:
+        function()

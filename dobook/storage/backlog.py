@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from dobook.errors import StateDirectoryError
-from dobook.storage import schema
 from dobook.storage.connection import (
     Connection,
     SqliteError,
@@ -166,7 +165,7 @@ def write_file(path: Path, changes: Changes, *, power_safe: bool = True) -> bool
     Returns:
         Whether the file was made; then it still has to be synced.
     """
-    blank = blank_database(*schema.TABLES)
+    blank = blank_database(*changes.tables)
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         image = new_database(blank, lambda connection: write_rows(connection, changes))
@@ -177,8 +176,6 @@ def write_file(path: Path, changes: Changes, *, power_safe: bool = True) -> bool
     connection = Connection(path, blank=blank, power_safe=power_safe)
     try:
         connection.begin()
-        for table in schema.TABLES:
-            connection.execute(table)
         write_rows(connection, changes)
         connection.commit()
     finally:

@@ -103,10 +103,9 @@ class Connection:
         self.path = path
         self.plans: dict[Any, Any] = {}  # of `sql`: emptied whenever the schema may have changed
         self.idle: list[sqlite3.Cursor] = []  # of `sql`: cursors read to the end
+        self.unread: list[Any] = []  # of `sql`: cursors of RETURNING, which forbid the commit
         self.on_lost: Callable[[sqlite3.Error], None] | None = None
         """Called when SQLite ended the transaction by itself: all its writes are undone."""
-        self.has_engine_table: Callable[[str], bool] | None = None
-        """Says, for errors, whether the engine would have made its table of that name by now."""
         self.rules: Any = None  # of `sql`: what holds for the user's statements
         self._cursors: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
         self._owned: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
@@ -208,8 +207,19 @@ class Connection:
                 for main in self._sync_fds[1:]:
                     flush(main)
 
+    @property
+    def has_unread(self) -> bool:
+        """Whether what RETURNING gave was not read to its end, so that nothing can be committed.
+
+        The real engine's SQLite refuses then, as the statement is still running. Here it has ended.
+        """
+        if self.unread:
+            self.unread = [cursor for cursor in self.unread if cursor.unfinished]
+        return bool(self.unread)
+
     def rollback(self) -> None:
         """Undo the transaction; nothing happens when SQLite has done so already."""
+        self.unread.clear()
         self.plans.clear()
         if self.db.in_transaction:
             self._control.execute("ROLLBACK")
@@ -336,6 +346,7 @@ def blank_database(*statements: str) -> bytes:
     """Return the bytes of a database in WAL mode in which some statements have been run."""
     with contextlib.closing(sqlite3.connect(MEMORY, isolation_level=None)) as db:
         db.execute(f"PRAGMA page_size={PAGE_BYTES}")
+        db.execute("PRAGMA user_version=0")  # makes the first page
         for statement in statements:
             db.execute(statement)
         blank = bytearray(db.serialize())

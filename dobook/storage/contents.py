@@ -195,7 +195,7 @@ def user_image(connection: Connection) -> bytes | None:
         return None
     with contextlib.closing(from_image(image_of(connection))) as copy:
         names = {name for (name,) in copy.execute("SELECT name FROM sqlite_master").fetchall()}
-        for table in ("_cf_KV", "_cf_METADATA"):
+        for table in schema.TABLES:
             if table in names:
                 copy.execute(f"DELETE FROM {table}")
         return image_of(copy)
@@ -203,8 +203,10 @@ def user_image(connection: Connection) -> bytes | None:
 
 def write_contents(connection: Connection, contents: Contents) -> None:
     """Put an object's rows and alarm into its database, beside its SQL tables."""
-    for table in schema.TABLES:
-        connection.execute(table)
-    connection.executemany(schema.PUT, [(key, contents.stored(key)) for key in contents.rows])
+    if contents.rows:
+        connection.execute(schema.CREATE_KV)
+        rows = [(key, contents.stored(key)) for key in contents.rows]
+        connection.executemany(schema.PUT, rows)
     if contents.alarm_ms is not None:
+        connection.execute(schema.CREATE_METADATA)
         connection.execute(schema.PUT_ALARM, (contents.alarm_ms * schema.NS_PER_MS,))

@@ -11,7 +11,13 @@ from pathlib import Path
 from typing import Final
 
 from dobook.errors import StateDirectoryError
-from dobook.storage.connection import PAGE_BYTES, Connection, SqliteError, unusable
+from dobook.storage.connection import (
+    PAGE_BYTES,
+    Connection,
+    SqliteError,
+    blank_database,
+    unusable,
+)
 
 READS: Final = 20  # of a file that changes while it is read
 
@@ -26,6 +32,8 @@ def size_of(connection: Connection) -> int:
 
 def image_of(connection: Connection) -> bytes:
     """Return a database as bytes, uncommitted changes of its own included."""
+    if not size_of(connection):
+        return blank_database()  # one in memory without its first page, which SQLite refuses
     return bytes(connection.db.serialize())
 
 
@@ -61,6 +69,7 @@ def load_image(connection: Connection, image: bytes, *, keep: Iterable[str] = ()
     connection.cancel_readers()
     with contextlib.closing(from_image(image)) as other:
         for statement in keep:
+            connection.execute(statement)
             other.execute(statement)
             found = _TABLE.match(statement)
             assert found is not None

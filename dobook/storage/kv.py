@@ -79,7 +79,8 @@ class KV:
         self.alarm_ms: int | None = None
         self.source = source
         self._sorted: list[str] | None = None
-        self._had = 0  # bits: there have been rows, there has been an alarm
+        # bits: the real engine has made its table for rows, for alarms, for an alarm of this turn
+        self._had = 0
         self.cursor: Any = None  # the iterator of `storage.kv.list`: there is one at a time
 
     # ------------------------------------------------------------------ reading
@@ -179,18 +180,22 @@ class KV:
         """Set the alarm time in ms since 1970, or remove it with None."""
         self.undo.setdefault(ALARM, self.alarm_ms)
         if at_ms is not None:
-            self._had |= 2
+            self._had |= 4
         self.alarm_ms = at_ms
 
     def has_engine_table(self, name: str) -> bool:
         """Say whether the real engine would have made its table for rows or alarms by now.
 
         Args:
-            name: "_cf_kv" or "_cf_metadata".
+            name: "_cf_KV" or "_cf_METADATA".
         """
-        if name == "_cf_metadata":
-            return self.alarm_ms is not None or bool(self._had & 2)
+        if name == "_cf_METADATA":
+            return self.alarm_ms is not None or bool(self._had & 6)
         return bool(self.rows) or self.source is not None or bool(self._had & 1)
+
+    def note_engine_table(self, name: str) -> None:
+        """Note that the real engine has made one of its tables."""
+        self._had |= 2 if name == "_cf_METADATA" else 1
 
     def revert(self, key: str, old: Any) -> None:
         """Write what an undo log remembers of a key, or of the alarm."""
@@ -248,6 +253,8 @@ class KV:
     def committed(self) -> dict[str, Any]:
         """Forget the undo log, as its changes are safe now; returns it."""
         log, self.undo = self.undo, {}
+        if self._had & 4:
+            self._had = self._had & 3 | 2
         if self.source is not None:
             for key in log:
                 if self.rows.get(key) is DELETED:
@@ -331,6 +338,7 @@ class KV:
         for key, old in self.undo.items():
             if key is ALARM:
                 self.alarm_ms = old
+                self._had &= 3
             elif old is MISSING:
                 rows.pop(key, None)
             else:

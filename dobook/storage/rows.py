@@ -16,18 +16,32 @@ class Changes:
     rows: list[tuple[str, bytes | None]]
     alarm: tuple[int | None] | None
 
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The statements that make the tables these changes need."""
+        needed = []
+        if any(value is not None for _, value in self.rows):
+            needed.append(schema.CREATE_KV)
+        if self.alarm is not None and self.alarm[0] is not None:
+            needed.append(schema.CREATE_METADATA)
+        return tuple(needed)
+
 
 def write_rows(connection: Connection, changes: Changes) -> None:
     """Write changed rows and the alarm in the transaction that is open."""
+    for table in changes.tables:
+        connection.execute(table)
     puts = [row for row in changes.rows if row[1] is not None]
     if len(puts) == 1:
         connection.execute(schema.PUT, puts[0])
     elif puts:
         connection.executemany(schema.PUT, puts)
-    if len(puts) < len(changes.rows):
+    if len(puts) < len(changes.rows) and (puts or has_table(connection, "_cf_KV")):
         deletes = [(key,) for key, value in changes.rows if value is None]
         connection.executemany(schema.DELETE, deletes)
-    if changes.alarm is not None:
+    if changes.alarm is not None and (
+        changes.alarm[0] is not None or has_table(connection, "_cf_METADATA")
+    ):
         connection.execute(schema.PUT_ALARM, changes.alarm)
 
 

@@ -9,13 +9,16 @@ src/workerd/server/alarm-scheduler.c++
 
 from typing import Final
 
-CREATE_KV: Final = (
-    "CREATE TABLE IF NOT EXISTS _cf_KV (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID"
-)
-CREATE_METADATA: Final = (
-    "CREATE TABLE IF NOT EXISTS _cf_METADATA (key INTEGER PRIMARY KEY, value BLOB)"
-)
-TABLES: Final = (CREATE_KV, CREATE_METADATA)
+# The engine makes each when it first needs it. Users see these very texts in `sqlite_master`.
+CREATE_KV: Final = """CREATE TABLE IF NOT EXISTS _cf_KV (
+        key TEXT PRIMARY KEY,
+        value BLOB
+      ) WITHOUT ROWID"""
+CREATE_METADATA: Final = """CREATE TABLE IF NOT EXISTS _cf_METADATA (
+        key INTEGER PRIMARY KEY,
+        value BLOB
+      )"""
+TABLES: Final = {"_cf_KV": CREATE_KV, "_cf_METADATA": CREATE_METADATA}
 CREATE_ALARM_INDEX: Final = (
     "CREATE TABLE IF NOT EXISTS _cf_ALARM (actor_id TEXT PRIMARY KEY, scheduled_time INTEGER, "
     "actor_name TEXT) WITHOUT ROWID"

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dobook.codec import serialize
+from dobook.errors import PlatformError
 from dobook.gates import OutputGate
 from dobook.storage import schema
 from dobook.storage.connection import Connection, blank_database, is_critical
-from dobook.storage.image import from_image
+from dobook.storage.image import from_image, image_of, size_of
 from dobook.storage.kv import ALARM, DELETED, KV, MISSING
 from dobook.storage.rows import Changes, has_table, read_alarm, write_rows
 
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from dobook.storage.committer import Committer
     from dobook.storage.history.history import History
 
+UNREAD = (
+    "internal error: rows that a statement with RETURNING gave were not read to the end, and SQLite "
+    "commits nothing before. Read them all, for instance with toArray()."
+)
 # Objects up to this size are read whole when they are first used, larger ones row by row.
 WHOLE_LOAD_BYTES = 4 * 1024 * 1024
 
@@ -121,6 +126,16 @@ class ObjectStore:
             for depth in range(len(self.kv.layers)):
                 connection.savepoint(f"_cf_savepoint_{depth}")
 
+    def settle_schema(self) -> None:
+        """Have those of the engine's tables that the real engine would have made by now."""
+        connection = self.connection()
+        for name, create in schema.TABLES.items():
+            if self.kv.has_engine_table(name):
+                connection.execute(create)
+            elif has_table(connection, name):  # everything was deleted in this turn
+                self.will_write()
+                connection.execute(f"DROP TABLE {name}")
+
     def touch(self, *, confirmed: bool = True) -> None:
         """Announce a write to the rows or the alarm."""
         # Inside an explicit transaction nothing is committed, nor the output gate shut, before it
@@ -190,6 +205,15 @@ class ObjectStore:
             if not self.transactions and sql and not self.dirty and connection is not None:
                 connection.rollback()  # nothing was written before it
 
+    def check_read(self) -> None:
+        """Raise if rows that RETURNING gave have not been read, so that nothing can be committed.
+
+        Raises:
+            PlatformError: As the real engine fails.
+        """
+        if self._connection is not None and self._connection.has_unread:
+            raise PlatformError(UNREAD)
+
     def changes(self) -> Changes:
         """Return what the next commit will write."""
         kv = self.kv
@@ -226,6 +250,7 @@ class ObjectStore:
 
         Raises:
             SqliteError: If the file refuses.
+            PlatformError: If rows that RETURNING gave have not been read.
         """
         connection = self._connection
         if self.folder is not None and self.kv.undo:
@@ -234,6 +259,8 @@ class ObjectStore:
                 connection.begin()
             write_rows(connection, changes or self.changes())
         if connection is not None and connection.in_transaction:
+            if connection.has_unread:
+                raise PlatformError(UNREAD)
             connection.commit()
         return self.committed()
 
@@ -265,21 +292,14 @@ class ObjectStore:
             if lost is not None:
                 raise lost
             path = self.path
-            found = path is not None and path.exists()
-            if path is not None and not found:
+            if path is not None and not path.exists():
                 path.parent.mkdir(parents=True, exist_ok=True)
             if self.image is not None:
                 connection, self.image = from_image(self.image), None
             else:
-                connection = Connection(
-                    path, blank=blank_database(*schema.TABLES), power_safe=self._power_safe
-                )
+                connection = Connection(path, blank=blank_database(), power_safe=self._power_safe)
             self._connection = connection
             connection.on_lost = self._lost
-            connection.has_engine_table = self.kv.has_engine_table
-            if found or path is None:
-                for table in schema.TABLES:  # the real engine makes them only when it needs them
-                    connection.execute(table)
             if self._backlog is not None and path is not None:
                 self._backlog.write_with(connection, self.place)
             if self._on_open is not None:
@@ -314,9 +334,12 @@ class ObjectStore:
             self._connection.sync()
 
     def close(self) -> None:
-        """Close the database file; it is opened again when needed. Memory stays as it is."""
-        if self.folder is not None and self._connection is not None:
-            connection, self._connection = self._connection, None
+        """Close the database; it is opened again when needed. Rows in memory stay as they are."""
+        connection = self._connection
+        if connection is not None:
+            if self.folder is None:
+                self.image = image_of(connection) if size_of(connection) else None
+            self._connection = None
             connection.close()
 
     def forget(self) -> None:
@@ -345,19 +368,17 @@ class ObjectStore:
             self.was_new = False
             path = Path(file)
             if path.stat().st_size > WHOLE_LOAD_BYTES:
-                kv.alarm_ms = read_alarm(self.connection())
+                connection = self.connection()
+                connection.execute(schema.CREATE_KV)
+                kv.alarm_ms = read_alarm(connection)
                 kv.source = self
                 return
             if self._backlog is None:
-                connection = self.connection()
-                kv.load_all(connection.execute(schema.ALL))
-                kv.alarm_ms = read_alarm(connection)
+                self._load_rows(self.connection())
             else:  # rows and alarm go through the journal, so the file need not stay open
                 connection = Connection(path)
                 try:
-                    if has_table(connection, "_cf_KV"):
-                        kv.load_all(connection.execute(schema.ALL))
-                    kv.alarm_ms = read_alarm(connection)
+                    self._load_rows(connection)
                 finally:
                     connection.close()
         pending = None if self._backlog is None else self._backlog.get(self.place)
@@ -373,6 +394,15 @@ class ObjectStore:
             if pending.alarm is not None:
                 (at_ns,) = pending.alarm
                 kv.alarm_ms = None if at_ns is None else at_ns // schema.NS_PER_MS
+
+    def _load_rows(self, connection: Connection) -> None:
+        kv = self.kv
+        for name in schema.TABLES:
+            if has_table(connection, name):
+                kv.note_engine_table(name)
+        if kv.has_engine_table("_cf_KV"):
+            kv.load_all(connection.execute(schema.ALL))
+        kv.alarm_ms = read_alarm(connection)
 
     def _user_objects(self) -> list[tuple[str, str]]:
         rows = self.connection().execute(

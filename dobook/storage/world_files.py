@@ -59,7 +59,7 @@ def write_state(world: World, path: Path) -> None:
 
 def file_of(contents: Contents) -> bytes:
     """Return an object's database file as the real engine lays it out."""
-    blank = blank_database(*schema.TABLES)
+    blank = blank_database()
     with contextlib.closing(from_image(contents.image or blank, limited=False)) as connection:
         write_contents(connection, contents)
         image = bytearray(image_of(connection))

@@ -49,6 +49,9 @@ class Reader:
             "method of the class, with self.ctx.storage.sql.exec(...)."
         )
 
+    def settle_schema(self) -> None:
+        """Leave the tables as they are."""
+
     def check(self) -> None:
         """Raise if the object is broken."""
         self._store.check()

@@ -204,6 +204,8 @@ class Operations:
             put = self._kv.put
             for k, frozen in entries:
                 put(k, frozen)
+        else:
+            self._kv.note_engine_table("_cf_KV")
         return NOTHING
 
     def delete(self, key: Any = UNSET, options: Any = None, **keywords: Any) -> Promise:

@@ -188,6 +188,11 @@ class DurableObjectStorage(PointInTimeRecovery):
                     txn._rolled_back = True
                 raise
             if not txn._rolled_back:
+                try:
+                    store.check_read()
+                except PlatformError as error:
+                    self._instance.reset(error)
+                    raise
                 store.commit_transaction(explicit=True)
             txn._over = True
             return result
@@ -208,7 +213,10 @@ class DurableObjectStorage(PointInTimeRecovery):
         self._use("transactionSync()")
         self._store.begin_transaction(explicit=False)
         try:
-            result = closure()
+            try:
+                result = closure()
+            finally:
+                self._store.check_read()  # goes before what the closure raises
         except BaseException:
             self._store.rollback_transaction(explicit=False)
             self._instance.runtime.alarms.written(self._instance.actor)
@@ -237,4 +245,5 @@ class _SqlHost:
         self.unsafe_limits = storage._store.unsafe_limits
         self.connection = storage._store.connection
         self.will_write = storage._store.will_write
+        self.settle_schema = storage._store.settle_schema
         self.check = storage.check

@@ -274,8 +274,10 @@ class Stores:
 
     def release(self, actor: "Actor") -> None:
         """Forget an object that has left memory; with a directory its file has everything."""
-        if self.directory is not None and not actor.store.dirty:
-            actor.store.close()
+        if actor.store.dirty:
+            return
+        actor.store.close()
+        if self.directory is not None:
             self.directory.dropped(actor.store)
             self.committer.leave_asleep(actor.store)
             if actor.sockets is not None and actor.sockets.needed:
@@ -376,7 +378,7 @@ def _broken(error: BaseException) -> PlatformError:
     text = error_text(error) if isinstance(error, SqliteError) else str(error)
     broken = PlatformError(
         text
-        if is_critical(error)
+        if is_critical(error) or isinstance(error, PlatformError)
         else "Durable Object was reset and rolled back to its last known good state because the "
         "application left the database in a state where constraints were violated: " + text
         if is_constraint(error)

@@ -99,7 +99,7 @@ class Rows(Iterator[tuple[str, Any]]):
         self._canceled = False
         self._first: tuple[str, Any] | None = None
         self._low, self._high, self._left, self._reverse = low, high, limit, reverse
-        if (high is None or low < high) and kv.has_engine_table("_cf_kv"):
+        if (high is None or low < high) and kv.has_engine_table("_cf_KV"):
             if kv.cursor is not None:
                 kv.cursor.cancel()
             kv.cursor = self

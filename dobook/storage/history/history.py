@@ -253,7 +253,7 @@ class History:
             connection = store.connection()
             self._copy(connection, self._number)
             self._log.flush()
-            load_image(connection, image, keep=TABLES)
+            load_image(connection, image, keep=TABLES.values())
             self._went_back = True
             store.sync()
         else:

@@ -79,6 +79,13 @@ class SqlStorageCursor:
         return self._fetched
 
     @property
+    def unfinished(self) -> bool:
+        """Whether rows are left that have not been handed out."""
+        if self._rows is None and self._peeked is None:
+            return False
+        return self._fetched - (self._peeked is not None) < self._direct
+
+    @property
     def rowsWritten(self) -> int:
         """How many rows of tables and indexes the statement has written.
 

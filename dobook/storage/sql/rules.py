@@ -267,7 +267,7 @@ def allows(action: int, first: str | None, second: str | None, database: str | N
         return action in {READ, UPDATE} and allowed_name(first)
     if database is not None and database != "main":
         return False
-    if action == READ and first == "dbstat":
+    if action == READ and first in {"dbstat", "sqlite_stmt"}:
         return False  # the engine is built without it
     if action in ALWAYS:
         return True
@@ -278,7 +278,7 @@ def allows(action: int, first: str | None, second: str | None, database: str | N
     if action == FUNCTION:
         return second in FUNCTIONS and second not in NOT_COMPILED_IN
     if action == PRAGMA:
-        return allows_pragma(first or "", second)
+        return allows_pragma((first or "").lower(), second)
     if action in {CREATE_VTABLE, DROP_VTABLE}:
         return (second or "").lower() in VIRTUAL_TABLES and allowed_name(first)
     return False

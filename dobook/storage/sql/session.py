@@ -22,7 +22,7 @@ from dobook.storage.connection import (
 from dobook.storage.sql.functions import add_newer_functions
 from dobook.storage.sql.refusals import as_the_engine_says
 from dobook.storage.sql.rules import TRANSACTION_VERBS, Rules, allowed_name
-from dobook.storage.sql.text import Statement, offset_of
+from dobook.storage.sql.text import Statement, looks_at_schema, offset_of
 from dobook.web.text import stored_text
 
 NO_STATEMENT: Final = "SQL code did not contain a statement."
@@ -46,11 +46,21 @@ _explained = itertools.count()
 Row = tuple[Any, ...]
 
 
+class NeverRead:
+    """Stands for the rows of RETURNING in a statement that another one follows."""
+
+    unfinished = True
+
+
+NEVER_READ: Final = NeverRead()
+
+
 class Plan:
     """What is known about a query of one statement that SQLite has accepted once."""
 
     __slots__ = (
         "columns",
+        "looks",
         "mapping",
         "parameters",
         "per_row",
@@ -64,6 +74,7 @@ class Plan:
         self.statement = statement
         self.text = USERS + statement.text
         self.writes = statement.writes
+        self.looks = looks_at_schema(statement.text)
         self.parameters = statement.parameters
         self.mapping = statement.names
         self.columns: list[str] | None = None  # known after the first run
@@ -93,6 +104,7 @@ class Session:
         self.rules: Rules = connection.rules
         self.plans: dict[str, Plan] = connection.plans
         self._planned_chars = 0
+        self.deferred = False  # PRAGMA defer_foreign_keys was used outside a transaction
         if hosted:
             self.db.setlimit(LIMIT_FUNCTION_ARG, limits.MAX_SQL_FUNCTION_ARGUMENTS)
 
@@ -129,7 +141,15 @@ class Session:
         """Make the first step of a statement without bindings and forget its rows."""
         cursor = self.connection.cursor()
         self.run(cursor, USERS + statement.text, (), statement)
+        if statement.writes and cursor.description is not None and cursor.fetchone() is not None:
+            self.connection.unread.append(NEVER_READ)
         cursor.close()
+
+    @property
+    def defers_foreign_keys(self) -> bool:
+        """Whether foreign keys are checked at the next commit only."""
+        row = self.connection.execute("PRAGMA defer_foreign_keys").fetchone()
+        return row is not None and row[0] == 1
 
     def run(self, cursor: SqliteCursor, text: str, values: Any, statement: Statement) -> None:
         """Make a statement's first step on `cursor`, under the user's rules."""
@@ -171,7 +191,7 @@ class Session:
             offset = offset_of(message, statement.text)
             if offset is not None:
                 text = f"{message} at offset {offset}{text[len(message) :]}"
-            text = as_the_engine_says(text, statement, self.connection)
+            text = as_the_engine_says(text)
         return PlatformError(text)
 
     def fetch(self, rows: Iterator[Row]) -> Row | None:

@@ -12,7 +12,7 @@ from dobook.errors import PlatformError, misspelt
 from dobook.storage.connection import Connection
 from dobook.storage.sql.cursor import SqlStorageCursor
 from dobook.storage.sql.session import NO_STATEMENT, ONLY_LAST_BINDS, WRONG_NUMBER, Plan, Session
-from dobook.storage.sql.text import Statement, split
+from dobook.storage.sql.text import Statement, looks_at_schema, split
 from dobook.storage.sql.values import javascript_text, to_sqlite
 
 NO_COLUMNS: Final[list[str]] = []
@@ -33,6 +33,9 @@ class SqlHost(Protocol):
 
     def will_write(self) -> None:
         """Have a transaction open, and its commit scheduled, before a statement that may write."""
+
+    def settle_schema(self) -> None:
+        """Have the engine's own tables exist as on the platform, before somebody looks at them."""
 
     def check(self) -> None:
         """Raise if the object is broken or gone."""
@@ -94,10 +97,12 @@ class SqlStorage:
         if len(bindings) != plan.parameters:
             return self._first_time(query, bindings)
         values: Any = to_sqlite(bindings, self._hosted) if bindings else ()
+        if plan.looks:
+            self._look(query)
         if plan.mapping is not None:
             values = plan.by_name(values)
         if plan.writes:
-            host.will_write()
+            self._will_write()
             return self._write(plan, values)
         return self._read(plan, values)
 
@@ -110,12 +115,29 @@ class SqlStorage:
         self._host.check()
         connection = self._host.connection()
         row = connection.execute(SIZE).fetchone()
-        return int(row[0] * row[1])
+        return max(int(row[0]), 1) * int(row[1])  # in memory there may be no page yet
 
     def _attach(self, connection: Connection) -> None:
         self._connection = connection
         self._session = Session(connection, hosted=self._hosted)
         self._plans = self._session.plans
+
+    def _look(self, query: str) -> None:
+        if "defer_foreign_keys" in query.lower():
+            self._session.deferred = True
+        else:
+            self._host.settle_schema()
+
+    def _will_write(self) -> None:
+        session = self._session
+        if session.deferred:
+            session.deferred = False
+            deferred = session.defers_foreign_keys
+            self._host.will_write()
+            if deferred:  # opening the transaction may have ended it
+                session.connection.execute("PRAGMA defer_foreign_keys = ON")
+        else:
+            self._host.will_write()
 
     # The next two repeat Session.run for speed: one exec() is worth two microseconds.
 
@@ -156,7 +178,10 @@ class SqlStorage:
         columns = [column[0] for column in cursor.description]
         rows = session.fetch_all(cursor)
         changes = db.total_changes - before
-        return SqlStorageCursor(session, iter(rows), columns, changes, len(rows), plan)
+        made = SqlStorageCursor(session, iter(rows), columns, changes, len(rows), plan)
+        if rows:
+            session.connection.unread.append(made)
+        return made
 
     def _first_time(self, query: Any, bindings: tuple[Any, ...]) -> SqlStorageCursor:
         """Run a query without a plan, or whose number of bindings is wrong."""
@@ -164,13 +189,15 @@ class SqlStorage:
         if not isinstance(query, str):
             query = "undefined" if query is None else javascript_text(query)
         values: Any = to_sqlite(bindings, self._hosted)
+        if looks_at_schema(query):
+            self._look(query)
         *first, last = split(query)
         for statement in first:
             self._check(statement, sure=statement.parameters == 0)
             if statement.parameters:
                 raise PlatformError(ONLY_LAST_BINDS)
             if statement.writes:
-                self._host.will_write()
+                self._will_write()
             session.step(statement)
             if statement.defines:
                 session.plans.clear()
@@ -183,7 +210,7 @@ class SqlStorage:
         if plan.writes:
             if last.defines:
                 plan.per_row = session.count_writes(plan)  # afterwards SQLite cannot say any more
-            self._host.will_write()
+            self._will_write()
             result = self._write(plan, values)
         else:
             result = self._read(plan, values)
@@ -201,9 +228,11 @@ class SqlStorage:
         """
         if not statement.verb:
             raise PlatformError(NO_STATEMENT)
-        needed = statement.writes and not self._session.connection.in_transaction
+        session = self._session
+        # To prepare would end the deferral of foreign keys, which holds until a statement is over.
+        needed = statement.writes and not session.connection.in_transaction and not session.deferred
         if needed or not sure or statement.renamed_to is not None:
-            self._session.prepare(statement)
+            session.prepare(statement)
 
     def __getattr__(self, name: str) -> Any:
         raise misspelt(self, name)

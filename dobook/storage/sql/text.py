@@ -23,6 +23,7 @@ TOKEN: Final = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+SCHEMA: Final = re.compile(r"sqlite_|pragma|_cf_", re.IGNORECASE)
 TAIL_SPACE: Final = " \t\n\r\v\f"  # what the engine skips between statements
 READING: Final = frozenset({"SELECT", "VALUES", "PRAGMA"})
 CHANGING_ROWS: Final = frozenset({"INSERT", "REPLACE", "UPDATE", "DELETE"})
@@ -115,16 +116,23 @@ def next_statement(code: str, start: int) -> tuple[Statement, int]:
             text=text,
             verb=verb,
             explained=explained,
-            # Putting the check of foreign keys off holds for one transaction, so it needs one.
-            writes=bool({"OPTIMIZE", "DEFER_FOREIGN_KEYS"} & set(words))
-            if verb == "PRAGMA"
-            else verb not in READING and verb != "",
+            writes="OPTIMIZE" in words if verb == "PRAGMA" else verb not in READING and verb != "",
             parameters=count,
             names=names,
             renamed_to=renamed(verb, targets),
         ),
         stop,
     )
+
+
+def looks_at_schema(query: str) -> bool:
+    """Say whether a query may show, or touch, what tables there are besides the user's.
+
+    Example:
+        >>> looks_at_schema("SELECT name FROM sqlite_master"), looks_at_schema("SELECT * FROM t")
+        (True, False)
+    """
+    return SCHEMA.search(query) is not None
 
 
 def is_trigger(words: list[str]) -> bool:

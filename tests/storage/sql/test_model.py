@@ -52,6 +52,9 @@ class SqlMachine(RuleBasedStateMachine):
             self.database.begin()
             self.model.execute("BEGIN")
 
+    def settle_schema(self):
+        pass
+
     def check(self):
         pass
 

@@ -31,6 +31,9 @@ class Host:
         if not self.database.in_transaction:
             self.database.begin()
 
+    def settle_schema(self):
+        pass
+
     def check(self):
         pass
 

@@ -12,6 +12,7 @@ MAX_KEY_BYTES: Final = 2_048
 MAX_KV_VALUE_BYTES: Final = 131_072  # a value in a class declared with new_classes
 KV_VALUE_GRACE_BYTES: Final = 34  # for the serialisation; workerd src/workerd/io/actor-storage.h
 MAX_SQLITE_ENTRY_BYTES: Final = 2_097_152  # key + value in a class declared with new_sqlite_classes
+MAX_CALL_BYTES: Final = 32 * 1024 * 1024  # arguments, or the result, of a method; serialised
 MAX_BATCH_KEYS: Final = 128  # get, put and delete of several keys
 MAX_SQL_STATEMENT_BYTES: Final = 100_000
 MAX_SQL_COLUMNS: Final = 100

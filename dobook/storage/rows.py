@@ -1,9 +1,11 @@
-"""The engine's rows inside an object's database: writing changed ones, reading the alarm."""
+"""The engine's rows inside an object's database, and the user's tables beside them, to be dropped."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from dobook.storage import schema
 from dobook.storage.connection import Connection
+from dobook.storage.kv import KV
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +63,43 @@ def read_alarm(connection: Connection) -> int | None:
         return None
     row = connection.execute(schema.GET_ALARM).fetchone()
     return None if row is None or row[0] is None else int(row[0]) // schema.NS_PER_MS
+
+
+def load_rows(connection: Connection, kv: KV) -> None:
+    """Have `kv` take in all rows of a database, and the alarm."""
+    for name in schema.TABLES:
+        if has_table(connection, name):
+            kv.note_engine_table(name)
+    if kv.has_engine_table("_cf_KV"):
+        kv.load_all(connection.execute(schema.ALL))
+    kv.alarm_ms = read_alarm(connection)
+
+
+def settle_schema(connection: Connection, kv: KV, will_write: Callable[[], None]) -> None:
+    """Have those of the engine's tables that the real engine would have made by now."""
+    for name, create in schema.TABLES.items():
+        if kv.has_engine_table(name):
+            connection.execute(create)
+        elif has_table(connection, name):  # everything was deleted in this turn
+            will_write()
+            connection.execute(f"DROP TABLE {name}")
+
+
+def user_objects(connection: Connection) -> list[tuple[str, str]]:
+    """Return kind and name of the tables, views and triggers that the user has made."""
+    rows = connection.execute(
+        "SELECT type, name FROM sqlite_master WHERE type IN ('table', 'view', 'trigger') "
+        "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT LIKE '\\_cf\\_%' ESCAPE '\\' "
+        "ORDER BY sql LIKE 'create virtual%' DESC"  # they take their shadow tables along
+    )
+    return [(kind, name) for kind, name in rows]
+
+
+def drop(connection: Connection, objects: list[tuple[str, str]]) -> None:
+    """Drop what `user_objects` has returned, in the transaction that is open."""
+    connection.plans.clear()
+    connection.execute("PRAGMA defer_foreign_keys = ON")
+    for kind in ("trigger", "view", "table"):
+        for _, name in (o for o in objects if o[0] == kind):
+            quoted = name.replace('"', '""')
+            connection.execute(f'DROP {kind} IF EXISTS "{quoted}"')

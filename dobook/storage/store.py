@@ -20,7 +20,15 @@ from dobook.storage import schema
 from dobook.storage.connection import Connection, blank_database, is_critical
 from dobook.storage.image import from_image, image_of, size_of
 from dobook.storage.kv import ALARM, DELETED, KV, MISSING
-from dobook.storage.rows import Changes, has_table, read_alarm, write_rows
+from dobook.storage.rows import (
+    Changes,
+    drop,
+    load_rows,
+    read_alarm,
+    settle_schema,
+    user_objects,
+    write_rows,
+)
 
 if TYPE_CHECKING:
     from dobook.storage.backlog import Backlog
@@ -128,13 +136,7 @@ class ObjectStore:
 
     def settle_schema(self) -> None:
         """Have those of the engine's tables that the real engine would have made by now."""
-        connection = self.connection()
-        for name, create in schema.TABLES.items():
-            if self.kv.has_engine_table(name):
-                connection.execute(create)
-            elif has_table(connection, name):  # everything was deleted in this turn
-                self.will_write()
-                connection.execute(f"DROP TABLE {name}")
+        settle_schema(self.connection(), self.kv, self.will_write)
 
     def touch(self, *, confirmed: bool = True) -> None:
         """Announce a write to the rows or the alarm."""
@@ -152,11 +154,11 @@ class ObjectStore:
         self.wiped = not self.kv.layers
         count = self.kv.delete_all()
         if self._connection is not None or self.folder is not None:
-            tables = self._user_objects()
-            if tables:
+            connection = self.connection()
+            if tables := user_objects(connection):
                 self.will_write()
-                self.connection().cancel_readers()
-                self._drop(tables)
+                connection.cancel_readers()
+                drop(connection, tables)
         return count
 
     # ------------------------------------------------------------------ transactions
@@ -206,11 +208,7 @@ class ObjectStore:
                 connection.rollback()  # nothing was written before it
 
     def check_read(self) -> None:
-        """Raise if rows that RETURNING gave have not been read, so that nothing can be committed.
-
-        Raises:
-            PlatformError: As the real engine fails.
-        """
+        """Raise PlatformError if rows of RETURNING are unread, as then nothing can be committed."""
         if self._connection is not None and self._connection.has_unread:
             raise PlatformError(UNREAD)
 
@@ -259,8 +257,7 @@ class ObjectStore:
                 connection.begin()
             write_rows(connection, changes or self.changes())
         if connection is not None and connection.in_transaction:
-            if connection.has_unread:
-                raise PlatformError(UNREAD)
+            self.check_read()
             connection.commit()
         return self.committed()
 
@@ -374,11 +371,11 @@ class ObjectStore:
                 kv.source = self
                 return
             if self._backlog is None:
-                self._load_rows(self.connection())
+                load_rows(self.connection(), kv)
             else:  # rows and alarm go through the journal, so the file need not stay open
                 connection = Connection(path)
                 try:
-                    self._load_rows(connection)
+                    load_rows(connection, kv)
                 finally:
                     connection.close()
         pending = None if self._backlog is None else self._backlog.get(self.place)
@@ -394,32 +391,6 @@ class ObjectStore:
             if pending.alarm is not None:
                 (at_ns,) = pending.alarm
                 kv.alarm_ms = None if at_ns is None else at_ns // schema.NS_PER_MS
-
-    def _load_rows(self, connection: Connection) -> None:
-        kv = self.kv
-        for name in schema.TABLES:
-            if has_table(connection, name):
-                kv.note_engine_table(name)
-        if kv.has_engine_table("_cf_KV"):
-            kv.load_all(connection.execute(schema.ALL))
-        kv.alarm_ms = read_alarm(connection)
-
-    def _user_objects(self) -> list[tuple[str, str]]:
-        rows = self.connection().execute(
-            "SELECT type, name FROM sqlite_master WHERE type IN ('table', 'view', 'trigger') "
-            "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT LIKE '\\_cf\\_%' ESCAPE '\\' "
-            "ORDER BY sql LIKE 'create virtual%' DESC"  # they take their shadow tables along
-        )
-        return [(kind, name) for kind, name in rows]
-
-    def _drop(self, objects: list[tuple[str, str]]) -> None:
-        connection = self.connection()
-        connection.plans.clear()
-        connection.execute("PRAGMA defer_foreign_keys = ON")
-        for kind in ("trigger", "view", "table"):
-            for _, name in (o for o in objects if o[0] == kind):
-                quoted = name.replace('"', '""')
-                connection.execute(f'DROP {kind} IF EXISTS "{quoted}"')
 
 
 def _alarm(at_ms: int | None) -> tuple[int | None]:

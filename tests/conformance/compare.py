@@ -13,6 +13,8 @@ from typing import Any
 
 from dobook.errors import FLAGS
 
+from .values import encode
+
 # What JavaScript tells apart and one Python exception stands for.
 PYTHON_NAMES = {
     "RangeError": "ValueError",
@@ -60,9 +62,12 @@ def python_name(name: str) -> str:
     return PYTHON_NAMES.get(name, name)
 
 
-def plain_message(message: str) -> str:
-    """Return a message without what depends on the length of the statement before it."""
-    return re.sub(r" at offset \d+", "", message)
+def plain_message(message: Any) -> Any:
+    """Return a message without what depends on the length of the statement before it.
+
+    A long one inside another result has been shortened, and is no text any more.
+    """
+    return message if not isinstance(message, str) else re.sub(r" at offset \d+", "", message)
 
 
 def is_nothing(json: Any) -> bool:
@@ -142,6 +147,8 @@ def _walk_objects(
         return
     if _tag(expected) == "$map" and len(wanted) == len(found):
         for index, ((e_key, e), (a_key, a)) in enumerate(zip(wanted, found, strict=True)):
+            if isinstance(e_key, dict) and isinstance(a_key, str):
+                a_key = encode(a_key)  # a dict's keys are never shortened, a Map's are
             yield from _walk(e_key, a_key, f"{path}{{{index}}} key", agreed)
             yield from _walk(e, a, f"{path}{{{_shown(e_key)}}}", agreed)
         return

@@ -100,7 +100,7 @@ async def describe_response(response: Response) -> dict[str, Any]:
     body = await response.bytes()
     try:
         if "json" in (headers.get("content-type") or ""):
-            return {**shown, "json": json.loads(body.decode())}
+            return {**shown, "json": encode(json.loads(body.decode()))}
         return {**shown, "body": encode(body.decode())}
     except ValueError:
         return {**shown, "body": encode(body)}

@@ -65,8 +65,9 @@ ERRORS: dict[str, type[Exception]] = {
 
 def make_error(name: str, message: str, props: dict[str, Any] | None = None) -> Exception:
     """Return a new error of JavaScript's class `name`, with own properties."""
-    error = ERRORS.get(name, ProgramError)(message)
-    for key, value in (props or {}).items():
+    props = dict(props or {})
+    error = ERRORS.get(name, ProgramError)(props.pop("message", message))
+    for key, value in props.items():
         setattr(error, "js_name" if key == "name" else key, value)
     return error
 

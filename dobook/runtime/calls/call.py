@@ -22,8 +22,10 @@ from dobook.runtime.calls.conveyor import conveyed
 from dobook.runtime.calls.promise import INTERRUPTED, BrokenOff
 from dobook.runtime.calls.rpc import (
     PLAIN,
+    SMALL,
     carry,
     carry_error,
+    check_weight,
     find,
     not_callable,
 )
@@ -194,6 +196,8 @@ class Call:
             if self.kind == "rpc":
                 if type(value) not in PLAIN:
                     value = carry(value, instance)
+                if type(value) not in SMALL:
+                    check_weight((value,))
             elif self.kind == "fetch":
                 value = deliver_response(self, value)
                 if value is None:

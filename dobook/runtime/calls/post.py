@@ -13,7 +13,7 @@ from dobook.runtime.calls.answer import RpcPromise
 from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.conveyor import conveyed
 from dobook.runtime.calls.promise import Pending, Promise, Rejected
-from dobook.runtime.calls.rpc import PLAIN, carry
+from dobook.runtime.calls.rpc import PLAIN, SMALL, carry, check_weight
 from dobook.runtime.loop.loop import running_loop
 from dobook.web import ReadableStream
 
@@ -89,7 +89,10 @@ class PostOffice:
             place = self.outside if home is None else home
             try:
                 if args:
-                    call.args = tuple([a if type(a) in PLAIN else carry(a, place) for a in args])
+                    args = tuple([a if type(a) in PLAIN else carry(a, place) for a in args])
+                    call.args = args
+                    if len(args) > 1 or type(args[0]) not in SMALL:
+                        check_weight(args)
                 if call.kwargs:
                     call.kwargs = {k: carry(v, place) for k, v in call.kwargs.items()}
             except Exception as error:

@@ -9,10 +9,12 @@ cloudflare/workerd src/workerd/api/worker-rpc.c++
 
 import copy
 import inspect
+from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from dobook.codec import JsDict, clone
+from dobook import limits
+from dobook.codec import JsDict, clone, freeze, serialize
 from dobook.errors import DataCloneError, PlatformError, PlatformTypeError, suggest
 from dobook.runtime.calls.promise import Promise
 from dobook.web import Blob, Headers, ReadableStream, Request, Response
@@ -37,6 +39,11 @@ RESERVED = frozenset(
         "webSocketMessage",
     }
 )
+# Refused whether or not the class has them; the others are what a class need not have.
+NEVER_CALLED = frozenset({"alarm", "dup", "webSocketClose", "webSocketError", "webSocketMessage"})
+HEAVY = 1024 * 1024  # texts and bytes shorter than this are not measured
+TEXTS = frozenset({str, bytes})
+SMALL = frozenset({int, bool, float, type(None)})
 PLAIN = frozenset({int, str, bool, type(None), bytes})
 
 
@@ -163,6 +170,37 @@ def carry(value: Any, home: "Home") -> Any:
             raise error from None  # that it could not be copied in a simpler way tells nobody anything
 
 
+def check_weight(values: Iterable[Any]) -> None:
+    """Refuse more than one call may carry.
+
+    Only texts and bytes among the values, or right inside them, are looked at: nothing else gets so
+    large by chance, and every call comes by here.
+
+    Raises:
+        PlatformError: If they are too large together.
+    """
+    for value in values:
+        if _is_heavy(value):
+            size = len(serialize(freeze(list(values))))
+            if size > limits.MAX_CALL_BYTES:
+                raise PlatformError(
+                    "Serialized RPC arguments or return values are limited to 32MiB, but the size "
+                    f"of this value was: {size} bytes."
+                )
+            return
+
+
+def _is_heavy(value: Any) -> bool:
+    kind = type(value)
+    if kind is str or kind is bytes:
+        return len(value) > HEAVY
+    if kind is list and len(value) <= 64:
+        return any(type(v) in TEXTS and len(v) > HEAVY for v in value)
+    if isinstance(value, dict) and len(value) <= 64:
+        return any(type(v) in TEXTS and len(v) > HEAVY for v in value.values())
+    return False
+
+
 def _carry_deep(value: Any, home: "Home", seen: dict[int, Any]) -> Any:
     if isinstance(value, RpcStub):
         return RpcStub(value._home, value._target)
@@ -212,7 +250,11 @@ def find(target: Any, path: tuple[str, ...], *, root: bool) -> Any:
     """
     at = target
     for depth, name in enumerate(path):
-        if root and depth == 0 and name in RESERVED and hasattr(type(at), name):
+        if (
+            root
+            and depth == 0
+            and (name in NEVER_CALLED or (name in RESERVED and hasattr(type(at), name)))
+        ):
             raise PlatformTypeError(f"'{name}' is a reserved method and cannot be called over RPC.")
         if isinstance(at, dict):
             if name not in at:

@@ -83,7 +83,7 @@ class StatefulWorkflow(DurableObject):
             "data": {},
             "createdAt": _now(),
         }
-        await self._save()
+        await self._save(self.workflow)
         return Response.json({"success": True, "workflow": self.workflow})
 
     async def _execute(self) -> Response:
@@ -104,7 +104,7 @@ class StatefulWorkflow(DurableObject):
         except Exception as error:
             step["status"] = workflow["status"] = "failed"
             step["error"] = workflow["error"] = str(error)
-            await self._save()
+            await self._save(workflow)
             return Response.json({"success": False, "error": str(error)}, status=500)
         step["status"] = "completed"
         step["completedAt"] = _now()
@@ -113,15 +113,14 @@ class StatefulWorkflow(DurableObject):
         workflow["currentStep"] += 1
         if workflow["currentStep"] >= len(workflow["steps"]):
             workflow["status"] = "completed"
-        if self.workflow is workflow:  # it may have been cancelled meanwhile
-            await self._save()
+        await self._save(workflow)
         return Response.json({"success": True, "step": step, "workflow": workflow})
 
     async def _change(self, before: str, after: str, refusal: str) -> Response:
         if not self.workflow or self.workflow["status"] != before:
             return Response.json({"error": refusal}, status=400)
         self.workflow["status"] = after
-        await self._save()
+        await self._save(self.workflow)
         return Response.json({"success": True})
 
     async def _cancel(self) -> Response:
@@ -131,10 +130,10 @@ class StatefulWorkflow(DurableObject):
         self.workflow = None
         return Response.json({"success": True})
 
-    async def _save(self) -> None:
-        assert self.workflow is not None
-        self.workflow["updatedAt"] = _now()
-        await self.ctx.storage.put("workflow", self.workflow)
+    async def _save(self, workflow: dict[str, Any]) -> None:
+        if workflow is self.workflow:  # it may have been cancelled while a step ran
+            workflow["updatedAt"] = _now()
+            await self.ctx.storage.put("workflow", workflow)
 
 
 def _now() -> int:

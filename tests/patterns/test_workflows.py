@@ -104,6 +104,30 @@ def test_a_step_under_way_is_not_begun_twice(flow):
     assert flow("status")[1]["workflow"]["currentStep"] == 1
 
 
+class SlowlyFailing(StatefulWorkflow):
+    async def run_step(self, name, data):
+        await asyncio.sleep(1)
+        raise RuntimeError("too late")
+
+
+def test_a_step_that_fails_after_its_workflow_was_cancelled_leaves_nothing(runtime):
+    flow = Flow(runtime, SlowlyFailing)
+    flow("create", steps=["a"])
+
+    async def both():
+        paths = ("execute", "cancel")
+        answers = await asyncio.gather(*(flow.stub.fetch(f"http://flow/{path}") for path in paths))
+        return [(answer.status, dict(await answer.json())) for answer in answers]
+
+    assert runtime.run(both()) == [
+        (500, {"success": False, "error": "too late"}),
+        (200, {"success": True}),
+    ]
+    assert flow("status") == (200, {"exists": False, "workflow": None})
+    runtime.run(runtime.evict(flow.stub))
+    assert flow("status") == (200, {"exists": False, "workflow": None})
+
+
 class Trip(Saga):
     """Notes what it does; the steps named in `data["broken"]` never work."""
 

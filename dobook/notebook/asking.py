@@ -1,9 +1,10 @@
 """A request as people write it, in a line, a cell or a form: checked before it is sent."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from dobook.errors import UsageError, suggest
+from dobook.notebook.arguments import with_names
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 _HOST: Final = "http://localhost"
@@ -42,8 +43,36 @@ def read_header(text: str) -> list[str]:
     return [name.strip(), value.strip()]
 
 
+def read_body(written: str, names: Mapping[str, Any]) -> str | bytes:
+    """Return the body that an option gives: a text, or the bytes of a variable.
+
+    Args:
+        written: The text; `$name` in it stands for a variable.
+        names: The notebook's variables.
+
+    Raises:
+        UsageError: If it is a variable that is neither text, bytes nor a number.
+
+    Example:
+        >>> read_body("$data", {"data": b"x"}), read_body("n=$n", {"n": 5})
+        (b'x', 'n=5')
+    """
+    value = names.get(written[1:]) if written.startswith("$") else None
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    if isinstance(value, dict | list | tuple):
+        raise UsageError(
+            f"{written} is a {type(value).__name__}. Send it as JSON: --json {written}"
+        )
+    return with_names(written, names)
+
+
 def request_init(
-    method: str, headers: Iterable[str] = (), *, text: str | None = None, json: str | None = None
+    method: str,
+    headers: Iterable[str] = (),
+    *,
+    text: str | bytes | None = None,
+    json: str | None = None,
 ) -> dict[str, Any]:
     """Return a request's options, as `fetch` takes them.
 

@@ -23,6 +23,7 @@ from dobook.notebook.tracebacks import below_the_cell
 from dobook.runtime.calls.namespace import DurableObjectNamespace
 from dobook.runtime.calls.stub import DurableObjectStub
 from dobook.runtime.insight.snapshots import ObjectSnapshot
+from dobook.runtime.registry import default_binding
 from dobook.runtime.runtime import Durability, Runtime
 from dobook.runtime.sockets.client import Client
 from dobook.storage.store import ObjectStore
@@ -297,6 +298,13 @@ class Session:
             )
         known = {n.binding: n for n in self.runtime.namespaces}
         if binding not in known:
+            unbound = {default_binding(name): name for name in self.definitions}
+            if binding in unbound:
+                raise UsageError(
+                    f"the configuration of the last %%wrangler cell has no binding for "
+                    f"{unbound[binding]}, and so nothing is deployed. Add it there, or have it kept "
+                    "for you again: %wrangler --keep"
+                )
             raise UnknownNameError("binding", binding, known)
         return Target(text, known[binding], self.runtime.stub(text))
 

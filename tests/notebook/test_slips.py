@@ -163,3 +163,27 @@ def test_a_state_directory_tells_of_classes_that_no_cell_has_defined_yet(shell, 
     assert "0, 0 in memory; 1 more of Counter, which no cell has defined yet" in card
     shell.cell(COUNTER)
     assert "more of" not in shell.shown(shell.cell("%dobook"))
+
+
+def test_bytes_are_sent_as_they_are_and_a_dict_as_json(shell, capsys):
+    shell.cell("""%%durable_object
+from workers import DurableObject, Response
+
+class Echo(DurableObject):
+    async def fetch(self, request):
+        return Response(repr(await request.bytes()))
+""")
+    shell.cell("data, things = b'\\x00\\xff', {'a': 1}")
+    shell.cell("r = %request POST ECHO/a / --body $data")
+    assert shell.cell("await r.text()") == repr(b"\x00\xff")
+    out = said(shell, capsys, "%request POST ECHO/a / --body $things")
+    assert "$things is a dict. Send it as JSON: --json $things" in out
+
+
+def test_a_class_that_the_configuration_leaves_out_says_where_to_add_it(shell, capsys):
+    shell.cell('%%wrangler\nname = "x"')
+    shell.cell(COUNTER)
+    out = said(shell, capsys, "%rpc COUNTER/a add")
+    assert "the last %%wrangler cell has no binding for Counter" in out
+    shell.cell("%wrangler --keep")
+    assert shell.cell("%rpc COUNTER/a add") == 1

@@ -13,7 +13,7 @@ from IPython.display import display
 
 from dobook.errors import UnknownNameError, UsageError, suggest
 from dobook.notebook.arguments import read_json, read_value, with_names
-from dobook.notebook.asking import METHODS, read_url, request_init
+from dobook.notebook.asking import METHODS, read_body, read_url, request_init
 from dobook.notebook.completion import mentioned_paths
 from dobook.notebook.display import Hint
 from dobook.notebook.frames.frame import Frame
@@ -41,7 +41,11 @@ class RequestMagics(MagicsBase):
     )
     @argument("-H", "--header", action="append", default=[], help="A header, 'name: value'.")
     @argument("--json", metavar="JSON", help="The body, as JSON; $name takes a variable.")
-    @argument("--body", metavar="TEXT", help="The body, as text; $name takes a variable.")
+    @argument(
+        "--body",
+        metavar="TEXT",
+        help="The body, as text; $name takes a variable, bytes as they are.",
+    )
     @argument("--repeat", type=int, metavar="N", help="Send it N times and return a DataFrame.")
     @argument(
         "--concurrency",
@@ -123,7 +127,7 @@ class RequestMagics(MagicsBase):
             raise UsageError("give one body: --json, --body or the cell.")
         headers = [with_names(header, self.names) for header in args.header]
         if args.body is not None:
-            return request_init(method, headers, text=with_names(args.body, self.names))
+            return request_init(method, headers, text=read_body(args.body, self.names))
         if given and given[0].strip():
             return request_init(method, headers, json=read_json(given[0], self.names))
         return request_init(method, headers)

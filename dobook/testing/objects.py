@@ -5,7 +5,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
-from dobook.errors import UsageError
+from dobook.errors import UsageError, suggest
 from dobook.runtime.calls.namespace import DurableObjectNamespace, Env
 from dobook.runtime.calls.promise import Promise
 from dobook.runtime.calls.stub import DurableObjectStub
@@ -57,6 +57,15 @@ class DurableObjects:
         runtime = Runtime(self._path, **self._options)
         runtime.tracing = True
         return runtime
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "register":
+            hint = "Call it: durable_objects(Counter), or at once stub(Counter, 'a')."
+        elif hasattr(Runtime, name):
+            hint = f"The runtime has it: durable_objects.runtime.{name}"
+        else:
+            hint = suggest(name, [n for n in dir(type(self)) if not n.startswith("_")])
+        raise AttributeError(f"durable_objects has no {name!r}. {hint}", name=name, obj=self)
 
     @property
     def env(self) -> Env:

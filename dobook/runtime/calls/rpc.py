@@ -44,6 +44,7 @@ NEVER_CALLED = frozenset({"alarm", "dup", "webSocketClose", "webSocketError", "w
 HEAVY = 1024 * 1024  # texts and bytes shorter than this are not measured
 TEXTS = frozenset({str, bytes})
 SMALL = frozenset({int, bool, float, type(None)})
+_ASKED_OF_COROUTINES = frozenset({"cr_code", "cr_running", "gi_code", "gi_running"})  # by asyncio
 PLAIN = frozenset({int, str, bool, type(None), bytes})
 
 
@@ -93,6 +94,8 @@ def member(target: Any, path: tuple[str, ...]) -> Member:
     Raises:
         AttributeError: For names with a leading underscore, so that introspection stays local.
     """
+    if path[-1] in _ASKED_OF_COROUTINES:
+        raise AttributeError(path[-1])
     if path[-1].startswith("_"):
         raise AttributeError(
             f"{path[-1]!r} cannot be reached over RPC: names with a leading underscore are private."

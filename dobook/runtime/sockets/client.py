@@ -18,6 +18,7 @@ from dobook.errors import ConnectionClosedError, UsageError, suggest
 from dobook.runtime.calls.promise import Promise
 from dobook.runtime.calls.stub import DurableObjectStub
 from dobook.runtime.loop.loop import running_loop
+from dobook.runtime.sockets.receiving import Receiving
 from dobook.runtime.sockets.values import CloseEvent, MessageEvent
 from dobook.runtime.sockets.websocket import WebSocket, drop
 
@@ -158,19 +159,38 @@ class Client:
 
         Raises:
             Awaiting raises ConnectionClosedError when the connection is over and everything has
-            been received, TimeoutError when there was nothing in time.
+            been received, TimeoutError when there was nothing in time, DeadlockError when nothing
+            is under way that could send one. Then the message that comes next is for the next who
+            asks.
         """
-        return self.runtime.post.promise_of(self._receive(timeout_ms))
+        return Receiving(self, timeout_ms)
 
-    async def _receive(self, timeout_ms: int | None) -> str | bytes:
-        async with asyncio.timeout(None if timeout_ms is None else timeout_ms / 1000):
-            while not self._unread:
-                if self._closed is not None:
-                    raise ConnectionClosedError(*self._closed)
-                waiter = asyncio.get_running_loop().create_future()
-                self._waiters.append(waiter)
-                await waiter
+    def take(self) -> Any:
+        """Return the next message and count it as received; None if there is none.
+
+        Raises:
+            ConnectionClosedError: If there never will be one.
+        """
+        if self._unread:
             return self._unread.popleft()
+        if self._closed is not None:
+            raise ConnectionClosedError(*self._closed)
+        return None
+
+    async def news(self, timeout_ms: int | None) -> None:
+        """Wait until there is a message, or the connection is over.
+
+        Raises:
+            TimeoutError: If neither came in time.
+        """
+        try:
+            async with asyncio.timeout(None if timeout_ms is None else timeout_ms / 1000):
+                while not self._unread and self._closed is None:
+                    waiter = asyncio.get_running_loop().create_future()
+                    self._waiters.append(waiter)
+                    await waiter
+        except TimeoutError:
+            raise TimeoutError(f"no message came within {timeout_ms} ms.") from None
 
     async def __aiter__(self) -> AsyncIterator[str | bytes]:
         while True:

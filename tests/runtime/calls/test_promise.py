@@ -64,3 +64,16 @@ async def test_calls_are_promises_too(runtime):
     assert "pending" in repr(promise)
     await promise
     assert "done" in repr(promise)
+
+
+async def test_a_task_of_a_promise_shows_itself_without_asking_the_other_side(runtime):
+    class Plain:
+        def __init__(self, ctx, env): ...
+
+        async def value(self):
+            return 5
+
+    task = asyncio.ensure_future(runtime.register(Plain).getByName("a").value())
+    assert "remote" not in repr(task)
+    assert await task == 5
+    assert "remote" not in repr(task)

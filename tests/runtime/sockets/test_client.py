@@ -189,3 +189,40 @@ def test_a_classic_socket_is_a_socket_too(runtime):
     with runtime.connect(classic) as client:
         client.send("hello")
         assert client.messages == ["hello"]
+
+
+@pytest.mark.parametrize("how", ["deadlock", "timeout", "cancelled"])
+def test_who_stops_waiting_leaves_the_next_message_to_the_next(runtime, ada, how):
+    async def waiting():
+        if how == "deadlock":
+            with pytest.raises(DeadlockError, match="waits for a message"):
+                await ada.receive()
+        elif how == "timeout":
+            with pytest.raises(TimeoutError, match="no message came within 1000 ms"):
+                await ada.receive(timeout_ms=1_000)
+        else:
+            task = asyncio.ensure_future(ada.receive())
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(waiting())
+    ada.send("hello")
+    assert runtime.run(ada.receive()) == "hello"
+
+
+@pytest.mark.parametrize("ticks", range(8))
+def test_a_message_that_came_while_the_wait_was_cancelled_is_not_lost(runtime, ada, ticks):
+    async def main():
+        task = asyncio.ensure_future(ada.receive())
+        await asyncio.sleep(0)
+        ada.send("hello")
+        for _ in range(ticks):  # it is on its way to the one who is about to stop
+            await asyncio.sleep(0)
+        for _ in range(3):
+            task.cancel()
+            await asyncio.sleep(0)
+        got = await asyncio.gather(task, return_exceptions=True)
+        return got[0] if got[0] == "hello" else await ada.receive()
+
+    assert runtime.run(main()) == "hello"

@@ -1,10 +1,10 @@
 """A shell whose cells raise what they raise, and a real kernel."""
 
 import atexit
+import math
 import os
 import queue
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -133,11 +133,14 @@ class Kernel:
         """
         asked = [self.client.execute(cell, stop_on_error=False) for cell in cells]
         outputs: dict[str, list[tuple[str, str]]] = {message: [] for message in asked}
-        busy, deadline = set(asked), time.monotonic() + 60
+        busy, deadline, press_at = set(asked), time.monotonic() + 60, math.inf
         while busy:
             assert time.monotonic() < deadline, f"cells did not end: {outputs}"
+            if time.monotonic() >= press_at:
+                press_at = math.inf
+                self.manager.interrupt_kernel()
             try:
-                message = self.client.get_iopub_msg(timeout=1)
+                message = self.client.get_iopub_msg(timeout=1 if press_at == math.inf else 0.01)
             except queue.Empty:
                 continue
             of = message["parent_header"].get("msg_id")
@@ -155,7 +158,7 @@ class Kernel:
                 elif kind == "status" and content["execution_state"] == "idle":
                     busy.discard(of)
                 elif kind == "execute_input" and interrupt_after_s is not None:
-                    threading.Timer(interrupt_after_s, self.manager.interrupt_kernel).start()
+                    press_at = time.monotonic() + interrupt_after_s
                     interrupt_after_s = None
         return [outputs[message] for message in asked]
 

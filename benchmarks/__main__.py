@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from benchmarks.one import SYSTEMS
@@ -70,6 +71,13 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--durability", choices=SYSTEMS, default="power")
     parser.add_argument("--repeat", type=int, default=1, metavar="N")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=float("inf"),
+        metavar="N",
+        help="begin no run after so long, the first round's excepted",
+    )
     parser.add_argument("--directory", type=Path, help="on the disk to measure; default: temporary")
     parser.add_argument("--vs", choices=PEERS, help="the real engine, run in turn with dobook")
     parser.add_argument(
@@ -117,8 +125,11 @@ def main() -> int:
     if output is not None:
         output.write(json.dumps(about) + "\n")
     lines: list[Line] = []
-    for _ in range(args.repeat):
+    until = time.monotonic() + args.minutes * 60
+    for number in range(args.repeat):
         for workload in args.workloads:
+            if number and time.monotonic() > until:
+                break
             lines.append(run_dobook(workload, args, peer))
             emit(lines[-1])
             if args.vs and peer is not None:

@@ -89,7 +89,8 @@ def compare(workload: str, ours: list[Line], theirs: list[Line]) -> Line:
         "ratio": None if not mine or not its else round(mine / its, 3),
         "target": None if goal is None else goal.reach,
         "aim": None if goal is None else goal.aim,
-        "met": _met(goal, mine, its),
+        "met": _met(goal and goal.reach, of, mine, its),
+        "aim_met": _met(goal and goal.aim, of, mine, its),
         "of": of,
         system: mine,
         peer: its,
@@ -106,12 +107,12 @@ def _compared(goal: Target | None, ours: list[Line]) -> str:
     return "bytes_per_evicted_object" if "bytes_per_evicted_object" in ours[0] else "ops_per_s"
 
 
-def _met(goal: Target | None, mine: float | None, its: float | None) -> bool | None:
+def _met(goal: float | None, of: str, mine: float | None, its: float | None) -> bool | None:
     if goal is None or mine is None:
         return None
-    if goal.of != "ops_per_s":
-        return mine <= goal.reach
-    return None if not its else mine / its >= goal.reach
+    if of != "ops_per_s":
+        return mine <= goal
+    return mine / its >= goal if its else None
 
 
 def reason(line: Line) -> str | None:
@@ -156,7 +157,9 @@ def _ratio_row(workload: str, line: Line) -> str:
     if line["of"] != "ops_per_s":
         system = next(name for name in LIKE if name in line)
         ratio = f"{_number(line[system])} bytes ({ratio})"
-    verdict = {None: "", True: "reached", False: "missed"}[line["met"]]
+    verdict = {None: "", True: "reached", False: "**missed**"}[line["met"]]
+    if line["aim_met"]:
+        verdict = "reached, the aim too"
     return f"| {workload} | {ratio} | {goals[0]} | {goals[1]} | {verdict} |"
 
 

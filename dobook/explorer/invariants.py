@@ -54,6 +54,11 @@ def invariant(method: Any = None, *, eventually: str | float | dt.timedelta | No
     return mark if method is None else mark(method)
 
 
+def is_invariant(member: Any) -> bool:
+    """Return whether a member of a class is marked with `@invariant`."""
+    return hasattr(member, _MARK)
+
+
 class Violation(AssertionError):
     """An invariant does not hold.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from dobook.errors import DeploymentError, UsageError
 from dobook.export import Material, read_notebook
 from dobook.export.cells import statements
+from dobook.export.project import COMPATIBILITY_DATE
 from dobook.export.selection import select
 from dobook.lint.checking import check_sources, check_text
 from dobook.lint.findings import Finding, Findings, gather
@@ -88,7 +89,7 @@ def _check_project(configuration: Configuration) -> Findings:
     if main.suffix != ".py":
         raise UsageError(f"{main.name} is no Python module: dobook checks Workers in Python.")
     sources, broken = [], []
-    for file in _modules(main):
+    for file in _modules(root, main):
         name = file.relative_to(root).as_posix()
         text = file.read_text("utf-8")
         try:
@@ -110,10 +111,11 @@ def _check_project(configuration: Configuration) -> Findings:
     return gather(findings, [*(s.name for s in sources), config])
 
 
-def _modules(main: Path) -> list[Path]:
+def _modules(root: Path, main: Path) -> list[Path]:
+    """Return the modules that are sent along: those beside the entry, which comes first."""
     files = sorted(main.parent.rglob("*.py"))
     inside = [f for f in files if not _SKIPPED.intersection(f.relative_to(main.parent).parts)]
-    if main.parent == main.parent.parent or (main.parent / "pyproject.toml").exists():
+    if main.parent == root:
         inside = [f for f in inside if f.relative_to(main.parent).parts[0] != "tests"]
     return [main, *(f for f in inside if f != main)]
 
@@ -146,7 +148,7 @@ def _check_entry(configuration: Configuration, names: Names, file: str) -> Itera
         yield Finding(file, None, "configuration", what, "The Worker would be JavaScript.", fix)
     if configuration.compatibility_date is None:
         what = "there is no compatibility_date"
-        fix = 'Write: compatibility_date = "2026-03-15"'
+        fix = f'Write: compatibility_date = "{COMPATIBILITY_DATE}"'
         yield Finding(file, None, "configuration", what, "wrangler asks for one.", fix)
     if "WorkerEntrypoint" not in names.kinds.values() and "on_fetch" not in names.defined:
         what = "there is no class Default(WorkerEntrypoint)"

@@ -19,7 +19,7 @@ from dobook.notebook.history import CellHistory
 from dobook.notebook.hub import Views, front_end
 from dobook.notebook.log import RequestLog
 from dobook.notebook.projects import Projects
-from dobook.notebook.tracebacks import below_the_cell
+from dobook.notebook.tracebacks import below_the_cell, one_line
 from dobook.runtime.calls.namespace import DurableObjectNamespace
 from dobook.runtime.calls.stub import DurableObjectStub
 from dobook.runtime.insight.snapshots import ObjectSnapshot
@@ -126,8 +126,7 @@ class Session:
         except DobookError as error:
             if same:
                 self._take(self._open(self.settings))
-            notes = getattr(error, "__notes__", [])
-            raise UsageError(" ".join([str(error), *notes])) from error
+            raise UsageError(one_line(error)) from error
         old.close()
         self.settings = settings
         self._take(runtime)

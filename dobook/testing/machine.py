@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import UsageError
 from dobook.explorer.decisions import Chooser, Decisions, Event
-from dobook.explorer.invariants import Invariants
+from dobook.explorer.invariants import Invariants, is_invariant
 from dobook.explorer.mishaps import Mishaps
 from dobook.explorer.run import FAULT_TEXTS, Case
 from dobook.explorer.scheduler import Scheduler
@@ -29,7 +29,6 @@ from dobook.workers import DurableObject
 if TYPE_CHECKING:
     from hypothesis.stateful import RuleBasedStateMachine
 
-_MARK: Final = "__dobook_invariant__"
 _MOST_OCCASIONS: Final = 24  # of one step, among which Hypothesis chooses
 _PAUSES_MS: Final = (1, 1_000, 60_000, 3_600_000)
 
@@ -264,7 +263,7 @@ def _methods(
     found: dict[str, dict[str, Any]] = {}
     for name, function in inspect.getmembers(cls, inspect.isfunction):
         inherited = getattr(DurableObject, name, None) is function
-        if name.startswith("_") or name in RESERVED or inherited or hasattr(function, _MARK):
+        if name.startswith("_") or name in RESERVED or inherited or is_invariant(function):
             continue
         given = arguments.get(name, {})
         hints = typing.get_type_hints(function)

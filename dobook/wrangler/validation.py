@@ -255,10 +255,9 @@ class Reader:
                 if name is not None:
                     yield UnsupportedBinding(name, kind)
                 continue
-            table, place = values, at
             if key == "send_email" and isinstance(values[key], Mapping):
                 continue
-            for entry, where in self.entries(table, place, key):
+            for entry, where in self.entries(values, at, key):
                 yield UnsupportedBinding(self.needed(entry, where, names, key), kind)
         queues = self.table(values, at, "queues")
         for entry, where in self.entries(queues, (*at, "queues"), "producers"):

@@ -54,6 +54,18 @@ def project(tmp_path):
     return check
 
 
+def test_the_tests_of_a_project_whose_entry_lies_in_its_root_are_not_sent_along(project, tmp_path):
+    assert project(configuration=CONFIGURATION.replace("src/entry.py", "entry.py"))
+    (tmp_path / "entry.py").write_text(ENTRY, "utf-8")
+    (tmp_path / "helpers.py").write_text("def now(): return 1\n", "utf-8")
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/test_entry.py").write_text("import tkinter\n", "utf-8")
+    assert check_path(tmp_path).items == ()
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more/window.py").write_text("import tkinter\n", "utf-8")
+    assert [f.place for f in check_path(tmp_path)] == ["more/window.py:1"]
+
+
 def test_a_good_project_has_nothing_to_find(project):
     assert project() == []
 

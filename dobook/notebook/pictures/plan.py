@@ -1,4 +1,4 @@
-"""A trace as a picture's plan: lanes, rows, messages and bars; `timeline` draws it.
+"""A trace as a picture's plan: lanes, rows, messages and bars; `timeline.py` draws it.
 
 `plan(events)` is a pure function of a trace (`runtime.trace()`): one lane for each object and
 caller in order of first appearance, one row for each event that deserves one, messages from lane
@@ -205,7 +205,7 @@ class _Builder:
         self._at_ms = -1
         self._sent: dict[int, tuple[int, int]] = {}  # seq → lane, row
         self._came_from: dict[int, tuple[int, int]] = {}  # delivery → lane and row of its sender
-        self._open: dict[tuple[str, str], list[tuple[int, str]]] = {}  # gates, by object
+        self._open: dict[tuple[str, BarKind], list[tuple[int, str]]] = {}  # gates, by object
         self._running: dict[int, tuple[str, int]] = {}  # delivery → object, row
         self._waiting: dict[int, tuple[str, int]] = {}
         self._handled: set[int] = set()
@@ -308,26 +308,34 @@ class _Builder:
             self._bar(running[0], "running", running[1], at)
 
     def _ended(self, name: str, at: int) -> None:
-        for kind in ("input gate", "output gate"):
-            for first, why in self._open.pop((name, kind), []):
-                self._bar(name, kind, first, at, why)
-        for table, kind in ((self._running, "running"), (self._waiting, "waiting")):
+        gates: tuple[BarKind, ...] = ("input gate", "output gate")
+        for gate in gates:
+            for first, why in self._open.pop((name, gate), []):
+                self._bar(name, gate, first, at, why)
+        tables: tuple[tuple[dict[int, tuple[str, int]], BarKind], ...] = (
+            (self._running, "running"),
+            (self._waiting, "waiting"),
+        )
+        for table, kind in tables:
             for seq in [seq for seq, (owner, _) in table.items() if owner == name]:
                 self._bar(name, kind, table.pop(seq)[1], at)
 
     def _shut(self, name: str, kind: str, why: str) -> None:
-        gate = "output gate" if kind.startswith("output") else "input gate"
-        self._open.setdefault((name, gate), []).append((max(len(self.rows) - 1, 0), why))
+        self._open.setdefault((name, _gate(kind)), []).append((max(len(self.rows) - 1, 0), why))
 
     def _opened(self, name: str, kind: str) -> None:
-        gate = "output gate" if kind.startswith("output") else "input gate"
+        gate = _gate(kind)
         stack = self._open.get((name, gate))
         if stack:
             first, why = stack.pop(0)
             self._bar(name, gate, first, max(len(self.rows) - 1, first), why)
 
-    def _bar(self, name: str, kind: str, first: int, last: int, why: str = "") -> None:
-        self.bars.append(Bar(self._places[name], kind, first, max(first, last), why))  # type: ignore[arg-type]
+    def _bar(self, name: str, kind: BarKind, first: int, last: int, why: str = "") -> None:
+        self.bars.append(Bar(self._places[name], kind, first, max(first, last), why))
+
+
+def _gate(kind: str) -> BarKind:
+    return "output gate" if kind.startswith("output") else "input gate"
 
 
 def _elapsed(ms: int) -> str:

@@ -42,6 +42,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
         interrupts.install(shell, session),
         config.install(shell, session),
         history.install(shell, session.cells),
+        _following(shell, session),
         _unregistering(shell, families),
     ]
     display(session.card())
@@ -58,6 +59,16 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
 def session_of(shell: Any) -> Session | None:
     """Return the session of a shell, None if dobook is not loaded there."""
     return getattr(shell, _ATTRIBUTE, None)
+
+
+def _following(shell: InteractiveShell, session: Session) -> Callable[[], None]:
+    """Have views look again after each cell: not all that a cell changes turns the loop."""
+
+    def ran(_result: Any) -> None:
+        session.views.turned()
+
+    shell.events.register("post_run_cell", ran)
+    return lambda: shell.events.unregister("post_run_cell", ran)
 
 
 def _unregistering(shell: InteractiveShell, families: list[MagicsBase]) -> Callable[[], None]:

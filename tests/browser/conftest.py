@@ -1,12 +1,11 @@
-"""One JupyterLab and one Chromium for the tests of a file."""
+"""One JupyterLab, one Chromium, and one page a theme with every view."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.browser.lab import QUIET, Lab, Notebook, chromium
+from tests.browser.lab import QUIET, Lab, Notebook, chromium, write_notebook
 
 COUNTER = """%%durable_object
 import time
@@ -37,6 +36,25 @@ class Counter(DurableObject):
         await self.ctx.storage.put("rang", True)
 """
 
+CELLS = (
+    "%load_ext dobook",
+    COUNTER,
+    "%trace on\nstub = env.COUNTER.getByName('a')\nawait stub.add()\n%trace off\nstub",
+    "typed = env.COUNTER.getByName('typed')\nawait typed.add()\ntyped",
+    "runtime.clock",
+    "runtime.clock",
+    "%request --console COUNTER/asked",
+    "%trace --diagram",
+    "kept = env.COUNTER.getByName('kept')\nawait kept.add()\n%storage COUNTER/kept --history",
+    "for i in range(3):\n    await env.COUNTER.getByName(f'other {i}').add()\nenv.COUNTER",
+    "%dobook",
+    "%pattern TokenBucket",
+    "%pattern Saga",
+    "%rate_limit TOKEN_BUCKET/ada --limit 4 --window 20s",
+    '%rpc SAGA/trip start ["flight", "hotel"]\n%workflow SAGA/trip',
+    "%pattern HibernatingChatRoom --binding CHAT",
+    "%chat CHAT/lobby ada bob",
+)
 VIEWPORT = {"width": 1100, "height": 2000}
 
 
@@ -45,7 +63,7 @@ def _nothing_is_left_behind() -> None:
     """The runtimes are in kernels here, and Playwright's threads are its own."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     chromium()
     made = Lab(tmp_path_factory.mktemp("lab"))
@@ -53,7 +71,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     made.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
@@ -63,9 +81,22 @@ def browser() -> Iterator[Any]:
         made.close()
 
 
-@pytest.fixture
-def notebook(browser: Any, tmp_path: Path) -> Iterator[Notebook]:
+@pytest.fixture(scope="session", params=["light", "dark"])
+def instruments(request: Any, lab: Lab, browser: Any) -> Iterator[Notebook]:
+    """A notebook with every view, open for all tests: each has objects of its own."""
     page = browser.new_page(viewport=VIEWPORT)
     page.set_default_timeout(15_000)
-    yield Notebook(page)
+    notebook, name = Notebook(page), f"instruments-{request.param}.ipynb"
+    write_notebook(lab.root / name, CELLS)
+    notebook.open(lab, name, request.param)
+    notebook.run_all()
+    yield notebook
     page.close()
+
+
+@pytest.fixture
+def notebook(instruments: Notebook) -> Iterator[Notebook]:
+    """The notebook with every view; a complaint of the browser fails the test."""
+    instruments.complaints.clear()
+    yield instruments
+    assert instruments.complaints == []

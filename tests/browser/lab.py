@@ -1,5 +1,6 @@
 """A real JupyterLab, a real Chromium, and a notebook in them, to be used as people use it."""
 
+import http.client
 import json
 import os
 import shutil
@@ -105,7 +106,7 @@ class Lab:
             try:
                 with urllib.request.urlopen(f"{self.url}/api", timeout=1):
                     return True
-            except OSError:
+            except (OSError, http.client.HTTPException):
                 assert self._process.poll() is None, "JupyterLab has ended"
                 page.wait_for_timeout(100)
         raise AssertionError("JupyterLab does not answer")
@@ -182,6 +183,15 @@ class Notebook:
         """Return the live views; those whose label begins with `kind`."""
         only = f"[aria-label^={json.dumps(kind)}]" if kind else ""
         return self.page.locator(f".dobook-view{only}")
+
+    def press(self, view: Any, name: str) -> None:
+        """Press a button of a view and wait for what comes of it."""
+        view.get_by_role("button", name=name, exact=True).click()
+        self.settle()
+
+    def said(self, view: Any) -> str:
+        """Return what a view says below itself."""
+        return str(view.locator(":scope > .dobook-said").inner_text())
 
     def settle(self) -> None:
         """Wait until no view waits for an answer, and what followed is drawn."""

@@ -5,29 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.lab import write_notebook
-
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
-CELLS = [
-    "%load_ext dobook",
-    "from dobook.patterns.hibernating_chat_room import HibernatingChatRoom\n"
-    "runtime.register(HibernatingChatRoom, 'CHAT')",
-    "%chat CHAT/lobby ada bob",
-]
 
-
-def words(pane):
-    return pane.get_by_role("log").inner_text()
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_people_talk_drop_out_and_come_back(lab, notebook, theme):
-    name = f"chat-{theme}.ipynb"
-    write_notebook(lab.root / name, CELLS)
-    notebook.open(lab, name, theme)
-    notebook.run_all()
-    view = notebook.page.locator(".dobook-view").last
+def test_people_talk_drop_out_and_come_back(notebook):
+    view = notebook.views("CHAT/lobby")
     ada, bob = (view.get_by_role("region", name=who, exact=True) for who in ("ada", "bob"))
 
     line = ada.get_by_label("what ada says")
@@ -50,6 +32,14 @@ def test_people_talk_drop_out_and_come_back(lab, notebook, theme):
     ada.get_by_text("bob: here again").wait_for()
     view.get_by_label("name of one more person").fill("eve")
     view.get_by_role("button", name="Let in").click()
-    view.get_by_role("region", name="eve", exact=True).get_by_text("eve came in").wait_for()
+    eve = view.get_by_role("region", name="eve", exact=True)
+    eve.get_by_text("eve came in").wait_for()
+    notebook.press(eve, "Leave")
+    ada.get_by_text("eve left").wait_for()
     if folder := os.environ.get("DOBOOK_SCREENSHOTS"):
-        Path(folder, f"chat-widget-{theme}.png").write_bytes(view.screenshot())
+        Path(folder, "chat-widget.png").write_bytes(view.screenshot())
+    notebook.press(view, "Crash it")
+    view.get_by_text("○ out of memory").wait_for()
+    assert ada.get_by_role("button", name="Come back").is_visible()
+    notebook.press(ada, "Come back")
+    ada.get_by_label("what ada says").wait_for()

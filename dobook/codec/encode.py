@@ -58,6 +58,10 @@ def varint(number: int) -> bytes:
     """Return an unsigned integer in base 128, least significant part first."""
     if number < 128:
         return _BYTES[number]
+    if number < 1 << 14:
+        return bytes((number & 127 | 128, number >> 7))
+    if number < 1 << 21:
+        return bytes((number & 127 | 128, number >> 7 & 127 | 128, number >> 14))
     out = bytearray()
     while number > 127:
         out.append(number & 127 | 128)

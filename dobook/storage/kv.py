@@ -136,7 +136,13 @@ class KV:
         if reverse:
             chosen.reverse()
         rows = self.rows
-        return {key: _fresh(self._decoded(key, rows[key])) for key in chosen}
+        found = {}
+        for key in chosen:
+            value = rows[key]
+            if type(value) is Encoded:
+                value = self._decoded(key, value)
+            found[key] = JsBuffer(value) if type(value) is bytes else thaw(value)
+        return found
 
     def keys(self) -> Iterable[str]:
         """Return the keys in order."""
@@ -243,12 +249,12 @@ class KV:
                 changed.append((key, MISSING if value is DELETED else value))
         return changed
 
-    def committed_value(self, key: str) -> Any:
-        """Return what a row, or the alarm, was at the last commit; MISSING for no row."""
-        for log in (*self.layers, self.undo):
-            if key in log:
-                return log[key]
-        return self.alarm_ms if key is ALARM else self.rows.get(key, MISSING)
+    def uncommitted(self) -> dict[str, Any]:
+        """Return what has changed since the last commit, each as it was then."""
+        was: dict[str, Any] = {}
+        for log in (self.undo, *reversed(self.layers)):
+            was.update(log)
+        return was
 
     def committed(self) -> dict[str, Any]:
         """Forget the undo log, as its changes are safe now; returns it."""

@@ -220,17 +220,14 @@ class ObjectStore:
 
     def committed_changes(self, log: dict[str, Any]) -> Changes:
         """Return what was committed last of the rows, and the alarm, that an undo log names."""
-        kv = self.kv
+        was, now = self.kv.uncommitted(), self.kv.rows
         rows: list[tuple[str, bytes | None]] = []
-        alarm = None
         for key in log:
-            value = kv.committed_value(key)
-            if key is ALARM:
-                alarm = _alarm(value)
-            elif value is MISSING or value is DELETED:
-                rows.append((key, None))
-            else:
-                rows.append((key, serialize(value)))
+            if key is not ALARM:
+                value = was[key] if key in was else now.get(key, MISSING)
+                gone = value is MISSING or value is DELETED
+                rows.append((key, None if gone else serialize(value)))
+        alarm = _alarm(was.get(ALARM, self.kv.alarm_ms)) if ALARM in log else None
         return Changes(rows, alarm)
 
     def take_back(self, log: dict[str, Any]) -> None:

@@ -151,7 +151,11 @@ def weight(value: Any) -> int:
     if kind is str or kind is bytes:
         return len(value) + 8
     if isinstance(value, dict):
-        return 8 + sum(weight(k) + weight(v) for k, v in value.items())
+        total = 8
+        for k, v in value.items():
+            texts = type(k) is str and type(v) is str
+            total += len(k) + len(v) + 16 if texts else weight(k) + weight(v)
+        return total
     if isinstance(value, list | set):
         return 8 + sum(map(weight, value))
     if kind in SMALL:

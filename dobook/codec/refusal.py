@@ -35,6 +35,8 @@ _BASES: tuple[type, ...] = (
 )
 
 
+PLATFORM = ("dobook.ids", "dobook.runtime.", "dobook.web.")
+"""Where the platform's own classes are: it names them in its refusals."""
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
@@ -59,6 +61,14 @@ def base_of(value: Any) -> type:
         raise _awaitable(value)
     hint = _hint(value)
     first_line = f"{_shown(value)} could not be cloned."
+    if type(value).__module__.startswith(PLATFORM):
+        kind, hint = type(value).__name__, "Keep its text, str(…), or the data in it."
+        first_line = (
+            f"{kind} can only be serialized for RPC."
+            if kind == "ReadableStream"
+            else f'Could not serialize object of type "{kind}". This type does not support '
+            "serialization."
+        )
     raise DataCloneError(f"{first_line}\n  {hint}" if hint else first_line)
 
 

@@ -6,9 +6,11 @@ developers.cloudflare.com/durable-objects/api/sqlite-storage-api/#transactionsyn
 """
 
 import asyncio
+import shutil
 
 import pytest
 
+import dobook
 from dobook.errors import DobookError, PlatformError
 
 
@@ -182,6 +184,43 @@ def test_delete_all_makes_storage_anew_at_once_and_is_not_undone(runtime, books)
     with pytest.raises(DobookError):
         runtime.run(books.getByName("a").delete_all_then_abort())
     assert state(runtime, books) == {"rows": {}, "sql": [], "alarm": None}
+
+
+@pytest.mark.parametrize("durability", ["process", "power"])
+@pytest.mark.parametrize("after", ["nothing", "a write"])
+def test_a_kill_around_delete_all_and_abort_leaves_everything_or_nothing(
+    tmp_path, durability, after
+):
+    copies = []
+
+    def copy(said):
+        """Keep what a process that is killed now would leave."""
+        copies.append(tmp_path / said)
+        shutil.copytree(tmp_path / "state", copies[-1])
+
+    class Wiped(Books):
+        async def wipe(self):
+            await self.storage.deleteAll()
+            copy("deleted")
+            if after == "a write":
+                await self.storage.put("new", 1)
+            copy("written")
+            self.ctx.abort("in the same turn")
+
+    with dobook.Runtime(tmp_path / "state", durability=durability) as runtime:
+        books = runtime.register(Wiped, name="Books", binding="BOOKS")
+        runtime.run(books.getByName("a").write_and_return(1))
+        with pytest.raises(DobookError):
+            runtime.run(books.getByName("a").wipe())
+        copy("answered")
+        empty = state(runtime, books)
+        copy("seen")
+    assert empty == {"rows": {}, "sql": [], "alarm": None}
+    for copied in copies:
+        with dobook.Runtime(copied, durability=durability) as runtime:
+            books = runtime.register(Books, binding="BOOKS")
+            left = state(runtime, books)
+        assert left == empty or (left == written(1, [1]) and copied.name != "seen"), copied.name
 
 
 def test_a_wait_of_something_else_divides_two_turns(runtime, books):

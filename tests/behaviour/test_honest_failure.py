@@ -259,8 +259,14 @@ def test_handlers_cannot_be_called_as_methods(runtime, name):
     refused(runtime, call, PlatformTypeError, f"'{name}' is a reserved method")
 
 
-@pytest.mark.parametrize("name", ["alarm", "webSocketMessage", "constructor"])
-def test_handlers_that_are_not_there_are_missing_like_any_method(runtime, target, name):
+@pytest.mark.parametrize("name", ["alarm", "webSocketMessage", "dup"])
+def test_handlers_of_objects_are_refused_by_name_even_if_they_are_not_there(runtime, target, name):
+    call = getattr(target, name)()
+    refused(runtime, call, PlatformTypeError, f"'{name}' is a reserved method")
+
+
+@pytest.mark.parametrize("name", ["scheduled", "trace", "constructor"])
+def test_other_handlers_that_are_not_there_are_missing_like_any_method(runtime, target, name):
     call = getattr(target, name)()
     refused(runtime, call, PlatformTypeError, f'does not implement the method "{name}"')
 

@@ -11,6 +11,8 @@ import re
 from typing import Any
 
 from dobook import RpcTarget
+from dobook.codec import JsRegExp
+from dobook.runtime.calls.stub import DurableObjectStub
 from dobook.web import Response
 
 from . import ops_calls, ops_sockets, ops_storage  # noqa: F401 - importing registers their ops
@@ -218,8 +220,10 @@ def kind_of(value: Any) -> str:
             return "Object" if all(isinstance(key, str) for key in value) else "Map"
         case dt.datetime():
             return "Date"
-        case re.Pattern():
+        case re.Pattern() | JsRegExp():
             return "RegExp"
+        case DurableObjectStub():
+            return "Fetcher"
         case BaseException():
             return "Error"
     return "function" if callable(value) else "object"

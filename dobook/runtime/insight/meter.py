@@ -41,9 +41,10 @@ class Meter:
         """Count what has been read since the last time."""
         unread = []
         for cursor, counted in self._cursors:
-            self.reads += cursor._fetched - counted
+            looked_at = cursor.looked_at()
+            self.reads += looked_at - counted
             if cursor._rows is not None:
-                unread.append((cursor, cursor._fetched))
+                unread.append((cursor, looked_at))
         self._cursors = unread
 
     def add_stay(self, actor: "Actor") -> None:
@@ -63,7 +64,7 @@ class Cost:
         sqlite: Whether reads and writes are rows; else they are request units of 4 KB.
         requests: Events that are billed; of WebSocket messages one in twenty.
         gb_s: Memory times virtual time while it was active, or unable to hibernate.
-        reads: Rows or units read; rows that a query looks at without returning them are missing.
+        reads: Rows or units read; of joins and searches in an index an estimate.
         writes: Rows or units written, deletions and alarms that were set included.
         stored_bytes: What it keeps.
         usd: Price of requests, duration, reads and writes, in US dollars, nothing included.

@@ -37,11 +37,13 @@ class SqlStorageCursor:
         "_changes",
         "_direct",
         "_fetched",
+        "_looked",
         "_names",
         "_peeked",
         "_plan",
         "_rows",
         "_session",
+        "_source",
     )
 
     def __init__(
@@ -52,6 +54,7 @@ class SqlStorageCursor:
         changes: int = 0,
         direct: int = 0,
         plan: Plan | None = None,
+        source: Plan | None = None,
     ) -> None:
         self._session = session
         self._rows = rows  # None: read to the end, or there are none
@@ -59,6 +62,8 @@ class SqlStorageCursor:
         self._changes = changes  # rows changed, by triggers and foreign key actions too
         self._direct = direct  # of these, by the statement itself; -1 when unknown
         self._plan = plan  # None for a statement that does not write
+        self._source = source  # the plan of any statement
+        self._looked: int | None = None  # at how many rows, once it is over and somebody has asked
         self._fetched = 0
         self._peeked: Row | None = None
 
@@ -71,12 +76,22 @@ class SqlStorageCursor:
     def rowsRead(self) -> int:
         """How many rows the query has read so far.
 
-        Exact where every row that is read is also returned. Rows that a WHERE clause, a join or
-        an aggregate consumes are not counted: Python's SQLite module does not tell them.
+        While rows are left to read these are the rows it has given. At its end rows are added that
+        it has looked at without giving them: exact for scans of one table, sorted or not, an
+        estimate for joins and searches in an index (see `scans`).
         """
         if self._rows is not None and self._peeked is None:
             self._peeked = self._fetch()  # the platform is one row ahead of its reader
-        return self._fetched
+        return self.looked_at()
+
+    def looked_at(self) -> int:
+        """Return what `rowsRead` is without reading ahead."""
+        if self._rows is not None or self._source is None:
+            return self._fetched
+        if self._looked is None:
+            changed = max(self._changes, 0)
+            self._looked = self._session.rows_read(self._source, self._fetched, changed)
+        return self._looked
 
     @property
     def unfinished(self) -> bool:

@@ -22,6 +22,7 @@ from dobook.storage.connection import (
 from dobook.storage.sql.functions import add_newer_functions
 from dobook.storage.sql.refusals import as_the_engine_says
 from dobook.storage.sql.rules import TRANSACTION_VERBS, Rules, allowed_name
+from dobook.storage.sql.scans import rows_looked_at
 from dobook.storage.sql.text import Statement, looks_at_schema, offset_of
 from dobook.web.text import stored_text
 
@@ -59,6 +60,7 @@ class Plan:
     """What is known about a query of one statement that SQLite has accepted once."""
 
     __slots__ = (
+        "code",
         "columns",
         "looks",
         "mapping",
@@ -77,6 +79,7 @@ class Plan:
         self.looks = looks_at_schema(statement.text)
         self.parameters = statement.parameters
         self.mapping = statement.names
+        self.code: list[Row] | None = None  # SQLite's bytecode, once somebody has asked
         self.columns: list[str] | None = None  # known after the first run
         self.per_row: int | None = None  # rows of tables and indexes that one changed row writes
         self.programs = False  # whether triggers or foreign key actions may run
@@ -233,6 +236,42 @@ class Session:
             raise self.error(error) from None
         self.db.text_factory = replacing
 
+    def explain(self, plan: Plan) -> list[Row]:
+        """Return the bytecode of a statement; none if it cannot run any more, or not yet."""
+        if plan.code is None:
+            names = plan.mapping
+            nothing: Any = [None] * plan.parameters if names is None else dict.fromkeys(names)
+            try:
+                # Never the same text twice: Python would step a statement that it has kept, and
+                # SQLite before 3.41 crashes when such an EXPLAIN of a RETURNING outlives a change
+                # of tables.
+                text = f"EXPLAIN {plan.text}\n-- {next(_explained)}"
+                plan.code = self.db.execute(text, nothing).fetchall()
+            except SqliteError:
+                return []
+        return plan.code
+
+    def rows_read(self, plan: Plan, returned: int, changed: int) -> int:
+        """Return how many rows a statement that is over has looked at, as well as can be told.
+
+        Args:
+            plan: The statement's.
+            returned: How many rows it has given.
+            changed: How many rows it has changed.
+        """
+        if self.connection.closed or plan.statement.explained or plan.statement.defines:
+            return returned
+        execute = self.connection.execute
+
+        def entries(root: int) -> int:
+            found = execute("SELECT tbl_name FROM sqlite_master WHERE rootpage = ?", (root,))
+            for (table,) in found.fetchall():
+                quoted = table.replace('"', '""')
+                return int(execute(f'SELECT count(*) FROM "{quoted}"').fetchone()[0])
+            return 0
+
+        return rows_looked_at(self.explain(plan), entries, returned, changed)
+
     def count_writes(self, plan: Plan) -> int:
         """Find out how many rows of tables and indexes a statement writes for each changed row.
 
@@ -240,15 +279,9 @@ class Session:
         statement that defines something it is the number of rows written in all.
         Source: cloudflare/workerd patches/sqlite/0001-row-counts-plain.patch
         """
-        names = plan.mapping
-        nothing: Any = [None] * plan.parameters if names is None else dict.fromkeys(names)
-        try:
-            # Never the same text twice: Python would step a statement that it has kept, and SQLite
-            # before 3.41 crashes when such an EXPLAIN of a RETURNING outlives a change of tables.
-            text = f"EXPLAIN {plan.text}\n-- {next(_explained)}"
-            code = self.db.execute(text, nothing).fetchall()
-        except SqliteError:
-            return 1  # it cannot run any more, or not yet
+        code = self.explain(plan)
+        if not code:
+            return 1
         stored = {step[2] for step in code if step[1] == "OpenWrite"}
         written = [step[2] for step in code if step[1] in WRITING and step[2] in stored]
         plan.programs = any(step[1] == "Program" for step in code)

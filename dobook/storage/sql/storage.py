@@ -156,7 +156,7 @@ class SqlStorage:
         columns = plan.columns
         if columns is None:
             columns = plan.columns = [column[0] for column in cursor.description or ()]
-        return SqlStorageCursor(session, cursor, columns)
+        return SqlStorageCursor(session, cursor, columns, 0, 0, None, plan)
 
     def _write(self, plan: Plan, values: Any) -> SqlStorageCursor:
         session = self._session
@@ -173,12 +173,13 @@ class SqlStorage:
             rules.on = False
         if cursor.description is None:
             changes = db.total_changes - before
-            return SqlStorageCursor(session, None, NO_COLUMNS, changes, cursor.rowcount, plan)
+            direct = cursor.rowcount
+            return SqlStorageCursor(session, None, NO_COLUMNS, changes, direct, plan, plan)
         # RETURNING: all is written at the first step; an unread rest would forbid the commit.
         columns = [column[0] for column in cursor.description]
         rows = session.fetch_all(cursor)
         changes = db.total_changes - before
-        made = SqlStorageCursor(session, iter(rows), columns, changes, len(rows), plan)
+        made = SqlStorageCursor(session, iter(rows), columns, changes, len(rows), plan, plan)
         if rows:
             session.connection.unread.append(made)
         return made

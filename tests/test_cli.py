@@ -35,6 +35,13 @@ def test_a_missing_notebook_is_named(capsys, tmp_path):
     assert "none.ipynb does not exist" in capsys.readouterr().err
 
 
+def test_without_a_clone_the_lessons_are_said_to_be_in_one(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(dobook, "__file__", str(tmp_path / "site-packages/dobook/__init__.py"))
+    assert main(["quickstart"]) == 1
+    assert "the lessons come with a clone of dobook" in capsys.readouterr().err
+
+
 def test_a_refused_deployment_says_what_to_do(capsys, tmp_path):
     bindings = {"bindings": [{"name": "ROOM", "class_name": "Room"}]}
     values = {"name": "chat", "main": "entry.py", "durable_objects": bindings}

@@ -38,13 +38,15 @@ def _quickstart(options: argparse.Namespace) -> int:
     notebook, folder = options.notebook, options.output
     if notebook is None:
         # Notebooks are not part of the installed package: they are beside it in a clone.
-        beside = Path(dobook.__file__).parent.parent / QUICKSTART
-        notebook = QUICKSTART if QUICKSTART.exists() else beside
+        clone = Path(dobook.__file__).parent.parent
+        notebook = next((p for p in (QUICKSTART, clone / QUICKSTART) if p.exists()), None)
+        if notebook is None:
+            return complain(
+                f"{QUICKSTART.as_posix()} is not here: the lessons come with a clone of dobook. "
+                "Run this in one, or name a notebook with --notebook."
+            )
     if not notebook.exists():
-        return complain(
-            f"{notebook} does not exist. Run this in a clone of dobook, or name a notebook with "
-            "--notebook."
-        )
+        return complain(f"{notebook} does not exist. Name another notebook with --notebook.")
     try:
         import nbformat
         from nbclient import NotebookClient

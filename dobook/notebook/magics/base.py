@@ -24,7 +24,7 @@ target_argument = argument(
 
 def _variable(text: str) -> str:
     if not text.isidentifier():
-        raise argparse.ArgumentTypeError(f"{text!r} cannot be a variable's name.")
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be a variable's name")
     return text
 
 

@@ -8,7 +8,7 @@ function bar(facts) {
     h("form", { "data-do": "open" },
       h("input", { name: "which", placeholder: "name or id", "aria-label": "name or id of an object", size: 16, class: "dobook-code", spellcheck: "false" }),
       h("button", { type: "submit", title: "look into an object; it need not exist yet" }, "Open")),
-    h("input", { "data-do": "find", "data-field": "text", "aria-label": "only names with this text", placeholder: "only with this text", size: 16, value: facts.find }),
+    h("input", { "data-do": "find", "data-field": "text", "aria-label": "only names with this text", placeholder: "only with this text", size: 20, value: facts.find }),
     h("select", { "data-do": "order", "data-field": "by", "aria-label": "order" },
       facts.orders.map((one) => h("option", { value: one, selected: one === facts.order }, `by ${one}`))));
 }

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httptools
 
+from dobook.errors import PlatformError
 from dobook.serve.access import Refusal
 from dobook.serve.answer import continue_bytes, refusal_bytes, response_bytes, stream_body
 from dobook.serve.head import Head, Pairs
+from dobook.serve.upload import Upload
 from dobook.web import ReadableStream, Response
+from dobook.web.body import Content
 
 if TYPE_CHECKING:
     from dobook.serve.server import Server
@@ -36,6 +39,7 @@ class Connection(asyncio.Protocol):
         "_body_bytes",
         "_bytes",
         "_deadline_s",
+        "_early",
         "_ended",
         "_head",
         "_heads",
@@ -49,7 +53,9 @@ class Connection(asyncio.Protocol):
         "_server",
         "_target",
         "_transport",
+        "_upload",
         "_waiting",
+        "_why",
         "_writable",
         "rest",
     )
@@ -64,11 +70,14 @@ class Connection(asyncio.Protocol):
         self._head: Head | None = None  # of the request whose body is coming
         self._body: list[bytes] = []
         self._body_bytes = 0
+        self._upload: Upload | None = None  # the body of what is being answered, while it comes
+        self._early = False  # the answer was complete before the body was
         self._bytes = 0  # of the head that is coming
         self._pairs: Pairs = []
         self._target = b""
         self._reading = True
         self._refused = False  # nothing more is read
+        self._why: Refusal | None = None
         self._ended = False  # the client sends nothing more
         self._paused_s = 0.0
         self._writable: asyncio.Future[None] | None = None
@@ -100,11 +109,13 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The client sends nothing more, but may wait for its answers."""
         self._ended = True
+        self._break_upload()
         return self._request is not None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         self._server.gone(self)
+        self._break_upload()
         self._waiting.clear()
         self._refused = True
         if self._writable is not None and not self._writable.done():
@@ -149,9 +160,13 @@ class Connection(asyncio.Protocol):
         if self._bytes > limit and self._head is None:
             self._refuse(Refusal(431, f"The request's head is longer than {limit} bytes."))
         if self._head is not None:
-            self._deadline_s = self._server.now_s + self._server.settings.limits.stalled_ms / 1000
+            self._patience(True)  # noqa: FBT003
         elif self._bytes and not before and self._request is None:
             self._deadline_s = self._server.now_s + self._server.settings.limits.head_ms / 1000
+        head = self._head
+        idle = self._request is None and not self._waiting
+        if head is not None and idle and not (self._refused or head.key):
+            self._begin_upload(head)
 
     def _keep_rest(self, data: bytes) -> None:
         """Keep what a client says on its WebSocket before the handshake is answered."""
@@ -208,7 +223,10 @@ class Connection(asyncio.Protocol):
         """A part of the body."""
         if self._refused:
             return
-        self._body.append(body)
+        if self._upload is None:
+            self._body.append(body)
+        else:
+            self._upload.feed(body)
         self._body_bytes += len(body)
         most = self._server.settings.limits.body_bytes
         if self._body_bytes > most:
@@ -217,6 +235,13 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """The request is complete."""
         head, self._head = self._head, None
+        upload, self._upload = self._upload, None
+        if upload is not None:
+            upload.end()
+            self._patience(False)  # noqa: FBT003
+            if self._early and head is not None:
+                self._next(head)
+            return
         if self._refused or head is None:
             return
         values = head.headers._values
@@ -233,15 +258,36 @@ class Connection(asyncio.Protocol):
             self._reading = False
             self._transport.pause_reading()
 
+    # ------------------------------------------------------------------ bodies that come slowly
+
+    def _begin_upload(self, head: Head) -> None:
+        """Have a request answered whose body is not all here yet."""
+        upload = Upload(self._server.runtime.loop, self._transport, self._patience)
+        self._upload = upload
+        for piece in self._body:
+            upload.feed(piece)
+        self._body = []
+        self._begin(head, upload.stream(head.headers._values.get("content-length", ("",))[0]))
+        self._patience(True)  # noqa: FBT003
+
+    def _break_upload(self, why: str = "Network connection lost.") -> None:
+        if self._upload is not None:
+            self._upload.fail(PlatformError(why))
+
+    def _patience(self, waits: bool) -> None:  # noqa: FBT001
+        """Hang up if nothing comes for too long, or be content to wait."""
+        stalled_s = self._server.settings.limits.stalled_ms / 1000
+        self._deadline_s = self._server.now_s + stalled_s if waits else 0.0
+
     # ------------------------------------------------------------------ answering
 
-    def _begin(self, head: Head, body: bytes | None) -> None:
+    def _begin(self, head: Head, body: Content) -> None:
         self._request = head
         self._deadline_s = 0.0
         if head.refusal is None:
             self._server.route(head, body, self.answered)
         else:
-            self._write(refusal_bytes(head.refusal, head))
+            self._transport.write(refusal_bytes(head.refusal, head))
             self._next(head)
 
     def answered(self, response: Response | None, error: BaseException | None) -> None:
@@ -251,6 +297,12 @@ class Connection(asyncio.Protocol):
         if response is None:
             response = self._server.failed(head, error)
         self._server.log(head, response)
+        if self._why is not None and self._upload is not None and response._status == 500:
+            self._transport.write(
+                refusal_bytes(self._why, head, close=True)
+            )  # what it has failed for
+            self._transport.close()
+            return
         if self._transport.is_closing():
             self._request = None
             return
@@ -261,7 +313,7 @@ class Connection(asyncio.Protocol):
         if isinstance(body, ReadableStream):
             self._server.keep_task(self._stream(head, response, body))
             return
-        self._write(response_bytes(self._server.date(), head, response))
+        self._transport.write(response_bytes(self._server.date(), head, response))
         self._next(head)
 
     async def _stream(self, head: Head, response: Response, body: ReadableStream) -> None:
@@ -282,6 +334,11 @@ class Connection(asyncio.Protocol):
 
     def _next(self, head: Head) -> None:
         """The answer is written: go on with the next request."""
+        if self._upload is not None and not (self._refused or self._ended):
+            self._early = True  # where the next one begins is known when the body is over
+            self._upload.drop()
+            return
+        self._early = False
         self._request = None
         server = self._server
         if not head.keep_alive or server.stopping or (self._refused and not self._waiting):
@@ -301,14 +358,13 @@ class Connection(asyncio.Protocol):
         if self._request is None and self._waiting and not self._transport.is_closing():
             self._begin(*self._waiting.popleft())
 
-    def _write(self, data: bytes) -> None:
-        self._transport.write(data)
-
     def _refuse(self, refusal: Refusal, head: Head | None = None) -> None:
         """Answer that this cannot be read any further, and hang up."""
         if self._refused:
             return
         self._refused = True
+        self._why = refusal
+        self._break_upload(refusal.text)
         if self._request is None:
             self._transport.write(refusal_bytes(refusal, head, close=True))
             self._transport.close()
@@ -327,9 +383,11 @@ class Connection(asyncio.Protocol):
         if self._paused_s and now_s - self._paused_s > limits.stalled_ms / 1000:
             self._transport.abort()
         elif self._deadline_s and now_s > self._deadline_s:
+            told = self._why is not None
             if self._bytes or self._head is not None:
                 self._refuse(Refusal(408, "The request did not come in time."), self._head)
-            self._transport.close()
+            if self._upload is None or told:  # else its handler learns of it, and answers
+                self._transport.close()
 
     def close(self) -> None:
         """Hang up."""

@@ -13,6 +13,7 @@ from dobook.errors import PlatformTypeError
 from dobook.serve.access import Refusal, refuse, show_token, token_cookie, without_token
 from dobook.serve.settings import Settings
 from dobook.web import Headers, Request
+from dobook.web.body import Content
 from dobook.web.request import known_method
 from dobook.web.url import delivered_url
 
@@ -86,11 +87,11 @@ class Head:
         self.headers._values = values
         self.headers._immutable = True
 
-    def request(self, body: bytes | None, url: str = "") -> Request:
+    def request(self, body: Content, url: str = "") -> Request:
         """Return the request for a handler.
 
         Args:
-            body: The whole body; None for none.
+            body: The body; None for none.
             url: Another URL than the one that was asked for.
         """
         return Request._arrived(self.method, url or self.url, self.headers, body)

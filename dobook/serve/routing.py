@@ -13,6 +13,7 @@ from dobook.errors import DobookError
 from dobook.runtime.worker.entrance import Answered, fetch_object, fetch_worker
 from dobook.serve.head import PAGES, Head
 from dobook.web import Response
+from dobook.web.body import Content
 from dobook.web.url import delivered_url
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Router:
         self._runtime = runtime
         self._pages = pages
 
-    def send(self, head: Head, body: bytes | None, answered: Answered) -> None:
+    def send(self, head: Head, body: Content, answered: Answered) -> None:
         """Pass a request on.
 
         Args:
@@ -50,7 +51,7 @@ class Router:
         else:
             self._send_to_object(head, body, answered)
 
-    def _send_to_object(self, head: Head, body: bytes | None, answered: Answered) -> None:
+    def _send_to_object(self, head: Head, body: Content, answered: Answered) -> None:
         found = head.object_path()
         namespace = None if found is None else self._namespace(found[0])
         if found is None or namespace is None:

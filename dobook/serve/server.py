@@ -29,6 +29,7 @@ from dobook.serve.head import Head, Pairs
 from dobook.serve.routing import Router
 from dobook.serve.settings import Settings
 from dobook.web import Response
+from dobook.web.body import Content
 
 if TYPE_CHECKING:
     from dobook.runtime.runtime import Runtime
@@ -243,7 +244,7 @@ class Server:
                 known.clear()
             known[data] = head
 
-    def route(self, head: Head, body: bytes | None, answered: Answered) -> None:
+    def route(self, head: Head, body: Content, answered: Answered) -> None:
         """Pass a request on."""
         self._router.send(head, body, answered)
 

@@ -11,7 +11,7 @@ from http import HTTPMethod
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from dobook.errors import PlatformTypeError
-from dobook.web.body import Body, BodyUsedError, extract_body
+from dobook.web.body import Body, BodyUsedError, Content, extract_body
 from dobook.web.headers import Headers
 from dobook.web.streams import ReadableStream
 from dobook.web.text import js_string
@@ -292,7 +292,7 @@ class Request(Body):
         return self
 
     @classmethod
-    def _arrived(cls, method: str, url: str, headers: Headers, body: bytes | None) -> Self:
+    def _arrived(cls, method: str, url: str, headers: Headers, body: Content) -> Self:
         """Return a request that came over the network.
 
         Args:

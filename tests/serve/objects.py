@@ -65,6 +65,38 @@ class Odd(DurableObject):
 
         return Response(ReadableStream(pieces()))
 
+    async def pieces(self, request):
+        """Answers each piece of the body as it comes."""
+        seen = []
+
+        async def echoed():
+            async for piece in request.body:
+                seen.append(bytes(piece))
+                yield b"<" + bytes(piece) + b">"
+
+        return Response(ReadableStream(echoed()))
+
+    async def first(self, request):
+        """Reads the first piece of a body, and no more."""
+        reader = request.body.getReader()
+        return Response((await reader.read()).value)
+
+    async def unread(self, request):
+        return Response("not interested")
+
+    async def length(self, request):
+        self.length_read = 0
+        async for piece in request.body:
+            self.length_read += len(piece)
+            if "x-slow" in request.headers:
+                await self.go_on.wait()
+        return Response(str(self.length_read))
+
+    async def passed_on(self, request):
+        return await self.env.ODD.getByName("other").fetch(
+            "http://x/length", method="POST", body=request.body
+        )
+
     async def redirect(self, request):
         return Response.redirect("http://elsewhere.example/", 302)
 

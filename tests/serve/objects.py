@@ -163,6 +163,8 @@ class Hall(DurableObject):
     """The same, and does not care who leaves."""
 
     async def fetch(self, request):
+        if request.headers["Upgrade"] != "websocket":
+            return Response("Expected WebSocket", status=426)
         client, server = WebSocketPair().object_values()
         self.ctx.acceptWebSocket(server)
         return Response(None, status=101, web_socket=client)

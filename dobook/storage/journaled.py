@@ -155,15 +155,13 @@ class JournaledCommitter(Committer):
         Args:
             heard: Whether other objects may have heard of it.
         """
-        ahead, self._ahead = self._ahead, {}
-        self._asleep.clear()
-        self._commits_ahead = self._ticks_ahead = 0
-        self.behind = False
+        ahead = self._ahead
         work = [(store, store.committed_changes(log)) for store, log in ahead.items()]
         try:
             self._before_write()
             self._journal.append(self._entry_of(store, changes) for store, changes in work)
         except (SqliteError, OSError, DobookError) as error:
+            self._is_level()
             for store, log in ahead.items():
                 store.take_back(log)
             for store, log in ahead.items():
@@ -174,8 +172,15 @@ class JournaledCommitter(Committer):
             return error
         for store, changes in work:
             self._backlog.add(store.place, changes)
+        self._is_level()  # not before: an interrupt in between has it all written once more
         self._checkpoint_if_full()
         return None
+
+    def _is_level(self) -> None:
+        self._ahead = {}
+        self._asleep.clear()
+        self._commits_ahead = self._ticks_ahead = 0
+        self.behind = False
 
     def _entry_of(self, store: ObjectStore, changes: Changes) -> Entry:
         place = store.place

@@ -109,7 +109,7 @@ class Score:
         for group in sorted(total):
             yield f"conformance{group} {passed[group]} of {total[group]}"
         plain = [key for key, scope in self._scope.items() if scope is None]
-        agreed = sum(len(self._agreed[key]) for key in plain)
+        agreed = sum(len(self._agreed[key] & self._messages[key]) for key in plain)
         messages = sum(len(self._messages[key]) for key in plain)
         yield f"conformance messages: {agreed} of {messages}"
         yield f"conformance: {sum(self._passed[key] for key in plain)} of {len(plain)}"

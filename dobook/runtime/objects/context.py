@@ -18,6 +18,7 @@ from dobook.runtime.sockets.hibernation import answered_ms, hub_of, tags_of
 from dobook.runtime.sockets.websocket import WebSocket, WebSocketRequestResponsePair
 from dobook.runtime.storage.storage import DurableObjectStorage
 from dobook.runtime.storage.watched import make_watched
+from dobook.web.text import stored_text
 
 if TYPE_CHECKING:
     from dobook.runtime.objects.instance import Instance
@@ -101,7 +102,7 @@ class DurableObjectState:
         elif reason is None:
             error = PlatformError("Application called abort() to reset Durable Object.")
         else:
-            error = PlatformError(str(reason))
+            error = PlatformError(stored_text(str(reason)))
         if {**(options or {}), **keywords}.get("retryAlarm") is False:
             self._instance.runtime.alarms.abandon(self._instance.actor)
         self._instance.reset(error, unsaid=True)

@@ -76,7 +76,10 @@ def __getattr__(name: str) -> Any:
         value = getattr(import_module(_HOME[name]), name)
         globals()[name] = value
         return value
-    raise AttributeError(f"module 'dobook' has no attribute {name!r}")
+    hint = (
+        "" if name.startswith("_") else f". {import_module('dobook.errors').suggest(name, __all__)}"
+    )
+    raise AttributeError(f"module 'dobook' has no attribute {name!r}{hint}")
 
 
 def __dir__() -> list[str]:

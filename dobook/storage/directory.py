@@ -74,7 +74,7 @@ class StateDirectory:
             raise StateDirectoryError(
                 f"{path} cannot be used as a state directory ({error.strerror}). Choose a "
                 "directory that can be written."
-            ) from error
+            ) from None
         self._lock = _lock(own / "lock", path)
         try:
             self._state = Connection(own / "state.sqlite")
@@ -222,7 +222,7 @@ class StateDirectory:
             if folder.exists():
                 shutil.rmtree(folder)
         except OSError as error:
-            raise StateDirectoryError(f"{folder} cannot be deleted ({error.strerror}).") from error
+            raise StateDirectoryError(f"{folder} cannot be deleted ({error.strerror}).") from None
 
     # ------------------------------------------------------------------ dobook's own state
 
@@ -324,7 +324,7 @@ def _lock(file: Path, directory: Path) -> IO[str]:
         raise StateDirectoryError(
             f"{directory} cannot be written ({error.strerror}). Choose a directory that can be, or "
             "look into it with dobook.open_state."
-        ) from error
+        ) from None
     try:
         if os.name == "nt":
             import msvcrt
@@ -334,7 +334,7 @@ def _lock(file: Path, directory: Path) -> IO[str]:
             import fcntl
 
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    except OSError:
         holder = ""
         with contextlib.suppress(OSError):
             handle.seek(0)
@@ -344,7 +344,7 @@ def _lock(file: Path, directory: Path) -> IO[str]:
         raise StateDirectoryError(
             f"{directory} is in use by another runtime{by}. Close that one first, or choose "
             "another directory: two at once would overwrite each other."
-        ) from error
+        ) from None
     if os.name != "nt":
         handle.truncate(0)
         handle.write(str(os.getpid()))

@@ -187,3 +187,29 @@ def test_a_class_that_the_configuration_leaves_out_says_where_to_add_it(shell, c
     assert "the last %%wrangler cell has no binding for Counter" in out
     shell.cell("%wrangler --keep")
     assert shell.cell("%rpc COUNTER/a add") == 1
+
+
+def test_a_socket_whose_other_end_is_never_accepted_is_pointed_out(shell, capsys):
+    shell.cell("""%%durable_object
+from js import WebSocketPair
+from workers import DurableObject, Response
+
+class Deaf(DurableObject):
+    async def fetch(self, request):
+        client, server = WebSocketPair.new().object_values()
+        if request.url.endswith("/heard"):
+            self.ctx.acceptWebSocket(server)
+        return Response(None, status=101, web_socket=client)
+""")
+    shell.cell("%websocket DEAF/a")
+    (hint,) = shell.display_pub.outputs
+    assert "DEAF/a has not accepted its end" in hint["data"]["text/plain"]
+    shell.cell("%websocket DEAF/a /heard")
+    assert shell.display_pub.outputs == []
+
+
+def test_a_misspelt_name_of_the_package_is_suggested():
+    import dobook
+
+    with pytest.raises(AttributeError, match="Did you mean 'Runtime'"):
+        dobook.Runtme  # noqa: B018

@@ -5,14 +5,18 @@ from typing import Any
 
 from IPython.core.magic import line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
+from IPython.display import display
 
 from dobook.errors import UsageError
 from dobook.notebook.arguments import with_names
 from dobook.notebook.asking import read_header
+from dobook.notebook.display import Hint
 from dobook.notebook.frames.frame import Frame
 from dobook.notebook.magics.base import MagicsBase, command, keeping
 from dobook.notebook.views.sockets import NotebookClient, clients_frame
 from dobook.runtime.sockets.client import DEFAULT_PATH
+
+_ACCEPT = "self.ctx.acceptWebSocket(server), or server.accept(), before the response."
 
 
 @magics_class
@@ -81,6 +85,10 @@ class SocketMagics(MagicsBase):
             headers=dict(read_header(with_names(h, self.names)) for h in args.header),
         )
         session.clients.append(client)
+        if client.unaccepted and session.hints:
+            display(
+                Hint(f"{client.label} has not accepted its end, and so hears nothing: {_ACCEPT}")
+            )
         for text in args.send:
             client.send(with_names(text, self.names))
         if args.variable is not None:

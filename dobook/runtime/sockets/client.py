@@ -21,6 +21,7 @@ from dobook.runtime.loop.loop import running_loop
 from dobook.runtime.sockets.receiving import Receiving
 from dobook.runtime.sockets.values import CloseEvent, MessageEvent
 from dobook.runtime.sockets.websocket import WebSocket, drop
+from dobook.runtime.sockets.wire import AWAITING
 
 if TYPE_CHECKING:
     from dobook.runtime.runtime import Runtime
@@ -215,6 +216,11 @@ class Client:
         if self._closed is not None or self._socket.readyState == WebSocket.CLOSED:
             return "closed"
         return "open" if self._socket.readyState == WebSocket.OPEN else "closing"
+
+    @property
+    def unaccepted(self) -> bool:
+        """Whether the other side has never accepted its end: then nobody hears what is said."""
+        return self.state == "open" and self._socket._end.peer.state == AWAITING
 
     @property
     def closed(self) -> tuple[int, str] | None:

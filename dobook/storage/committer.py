@@ -127,7 +127,7 @@ class Committer:
             dirty = [store for store in dirty if screen(store)]
         try:
             self._before_commit(dirty)
-        except (SqliteError, OSError, DobookError) as error:
+        except Exception as error:  # whatever it is, nobody may wait for this group for ever
             self._fail(dirty, error)
         else:
             self._commit_all(dirty, leaves=group.leaves)

@@ -283,6 +283,20 @@ def test_a_damaged_history_begins_anew(tmp_path):
         assert contents(runtime) == {"v": 1}
 
 
+def test_an_error_in_keeping_history_is_told_and_holds_nobody_up(tmp_path, monkeypatch):
+    with reopened(tmp_path) as runtime:
+        box = runtime.stub("BOX/a")
+        runtime.run(box.put("v", 1))
+        with monkeypatch.context() as patched:
+            patched.setattr("dobook.storage.history.history.History.note", lambda *_: 1 / 0)
+            with pytest.raises(PlatformError, match="division by zero"):
+                runtime.run(box.put("v", 2))
+        assert contents(runtime) == {"v": 1}
+        runtime.run(runtime.stub("BOX/a").put("v", 3))
+    with reopened(tmp_path) as runtime:
+        assert contents(runtime) == {"v": 3}
+
+
 def test_a_damaged_file_of_dobooks_own_is_named_and_lets_the_lock_go(tmp_path):
     with reopened(tmp_path) as runtime:
         runtime.run(runtime.stub("BOX/a").put("v", 1))

@@ -16,7 +16,7 @@ from dobook.errors import PlatformError
 from dobook.storage.history import history
 from dobook.storage.history.file import HistoryFile
 from dobook.storage.history.memory import MemoryLog
-from dobook.storage.history.points import Point
+from dobook.storage.history.points import Point, superfluous
 from dobook.storage.kv import MISSING, Encoded
 
 START = "00000000-00000000-00000000-" + "0" * 32
@@ -281,6 +281,12 @@ def test_history_is_bounded_and_gets_coarser_the_longer_ago(monkeypatch, world):
     world.go_back(world.at(start + 100 * 60_000))
     (n,) = world.everything()[0].values()
     assert 80 <= n <= 100
+
+
+def test_points_of_a_time_that_is_still_to_come_are_joined_too():
+    points = [Point(number, 1_000 + number, pinned=False) for number in range(20)]
+    for now_ms in (990, 1_001, 1_010, 1_050):
+        assert len(superfluous(points, 10, now_ms)) == 10
 
 
 def test_what_is_older_than_the_window_is_forgotten(monkeypatch, tmp_path):

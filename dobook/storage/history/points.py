@@ -65,7 +65,8 @@ def superfluous(points: list[Point], count: int, now_ms: int) -> list[int]:
     while len(gone) < count:
         left = [p for p in points if p.number not in gone]
         gaps = sorted(
-            ((after.at_ms - before.at_ms) / (now_ms - point.at_ms + 1), index)
+            # After a killed process the clock may stand before what is known already.
+            ((after.at_ms - before.at_ms) / (max(now_ms - point.at_ms, 0) + 1), index)
             for index, (before, point, after) in enumerate(
                 zip(left, left[1:], left[2:], strict=False)
             )

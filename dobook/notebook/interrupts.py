@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.interactiveshell import InteractiveShell
 
 from dobook.runtime.calls.promise import Interrupted
-from dobook.runtime.loop.interrupts import STUCK_AFTER_S, press
+from dobook.runtime.loop.interrupts import STUCK_AFTER_S, press, would_swallow
 from dobook.runtime.loop.loop import running_loop
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 _AGAIN_S = 0.01
 _TICKS = 2  # of the kernel's loop
 _ENGINE = ("dobook.runtime", "dobook.storage", "dobook.gates", __name__)
-_SWALLOW = ("weakref", "_weakrefset")
 
 
 class CellInterrupts:
@@ -93,19 +92,28 @@ class CellInterrupts:
         interrupts = self._session.runtime.driver.interrupts
         if interrupts.stopping is None:
             interrupts.expect()
-            threading.Timer(STUCK_AFTER_S, self._press_again, (self._cells[-1],)).start()
-        elif _not_here(frame):
-            raise Interrupted  # it waits for the loop, which a handler does not give up
+            self._watch(self._cells[-1])
+        elif self._session.runtime.driver.held.kept_waiting:
+            raise Interrupted
         loop = running_loop()
         if loop is not None and callable(before):
             # Tasks that have only just been made are to be waiting for something by then; and
             # ipykernel's handler does not wake its loop.
             loop.call_soon_threadsafe(_after, _TICKS, lambda: before(signum, None))
 
-    def _press_again(self, cell: tuple[Any, int]) -> None:
-        with self._lock:  # as long as it runs, the handler is ours
-            if self._cells and self._cells[-1] is cell:
+    def _watch(self, cell: tuple[Any, int]) -> None:
+        watch = threading.Timer(STUCK_AFTER_S, self._press_if_stuck, (cell,))
+        watch.daemon = True
+        watch.start()
+
+    def _press_if_stuck(self, cell: tuple[Any, int]) -> None:
+        with self._lock:  # as long as the cell runs, the handler is ours
+            driver = self._session.runtime.driver
+            if driver.interrupts.stopping is None or cell not in self._cells:
+                return
+            if driver.held.kept_waiting:
                 press()
+        self._watch(cell)
 
 
 def install(shell: InteractiveShell, session: "Session") -> Callable[[], None]:
@@ -129,7 +137,7 @@ def _not_here(frame: FrameType | None) -> bool:
     """
     while frame is not None:
         name = str(frame.f_globals.get("__name__", ""))
-        if name.startswith(_ENGINE) or name in _SWALLOW or frame.f_code.co_name == "__del__":
+        if name.startswith(_ENGINE) or would_swallow(frame) or frame.f_code.co_name == "__del__":
             return True
         if name.partition(".")[0] not in sys.stdlib_module_names:
             return False

@@ -13,6 +13,7 @@ wants it, to turn it or only to look, takes it over between two callbacks: `with
 
 import asyncio
 import contextlib
+import threading
 from asyncio import events, tasks
 from collections.abc import Callable, Generator, Iterator
 from contextvars import copy_context
@@ -47,6 +48,7 @@ class Driver:
         self._bridged: dict[asyncio.Future[None], tuple[Call, asyncio.AbstractEventLoop]] = {}
         self._waiting: list[tuple[Call, asyncio.Future[None], asyncio.AbstractEventLoop]] = []
         self._pumping: asyncio.AbstractEventLoop | None = None  # the foreign loop that turns this
+        self._newest = runtime.context  # of those who wait
         self._stopped = False
         self.after_turn: Callable[[], None] | None = None  # somebody looks at what has changed
 
@@ -71,10 +73,11 @@ class Driver:
             )
         runtime = self._runtime
         runtime.check_open()
-        if self.interrupts.expected:
-            self.end_begun()
-            raise Interrupted
-        self.interrupts.stopping = None
+        if threading.get_ident() != self.held.background:
+            if self.interrupts.expected:
+                self.end_begun()
+                raise Interrupted
+            self.interrupts.stopping = None
         with self._turning() as catches:
             loop.horizon = horizon
             self._stopped = False
@@ -238,6 +241,7 @@ class Driver:
         self, call: Call, future: "asyncio.Future[None]", foreign: asyncio.AbstractEventLoop
     ) -> None:
         self._waiting.append((call, future, foreign))
+        self._newest = copy_context()  # of the cell, which is where a handler's prints belong
         if self._pumping is not foreign:  # another one may have ended in the midst of it
             self._pumping = foreign
             foreign.call_soon(self._pump, foreign)
@@ -307,7 +311,7 @@ class Driver:
         if ticks:
             foreign.call_soon(self._after_grace, foreign, ticks - 1)
         else:
-            self._pump(foreign)
+            self._newest.copy().run(self._pump, foreign)
 
     # ------------------------------------------------------------------ interrupts
 

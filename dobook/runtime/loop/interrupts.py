@@ -19,6 +19,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextvars import Context, ContextVar, copy_context
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import PlatformError
@@ -82,12 +83,12 @@ class Interrupts:
                 self._turn += 1
             signal.signal(signal.SIGINT, before)
 
-    def _caught(self, _signum: int, _frame: Any) -> None:
+    def _caught(self, _signum: int, frame: FrameType | None) -> None:
         self.pressed += 1
         if self.pressed == 1:
             self._runtime.loop.call_soon_threadsafe(self._runtime.loop.stop)
             self._watch(self._turn)
-        elif self._turn % 2:
+        elif self._turn % 2 and not would_swallow(frame):
             raise BrokenOff
 
     def _watch(self, turn: int) -> None:
@@ -228,6 +229,11 @@ def marked(mark: object) -> Context:
     context = copy_context()
     context.run(_mark.set, mark)
     return context
+
+
+def would_swallow(frame: FrameType | None) -> bool:
+    """Return whether an exception raised in a frame would only be printed: a weak reference goes."""
+    return frame is not None and frame.f_globals.get("__name__") in ("weakref", "_weakrefset")
 
 
 def press() -> None:

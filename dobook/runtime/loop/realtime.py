@@ -8,6 +8,7 @@ turns it on its own thread, served requests included, and gives it back.
 """
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -41,6 +42,9 @@ class Held:
         self._depth = 0
         self._claimed = False  # by the owner
         self.background = 0
+        self.waiting_since: float | None = (
+            None  # of a thread that claims it; by the monotonic clock
+        )
         self.claims = 0
         self.changed = threading.Condition()
 
@@ -57,14 +61,23 @@ class Held:
                 self.claims += 1
             try:
                 self._loop.call_soon_threadsafe(self._make_way)
+                self.waiting_since = time.monotonic()
                 self._lock.acquire()
+                self.waiting_since = None
             except BaseException:
+                self.waiting_since = None
                 self._through()
                 break_off(self.background)  # a handler does not give it up, and the user gives up
                 raise
         else:
             self._lock.acquire()
         self._taken(claimed=claimed)
+
+    @property
+    def kept_waiting(self) -> bool:
+        """Whether somebody has waited for the loop for so long that a handler must be stuck."""
+        since = self.waiting_since
+        return since is not None and time.monotonic() - since > STUCK_AFTER_S
 
     def wrest(self) -> bool:
         """Have the loop given up, by a handler that never would if need be; returns whether it is."""

@@ -326,6 +326,25 @@ def test_handlers_see_the_context_of_whoever_turns_the_loop(runtime):
         assert runtime.run(listener.heard(1)) == cell
 
 
+def test_a_print_lands_where_the_newest_of_those_who_wait_is(runtime):
+    variable = contextvars.ContextVar("cell", default="nobody")
+
+    class Listener:
+        def __init__(self, ctx, env): ...
+
+        async def heard(self):
+            return variable.get()
+
+    async def cell(name):
+        variable.set(name)
+        return await runtime.register(Listener).getByName("a").heard()
+
+    async def kernel():  # the second cell begins before the first one's turning has come to rest
+        return [await asyncio.create_task(cell(name)) for name in ("first", "second")]
+
+    assert asyncio.run(kernel()) == ["first", "second"]
+
+
 # ---------------------------------------------------------------------- interrupts
 
 

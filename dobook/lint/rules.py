@@ -102,8 +102,14 @@ def _unawaited(node: ast.AST) -> Iterator[Raw]:
         used = node.values
     elif isinstance(node, ast.Compare):
         used = [node.left, *node.comparators]
-    elif isinstance(node, ast.Subscript | ast.FormattedValue):
+    elif isinstance(node, ast.Subscript | ast.FormattedValue) or (
+        isinstance(node, ast.Attribute) and node.attr not in ("then", "catch", "finally_")
+    ):
         used = [node.value]
+    elif isinstance(node, ast.Dict):
+        used = node.values
+    elif isinstance(node, ast.List):
+        used = node.elts
     elif isinstance(node, ast.UnaryOp):
         used = [node.operand]
     elif isinstance(node, ast.If | ast.While | ast.IfExp):

@@ -7,12 +7,15 @@ that a traceback of a handler points at the line the user wrote.
 import ast
 import inspect
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
 from dobook.errors import UsageError
+from dobook.lint.rules import check_code
+from dobook.lint.sources import Names, Source
 from dobook.runtime.calls.rpc import RESERVED
 from dobook.workers import DurableObject, WorkerEntrypoint
 
@@ -33,6 +36,7 @@ class Definition:
         members: Each member's name and its code in a normal form, to tell what has changed.
         binding: The name in `env`; empty for a Worker.
         storage: "sqlite" or "kv"; empty for a Worker.
+        warnings: Promises that are used as their values, each with its line of the cell.
     """
 
     cls: type
@@ -44,6 +48,7 @@ class Definition:
     members: dict[str, str]
     binding: str = ""
     storage: str = ""
+    warnings: tuple[str, ...] = ()
 
     def changes_since(self, old: "Definition") -> str:
         """Return what differs from an earlier definition, as people read it."""
@@ -150,7 +155,15 @@ def _describe(cls: type, node: ast.ClassDef, code: str, cell: str) -> Definition
         handlers=tuple(n for n in public if n in RESERVED or n == "on_fetch"),
         methods=tuple(n for n in public if n not in RESERVED and n != "on_fetch"),
         members=members,
+        warnings=tuple(_forgotten(node)),
     )
+
+
+def _forgotten(node: ast.ClassDef) -> Iterator[str]:
+    source = Source("", [node])
+    for at, rule, what, _, fix in check_code(source, Names([source])):
+        if rule == "await":
+            yield f"line {getattr(at, 'lineno', 0)}: {what}. {fix}"
 
 
 def require(found: list[Definition], what: str, example: str) -> None:

@@ -254,7 +254,7 @@ class Session:
                 )
         migration = origin(self.deployer.configuration, name)
         rows.append(("migration", migration or "none: the configuration lists none"))
-        rows += [("warning", text) for text in deployment.warnings]
+        rows += [("warning", text) for text in (*deployment.warnings, *definition.warnings)]
         note = "durable object" if old is None else "durable object, redefined"
         return Card(name, tuple(rows), note)
 

@@ -175,7 +175,10 @@ def _json_default(value: Any) -> Any:
     if isinstance(value, dt.datetime):
         aware = value if value.tzinfo is not None else value.replace(tzinfo=dt.UTC)
         return aware.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+    error = TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+    if hasattr(type(value), "__await__"):
+        error.add_note("It is a promise, or a coroutine: write `await` before it.")
+    raise error
 
 
 def _without_nan(value: Any) -> Any:

@@ -213,3 +213,26 @@ def test_a_misspelt_name_of_the_package_is_suggested():
 
     with pytest.raises(AttributeError, match="Did you mean 'Runtime'"):
         dobook.Runtme  # noqa: B018
+
+
+def test_the_card_of_a_class_warns_of_a_forgotten_await_at_its_line(shell):
+    card = shell.shown(
+        shell.cell("""%%durable_object
+from workers import DurableObject, Response
+
+class Hasty(DurableObject):
+    async def fetch(self, request):
+        n = self.ctx.storage.get("n") or 0
+        return Response.json({"n": n, "m": self.ctx.storage.get("m")})
+
+    async def right(self):
+        return await self.ctx.storage.get("n") or 0
+""")
+    )
+    warned = "storage.get(...) without await. Write (await storage.get(...))"
+    assert f"warning    line 6: {warned}" in card
+    assert f"line 7: {warned}" in card
+    assert card.count("without await") == 2
+    with pytest.raises(TypeError, match="is not JSON serializable") as caught:
+        shell.cell("await env.HASTY.getByName('a').fetch('http://x/')")
+    assert "write `await` before it" in caught.value.__notes__[0]

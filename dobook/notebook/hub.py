@@ -46,6 +46,7 @@ class Views:
         self._shown: WeakKeyDictionary[View, tuple[str, str]] = WeakKeyDictionary()
         self._stale: WeakSet[View] = WeakSet()
         self._looks = 0
+        self._pause_s = SOON_S  # at least as long as the last refresh took
         self._loop: asyncio.AbstractEventLoop | None = running_loop()
         self._scheduled = False
         self._refreshing = False
@@ -107,17 +108,17 @@ class Views:
         """The runtime's loop has turned: what is shown may not be true any more."""
         if not self._shown or self._refreshing or not _on_main_thread():
             return
-        if time.monotonic() - self._last > AT_LEAST_EVERY_S:
+        if time.monotonic() - self._last > max(AT_LEAST_EVERY_S, 4 * self._pause_s):
             self.refresh()
         elif not self._scheduled and self._loop is not None:
             self._scheduled = True
-            self._loop.call_later(SOON_S, self.refresh)
+            self._loop.call_later(self._pause_s, self.refresh)
 
     def _noticed(self, _event: Event) -> None:
         # In real time another thread turns the loop, and its turn does not end.
         if not _on_main_thread() and not self._scheduled and self._loop is not None:
             self._scheduled = True
-            self._loop.call_soon_threadsafe(self._loop.call_later, SOON_S, self.refresh)
+            self._loop.call_soon_threadsafe(self._loop.call_later, self._pause_s, self.refresh)
 
     def refresh(self) -> None:
         """Have the views look again: as many as there is time for, the others soon."""
@@ -142,9 +143,10 @@ class Views:
         finally:
             self._refreshing = False
             self._last = time.monotonic()
+            self._pause_s = max(SOON_S, self._last - begun)
         if self._stale and loop is not None:
             self._scheduled = True
-            loop.call_later(max(SOON_S, self._last - begun), self._go_on)
+            loop.call_later(self._pause_s, self._go_on)
 
 
 def _place(shell: Any) -> tuple[str, str]:

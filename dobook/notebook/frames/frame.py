@@ -25,6 +25,7 @@ from dobook.notebook.display import (
 TIME = "datetime64[ms, UTC]"
 ID_DIGITS = 12
 _STYLES = {"Int64": NUMBER_COLUMN, "float64": NUMBER_COLUMN, TIME: TIME_COLUMN}
+_MOST_DIGITS = 12  # of a number, before it is rounded
 _MOST_WIDE = 70  # characters of a cell
 _TEXT: Final = ("display.width", 160, "display.max_columns", 20, "display.show_dimensions", False)
 
@@ -74,7 +75,7 @@ class Frame(pd.DataFrame):
     def _table(self) -> str:
         shown = self._readable()
         rows = [
-            [str(index), *(shorten(str(value), _MOST_WIDE) for value in row)]
+            [str(index), *(shorten(_cell(value), _MOST_WIDE) for value in row)]
             for index, *row in shown.itertuples(name=None)
         ]
         if len(self) > self.most_rows:
@@ -100,6 +101,17 @@ class Frame(pd.DataFrame):
                 texts = ["" if pd.api.types.is_scalar(v) and pd.isna(v) else v for v in shown[name]]
                 shown[name] = pd.Series(texts, index=shown.index, dtype=object)
         return shown
+
+
+def _cell(value: Any) -> str:
+    """Return a cell's text; of a number that has no short one, six digits.
+
+    Example:
+        >>> _cell(50.0), _cell(8.529700000000002e-05), _cell("lamp")
+        ('50.0', '8.5297e-05', 'lamp')
+    """
+    text = str(value)
+    return f"{value:.6g}" if isinstance(value, float) and len(text) > _MOST_DIGITS else text
 
 
 def make_frame(

@@ -4,7 +4,7 @@ Source: developer.mozilla.org/docs/Web/API/ReadableStream/pipeTo
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from dobook.errors import PlatformTypeError
@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from dobook.web.streams import ReadableStream
 
 
-def pipe(
-    source: "ReadableStream", destination: Any, options: Mapping[str, Any]
-) -> "asyncio.Future[None]":
+def pipe(source: "ReadableStream", destination: Any, options: Mapping[str, Any]) -> Awaitable[None]:
     """Begin to write a stream to another; returns a promise of the end.
 
     Args:
@@ -35,9 +33,20 @@ def pipe(
     except PlatformTypeError:
         reader.releaseLock()
         raise
-    piping = asyncio.ensure_future(_pipe(reader, writer, options))
-    piping.add_done_callback(_seen)
-    return piping
+    return begun(_pipe(reader, writer, options))
+
+
+def begun(work: Coroutine[Any, Any, None]) -> Awaitable[None]:
+    """Return work that goes on whether or not somebody awaits it, as JavaScript's promises do.
+
+    Outside of any loop it begins when it is awaited.
+    """
+    try:
+        going = asyncio.get_running_loop().create_task(work)
+    except RuntimeError:
+        return work
+    going.add_done_callback(_seen)
+    return going
 
 
 async def _pipe(reader: "StreamReader", writer: Any, options: Mapping[str, Any]) -> None:

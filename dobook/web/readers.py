@@ -5,10 +5,12 @@ Source: developers.cloudflare.com/workers/runtime-apis/streams/readablestreamdef
 """
 
 import asyncio
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dobook.codec.jsbuffer import JsBuffer
 from dobook.errors import PlatformTypeError
+from dobook.web.pipes import begun
 
 if TYPE_CHECKING:
     from dobook.web.streams import ReadableStream
@@ -60,9 +62,9 @@ class StreamReader:
             if self._closed is not None and not self._closed.done():
                 self.ended(_released())
 
-    async def cancel(self, reason: Any = None) -> None:
-        """Give up the stream."""
-        await self._held().close_source(reason)
+    def cancel(self, reason: Any = None) -> Awaitable[None]:
+        """Give up the stream, also if nobody awaits that."""
+        return begun(self._held().close_source(reason))
 
     @property
     def closed(self) -> "asyncio.Future[None]":

@@ -6,7 +6,7 @@ Source: developers.cloudflare.com/workers/runtime-apis/streams/readablestream/
 """
 
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable, Mapping
 from typing import Any, Final
 
 from dobook.errors import PlatformTypeError
@@ -213,12 +213,15 @@ class ReadableStream:
         made = ReadableStream.of_values if self._values else ReadableStream
         return [made(branch(0)), made(branch(1))]
 
-    async def cancel(self, reason: Any = None) -> None:
-        """Give up the stream; its source is closed.
+    def cancel(self, reason: Any = None) -> Awaitable[None]:
+        """Give up the stream; its source is closed, also if nobody awaits that.
 
         Raises:
-            PlatformTypeError: If a reader holds it.
+            PlatformTypeError: If a reader holds it; awaiting raises this.
         """
+        return pipes.begun(self._cancel(reason))
+
+    async def _cancel(self, reason: Any) -> None:
         self._check_unlocked()
         await self.close_source(reason)
 

@@ -164,3 +164,27 @@ async def test_a_byob_reader_gives_at_most_what_the_buffer_has_and_loses_nothing
         ReadableStream().getReader(mode="other")
     with pytest.raises(PlatformTypeError, match="does not support BYOB reads"):
         ReadableStream.of_values([b"a"]).getReader(mode="byob")
+
+
+@pytest.mark.parametrize("by", ["stream", "reader"])
+async def test_a_cancellation_that_nobody_awaits_closes_the_source_all_the_same(by):
+    closed = []
+
+    async def source():
+        try:
+            yield b"a"
+            yield b"b"
+        finally:
+            closed.append(True)
+
+    stream = ReadableStream(source())
+    reader = stream.getReader()
+    await reader.read()
+    if by == "stream":
+        reader.releaseLock()
+        stream.cancel()
+    else:
+        reader.cancel()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert closed == [True]

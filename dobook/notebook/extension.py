@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
@@ -19,6 +20,7 @@ from dobook.notebook.magics import ALL, MagicsBase
 from dobook.notebook.session import Session
 
 _ATTRIBUTE = "_dobook_session"
+LAST_TRACEBACK = "_last_traceback"
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
@@ -44,7 +46,12 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
         history.install(shell, session.cells),
         _following(shell, session),
         _unregistering(shell, families),
+        _answering_misplaced(shell, families),
     ]
+    # ipykernel 7 reads it after an error in a cell that awaits, and a first UsageError sets none:
+    # without it such a cell would never end.
+    if not hasattr(shell, LAST_TRACEBACK):
+        setattr(shell, LAST_TRACEBACK, None)
     display(session.card())
 
 
@@ -79,5 +86,28 @@ def _unregistering(shell: InteractiveShell, families: list[MagicsBase]) -> Calla
             for kind, names in family.magics.items():
                 for name in names:
                     manager.magics[kind].pop(name, None)
+
+    return undo
+
+
+def _answering_misplaced(shell: InteractiveShell, families: list[MagicsBase]) -> Callable[[], None]:
+    """Say what is wrong with a `%%name` below other lines, which IPython takes for a line magic."""
+    lines = shell.magics_manager.magics["line"]
+
+    def misplaced(name: str) -> Callable[[str], None]:
+        def refuse(line: str) -> None:
+            raise UsageError(
+                f"%%{name} is not the first line of its cell, so it is no cell magic. Put it, with "
+                "all that belongs to it, into a cell of its own."
+            )
+
+        return refuse
+
+    names = [f"%{name}" for family in families for name in family.magics["cell"]]
+    lines |= {name: misplaced(name[1:]) for name in names}
+
+    def undo() -> None:
+        for name in names:
+            lines.pop(name, None)
 
     return undo

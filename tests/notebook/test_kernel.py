@@ -95,3 +95,12 @@ def test_tab_in_a_front_end_completes_magics(kernel):
         content = reply["content"]
         completed = [line[: content["cursor_start"]] + match for match in content["matches"]]
         assert any(text.endswith(wanted) for text in completed), completed
+
+
+def test_cells_pasted_into_one_say_so_and_end(kernel):
+    (shown,) = kernel.run(
+        "x = 1\n\n%%durable_object --binding A\nclass A:\n    pass\n\nawait env.A.getByName('a').get()"
+    )
+    text = plain("".join(text for _, text in shown))
+    assert "%%durable_object is not the first line of its cell" in text
+    assert "into a cell of its own" in text

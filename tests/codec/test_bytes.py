@@ -188,7 +188,12 @@ def test_what_the_engine_wrote_is_read(name: str) -> None:
     expected = {**EXACT, **READ_ONLY}[name]
     value = deserialize(VALUES[name])
     assert value == expected
-    assert repr(value) == repr(clone(expected))  # int and float, -0.0 and 0 are told apart
+    assert told(value) == told(clone(expected))  # int and float, -0.0 and 0 are told apart
+
+
+def told(value: Any) -> str:
+    """Return what `repr` says; a set's members in an order that no hash decides."""
+    return f"set {sorted(map(told, value))}" if isinstance(value, set) else repr(value)
 
 
 @pytest.mark.parametrize("name", VALUES)

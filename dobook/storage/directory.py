@@ -97,6 +97,7 @@ class StateDirectory:
             self._state.close()
             self._lock.close()
             raise
+        self._clock_ms = self.meta("clock_ms") or 0  # the time that is remembered
         self._folders: dict[str, Path] = {}
         self._unread = False  # there are files whose alarms could not be read
         self._new_names: list[tuple[str, str, str]] = []
@@ -241,6 +242,13 @@ class StateDirectory:
         self._state.begin()
         self._state.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
         self._state.commit()
+
+    def keep_clock(self, now_ms: int, *, step_ms: int) -> None:
+        """Remember the time, if so much has passed since that was done last."""
+        if now_ms - self._clock_ms >= step_ms:
+            self._clock_ms = now_ms
+            with contextlib.suppress(SqliteError):  # it is of less worth than what it is kept for
+                self.set_meta(clock_ms=now_ms)
 
     def flush(self) -> None:
         """Write the names that are new."""

@@ -10,6 +10,7 @@ import asyncio
 import errno
 import itertools
 import os
+import shutil
 
 import pytest
 
@@ -334,3 +335,27 @@ def test_a_trace_does_not_show_when_the_disk_was_waited_for(open_runtime, tmp_pa
     assert traces[1] == traces[0]
     assert traces[2] == traces[0]
     assert traces[3] == traces[0]
+
+
+def test_time_does_not_go_back_after_a_killed_process(runtime, open_runtime, tmp_path):
+    runtime.run(runtime.stub("CHAIN/a").start(5, after_ms=60_000))
+    runtime.advance("1d")
+    shutil.copytree(tmp_path / "state", tmp_path / "copy")
+    after = open_runtime(tmp_path / "copy")
+    assert after.clock.now_ms == runtime.clock.now_ms
+
+
+def test_time_is_known_in_the_middle_of_a_long_turn_as_well(
+    runtime, open_runtime, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("dobook.storage.journaled.MAX_COMMITS_BEHIND", 100)
+    runtime.run(runtime.stub("CHAIN/a").start(10_000))
+
+    async def main():
+        await asyncio.sleep(8)
+        shutil.copytree(tmp_path / "state", tmp_path / "copy")
+
+    begun_ms = runtime.clock.now_ms
+    runtime.run(main())
+    after = open_runtime(tmp_path / "copy")
+    assert 6_000 <= after.clock.now_ms - begun_ms <= 8_000

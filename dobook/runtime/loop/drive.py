@@ -112,7 +112,7 @@ class Driver:
                     yield catches
             finally:
                 runtime.turning = False
-                runtime.stores.before_leaving()
+                runtime.stores.turn_over()
 
     def run(self, awaitable: Any) -> Any:
         """Run until an awaitable is done; returns its result.

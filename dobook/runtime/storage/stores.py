@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import PlatformError
 from dobook.ids import DurableObjectId
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from dobook.runtime.objects.actor import Actor
     from dobook.runtime.objects.instance import Instance
     from dobook.runtime.runtime import Runtime
+
+CLOCK_STEP_MS: Final = 1_000
 
 
 class Stores:
@@ -66,7 +68,7 @@ class Stores:
                 journal=directory.journal,
                 backlog=directory.backlog,
                 may_lag=lambda: runtime.loop.alone,
-                before_write=self._write_history,
+                before_write=self._before_write,
                 on_lost=self._lost,
             )
         )
@@ -125,7 +127,9 @@ class Stores:
                 if store.history is not None:
                     store.history.note(store, now_ms)
 
-    def _write_history(self) -> None:
+    def _before_write(self) -> None:
+        if self.directory is not None:
+            self.directory.keep_clock(self._runtime.loop.now_ms, step_ms=CLOCK_STEP_MS)
         if self._history is not None:
             self._history.flush()
 
@@ -306,6 +310,13 @@ class Stores:
                 "last time they could be.",
                 stacklevel=4,
             )
+
+    def turn_over(self) -> None:
+        """Have what is committed made durable, and know the time after a killed process."""
+        self.before_leaving()
+        if self.directory is not None:
+            loop = self._runtime.loop
+            self.directory.keep_clock(loop.now_ms, step_ms=1 if loop.virtual else CLOCK_STEP_MS)
 
     def durable(self, instance: "Instance") -> Promise:
         """Return a promise that is done when what an object has written is durable.

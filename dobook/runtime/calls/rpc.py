@@ -302,12 +302,7 @@ def carry_error(error: BaseException, *, remote: bool) -> BaseException:
         error: What was raised on the other side.
         remote: Whether the other side's code raised it; sets the flag of that name.
     """
-    try:
-        copied = copy.copy(error)
-        if type(copied) is not type(error) or str(copied) != str(error):
-            raise TypeError
-    except Exception:
-        copied = PlatformError(f"{type(error).__name__}: {error}")
+    copied = _like(error) or PlatformError(f"{type(error).__name__}: {error}")
     for attribute in ("__notes__", "js_name"):
         if hasattr(error, attribute) and attribute not in copied.__dict__:
             copied.__dict__[attribute] = getattr(error, attribute)
@@ -320,6 +315,27 @@ def carry_error(error: BaseException, *, remote: bool) -> BaseException:
         for each in copied.exceptions:  # what the tasks of a group have raised
             each.with_traceback(users_part(each.__traceback__))
     return copied.with_traceback(users_part(error.__traceback__))
+
+
+def _like(error: BaseException) -> BaseException | None:
+    """Return a copy of an error, None if there can be none."""
+    kind = type(error)
+    for make in (copy.copy, _uninitialised):  # a class may take other arguments than its `args`
+        try:
+            copied: BaseException = make(error)
+            if type(copied) is kind and str(copied) == str(error):
+                return copied
+        except Exception:
+            continue
+    return None
+
+
+def _uninitialised(error: BaseException) -> BaseException:
+    kind = type(error)
+    copied: BaseException = kind.__new__(kind, *error.args)
+    copied.args = error.args
+    copied.__dict__.update(error.__dict__)
+    return copied
 
 
 def users_part(traceback: TracebackType | None) -> TracebackType | None:

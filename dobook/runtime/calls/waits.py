@@ -1,6 +1,9 @@
 """Who waits for whom: what keeps an object in memory, and circles of objects that wait for ever."""
 
-from typing import TYPE_CHECKING
+import linecache
+from typing import TYPE_CHECKING, Any
+
+_MACHINERY = ("dobook", "asyncio")
 
 if TYPE_CHECKING:
     from dobook.runtime.calls.call import Call
@@ -54,6 +57,21 @@ def deadlock(runtime: "Runtime", instance: "Instance | None" = None) -> str:
         if circle:
             return _told(circle)
     return ""
+
+
+def where_it_stands(call: "Call") -> str:
+    """Return the line of the user's code at which a handler waits, in words; empty if unknown."""
+    coro: Any = call.rest
+    frame = None
+    while coro is not None:
+        at = getattr(coro, "cr_frame", None)
+        if at is not None and at.f_globals.get("__name__", "").partition(".")[0] not in _MACHINERY:
+            frame = at
+        coro = getattr(coro, "cr_await", None)
+    if frame is None:
+        return ""
+    line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
+    return f" at line {frame.f_lineno}{f', `{line}`' if line else ''}"
 
 
 def _circle(

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from dobook.errors import DeadlockError, UsageError
 from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.promise import Interrupted
-from dobook.runtime.calls.waits import deadlock
+from dobook.runtime.calls.waits import deadlock, where_it_stands
 from dobook.runtime.loop.interrupts import Interrupts, marked
 from dobook.runtime.loop.loop import running_loop
 from dobook.runtime.loop.realtime import Held
@@ -186,14 +186,14 @@ class Driver:
     def why_stuck(self) -> str:
         """Return what is still under way when nothing can go on."""
         held = [
-            f"{call.get_name()}"
+            f"{call.get_name()}{where_it_stands(call)}"
             for instance in self._runtime.residency.instances()
             for call in instance.calls
         ]
         what = "; ".join(held[:5]) + ("; …" if len(held) > 5 else "")
         hint = deadlock(self._runtime) or (
-            "Two objects that wait for each other, or one that calls itself inside "
-            "blockConcurrencyWhile, look like this."
+            "Two objects that wait for each other, one that calls itself inside "
+            "blockConcurrencyWhile, or a write to a stream that nobody reads, look like this."
         )
         return (
             "nothing is ready and no timer is set, so what is awaited can never happen. "

@@ -279,3 +279,21 @@ def test_a_thousand_calls_at_once_all_arrive(runtime, greeters):
         )
 
     assert runtime.run(main()) == list(range(1_000))
+
+
+class QuotaExceeded(Exception):
+    def __init__(self, code, message):
+        super().__init__(message)
+        self.code = code
+
+
+def test_an_error_whose_class_takes_other_arguments_than_its_text_keeps_its_class(runtime):
+    class Strict:
+        def __init__(self, ctx, env): ...
+
+        async def spend(self):
+            raise QuotaExceeded(7, "no more today")
+
+    with pytest.raises(QuotaExceeded, match=r"^no more today$") as caught:
+        runtime.run(runtime.register(Strict).getByName("a").spend())
+    assert (caught.value.code, caught.value.remote) == (7, True)

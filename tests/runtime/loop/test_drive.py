@@ -393,3 +393,8 @@ def test_a_groups_errors_have_no_frames_of_dobook(runtime):
         runtime.run(runtime.register(Grouping).getByName("a").go())
     (error,) = caught.value.exceptions
     assert error.__traceback__.tb_frame.f_code.co_name == "fail"
+
+
+def test_a_deadlock_names_the_line_at_which_a_handler_waits(runtime, talker):
+    with pytest.raises(DeadlockError, match=r"rpc never at line \d+, `await asyncio.Future\(\)`"):
+        runtime.run(talker.never())

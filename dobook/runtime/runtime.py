@@ -284,7 +284,7 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
         self.check_virtual()
         return self._recording(lambda: self._run_alarms(count))
 
-    def advance_until_idle(self, limit: int = 10_000) -> list[AlarmRun]:
+    def advance_until_idle(self, *, limit: int = 10_000) -> list[AlarmRun]:
         """Let virtual time pass until no alarm is scheduled any more.
 
         Args:

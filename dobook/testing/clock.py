@@ -65,13 +65,13 @@ class TestClock:
         """Let time pass until the next alarm has run, `count` times."""
         return self._runtime.advance_next(count)
 
-    def until_idle(self, limit: int = 10_000) -> list[AlarmRun]:
+    def until_idle(self, *, limit: int = 10_000) -> list[AlarmRun]:
         """Let time pass until no alarm is scheduled any more.
 
         Args:
             limit: Stop after so many instants at which alarms run; recurring ones never end.
         """
-        return self._runtime.advance_until_idle(limit)
+        return self._runtime.advance_until_idle(limit=limit)
 
     def __repr__(self) -> str:
         return repr(self._runtime.clock)

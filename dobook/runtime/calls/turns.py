@@ -79,32 +79,21 @@ class Frame:
 current_frame: ContextVar[Frame | None] = ContextVar("dobook_frame", default=None)
 
 
-class Pass:
-    """What a task waits for at a shut gate; looks like a future to asyncio.
+class _Wait:
+    """What a task waits for that is no future: asyncio asks no more of it than this.
 
-    A future would only schedule the task's next step. Here the gate itself runs it, because the
-    step may take a lock that the next waiter has to see.
+    A future would only schedule the task's next step. Here whoever ends the wait decides when the
+    step runs, because it may take or keep a lock that others have to see.
     """
 
-    __slots__ = (
-        "_asyncio_future_blocking",
-        "_callback",
-        "_cancelled",
-        "_context",
-        "_gate",
-        "_loop",
-        "_own",
-    )
+    __slots__ = ("_asyncio_future_blocking", "_callback", "_context", "_loop", "cancelled")
 
-    def __init__(self, loop: "RuntimeLoop", gate: InputGate, *, own: bool) -> None:
+    def __init__(self, loop: "RuntimeLoop") -> None:
         self._loop = loop
-        self._gate = gate
-        self._own = own
         self._asyncio_future_blocking = True
-        self._cancelled = False
         self._callback: Callable[[Any], object] | None = None
         self._context: Context | None = None
-        gate.wait(self._admit)
+        self.cancelled = False
 
     def get_loop(self) -> "RuntimeLoop":
         return self._loop
@@ -119,20 +108,32 @@ class Pass:
         self._callback = None
         return 1
 
+    def result(self) -> None:
+        if self.cancelled:
+            raise asyncio.CancelledError
+
+
+class Pass(_Wait):
+    """What a task waits for at a shut gate; the gate itself runs its next step."""
+
+    __slots__ = ("_gate", "_own")
+
+    def __init__(self, loop: "RuntimeLoop", gate: InputGate, *, own: bool) -> None:
+        super().__init__(loop)
+        self._gate = gate
+        self._own = own
+        gate.wait(self._admit)
+
     def cancel(self, msg: Any = None) -> bool:
         if self._callback is None:
             return False
-        self._cancelled = True
+        self.cancelled = True
         gate = self._gate
         while gate is not None:  # the section may have handed its waiters to its parent
             gate.discard(self._admit)
             gate = getattr(gate, "parent", None)  # type: ignore[assignment]
         self._loop.call_soon(self._admit)
         return True
-
-    def result(self) -> None:
-        if self._cancelled:
-            raise asyncio.CancelledError
 
     def _admit(self) -> object:
         callback, self._callback = self._callback, None
@@ -144,41 +145,17 @@ class Pass:
         return None
 
 
-class SectionEnd:
+class SectionEnd(_Wait):
     """What a task waits for while a critical section of its object runs.
 
     The task goes on under the section's lock, which is given up after that turn.
     """
 
-    __slots__ = (
-        "_asyncio_future_blocking",
-        "_callback",
-        "_context",
-        "_loop",
-        "cancelled",
-        "section",
-    )
+    __slots__ = ("section",)
 
     def __init__(self, loop: "RuntimeLoop", section: CriticalSection) -> None:
-        self._loop = loop
+        super().__init__(loop)
         self.section = section
-        self.cancelled = False
-        self._asyncio_future_blocking = True
-        self._callback: Callable[[Any], object] | None = None
-        self._context: Context | None = None
-
-    def get_loop(self) -> "RuntimeLoop":
-        return self._loop
-
-    def add_done_callback(
-        self, callback: Callable[[Any], object], *, context: Context | None = None
-    ) -> None:
-        self._callback = callback
-        self._context = context
-
-    def remove_done_callback(self, _callback: Callable[[Any], object]) -> int:
-        self._callback = None
-        return 1
 
     def cancel(self, msg: Any = None) -> bool:
         callback, self._callback = self._callback, None
@@ -187,10 +164,6 @@ class SectionEnd:
         self.cancelled = True  # the section goes on without anybody waiting for it
         self._loop.call_soon(callback, self, context=self._context)
         return True
-
-    def result(self) -> None:
-        if self.cancelled:
-            raise asyncio.CancelledError
 
     def complete(self) -> None:
         """The section is over: let the waiter go on, then give up the lock."""

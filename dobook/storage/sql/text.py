@@ -27,7 +27,6 @@ SCHEMA: Final = re.compile(r"sqlite_|pragma|_cf_", re.IGNORECASE)
 TAIL_SPACE: Final = " \t\n\r\v\f"  # what the engine skips between statements
 READING: Final = frozenset({"SELECT", "VALUES", "PRAGMA"})
 CHANGING_ROWS: Final = frozenset({"INSERT", "REPLACE", "UPDATE", "DELETE"})
-DEFINING: Final = frozenset({"CREATE", "DROP", "ALTER", "ANALYZE", "REINDEX", "VACUUM"})
 CACHED_TEXTS: Final = 1_024
 
 

@@ -21,6 +21,7 @@ from js import (
 )
 from pyodide.ffi import create_proxy, to_js
 
+from dobook.codec import clone
 from dobook.errors import PlatformError, PlatformTypeError
 
 
@@ -307,3 +308,12 @@ async def test_a_stream_of_bytes_takes_texts_and_nothing_else():
 async def test_texts_in_a_stream_are_no_body():
     with pytest.raises(PlatformTypeError, match="did not return bytes"):
         await Response.new(ReadableStream.from_(["text"])).text()
+
+
+async def test_what_is_left_out_says_so():
+    with pytest.raises(TypeError, match="could not be cloned"):
+        clone(WritableStream.new())
+    pulled = []
+    ReadableStream.new(pull=pulled.append)
+    await soon()
+    assert pulled == []  # not before somebody reads

@@ -79,7 +79,8 @@ class KV:
         self.alarm_ms: int | None = None
         self.source = source
         self._sorted: list[str] | None = None
-        # bits: the real engine has made its table for rows, for alarms, for an alarm of this turn
+        # bits: the real engine has made its table for rows, its table for alarms; 4, 8: the same,
+        # by what is not committed yet (alarms, rows)
         self._had = 0
         self.cursor: Any = None  # the iterator of `storage.kv.list`: there is one at a time
 
@@ -164,7 +165,7 @@ class KV:
 
     def delete(self, key: str) -> bool:
         """Remove a row; returns whether there was one."""
-        self._had |= 1
+        self._had |= 8
         if not self.has(key):
             return False
         old = self.rows.pop(key)
@@ -197,7 +198,7 @@ class KV:
         """
         if name == "_cf_METADATA":
             return self.alarm_ms is not None or bool(self._had & 6)
-        return bool(self.rows) or self.source is not None or bool(self._had & 1)
+        return bool(self.rows) or self.source is not None or bool(self._had & 9)
 
     def note_engine_table(self, name: str) -> None:
         """Note that the real engine has made one of its tables."""
@@ -259,8 +260,11 @@ class KV:
     def committed(self) -> dict[str, Any]:
         """Forget the undo log, as its changes are safe now; returns it."""
         log, self.undo = self.undo, {}
-        if self._had & 4:
-            self._had = self._had & 3 | 2
+        if self._had & 12:
+            self._had |= self._had >> 3 | self._had >> 1 & 2
+            self._had &= 3
+        if self.rows:
+            self._had |= 1
         if self.source is not None:
             for key in log:
                 if self.rows.get(key) is DELETED:
@@ -341,10 +345,11 @@ class KV:
 
     def _restore(self) -> None:
         rows = self.rows
+        self._had &= ~8
         for key, old in self.undo.items():
             if key is ALARM:
                 self.alarm_ms = old
-                self._had &= 3
+                self._had &= ~4
             elif old is MISSING:
                 rows.pop(key, None)
             else:

@@ -96,10 +96,16 @@ def user_objects(connection: Connection) -> list[tuple[str, str]]:
 
 
 def drop(connection: Connection, objects: list[tuple[str, str]]) -> None:
-    """Drop what `user_objects` has returned, in the transaction that is open."""
+    """Drop what `user_objects` has returned, and what comes with it, in the open transaction.
+
+    The engine's own tables go too, as its database is made anew; they come back when needed. Only
+    `sqlite_sequence` stays, empty: SQLite does not let it go.
+    """
     connection.plans.clear()
     connection.execute("PRAGMA defer_foreign_keys = ON")
     for kind in ("trigger", "view", "table"):
         for _, name in (o for o in objects if o[0] == kind):
             quoted = name.replace('"', '""')
             connection.execute(f'DROP {kind} IF EXISTS "{quoted}"')
+    for table in (*schema.TABLES, "sqlite_stat1"):
+        connection.execute(f"DROP TABLE IF EXISTS {table}")

@@ -153,7 +153,7 @@ class ObjectStore:
         """
         self.wiped = not self.kv.layers
         count = self.kv.delete_all()
-        if self._connection is not None or self.folder is not None:
+        if self._connection is not None or self.folder is not None or self.image is not None:
             connection = self.connection()
             if tables := user_objects(connection):
                 self.will_write()
@@ -252,6 +252,8 @@ class ObjectStore:
             connection = self.connection()
             if not connection.in_transaction:
                 connection.begin()
+            if self.kv.has_engine_table("_cf_KV"):  # also when what was put has been deleted
+                connection.execute(schema.CREATE_KV)
             write_rows(connection, changes or self.changes())
         if connection is not None and connection.in_transaction:
             self.check_read()

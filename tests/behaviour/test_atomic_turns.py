@@ -305,3 +305,11 @@ def test_a_restart_finds_whole_turns(open_runtime, tmp_path):
             first.run(books.getByName("a").write_then_abort(2))
     second = open_runtime(tmp_path / "state")
     assert state(second, second.register(Books)) == written(1, [1])
+
+
+def test_delete_all_reaches_sql_that_was_put_aside_with_an_evicted_object(runtime, books):
+    runtime.run(books.getByName("a").write_and_return(1))
+    runtime.run(runtime.evict(books.getByName("a")))
+    with pytest.raises(DobookError):
+        runtime.run(books.getByName("a").delete_all_then_abort())
+    assert state(runtime, books) == {"rows": {}, "sql": [], "alarm": None}

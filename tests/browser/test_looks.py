@@ -21,17 +21,24 @@ WIDE = """() => [...document.querySelectorAll('.dobook-view')].flatMap((view) =>
 }).filter(Boolean)"""
 
 
+UNFOLD = """() => {
+    window.folded = [...document.querySelectorAll('.dobook-view details')].filter((one) => !one.open);
+    window.folded.forEach((one) => { one.open = true; });
+}"""
+
+
 @pytest.fixture
 def unfolded(notebook):
-    view = notebook.views("Runtime")
+    view, counters = notebook.views("Runtime"), notebook.views("env.COUNTER")
     view.get_by_label("a class or an object").fill("COUNTER/typed")
     notebook.press(view, "Look into")
-    notebook.press(notebook.views("env.COUNTER"), "open typed")
-    notebook.page.evaluate(
-        "() => document.querySelectorAll('.dobook-view details').forEach((one) => { one.open = true; })"
-    )
+    notebook.press(counters, "open typed")
+    notebook.page.evaluate(UNFOLD)
     notebook.page.wait_for_timeout(200)
-    return notebook
+    yield notebook
+    notebook.page.evaluate("() => window.folded.forEach((one) => { one.open = false; })")
+    notebook.press(view, "open COUNTER")  # which closes it
+    notebook.press(counters, "close COUNTER/typed")
 
 
 def test_axe_finds_no_serious_violation(unfolded):

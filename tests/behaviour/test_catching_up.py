@@ -19,7 +19,6 @@ from dobook.errors import DobookError, PlatformError
 from dobook.runtime.sockets.websocket import WebSocketPair
 from dobook.storage import journal
 from dobook.storage.browse import StateReader
-from dobook.storage.journaled import MAX_COMMITS_BEHIND
 from dobook.web import Response
 
 
@@ -130,6 +129,8 @@ def waits(monkeypatch):
         real(fd)
 
     monkeypatch.setattr(journal, "flush", flush)
+    # How often must not depend on how fast this machine is.
+    monkeypatch.setattr("dobook.storage.journaled.MAX_S_BEHIND", float("inf"))
     return seen
 
 
@@ -150,20 +151,30 @@ def start(runtime, *names, limit=10_000):
 
 
 def test_a_fast_forward_waits_for_the_disk_once_and_not_at_each_instant(runtime, waits):
-    start(runtime, "a", "b", limit=1_000)
+    start(runtime, "a", "b", limit=300)
     waits.clear()
-    runtime.advance(2_000)
-    assert len(waits) <= 3  # at the end; or now and then on a slow machine
-    assert on_disk(runtime) == {"a": 1_000, "b": 1_000}
+    runtime.advance(400)
+    assert len(waits) == 1  # at the end
+    assert on_disk(runtime) == {"a": 300, "b": 300}
 
 
-def test_a_long_fast_forward_does_not_put_everything_off_to_its_end(runtime, waits):
-    runtime.run(runtime.stub("CHAIN/a").start(MAX_COMMITS_BEHIND * 2 + 100))
+def test_a_long_fast_forward_does_not_put_everything_off_to_its_end(runtime, waits, monkeypatch):
+    monkeypatch.setattr("dobook.storage.journaled.MAX_COMMITS_BEHIND", 100)
+    runtime.run(runtime.stub("CHAIN/a").start(250))
     waits.clear()
-    runtime.advance(MAX_COMMITS_BEHIND * 2 + 200)
+    runtime.advance(300)
     assert len(waits) >= 3
 
 
+def test_work_that_takes_long_is_written_now_and_then(runtime, waits, monkeypatch):
+    monkeypatch.setattr("dobook.storage.journaled.MAX_S_BEHIND", 0.0)
+    runtime.run(runtime.stub("CHAIN/a").start(30))
+    waits.clear()
+    runtime.advance(60)
+    assert len(waits) >= 29
+
+
+@pytest.mark.slow
 def test_what_a_crash_leaves_is_one_instant_of_all_objects(runtime, monkeypatch):
     start(runtime, "a", "b", "c")
     seen = []
@@ -247,7 +258,7 @@ def test_an_object_that_is_evicted_meanwhile_comes_back_with_what_it_had(runtime
     runtime.register(Slow, "CHAIN", name="Chain")
     waits.clear()
     runtime.advance("2h")
-    assert len(waits) <= 3
+    assert len(waits) == 1
     assert runtime.run(runtime.stub("CHAIN/a").n()) == 50
 
 
@@ -320,6 +331,7 @@ def test_real_time_waits_for_the_disk_at_each_commit(runtime, waits):
             assert len(waits) == 1
 
 
+@pytest.mark.slow
 def test_a_trace_does_not_show_when_the_disk_was_waited_for(open_runtime, tmp_path, monkeypatch):
     traces = []
     for most, path in ((1, "a"), (7, "b"), (4_096, "c"), (4_096, None)):
@@ -352,10 +364,10 @@ def test_time_is_known_in_the_middle_of_a_long_turn_as_well(
     runtime.run(runtime.stub("CHAIN/a").start(10_000))
 
     async def main():
-        await asyncio.sleep(8)
+        await asyncio.sleep(2.5)
         shutil.copytree(tmp_path / "state", tmp_path / "copy")
 
     begun_ms = runtime.clock.now_ms
     runtime.run(main())
     after = open_runtime(tmp_path / "copy")
-    assert 6_000 <= after.clock.now_ms - begun_ms <= 8_000
+    assert 1_000 <= after.clock.now_ms - begun_ms <= 2_500

@@ -28,6 +28,7 @@ for line in [*lines, "import js", "import pyodide.ffi", "import pyodide.http", "
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks a process for each name")
 def test_each_name_can_be_imported_first():
     done = subprocess.run(

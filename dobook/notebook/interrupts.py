@@ -38,42 +38,46 @@ class CellInterrupts:
 
     def __init__(self, session: "Session") -> None:
         self._session = session
-        self._cells: list[tuple[Any, int]] = []  # those that run: handler before, turns so far
-        self._lock = threading.Lock()  # of `_cells`
+        self._turns: list[int] = []  # before each of the cells that run, one inside another
+        self._before: Any = None  # the handler around the outermost of them
+        self._number = 0  # of the outermost one
+        self._lock = threading.Lock()  # of the two lines above
         self._since: float | None = None  # an interrupt could not be raised where it came
 
     def begin(self, _info: Any) -> None:
         """A cell begins, perhaps inside another one."""
-        before = None
-        if threading.current_thread() is threading.main_thread():
-            with contextlib.suppress(ValueError):  # not the main interpreter
-                before = signal.signal(signal.SIGINT, self._pressed)
-        if not self._cells:
-            self._session.runtime.driver.interrupts.forget()
+        runtime = self._session.runtime
+        if not self._turns:
             self._since = None
-        self._cells.append((before, self._turns()))
+            runtime.driver.interrupts.forget()
+            if threading.current_thread() is threading.main_thread():
+                with contextlib.suppress(ValueError):  # not the main interpreter
+                    self._before = signal.signal(signal.SIGINT, self._pressed)
+        self._turns.append(runtime.generation)
 
     def over(self, result: Any) -> None:
         """A cell is over: if an interrupt has ended it, what it has begun ends too."""
-        if not self._cells:
+        if not self._turns:
             return  # the cell that loaded dobook
-        with self._lock:
-            before, turns = self._cells.pop()
-        if before is not None and signal.getsignal(signal.SIGINT) == self._pressed:
-            signal.signal(signal.SIGINT, before)
-        driver = self._session.runtime.driver
-        error = result.error_in_exec
+        turns = self._turns.pop()
+        if not self._turns:
+            with self._lock:
+                self._number += 1
+                before, self._before = self._before, None
+            if before is not None and signal.getsignal(signal.SIGINT) == self._pressed:
+                signal.signal(signal.SIGINT, before)
+        runtime = self._session.runtime
+        driver = runtime.driver
+        error = getattr(result, "error_in_exec", None)  # no result: it was cancelled
         interrupts = driver.interrupts
         stopped = interrupts.stopping is not None or isinstance(error, KeyboardInterrupt)
         interrupts.expected, interrupts.stopping = False, None
-        if stopped and (turns != self._turns() or self._session.runtime.post.busy):
+        if stopped and (turns != runtime.generation or runtime.post.busy):
             driver.end_begun()
 
-    def _turns(self) -> int:
-        return self._session.runtime.generation
-
     def _pressed(self, signum: int, frame: FrameType | None) -> None:
-        before = self._cells[-1][0]
+        # None: a cell has replaced the handler, and what it has begun has put it back since.
+        before = self._before or signal.default_int_handler
         if before is not signal.default_int_handler:
             self._pressed_in_async_cell(before, signum, frame)
         elif _not_here(frame) and not self._is_stuck():
@@ -92,7 +96,7 @@ class CellInterrupts:
         interrupts = self._session.runtime.driver.interrupts
         if interrupts.stopping is None:
             interrupts.expect()
-            self._watch(self._cells[-1])
+            self._watch(self._number)
         elif self._session.runtime.driver.held.kept_waiting:
             raise Interrupted
         loop = running_loop()
@@ -101,19 +105,19 @@ class CellInterrupts:
             # ipykernel's handler does not wake its loop.
             loop.call_soon_threadsafe(_after, _TICKS, lambda: before(signum, None))
 
-    def _watch(self, cell: tuple[Any, int]) -> None:
-        watch = threading.Timer(STUCK_AFTER_S, self._press_if_stuck, (cell,))
+    def _watch(self, number: int) -> None:
+        watch = threading.Timer(STUCK_AFTER_S, self._press_if_stuck, (number,))
         watch.daemon = True
         watch.start()
 
-    def _press_if_stuck(self, cell: tuple[Any, int]) -> None:
+    def _press_if_stuck(self, number: int) -> None:
         with self._lock:  # as long as the cell runs, the handler is ours
             driver = self._session.runtime.driver
-            if driver.interrupts.stopping is None or cell not in self._cells:
+            if driver.interrupts.stopping is None or self._number != number:
                 return
             if driver.held.kept_waiting:
                 press()
-        self._watch(cell)
+        self._watch(number)
 
 
 def install(shell: InteractiveShell, session: "Session") -> Callable[[], None]:

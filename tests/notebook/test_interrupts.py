@@ -163,6 +163,10 @@ CELLS = {
     "a cell that has begun a call": (
         "promise = env.RUNAWAY.getByName('a').sleepy()\nruntime.settle()\nwhile True:\n    pass"
     ),
+    "a cell inside a cell": (
+        "get_ipython().run_cell('stub = env.RUNAWAY.getByName(\\'a\\')\\n'\n"
+        "    'for _ in range(10**6): runtime.run(stub.quick())');"
+    ),
     "a search": (
         "%%explore RUNAWAY --runs 100000 --jobs 1\nimport asyncio\n"
         "async def scenario(env):\n    stub = env.RUNAWAY.getByName('a')\n"

@@ -60,7 +60,7 @@ def assemble(source: Path, *, with_lite: bool = False) -> None:
     (source / "docs" / "conformance.md").write_text(conformance.page(), "utf-8")
     names = reference.write(source / "reference")
     # The badge's picture would be fetched from Binder: the site fetches nothing.
-    run = launcher(QUICKSTART, "lite" if with_lite else None)
+    run = launcher(QUICKSTART, "lite" if with_lite else None, "the quickstart")
     readme = (ROOT / "README.md").read_text("utf-8").replace(badge(), run)
     (source / "index.md").write_text(readme + "\n" + contents(source, names), "utf-8")
 
@@ -79,16 +79,17 @@ def copy_notebook(notebook: Path, place: Path, run: str) -> None:
     place.write_text(json.dumps(document, ensure_ascii=False), "utf-8")
 
 
-def launcher(notebook: str, lite_place: str | None) -> str:
+def launcher(notebook: str, lite_place: str | None, what: str = "it") -> str:
     """Return, as HTML, what opens a notebook where it can be run.
 
     Args:
         notebook: Its file's name, without the ending.
         lite_place: Where JupyterLite is, seen from the page; None for a site without it.
+        what: What the page calls it.
     """
-    places = {"Run it on Binder": binder(notebook)}
+    places = {f"Run {what} on Binder": binder(notebook)}
     if lite_place is not None:
-        places["Run it in this browser"] = f"{lite_place}/lab/index.html?path={notebook}.ipynb"
+        places[f"Run {what} in this browser"] = f"{lite_place}/lab/index.html?path={notebook}.ipynb"
     links = " ".join(f'<a href="{place}">{text}</a>' for text, place in places.items())
     return f'<p class="launch">{links}</p>\n'
 

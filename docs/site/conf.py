@@ -1,5 +1,11 @@
 """Sphinx's configuration, copied beside the assembled pages; see `build.py`."""
 
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from ipython_pygments_lexers import IPython3Lexer
+
 import dobook
 
 project = "dobook"
@@ -33,7 +39,27 @@ autodoc_inherit_docstrings = True
 napoleon_google_docstring = True
 
 html_theme = "furo"
+pygments_dark_style = "github-dark"  # the theme's own underlines modules, as if they were links
 html_title = "dobook"
 html_static_path = ["static"]
 html_css_files = ["tables.css", "launch.css"]
 html_show_sourcelink = False
+
+
+class CellLexer(IPython3Lexer):  # type: ignore[misc,unused-ignore]
+    """Colours what is below a magic that takes Python, which IPython's own lexer leaves plain."""
+
+    def get_tokens_unprocessed(self, text: str) -> Iterator[tuple[int, Any, str]]:
+        """Yield the tokens of a cell: of its first line, then of the rest, as two cells."""
+        first, newline, rest = text.partition("\n")
+        split = bool(re.match(r"%%(durable_object|worker|explore)\b", first))
+        for start, part in (
+            ((0, first + newline), (len(first) + 1, rest)) if split else ((0, text),)
+        ):
+            for index, token, value in super().get_tokens_unprocessed(part):
+                yield start + index, token, value
+
+
+def setup(app: Any) -> None:
+    """Have Sphinx use the lexer for the notebooks' cells."""
+    app.add_lexer("ipython3", CellLexer)

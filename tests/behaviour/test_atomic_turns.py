@@ -313,3 +313,62 @@ def test_delete_all_reaches_sql_that_was_put_aside_with_an_evicted_object(runtim
     with pytest.raises(DobookError):
         runtime.run(books.getByName("a").delete_all_then_abort())
     assert state(runtime, books) == {"rows": {}, "sql": [], "alarm": None}
+
+
+class Returning(Books):
+    def begin(self):
+        self.storage.kv.put("a", 1)
+        self.storage.sql.exec("CREATE TABLE IF NOT EXISTS t(v)")
+        self.storage.sql.exec("DELETE FROM t")
+        return self.storage.sql.exec("INSERT INTO t VALUES (1), (2) RETURNING v")
+
+    async def unread(self):
+        self.cursor = self.begin()
+
+    async def read_in_part(self):
+        self.cursor = self.begin()
+        self.cursor.next()
+
+    async def first_of_two(self):
+        self.begin().toArray()
+        self.storage.sql.exec("INSERT INTO t VALUES (3) RETURNING v; SELECT 1").toArray()
+
+    async def read(self):
+        self.begin().toArray()
+
+    async def read_one_by_one(self):
+        cursor = self.begin()
+        cursor.next()
+        cursor.next()
+
+    async def in_transaction(self):
+        def body():
+            self.cursor = self.begin()
+
+        with pytest.raises(PlatformError, match="RETURNING"):
+            self.storage.transactionSync(body)
+        return [row.v for row in self.cursor]
+
+
+@pytest.fixture
+def returning(runtime):
+    return runtime.register(Returning, binding="RETURNING")
+
+
+@pytest.mark.parametrize("way", ["unread", "read_in_part", "first_of_two"])
+def test_rows_of_returning_that_nobody_reads_forbid_the_commit(runtime, returning, way):
+    """As recorded: workerd says "internal error", as its SQLite statement is still running."""
+    with pytest.raises(PlatformError, match="internal error: rows that a statement with RETURNING"):
+        runtime.run(getattr(returning.getByName("a"), way)())
+    assert state(runtime, returning) == {"rows": {}, "sql": [], "alarm": None}
+
+
+@pytest.mark.parametrize("way", ["read", "read_one_by_one"])
+def test_rows_of_returning_that_are_read_let_the_commit_through(runtime, returning, way):
+    runtime.run(getattr(returning.getByName("a"), way)())
+    assert state(runtime, returning) == {"rows": {"a": 1}, "sql": [1, 2], "alarm": None}
+
+
+def test_rows_of_returning_that_nobody_reads_undo_a_synchronous_transaction(runtime, returning):
+    assert runtime.run(returning.getByName("a").in_transaction()) == [1, 2]
+    assert state(runtime, returning) == {"rows": {}, "sql": [], "alarm": None}

@@ -5,6 +5,7 @@ Source: developers.cloudflare.com/durable-objects/best-practices/error-handling/
 developers.cloudflare.com/durable-objects/platform/limits/
 """
 
+import asyncio
 import gc
 import subprocess
 import sys
@@ -457,3 +458,27 @@ def test_durability_has_two_values(tmp_path):
     with pytest.raises(UsageError, match='"power" or "process"'):
         dobook.Runtime(tmp_path / "state", durability="maybe")
     assert not (tmp_path / "state").exists()
+
+
+def test_calls_that_were_sent_before_an_abort_fail_with_it_and_new_ones_do_not(runtime):
+    """As recorded in workerd: a call is bound to the life that its object has when it is made."""
+
+    class Doomed:
+        def __init__(self, ctx, env):
+            self.ctx = ctx
+
+        async def end(self):
+            self.ctx.abort("over")
+
+        async def answer(self):
+            return 42
+
+    doomed = runtime.register(Doomed)
+    stub = doomed.getByName("a")
+
+    async def outcomes():
+        sent = [stub.end(), stub.answer(), stub.answer()]
+        return [str(e) for e in await asyncio.gather(*sent, return_exceptions=True)]
+
+    assert runtime.run(outcomes()) == ["over"] * 3
+    assert runtime.run(doomed.getByName("a").answer()) == 42

@@ -244,6 +244,8 @@ class Session:
             running = sum(o.state != "evicted" for o in before)
             alarms = sum(o.alarm_ms is not None for o in before)
             rows.append(("new code", definition.changes_since(old)))
+            if alarms and "alarm" not in definition.handlers:
+                rows.append(("warning", "an alarm is set, and there is no alarm() any more to run"))
             if not deployment.waiting:
                 rows.append(
                     (

@@ -236,3 +236,12 @@ class Hasty(DurableObject):
     with pytest.raises(TypeError, match="is not JSON serializable") as caught:
         shell.cell("await env.HASTY.getByName('a').fetch('http://x/')")
     assert "write `await` before it" in caught.value.__notes__[0]
+
+
+def test_a_class_that_has_lost_its_alarm_handler_is_warned_of_alarms_that_are_set(counting):
+    without = COUNTER.replace("async def alarm", "async def rang")
+    assert "there is no alarm() any more" not in counting.shown(counting.cell(without))
+    counting.cell(COUNTER)
+    counting.cell("%rpc COUNTER/a ring 1000")
+    assert "there is no alarm() any more" in counting.shown(counting.cell(without))
+    assert "there is no alarm() any more" not in counting.shown(counting.cell(COUNTER))

@@ -3,10 +3,15 @@
 Needs the extra `dobook[serve]`.
 """
 
+import sys
 from importlib.util import find_spec
 
 from dobook.errors import UsageError
 
+if sys.platform == "emscripten":
+    raise UsageError(
+        "Python in a browser has no sockets that others can reach: serve from a kernel"
+    )
 if find_spec("httptools") is None:
     raise UsageError("the server needs httptools. Run: pip install 'dobook[serve]'")
 

@@ -18,6 +18,7 @@ Source: cloudflare/workerd src/workerd/server/server.c++, alarm-scheduler.c++
 import contextlib
 import os
 import shutil
+import sys
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -326,6 +327,11 @@ def state_root(path: Path) -> Path:
 
 
 def _lock(file: Path, directory: Path) -> IO[str]:
+    if sys.platform == "emscripten":
+        raise StateDirectoryError(
+            f"{directory} cannot be used: its files are written by threads, which Python in a "
+            "browser has not. Leave the directory out; state in memory works."
+        )
     try:
         handle = file.open("a+", encoding="ascii")
     except OSError as error:

@@ -68,3 +68,7 @@ client.send("heard")
 runtime.settle()
 print(client.messages)
 runtime.close()
+try:
+    dobook.Runtime("state")
+except dobook.errors.StateDirectoryError as error:
+    print(error)

@@ -123,11 +123,13 @@ class Notebook:
 
     Attributes:
         page: Playwright's page.
+        name: The notebook's file.
         complaints: Errors in the browser's console.
     """
 
     def __init__(self, page: Any) -> None:
         self.page = page
+        self.name = ""
         self.complaints: list[str] = []
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on(
@@ -138,6 +140,7 @@ class Notebook:
     def open(self, lab: Lab, name: str, theme: str = "light") -> None:
         """Open a notebook of the server's folder, with a kernel."""
         lab.ready(self.page)
+        self.name = name
         self.page.goto(f"{lab.url}/lab/tree/{name}?reset")
         self.page.wait_for_function(IDLE, timeout=60_000)
         self.theme(theme)
@@ -149,6 +152,7 @@ class Notebook:
             self.open(lab, name)
             return
         self.complaints.clear()
+        self.name = name
         self.page.evaluate(TURN_TO, name)
         self.page.wait_for_function(IDLE, timeout=60_000)
 

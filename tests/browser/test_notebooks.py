@@ -66,6 +66,8 @@ def test_a_notebook_runs_and_its_views_answer(books, desk, name):
     if name == INSTRUMENTS:
         kinds = (
             "KIOSK/north",
+            "env.KIOSK",
+            "Runtime",
             "Clock",
             "Requests to",
             "Timeline",
@@ -88,8 +90,9 @@ def press_every_button(desk, view):
 
 
 def test_axe_finds_nothing_serious_in_any_output_of_the_instruments(books, desk):
-    desk.turn_to(books, INSTRUMENTS)
-    desk.run_all()
+    if desk.name != INSTRUMENTS:  # else it is open, and every button has been pressed
+        desk.turn_to(books, INSTRUMENTS)
+        desk.run_all()
     axe = node_modules("axe-core@4.10.3") / "axe-core" / "axe.min.js"
     desk.page.add_script_tag(path=str(axe))
     for theme in ("light", "dark"):

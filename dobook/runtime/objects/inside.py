@@ -21,7 +21,7 @@ class _Guest(RpcTarget):
         self._actor = actor
         self._function = function
 
-    def visit(self) -> Any:
+    def run_inside(self) -> Any:
         """Call the function; the gate has admitted the event."""
         instance = self._actor.instance
         assert instance is not None
@@ -51,6 +51,6 @@ def run_inside(runtime: "Runtime", which: Any, function: Callable[[Any], Any]) -
         5
     """
     actor = runtime.actor_of(which)
-    call = Call(actor, "rpc", ("visit",), (), target=_Guest(actor, function))
+    call = Call(actor, "rpc", ("run_inside",), (), target=_Guest(actor, function))
     runtime.post.post(call, None)
     return RpcPromise(call)

@@ -25,15 +25,18 @@ PYODIDE = os.environ.get("DOBOOK_PYODIDE")
 LESSONS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 ELSEWHERE = {
     "12_production": "starts processes",
-    "13_find_the_race": "starts processes",
+    "13_find_the_race": "pandas 2 writes its times with fewer digits",
     "14_projects": "reads files beside it and starts processes",
+    "15_instruments": "keeps a state directory, and serves",
 }
+NO_SOCKETS = ("%serve", "from urllib.request import urlopen")  # what such cells begin with
 RUN_CELL = """async (index) => {
     const { content } = window.jupyterapp.shell.currentWidget;
     content.activeCellIndex = index;
     await window.jupyterapp.commands.execute('notebook:run-cell');
 }"""
-CELLS = "() => window.jupyterapp.shell.currentWidget.content.model.toJSON().cells"
+CELLS = """() => window.jupyterapp.shell.currentWidget.content.widgets
+    .map((cell) => cell.model.outputs?.toJSON() ?? [])"""
 CLEAR = "() => window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')"
 
 
@@ -95,19 +98,20 @@ def test_a_lesson_gives_its_outputs_in_the_browser_alone(served, name):
         for index in range(len(page.evaluate(CELLS))):
             page.evaluate(RUN_CELL, index)
         page.wait_for_timeout(500)
-        cells = page.evaluate(CELLS)[1:]
+        ran = page.evaluate(CELLS)[1:]
         browser.close()
     committed = json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text("utf-8"))["cells"]
-    for ran, cell in zip(cells, committed, strict=True):
-        if cell["cell_type"] == "code":
-            assert said(ran) == said(cell), "".join(cell["source"])
+    for outputs, cell in zip(ran, committed, strict=True):
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "code" and not source.startswith(NO_SOCKETS):
+            assert said(outputs) == said(cell["outputs"]), source
     assert [at for at in asked if not at.startswith((served, "blob:", "data:"))] == []
 
 
-def said(cell):
-    """Return a cell's outputs as text: streams may arrive in pieces of any size."""
+def said(outputs):
+    """Return outputs as text: streams may arrive in pieces of any size."""
     printed, shown = "", []
-    for output in cell["outputs"]:
+    for output in outputs:
         if output["output_type"] == "stream":
             printed += "".join(output["text"])
         elif output["output_type"] == "error":

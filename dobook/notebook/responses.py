@@ -30,17 +30,26 @@ def headers_of(response: FetchResponse) -> tuple[tuple[str, str], ...]:
 
 def body_text(response: FetchResponse) -> str:
     """Return the body as it is shown; empty if there is none."""
+    text, instead = _content(response)
+    return instead if text is None else cut(laid_out(text))
+
+
+def whole_text(response: FetchResponse) -> str | None:
+    """Return the body as it came, None if it is no text or has not been read yet."""
+    return _content(response)[0]
+
+
+def _content(response: FetchResponse) -> tuple[str | None, str]:
+    """Return a body's text or, without one, what to say instead."""
     content = response._body  # noqa: SLF001 - the public ways to a body use it up
     if isinstance(content, ReadableStream):
         if content.buffered is None:
-            return "(a stream, not read yet)"
+            return None, "(a stream, not read yet)"
         content = content.buffered
     if content is None:
-        return ""
+        return "", ""
     text = content if isinstance(content, str) else _decoded(content, response)
-    if text is None:
-        return f"({len(content):,} bytes)"
-    return _cut(_pretty(text))
+    return text, f"({len(content):,} bytes)"
 
 
 def _decoded(content: bytes, response: FetchResponse) -> str | None:
@@ -53,7 +62,8 @@ def _decoded(content: bytes, response: FetchResponse) -> str | None:
         return None
 
 
-def _pretty(text: str) -> str:
+def laid_out(text: str) -> str:
+    """Return JSON with its lines indented, or other text as it is."""
     if not text.lstrip().startswith(("{", "[")):
         return text
     try:
@@ -64,7 +74,8 @@ def _pretty(text: str) -> str:
     return line if len(line) <= ONE_LINE else json.dumps(value, ensure_ascii=False, indent=2)
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
+    """Return the beginning of a long text, and how much is left."""
     lines = text.splitlines()
     shown = "\n".join(lines[:MOST_LINES])[:MOST_CHARACTERS]
     left = len(text) - len(shown)
@@ -83,7 +94,7 @@ def response_text(response: FetchResponse, shell: InteractiveShell | None = None
     text = body_text(response)
     if text:
         parts += ["", text.rstrip("\n")]
-    parts += _raised(response, shell)
+    parts += raised(response, shell)
     return "\n".join(parts)
 
 
@@ -96,13 +107,14 @@ def response_html(response: FetchResponse, shell: InteractiveShell | None = None
     text = body_text(response)
     if text:
         parts.append(pre(text.rstrip("\n")))
-    raised = "\n".join(_raised(response, shell)).strip()
-    if raised:
-        parts.append(pre(raised))
+    place = "\n".join(raised(response, shell)).strip()
+    if place:
+        parts.append(pre(place))
     return box(*parts, colour=ERROR if response.status >= 400 else ACCENT)
 
 
-def _raised(response: FetchResponse, shell: InteractiveShell | None) -> Iterable[str]:
+def raised(response: FetchResponse, shell: InteractiveShell | None) -> Iterable[str]:
+    """Return the lines of the cell that raised the error behind a Worker's 500."""
     error = getattr(response, "error", None)
     if error is None or shell is None:
         return []

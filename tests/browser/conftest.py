@@ -44,6 +44,11 @@ CELLS = (
     "runtime.clock",
     "runtime.clock",
     "%request --console COUNTER/asked",
+    """%%durable_object
+class Atlas(DurableObject):
+    def fetch(self, request):
+        return Response.json([{"place": n, "name": f"somewhere {n}"} for n in range(40)])""",
+    "%request GET ATLAS/all",
     "%trace --diagram",
     "kept = env.COUNTER.getByName('kept')\nawait kept.add()\n%storage COUNTER/kept --history",
     "for i in range(3):\n    await env.COUNTER.getByName(f'other {i}').add()\nenv.COUNTER",

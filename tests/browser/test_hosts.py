@@ -28,13 +28,14 @@ CELLS = (
     "%trace on\nstub = env.COUNTER.getByName('a')\nawait stub.add()\n%trace off",
     "await env.COUNTER.getByName('b').add()\n%slow COUNTER/b 200ms",
     "console = %request --console COUNTER/a\nconsole.send('GET', '/one', repeat=20, rate='10/s')",
+    "answer = %request GET COUNTER/a /one",
     "diagram = %trace --diagram",
     "past = %storage COUNTER/a --history",
     "%pattern TokenBucket\ngauge = %rate_limit TOKEN_BUCKET/ada --limit 4 --window 20s",
     '%pattern Saga\n%rpc SAGA/trip start ["flight", "hotel"]\nsaga = %workflow SAGA/trip',
     "%pattern HibernatingChatRoom --binding CHAT",
 )
-SUBJECTS = ("stub", "runtime.clock", "env.COUNTER", "runtime", "console", "diagram", "past", "gauge", "saga")  # fmt: skip
+SUBJECTS = ("stub", "runtime.clock", "env.COUNTER", "runtime", "console", "answer", "diagram", "past", "gauge", "saga")  # fmt: skip
 # What is pressed, so that each view shows what it can show.
 PRESSED = {
     "stub": [("request", {"method": "GET", "path": "/boom"})],
@@ -63,7 +64,8 @@ def views(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict[str, A
     made = []
     for text in SUBJECTS:
         subject = shell.ev(text)
-        view = live.make(session, live.VIEWS[type(subject)], subject)
+        which = next(live.VIEWS[kind] for kind in type(subject).__mro__ if kind in live.VIEWS)
+        view = live.make(session, which, subject)
         for what, fields in PRESSED.get(text, ()):
             view.act(what, **fields)
         made.append(view)

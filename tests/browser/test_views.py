@@ -147,6 +147,21 @@ def test_a_console(notebook):
     assert view.locator("summary", has_text="History").count() == 0
 
 
+def test_a_response(notebook):
+    view = notebook.views("Response 200 OK")
+    body = view.get_by_role("region", name="body")
+    assert "application/json" in view.get_by_role("region", name="headers").inner_text()
+    assert "somewhere 39" not in body.inner_text()
+    view.get_by_role("button", name="Show all").click()
+    notebook.settle()
+    assert '"name": "somewhere 39"' in body.inner_text()
+    notebook.press(view, "As it came")
+    assert body.inner_text().count("\n") == 0
+    notebook.press(view, "Lay out")
+    notebook.press(view, "Show the beginning")
+    assert "characters more" in body.inner_text()
+
+
 def test_a_timeline(notebook):
     view = notebook.views("Timeline")
     event = view.locator(".dobook-event strong")

@@ -16,6 +16,7 @@ from dobook.runtime.calls.namespace import DurableObjectNamespace
 from dobook.runtime.calls.stub import DurableObjectStub
 from dobook.runtime.loop.loop import Clock
 from dobook.runtime.runtime import Runtime
+from dobook.web import FetchResponse
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -29,6 +30,7 @@ VIEWS: dict[type, tuple[str, str]] = {
     Diagram: ("timeline", "TimelineView"),
     RequestConsole: ("console", "ConsoleView"),
     DurableObjectStub: ("inspector", "ObjectInspector"),
+    FetchResponse: ("response", "ResponseView"),
     RateLimitFrame: ("followed", "RateLimitGauge"),
     WorkflowFrame: ("followed", "WorkflowProgress"),
 }

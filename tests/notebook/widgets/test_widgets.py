@@ -21,8 +21,8 @@ def looked_at(counting):
 
 def view_of(shell, expression):
     subject = shell.ev(expression)
-    view = live.make(session_of(shell), live.VIEWS[type(subject)], subject)
-    return view
+    which = next(live.VIEWS[kind] for kind in type(subject).__mro__ if kind in live.VIEWS)
+    return live.make(session_of(shell), which, subject)
 
 
 def press(view, what, **fields):
@@ -237,3 +237,40 @@ def test_the_alarms_picture_escapes_names_and_is_empty_without_alarms(looked_at)
     picture = schedule_picture([alarm, *({"object": "A/x", "in_ms": ms} for ms in (1, 10**12))])
     assert "<b>" not in picture
     assert picture.count("<circle") == 3
+
+
+LONG = """%%durable_object
+class Long(DurableObject):
+    def fetch(self, request):
+        if request.url.endswith("/bytes"):
+            return Response(bytes(2), headers={"content-type": "image/png"})
+        return Response('{"n": [' + ", ".join("1" * 30) + ']}', status=404)"""
+
+
+def test_a_response_is_shown_laid_out_or_as_it_came_cut_or_whole(looked_at, monkeypatch):
+    monkeypatch.setattr("dobook.notebook.responses.MOST_LINES", 4)
+    looked_at.cell(LONG)
+    looked_at.cell("response = await env.LONG.getByName('a').fetch('http://do/json')")
+    view = view_of(looked_at, "response")
+    facts = view.facts
+    assert (facts["status"], facts["failed"], facts["url"]) == (
+        "404 Not Found",
+        True,
+        "http://do/json",
+    )
+    assert facts["body"].splitlines()[-1].startswith("… and ")
+    press(view, "show", whole="yes")
+    assert view.facts["body"].splitlines()[-1] == "}"
+    assert len(view.facts["body"]) == facts["more"]
+    press(view, "lay_out", raw="yes")
+    response = looked_at.ev("response")
+    assert view.static() == (looked_at.shown(response), looked_at.shown(response, "text/html"))
+    assert view.facts["raw"]
+    assert looked_at.cell("await response.text()") == view.facts["body"]  # looking left it unread
+
+
+def test_bytes_have_nothing_to_lay_out(looked_at):
+    looked_at.cell(LONG)
+    looked_at.cell("response = await env.LONG.getByName('a').fetch('http://do/bytes')")
+    facts = view_of(looked_at, "response").facts
+    assert (facts["body"], facts["json"], facts["more"]) == ("(2 bytes)", False, 0)

@@ -68,7 +68,7 @@ def _nothing_is_left_behind() -> None:
     """The runtimes are in kernels here, and Playwright's threads are its own."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     chromium()
     made = Lab(tmp_path_factory.mktemp("lab"))
@@ -76,7 +76,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     made.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
@@ -86,7 +86,7 @@ def browser() -> Iterator[Any]:
         made.close()
 
 
-@pytest.fixture(scope="session", params=["light", "dark"])
+@pytest.fixture(scope="package", params=["light", "dark"])
 def instruments(request: Any, lab: Lab, browser: Any) -> Iterator[Notebook]:
     """A notebook with every view, open for all tests: each has objects of its own."""
     page = browser.new_page(viewport=VIEWPORT)

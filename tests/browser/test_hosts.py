@@ -4,6 +4,8 @@ See `hosts` for what is known of them. The live views are drawn by their own scr
 displays are those of the committed notebooks.
 """
 
+import asyncio
+import contextlib
 import os
 import re
 from collections.abc import Iterator
@@ -46,6 +48,17 @@ PRESSED = {
 }
 
 
+@contextlib.contextmanager
+def _out_of_playwrights_loop() -> Iterator[None]:
+    """Run cells as if no loop was running: in Playwright's, asyncio would be patched to nest."""
+    loop = asyncio.events._get_running_loop()
+    asyncio.events._set_running_loop(None)
+    try:
+        yield
+    finally:
+        asyncio.events._set_running_loop(loop)
+
+
 @pytest.fixture(scope="module")
 def views(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict[str, Any]]]:
     """Every live view as a front end gets it: its script, its styles, its state."""
@@ -53,26 +66,27 @@ def views(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict[str, A
     from dobook.notebook.widgets import live
     from dobook.notebook.widgets.chat import ChatRoom
 
-    config = Config()
-    config.HistoryManager.enabled = False
-    config.InteractiveShell.ipython_dir = str(tmp_path_factory.mktemp("ipython"))
-    shell = InteractiveShell.instance(config=config)
-    for cell in CELLS:
-        shell.run_cell(cell).raise_error()
-    session = session_of(shell)
-    session.live = "always"
-    made = []
-    for text in SUBJECTS:
-        subject = shell.ev(text)
-        which = next(live.VIEWS[kind] for kind in type(subject).__mro__ if kind in live.VIEWS)
-        view = live.make(session, which, subject)
-        for what, fields in PRESSED.get(text, ()):
-            view.act(what, **fields)
-        made.append(view)
-    room = ChatRoom(session, "CHAT/lobby", ["ada", "bob"])
-    room.act("say", who="ada", text="hello")
-    room.act("drop", who="bob")
-    made[-1].following = False  # so that what is said then is seen
+    with _out_of_playwrights_loop():
+        config = Config()
+        config.HistoryManager.enabled = False
+        config.InteractiveShell.ipython_dir = str(tmp_path_factory.mktemp("ipython"))
+        shell = InteractiveShell.instance(config=config)
+        for cell in CELLS:
+            shell.run_cell(cell).raise_error()
+        session = session_of(shell)
+        session.live = "always"
+        made = []
+        for text in SUBJECTS:
+            subject = shell.ev(text)
+            which = next(live.VIEWS[kind] for kind in type(subject).__mro__ if kind in live.VIEWS)
+            view = live.make(session, which, subject)
+            for what, fields in PRESSED.get(text, ()):
+                view.act(what, **fields)
+            made.append(view)
+        room = ChatRoom(session, "CHAT/lobby", ["ada", "bob"])
+        room.act("say", who="ada", text="hello")
+        room.act("drop", who="bob")
+        made[-1].following = False  # so that what is said then is seen
     yield [
         {
             "esm": v._esm,

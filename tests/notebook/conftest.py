@@ -130,6 +130,9 @@ class Kernel:
             cells: The cells.
             interrupt_on: Press the stop button when this is printed.
             interrupt_after_s: Press it so long after the first cell has begun.
+
+        As a person would, it presses again if nothing has come of it after 5 s: one that comes in
+        the instant in which a cell begins can be lost.
         """
         asked = [self.client.execute(cell, stop_on_error=False) for cell in cells]
         outputs: dict[str, list[tuple[str, str]]] = {message: [] for message in asked}
@@ -137,7 +140,7 @@ class Kernel:
         while busy:
             assert time.monotonic() < deadline, f"cells did not end: {outputs}"
             if time.monotonic() >= press_at:
-                press_at = math.inf
+                press_at = time.monotonic() + 5
                 self.manager.interrupt_kernel()
             try:
                 message = self.client.get_iopub_msg(timeout=1 if press_at == math.inf else 0.01)

@@ -1,6 +1,7 @@
 """What the user's interrupt ends, what it leaves, and in which state."""
 
 import asyncio
+import gc
 import signal
 import traceback
 
@@ -53,6 +54,14 @@ class Worked:
     async def asks(self):
         signal.raise_signal(signal.SIGINT)
         await self.env.WORKED.getByName("asked").nap()
+
+
+@pytest.fixture(autouse=True)
+def _no_long_collection():
+    """Among all tests a garbage collection takes longer than a turn may be stuck."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture

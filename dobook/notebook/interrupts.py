@@ -61,11 +61,7 @@ class CellInterrupts:
             return  # the cell that loaded dobook
         turns = self._turns.pop()
         if not self._turns:
-            with self._lock:
-                self._number += 1
-                before, self._before = self._before, None
-            if before is not None and signal.getsignal(signal.SIGINT) == self._pressed:
-                signal.signal(signal.SIGINT, before)
+            self.let_go()
         runtime = self._session.runtime
         driver = runtime.driver
         error = getattr(result, "error_in_exec", None)  # no result: it was cancelled
@@ -74,6 +70,14 @@ class CellInterrupts:
         interrupts.expected, interrupts.stopping = False, None
         if stopped and (turns != runtime.generation or runtime.post.busy):
             driver.end_begun()
+
+    def let_go(self) -> None:
+        """Leave interrupts to whom they were left before the cell; also when it unloads dobook."""
+        with self._lock:
+            self._number += 1
+            before, self._before = self._before, None
+        if before is not None and signal.getsignal(signal.SIGINT) == self._pressed:
+            signal.signal(signal.SIGINT, before)
 
     def _pressed(self, signum: int, frame: FrameType | None) -> None:
         # None: a cell has replaced the handler, and what it has begun has put it back since.
@@ -129,6 +133,7 @@ def install(shell: InteractiveShell, session: "Session") -> Callable[[], None]:
     def undo() -> None:
         shell.events.unregister("pre_run_cell", interrupts.begin)
         shell.events.unregister("post_run_cell", interrupts.over)
+        interrupts.let_go()
 
     return undo
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -263,3 +264,12 @@ class Careless(DurableObject):
     shell.cell("await env.CARELESS.getByName('a').go(10)\n%fast_forward 2s")
     again = "CARELESS/a: waitUntil has failed again, and so on.\n"
     assert capsys.readouterr().err == once * 3 + again
+
+
+def test_a_cell_that_unloads_dobook_leaves_interrupts_as_they_were(shell):
+    before = signal.getsignal(signal.SIGINT)
+    shell.cell("%unload_ext dobook")
+    assert signal.getsignal(signal.SIGINT) == before
+    shell.cell("%load_ext dobook")
+    shell.cell("%reload_ext dobook")
+    assert signal.getsignal(signal.SIGINT) == before

@@ -131,6 +131,9 @@ def test_in_real_time_what_others_have_asked_for_goes_on(runtime, worked):
     assert [call.path for call in under_way(runtime)] == [("nap",)]
 
 
+# Late in a run of all tests asyncio's own runner is broken off as it closes its loop. Why only then
+# is not known yet; what is promised here holds all the same.
+@pytest.mark.filterwarnings("ignore:coroutine 'BaseEventLoop.shutdown_asyncgens':RuntimeWarning")
 def test_asyncio_run_ends_all_that_it_gathers(runtime, worked):
     ended = []
 

@@ -4,8 +4,6 @@ See `hosts` for what is known of them. The live views are drawn by their own scr
 displays are those of the committed notebooks.
 """
 
-import asyncio
-import contextlib
 import os
 import re
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
+from dobook.runtime.loop.drive import _no_running_loop
 from tests.browser.conftest import COUNTER
 from tests.browser.hosts import HOSTS, mount
 
@@ -48,17 +47,6 @@ PRESSED = {
 }
 
 
-@contextlib.contextmanager
-def _out_of_playwrights_loop() -> Iterator[None]:
-    """Run cells as if no loop was running: in Playwright's, asyncio would be patched to nest."""
-    loop = asyncio.events._get_running_loop()
-    asyncio.events._set_running_loop(None)
-    try:
-        yield
-    finally:
-        asyncio.events._set_running_loop(loop)
-
-
 @pytest.fixture(scope="module")
 def views(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict[str, Any]]]:
     """Every live view as a front end gets it: its script, its styles, its state."""
@@ -66,7 +54,7 @@ def views(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict[str, A
     from dobook.notebook.widgets import live
     from dobook.notebook.widgets.chat import ChatRoom
 
-    with _out_of_playwrights_loop():
+    with _no_running_loop():  # Playwright's: in it asyncio would be patched to nest
         config = Config()
         config.HistoryManager.enabled = False
         config.InteractiveShell.ipython_dir = str(tmp_path_factory.mktemp("ipython"))

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dobook.clock import format_time
 from dobook.observer import Event
 from dobook.runtime.calls.turns import current_frame
-from dobook.runtime.loop.chance import Swap
+from dobook.runtime.loop.swaps import Swap
 from dobook.runtime.storage.watched import set_watched
 from dobook.web import Request, Response
 
@@ -113,11 +113,11 @@ class Recorder:
         runtime = self._runtime
         if on:
             runtime.observers.add(self.take, detailed=True)
-            runtime.wall_clock.further = self._swaps
+            runtime.driver.swaps.wanted = self._swaps
             runtime.loop.on_escape = self._escaped
         else:
             runtime.observers.remove(self.take)
-            runtime.wall_clock.further = self._swaps if self._tapped else None
+            runtime.driver.swaps.wanted = self._swaps if self._tapped else None
             runtime.loop.on_escape = None
         for instance in runtime.residency.instances():
             set_watched(instance)
@@ -125,7 +125,7 @@ class Recorder:
     def tap_output(self) -> None:
         """Report what handlers print as events from now on, also while nothing is recorded."""
         self._tapped = True
-        self._runtime.wall_clock.further = self._swaps
+        self._runtime.driver.swaps.wanted = self._swaps
 
     def take(self, event: Event) -> None:
         """Keep an event."""

@@ -26,6 +26,7 @@ from dobook.runtime.calls.waits import deadlock, where_it_stands
 from dobook.runtime.loop.interrupts import Interrupts, marked
 from dobook.runtime.loop.loop import running_loop
 from dobook.runtime.loop.realtime import Held
+from dobook.runtime.loop.swaps import Swaps
 
 if TYPE_CHECKING:
     from dobook.runtime.runtime import Runtime
@@ -45,6 +46,7 @@ class Driver:
         self._loop = runtime.loop
         self.held = Held(runtime.loop)
         self.interrupts = Interrupts(runtime)
+        self.swaps = Swaps()
         self._bridged: dict[asyncio.Future[None], tuple[Call, asyncio.AbstractEventLoop]] = {}
         self._waiting: list[tuple[Call, asyncio.Future[None], asyncio.AbstractEventLoop]] = []
         self._pumping: asyncio.AbstractEventLoop | None = None  # the foreign loop that turns this
@@ -105,10 +107,10 @@ class Driver:
         runtime = self._runtime
         with self.interrupts.caught() as catches, self.held, _no_running_loop():
             runtime.generation += 1
-            runtime.context = copy_context()
+            runtime.context = runtime.time_and_chance.context()
             runtime.turning = True
             try:
-                with runtime.wall_clock:
+                with self.swaps:
                     yield catches
             finally:
                 runtime.turning = False
@@ -135,9 +137,10 @@ class Driver:
 
     def _run(self, awaitable: Any) -> Any:
         mark = object()
+        context = self._runtime.time_and_chance.context()
         future = self._loop.create_task(
             awaitable if asyncio.iscoroutine(awaitable) else _awaiting(awaitable),
-            context=None if self._loop.virtual else marked(mark),
+            context=context if self._loop.virtual else context.run(marked, mark),
         )
         future.set_name("outside")  # what the trace calls it
         future.add_done_callback(self._stop)

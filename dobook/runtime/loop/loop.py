@@ -18,15 +18,16 @@ import itertools
 import selectors
 import sys
 import threading
-import time
 from asyncio import events, futures
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
 from typing import Any
 
 from dobook.clock import format_time
 from dobook.runtime.calls.turns import EXTERNAL
 from dobook.runtime.loop.order import Order
+from dobook.runtime.loop.real import monotonic
 
 _set_result_unless_cancelled: Callable[..., object] = futures._set_result_unless_cancelled  # type: ignore[attr-defined]
 GRID = 6  # decimals of a second
@@ -122,6 +123,7 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
         self.on_escape: Callable[[str], None] | None = None  # told of what no seed can repeat
         self.before_real: Callable[[], None] | None = None  # called before real work begins
         self.before_jump: Callable[[float], float | None] | None = None
+        self.time_and_chance: Any = None  # what code on this loop sees; see `current`
         self._now = 0.0
         self._offset = 0.0  # real mode: virtual time minus the monotonic clock
         self._sequence = itertools.count()
@@ -153,7 +155,7 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         """Return seconds since the runtime's start."""
-        return self._now if self.virtual else time.monotonic() + self._offset
+        return self._now if self.virtual else monotonic() + self._offset
 
     @property
     def now_ms(self) -> int:
@@ -178,7 +180,7 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
         if virtual:
             self._now = round(now, GRID)
         else:
-            self._offset = now - time.monotonic()
+            self._offset = now - monotonic()
 
     def next_timer(self) -> float | None:
         """Return when the next timer that has not been cancelled is due, None if there is none."""
@@ -285,6 +287,10 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
         self, executor: Any, func: Callable[..., Any], *args: Any
     ) -> Any:
         self.escapes("a thread")
+        if self.time_and_chance is not None and (
+            executor is None or isinstance(executor, ThreadPoolExecutor)
+        ):
+            func = self.time_and_chance.bind(func)
         future = super().run_in_executor(executor, func, *args)
         setattr(future, EXTERNAL, True)
         self.in_flight += 1

@@ -311,7 +311,7 @@ def test_off_nothing_is_swapped_and_nobody_listens(runtime, counter):
     assert type(instance.ctx.storage) is not WatchedStorage
     assert not runtime.observers.active
     assert runtime.stores.committer.after is None
-    assert runtime.wall_clock.further is None
+    assert runtime.driver.swaps.wanted is None
 
 
 def test_shown_values_have_no_addresses_and_sets_an_order():

@@ -113,6 +113,7 @@ class Connection:
         self.on_lost: Callable[[sqlite3.Error], None] | None = None
         """Called when SQLite ended the transaction by itself: all its writes are undone."""
         self.rules: Any = None  # of `sql`: what holds for the user's statements
+        self.source: Any = None  # of `sql`: whose time and chance they see; None for the real ones
         self._cursors: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
         self._owned: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
         self.closed = False
@@ -158,8 +159,7 @@ class Connection:
             files.remove_database(path)
             self._new = True
         if self._new and blank is not None:
-            # One write in place of the dozens that SQLite needs to make a file, its journal and
-            # its first tables.
+            # One write, in place of the dozens that SQLite needs for a file and its first tables.
             fd = files.system.open(str(path), os.O_RDWR | os.O_CREAT)
             try:
                 files.write_at(fd, blank, 0)

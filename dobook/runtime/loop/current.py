@@ -7,6 +7,7 @@ has to be switched when a turn of a loop begins or ends, and any number of runti
 servers can tell time at once.
 """
 
+import os
 import random
 import threading
 from asyncio.events import _get_running_loop
@@ -17,8 +18,7 @@ from typing import Any
 
 from dobook.runtime.loop.loop import RuntimeLoop, running_loop
 
-# The class as it is before anybody replaces a method of it.
-_Random = random.Random
+_urandom = os.urandom  # as it is before anybody replaces the name
 
 
 class Draws:
@@ -35,7 +35,7 @@ class Draws:
     __slots__ = ("derived", "generator")
 
     def __init__(self, seed: str) -> None:
-        self.generator = _Random(seed)
+        self.generator = random.Random(seed)
         self.derived: dict[str, Any] = {}
 
 
@@ -48,10 +48,12 @@ class TimeAndChance:
             because nobody may be able to predict a token.
 
     Attributes:
+        builtin: What SQL's functions of time and chance keep here (see `storage.sql.clock`).
         closed: Whether the runtime has been closed; its threads see the real clock from then on.
     """
 
     def __init__(self, loop: RuntimeLoop, seed: int) -> None:
+        self.builtin: Any = None
         self.closed = False
         self._loop = loop
         self._seed = seed
@@ -81,6 +83,14 @@ class TimeAndChance:
         if loop.virtual:
             return loop.now_ms * 1_000_000
         return loop.start_ms * 1_000_000 + int(loop.time() * 1e9)
+
+    def milliseconds(self) -> int:
+        """Return the time in whole milliseconds since 1970."""
+        return self._loop.now_ms
+
+    def random_bytes(self, size: int) -> bytes:
+        """Return random bytes: from the seed in virtual time, real ones otherwise."""
+        return self.draws().generator.randbytes(size) if self.seeded else _urandom(size)
 
     def draws(self) -> Draws:
         """Return what the calling thread draws from.

@@ -3,6 +3,7 @@
 Source: cloudflare/workerd src/workerd/server/server.c++
 """
 
+import asyncio
 import contextlib
 import datetime as dt
 import random
@@ -28,7 +29,7 @@ from dobook.runtime.insight.trace import Recorder
 from dobook.runtime.insight.uncaught import report, uncaught
 from dobook.runtime.loop.current import TimeAndChance
 from dobook.runtime.loop.drive import Driver
-from dobook.runtime.loop.loop import Clock, RuntimeLoop
+from dobook.runtime.loop.loop import Clock, RuntimeLoop, running_loop
 from dobook.runtime.loop.order import Order
 from dobook.runtime.loop.patches import patches, watch_class
 from dobook.runtime.loop.realtime import TimeKeeping
@@ -262,6 +263,31 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
             The alarm handlers that ran, in order.
         """
         return self.advance_to(self.loop.now_ms + parse_duration(duration))
+
+    async def sleep(self, duration: str | float | dt.timedelta) -> None:
+        """Let time pass, as a cell or another coroutine sees it; what is due on the way runs.
+
+        In a cell, `asyncio.sleep` waits for real and leaves the virtual clock where it is.
+
+        Args:
+            duration: Milliseconds, a timedelta, or text such as "1h30m".
+
+        Example:
+            >>> import asyncio, dobook
+            >>> async def cell(runtime):
+            ...     before = runtime.clock.now_ms
+            ...     await runtime.sleep("1h")
+            ...     return runtime.clock.now_ms - before
+            >>> with dobook.Runtime() as runtime:
+            ...     asyncio.run(cell(runtime))
+            3600000
+        """
+        ms = parse_duration(duration)
+        self.check_open()
+        if running_loop() is self.loop or not self.loop.virtual:
+            await asyncio.sleep(ms / 1000)
+        else:
+            await self.driver.sleep_elsewhere(ms / 1000)
 
     def advance_to(self, when: str | float | dt.datetime) -> list[AlarmRun]:
         """Let virtual time pass until an instant (ms since 1970, a datetime or ISO text).

@@ -26,6 +26,7 @@ from dobook.runtime.calls.waits import deadlock, where_it_stands
 from dobook.runtime.loop.interrupts import Interrupts, marked
 from dobook.runtime.loop.loop import running_loop
 from dobook.runtime.loop.realtime import Held
+from dobook.runtime.loop.sleep import Sleep
 from dobook.runtime.loop.swaps import Swaps
 
 if TYPE_CHECKING:
@@ -47,8 +48,12 @@ class Driver:
         self.held = Held(runtime.loop)
         self.interrupts = Interrupts(runtime)
         self.swaps = Swaps()
-        self._bridged: dict[asyncio.Future[None], tuple[Call, asyncio.AbstractEventLoop]] = {}
-        self._waiting: list[tuple[Call, asyncio.Future[None], asyncio.AbstractEventLoop]] = []
+        self._bridged: dict[
+            asyncio.Future[None], tuple[Call | Sleep, asyncio.AbstractEventLoop]
+        ] = {}
+        self._waiting: list[
+            tuple[Call | Sleep, asyncio.Future[None], asyncio.AbstractEventLoop]
+        ] = []
         self._pumping: asyncio.AbstractEventLoop | None = None  # the foreign loop that turns this
         self._newest = runtime.context  # of those who wait
         self._stopped = False
@@ -216,7 +221,7 @@ class Driver:
 
     # ------------------------------------------------------------------ foreign loops
 
-    def wait_elsewhere(self, call: Call) -> Generator[Any, None, None]:
+    def wait_elsewhere(self, call: "Call | Sleep") -> Generator[Any, None, None]:
         """Wait for a call on another loop than the runtime's.
 
         Raises:
@@ -240,8 +245,18 @@ class Driver:
                 raise
             raise self.interrupts.stopping from None
 
+    async def sleep_elsewhere(self, seconds: float) -> None:
+        """Sleep on another loop than the runtime's: virtual time passes, and what is due runs."""
+        with Sleep(self._loop, seconds) as sleep:
+            await sleep.elsewhere(self.wait_elsewhere)
+        if self._loop.virtual:
+            self.turn(self._loop.time())  # what is due at the same instant and was set later
+
     def _wait_turning(
-        self, call: Call, future: "asyncio.Future[None]", foreign: asyncio.AbstractEventLoop
+        self,
+        call: "Call | Sleep",
+        future: "asyncio.Future[None]",
+        foreign: asyncio.AbstractEventLoop,
     ) -> None:
         self._waiting.append((call, future, foreign))
         self._newest = copy_context()  # of the cell, which is where a handler's prints belong
@@ -250,7 +265,10 @@ class Driver:
             foreign.call_soon(self._pump, foreign)
 
     def _wait_bridged(
-        self, call: Call, future: "asyncio.Future[None]", foreign: asyncio.AbstractEventLoop
+        self,
+        call: "Call | Sleep",
+        future: "asyncio.Future[None]",
+        foreign: asyncio.AbstractEventLoop,
     ) -> None:
         """Real time: the answer comes from the thread that turns the loop."""
 

@@ -18,7 +18,6 @@ no runtime. Three ways are used, and none of them changes what a class is:
 import contextlib
 import datetime as dt
 import gc
-import importlib.abc
 import importlib.machinery
 import importlib.util
 import random
@@ -42,7 +41,7 @@ from dobook.runtime.loop.standin import (
 )
 
 _NUMPY: Final = "numpy.random"
-_LEFT_ALONE: Final = frozenset({*sys.stdlib_module_names, *REAL_CALLERS, "dobook"})
+_LEFT_ALONE: Final = frozenset({*sys.stdlib_module_names, *REAL_CALLERS})
 _FUNCTIONS: Final = frozenset(
     {
         *(types.BuiltinFunctionType, types.FunctionType, types.MethodType),
@@ -292,7 +291,7 @@ def _set_method(owner: type, name: str, value: Any) -> None:
         abstract.__delete__(owner)
 
 
-class _NumpyFinder(importlib.abc.MetaPathFinder):
+class _NumpyFinder:
     """Tells when `numpy.random` has been imported."""
 
     def __init__(self, loaded: Callable[[], None]) -> None:

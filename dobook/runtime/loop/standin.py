@@ -11,13 +11,22 @@ from dobook.runtime.loop.loop import RuntimeLoop
 
 # These measure how long they wait, which they do for real, also when a handler has called them. A
 # queue's `get(timeout=1)` would wait for ever by a clock that stands still meanwhile. With them
-# stand programs that run others: kernels, debuggers, test runners.
+# stand programs that run others: kernels, debuggers, test runners, dobook.
 REAL_CALLERS: Final = frozenset(
     {
         *("asyncio", "concurrent", "multiprocessing", "queue", "sched", "selectors"),
         *("socketserver", "subprocess", "threading"),
-        *("IPython", "_pydevd_bundle", "comm", "coverage", "debugpy", "ipykernel", "ipywidgets"),
-        *("jupyter_client", "prompt_toolkit", "pydevd", "pytest", "_pytest", "tornado", "zmq"),
+        *("IPython", "_pydevd_bundle", "comm", "coverage", "debugpy", "dobook", "ipykernel"),
+        *(
+            "ipywidgets",
+            "jupyter_client",
+            "prompt_toolkit",
+            "pydevd",
+            "pytest",
+            "_pytest",
+            "tornado",
+            "zmq",
+        ),
     }
 )
 _known: dict[str | None, bool] = {}  # by module

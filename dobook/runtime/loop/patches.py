@@ -225,6 +225,9 @@ def _places(names: dict[str, Any], new: dict[Any, Any]) -> Iterator[_Place]:
             yield from _defaults(value, new)
         elif issubclass(type(value), type) and value.__module__ == module:
             yield from _members(value, new)
+        elif type(value) is dict and value is not names:
+            kept = [key for key, v in list(value.items()) if type(v) in _FUNCTIONS and v in new]
+            yield from (_item(value, key) for key in kept)
 
 
 def _members(owner: type, new: dict[Any, Any]) -> Iterator[_Place]:
@@ -246,7 +249,7 @@ def _defaults(function: types.FunctionType, new: dict[Any, Any]) -> Iterator[_Pl
             yield _item(keywords, name)
 
 
-def _item(names: dict[str, Any], name: str) -> _Place:
+def _item(names: dict[Any, Any], name: Any) -> _Place:
     return _Place(lambda: names.get(name), lambda value: names.__setitem__(name, value))
 
 

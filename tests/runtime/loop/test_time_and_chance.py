@@ -13,6 +13,7 @@ import random
 import secrets
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import uuid
@@ -42,6 +43,9 @@ class Keeps:
     clock = time.perf_counter
     wrapped = staticmethod(time.time)
     now = datetime.datetime.now
+
+
+KEPT = {"clock": time.monotonic}
 
 
 def local(struct):
@@ -76,6 +80,7 @@ TELLERS = {
     "a default": lambda: with_default()[0],
     "a keyword's default": lambda: with_default()[1],
     "kept by a class": lambda: Keeps().clock(),
+    "kept in a dict": lambda: KEPT["clock"](),
     "kept by a class, wrapped": lambda: Keeps.wrapped(),
     "kept by a class, a method of datetime": lambda: Keeps.now().timestamp(),
 }
@@ -85,7 +90,7 @@ if hasattr(time, "clock_gettime"):
 WHOLE_SECONDS = {"gmtime", "gmtime of None", "localtime", "ctime", "asctime", "strftime"}
 # Real ones that do not count from 1970.
 STEADY = {name for name in TELLERS if "monotonic" in name or "perf" in name or "process" in name} | {
-    "clock_gettime_ns", "a default", "kept by a class",
+    "clock_gettime_ns", "a default", "kept by a class", "kept in a dict",
 }  # fmt: skip
 
 CHANCES = {
@@ -344,6 +349,30 @@ def test_in_real_time_no_chance_is_the_seeds(open_runtime):
     assert [name for name in first if first[name] == second[name]] == []
 
 
+def test_what_is_made_once_for_the_process_draws_nothing_from_the_runtime_that_comes_first(
+    open_runtime, monkeypatch
+):
+    class Files:
+        def __init__(self, ctx, env): ...
+
+        async def draw(self):
+            with tempfile.TemporaryDirectory():
+                return random.random()
+
+    def draw():
+        monkeypatch.setattr(tempfile, "_name_sequence", None)
+        runtime = open_runtime(seed=3)
+        stub = runtime.register(Files).getByName("a")
+        first = runtime.run(stub.draw())
+        return [first, runtime.run(stub.draw())]
+
+    monkeypatch.setattr(tempfile, "_name_sequence", None)
+    first = draw()
+    again = open_runtime(seed=3)
+    stub = again.register(Files).getByName("a")
+    assert [again.run(stub.draw()), again.run(stub.draw())] == first
+
+
 def test_a_thread_draws_nothing_from_the_handlers(open_runtime):
     class Both:
         def __init__(self, ctx, env): ...
@@ -478,6 +507,7 @@ def snapshot():
         ("default", 0, with_default.__defaults__),
         ("keywords", 0, dict(with_default.__kwdefaults__)),
     ]
+    names.append(("dict", 0, dict(KEPT)))
     names.append(("finders", 0, list(sys.meta_path)))
     return names
 

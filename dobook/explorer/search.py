@@ -20,6 +20,7 @@ from dobook.explorer.shrink import Shrinker
 from dobook.explorer.strategies.base import Strategy
 from dobook.explorer.strategies.table import strategy_named
 from dobook.explorer.tally import Result, Tally
+from dobook.runtime.loop.patches import patches
 from dobook.runtime.registry import default_binding
 
 DEFAULT_RUNS = 500
@@ -96,7 +97,8 @@ def explore(
     plan = strategy_named(strategy)(seed)
     tally = Tally()
     began = time.monotonic()
-    with Progress(show=progress, runs=runs, seconds=seconds) as bar:
+    # Once for all runs: Python stops to cache a class's methods when they change too often.
+    with patches, Progress(show=progress, runs=runs, seconds=seconds) as bar:
         try:
             for results in _results(case, plan, runs, jobs, executor):
                 tally.add(results)

@@ -149,15 +149,15 @@ class Recorder:
 
     def _swaps(self) -> list[Swap]:
         names = vars(sys)
-        return [(names, "stdout", sys.stdout, _LogTap(self._runtime, sys.stdout))]
+        return [(names, "stdout", _LogTap(self._runtime, sys.stdout))]
 
 
 class _LogTap(io.TextIOBase):
     """Standard output while the loop turns: what a handler prints is an event too."""
 
-    def __init__(self, runtime: "Runtime", real: Any) -> None:
+    def __init__(self, runtime: "Runtime", beneath: Any) -> None:
         self._runtime = runtime
-        self._real = real
+        self.beneath = beneath
         self._parts: dict[str, str] = {}
         self._reporting = False  # what a listener prints is no log line
 
@@ -176,19 +176,19 @@ class _LogTap(io.TextIOBase):
                 self._reporting = False
             if rest:
                 self._parts[label] = rest
-        self._real.write(text)
+        self.beneath.write(text)
         return len(text)
 
     def flush(self) -> None:
         """Pass it on."""
-        self._real.flush()
+        self.beneath.flush()
 
     def writable(self) -> bool:
         """Say that it can be written to."""
         return True
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._real, name)
+        return getattr(self.beneath, name)
 
 
 @contextlib.contextmanager

@@ -94,6 +94,12 @@ class Patches:
             if not self._holders:
                 self._uninstall()
 
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *exc: object) -> None:
+        self.release()
+
     def hold(self, owner: object) -> Callable[[], object]:
         """Acquire for an object; returns what releases. It is called when the object is collected."""
         self.acquire()

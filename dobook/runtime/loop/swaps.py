@@ -1,16 +1,29 @@
-"""Names that are replaced while a runtime's loop turns, and put back after."""
+"""Layers that are put over a name while a runtime's loop turns: over `sys.stdout`."""
 
+import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
-Swap = tuple[dict[str, Any], str, Any, Any]  # namespace, name, what is there, what stands in
+
+class Layer(Protocol):
+    """What stands in for a value, and passes on to it.
+
+    Attributes:
+        beneath: The value, or a layer of another runtime.
+    """
+
+    beneath: Any
+
+
+Swap = tuple[dict[str, Any], str, Layer]  # namespace, name, what is put over what is there
+_lock = threading.Lock()  # loops turn on several threads
 
 
 class Swaps:
-    """A context manager that replaces names; nested, only the outermost one counts.
+    """A context manager that puts layers in place; nested, only the outermost one counts.
 
     Attributes:
-        wanted: Returns what is to be replaced; None for nothing.
+        wanted: Returns the layers; None for nothing.
     """
 
     def __init__(self) -> None:
@@ -22,15 +35,30 @@ class Swaps:
         self._depth += 1
         if self._depth > 1 or self.wanted is None:
             return
-        self._swaps = self.wanted()
-        for names, name, _, stand_in in self._swaps:
-            names[name] = stand_in
+        with _lock:
+            self._swaps = self.wanted()
+            for names, name, layer in self._swaps:
+                names[name] = layer
 
     def __exit__(self, *exc: object) -> None:
         self._depth -= 1
-        if self._depth:
+        if self._depth or not self._swaps:
             return
-        for names, name, value, stand_in in self._swaps:
-            if names.get(name) is stand_in:
-                names[name] = value
-        self._swaps = []
+        with _lock:
+            for names, name, layer in self._swaps:
+                _take_out(names, name, layer)
+            self._swaps = []
+
+
+def _take_out(names: dict[str, Any], name: str, layer: Layer) -> None:
+    """Remove a layer, also from beneath one that another thread has put over it since."""
+    above = names.get(name)
+    if above is layer:
+        names[name] = layer.beneath
+        return
+    while above is not None:
+        beneath = getattr(above, "beneath", None)
+        if beneath is layer:
+            above.beneath = layer.beneath
+            return
+        above = beneath

@@ -24,6 +24,7 @@ from types import ModuleType
 
 import pytest
 
+import dobook
 from dobook import Runtime
 from dobook.runtime.loop.patches import patches
 from dobook.runtime.objects.inside import run_inside
@@ -471,6 +472,50 @@ def test_a_virtual_runtime_beside_one_in_real_time(open_runtime):
     assert of_the_time(later, at, within=60.0) == {}
 
 
+async def race(env):
+    """Chance and the clock decide; alone, in every schedule, as they do here."""
+    drawn = await asyncio.gather(*(env.RACER.getByName(name).go() for name in "ab"))
+    assert all(at == 1_767_225_600 for at, _ in drawn), drawn
+
+
+class Racer:
+    def __init__(self, ctx, env):
+        self.ctx = ctx
+
+    async def go(self):
+        await asyncio.sleep(0)
+        seen = [time.time(), random.random()]
+        self.ctx.storage.put("seen", seen)
+        return seen
+
+
+def test_exploring_beside_a_server_and_other_threads_finds_what_it_finds_alone(open_runtime):
+    def explore():
+        report = dobook.explore(race, Racer, runs=30, faults="none", jobs=1, progress=False)
+        return report.failed, report.distinct
+
+    alone = explore()
+    assert alone[0] == 0
+    served = open_runtime(start="2050-01-01")
+    asker = served.register(Asker).getByName("a")
+    stop = threading.Event()
+
+    def draw():
+        while not stop.is_set():
+            random.random()
+            time.time()
+
+    thread = threading.Thread(target=draw)
+    thread.start()
+    with served.real_time():
+        try:
+            assert explore() == alone
+        finally:
+            stop.set()
+            thread.join()
+        assert served.run(asker.handler())["time"] > START_S
+
+
 def test_a_fork_goes_its_own_way(open_runtime):
     runtime = open_runtime(start=START, seed=5)
     asker = runtime.register(Asker).getByName("a")
@@ -646,7 +691,7 @@ def test_libraries_that_a_handler_is_the_first_to_import(code, printed):
     outputs = {
         subprocess.run(
             [sys.executable, "-W", "ignore", "-c", prelude + LIBRARIES % code],
-            capture_output=True, check=True, text=True,
+            capture_output=True, check=True, text=True, env={**os.environ, "TZ": "UTC"},
         ).stdout.strip()
         for prelude in ("", "import numpy, pandas, pydantic, fastapi\n")
     }  # fmt: skip

@@ -1,4 +1,9 @@
-"""SQL's time and chance are the runtime's, and everything else about its functions is SQLite's."""
+"""Promise: SQL tells the time of `Date.now()`, the runtime's, and draws from the runtime's seed; all
+else about SQL's functions is SQLite's own.
+
+Source: developers.cloudflare.com/durable-objects/api/sqlite-storage-api/,
+sqlite.org/lang_datefunc.html
+"""
 
 import asyncio
 import datetime as dt

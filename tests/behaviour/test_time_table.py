@@ -1,6 +1,9 @@
-"""The table of `docs/differences.md` that says who tells which time and which chance, measured.
+"""Promise: everything that tells time or chance to code of a runtime follows its clock and its seed,
+and nothing outside of it does. The table of `docs/differences.md` has what is measured here.
 
-`DOBOOK_WRITE_DOCS=1 pytest tests/behaviour/test_time_table.py` writes what is measured.
+`DOBOOK_WRITE_DOCS=1 pytest tests/behaviour/test_time_table.py` writes it.
+
+Source: the platform has one clock, developers.cloudflare.com/workers/reference/security-model/
 """
 
 # ruff: noqa: DTZ003, DTZ005, DTZ002, DTZ011 - what users write

@@ -51,18 +51,7 @@ _FUNCTIONS: Final = frozenset(
 
 
 class Patches:
-    """What this process has in place of the functions that tell time and chance.
-
-    Example:
-        >>> import datetime, time
-        >>> before = time.time
-        >>> patches.acquire()
-        >>> time.time is before
-        False
-        >>> patches.release()
-        >>> time.time is before
-        True
-    """
+    """What this process has in place of the functions that tell time and chance."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()

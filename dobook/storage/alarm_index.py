@@ -15,7 +15,9 @@ from typing import Any
 from dobook.errors import StateDirectoryError
 from dobook.storage import schema
 from dobook.storage.connection import Connection, SqliteError, unusable
-from dobook.storage.rows import has_table, read_alarm
+from dobook.storage.files import check_regular
+from dobook.storage.names import is_identity
+from dobook.storage.rows import engine_tables, read_alarm
 
 METADATA = "metadata.sqlite"
 
@@ -29,12 +31,17 @@ def read_index(folder: Path) -> list[Alarm] | None:
         folder: Where the class has its files.
     """
     index = folder / METADATA
-    if not index.exists():
+    try:
+        check_regular(index)
+    except FileNotFoundError:
         return []
+    except StateDirectoryError as error:  # a symbolic link or a pipe of that name
+        _set_aside(index, error)
+        return None
     try:
         with contextlib.closing(Connection(index)) as connection:
             rows: list[Any] = []
-            if has_table(connection, "_cf_ALARM"):
+            if "_cf_ALARM" in engine_tables(connection):
                 rows = connection.execute(
                     "SELECT * FROM _cf_ALARM ORDER BY scheduled_time, actor_id"
                 ).fetchall()
@@ -43,11 +50,27 @@ def read_index(folder: Path) -> list[Alarm] | None:
     except StateDirectoryError as error:
         reason = error
     else:
-        return [
-            (row[0], row[1] // schema.NS_PER_MS, row[2] if len(row) > 2 else None)
-            for row in rows
-            if row[1] is not None
-        ]
+        if all(map(_is_alarm, rows)):
+            return [
+                (row[0], row[1] // schema.NS_PER_MS, row[2] if len(row) > 2 else None)
+                for row in rows
+                if row[1] is not None
+            ]
+        reason = StateDirectoryError(f"{index} has a row that the engine does not write.")
+    _set_aside(index, reason)
+    return None
+
+
+def _is_alarm(row: tuple[Any, ...]) -> bool:
+    name = row[2] if len(row) > 2 else None
+    return (
+        is_identity(row[0])
+        and (row[1] is None or type(row[1]) is int)
+        and (name is None or type(name) is str)
+    )
+
+
+def _set_aside(index: Path, reason: StateDirectoryError) -> None:
     aside = index.with_name(f"{METADATA}.damaged")
     with contextlib.suppress(OSError):
         index.replace(aside)
@@ -55,7 +78,6 @@ def read_index(folder: Path) -> list[Alarm] | None:
         f"{reason} The alarms are read from the objects instead; the file is now {aside.name}.",
         stacklevel=6,
     )
-    return None
 
 
 def alarm_in(file: Path) -> int | None:
@@ -65,9 +87,12 @@ def alarm_in(file: Path) -> int | None:
         StateDirectoryError: If the file cannot be read.
         SqliteError: If it is damaged.
     """
-    if not file.exists():
+    try:
+        check_regular(file)  # SQLite would follow a symbolic link
+    except FileNotFoundError:
         return None
     with contextlib.closing(Connection(file)) as connection:
+        engine_tables(connection)
         return read_alarm(connection)
 
 
@@ -80,6 +105,8 @@ async def write_index(folder: Path, alarms: Iterable[Alarm]) -> None:
         if not rows:
             return
         os.mkdir(folder)  # noqa: PTH102
+    with contextlib.suppress(FileNotFoundError):
+        check_regular(folder / METADATA)  # SQLite would follow a symbolic link
     async with aiosqlite.connect(folder / METADATA) as index:
         await index.execute("PRAGMA journal_mode=WAL")
         await index.execute(schema.CREATE_ALARM_INDEX)

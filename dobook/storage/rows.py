@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from dobook.errors import StateDirectoryError
 from dobook.storage import schema
-from dobook.storage.connection import Connection
+from dobook.storage.connection import Connection, SqliteError, unusable
 from dobook.storage.kv import KV
 
 _ENGINES: Final = (
@@ -133,7 +133,13 @@ def load_rows(connection: Connection, kv: KV) -> None:
     for name in schema.TABLES.keys() & engine_tables(connection):
         kv.note_engine_table(name)
     if kv.has_engine_table("_cf_KV"):
-        kv.load_all(typed_rows(connection, connection.execute(schema.ALL)))
+        cursor = connection.execute(schema.ALL)
+        try:
+            kv.load_all(typed_rows(connection, cursor))
+        except SqliteError as error:
+            raise unusable(connection.path, error) from error
+        finally:
+            cursor.close()  # half-read it would keep the file from being closed
     kv.alarm_ms = read_alarm(connection)
 
 

@@ -20,7 +20,7 @@ from dobook.codec import deserialize
 from dobook.errors import CodecError, StateDirectoryError
 from dobook.storage.connection import Connection, SqliteError, error_text
 from dobook.storage.contents import World
-from dobook.storage.files import check_regular, read_regular, replace_file
+from dobook.storage.files import MOST_BYTES, check_regular, read_regular, replace_file
 from dobook.storage.foreign import MAGIC, ForeignDatabase
 from dobook.storage.image import image_of
 from dobook.storage.snapshot_rows import FORMAT, NOTE, TABLES, read_world
@@ -92,18 +92,22 @@ def _is_whole(data: bytes) -> bool:
     return len(data) == page_bytes * int.from_bytes(data[28:32], "big")
 
 
-def load_world(path: Path) -> World:
+def load_world(path: Path, *, most: int = MOST_BYTES) -> World:
     """Return the world that a file holds.
 
     The file may come from a stranger: everything in it is checked before any of it is used, and
     reading ends in bounded time and memory. Values are decoded when they are needed.
 
+    Args:
+        path: The file.
+        most: How many bytes it may have.
+
     Raises:
-        StateDirectoryError: If it is not a snapshot, damaged, of a newer dobook, or has something
+        StateDirectoryError: If it is too large, is not a snapshot, damaged, of a newer dobook, or has something
             in it that dobook does not write.
     """
     try:
-        data = read_regular(path)
+        data = read_regular(path, most=most)
     except OSError as error:
         if isinstance(error, StateDirectoryError):
             raise

@@ -103,7 +103,7 @@ def test_pipes_in_a_directory_are_not_waited_for(folder):
 
 
 def test_names_that_could_be_paths_are_left_out(folder):
-    state, odd = folder
+    state, _ = folder
     with contextlib.closing(sqlite3.connect(state / ".dobook/state.sqlite")) as db:
         for name in ("../x", ".dobook", "", None, 5, b"x"):
             db.execute("INSERT OR IGNORE INTO names VALUES (?, ?, 'n')", (name, "ab" * 32))

@@ -7,7 +7,7 @@ import mimetypes
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from dobook.errors import ConfigurationError
 from dobook.runtime.calls.promise import Promise, Rejected, Resolved
@@ -74,7 +74,8 @@ class AssetsFetcher:
         if file is None:
             return None
         if html != "none" and path.endswith(".html") and not follow:
-            tidy = path.removesuffix(".html").removesuffix("index")
+            # One slash: a browser takes what follows two of them, or a backslash, for a host.
+            tidy = quote("/" + path.lstrip("/\\").removesuffix(".html").removesuffix("index"))
             return Response(None, status=307, headers={"Location": tidy})
         return _response(file)
 

@@ -579,7 +579,8 @@ def test_binder_pins_exactly_what_it_installs():
 def test_the_top_level_is_what_the_design_says():
     allowed = {
         *(".ci", ".gitattributes", ".gitignore", ".pre-commit-config.yaml"),
-        *("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "pyproject.toml"),
+        *("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "SECURITY.md"),
+        "pyproject.toml",
         *("benchmarks", "binder", "dobook", "docs", "notebooks", "tests"),
     }
     assert {relative(p).partition("/")[0] for p in tracked()} - allowed == set()

@@ -4,6 +4,7 @@ Source: developers.cloudflare.com/workers/static-assets/
 """
 
 import mimetypes
+import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from dobook.runtime.calls.promise import Promise, Rejected, Resolved
 from dobook.web import Request, Response
 from dobook.wrangler import Assets
 
+_SECRETS = re.compile(r"\.(dev\.vars|env)(\..*)?", re.IGNORECASE)
 _TEXT = ("text/", "application/javascript", "application/json")
 _TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".ico": "image/vnd.microsoft.icon"}
 
@@ -88,7 +90,8 @@ class AssetsFetcher:
             candidates += [f"{bare}/index.html" if bare else "index.html"]
         for candidate in candidates:
             file = (self._root / candidate).resolve()
-            if file.is_file() and file.is_relative_to(self._root):
+            inside = file.is_file() and file.is_relative_to(self._root)
+            if inside and not _SECRETS.fullmatch(file.name):
                 return file
         return None
 

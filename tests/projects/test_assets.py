@@ -1,4 +1,4 @@
-"""Where static files send a browser to a shorter address, it stays on the same host."""
+"""What static files never do: send a browser to another host, or give secrets away."""
 
 import pytest
 
@@ -36,3 +36,15 @@ def test_ordinary_addresses_become_shorter(tmp_path):
     assets = AssetsFetcher(tmp_path, Assets(directory="."))
     response = assets.answer(Request("http://127.0.0.1/a%20b/page.html"))
     assert (response.status, response.headers.get("Location")) == (307, "/a%20b/page")
+
+
+@pytest.mark.parametrize("name", [".dev.vars", ".env", ".env.local", ".dev.vars.staging", ".ENV"])
+@pytest.mark.parametrize("html", ["auto-trailing-slash", "none"])
+def test_secrets_beside_the_files_are_not_served(tmp_path, name, html):
+    (tmp_path / name).write_text("KEY=secret")
+    (tmp_path / "link").symlink_to(tmp_path / name)
+    (tmp_path / "env").write_text("not one")
+    assets = AssetsFetcher(tmp_path, Assets(directory=".", html_handling=html))
+    for path in (f"/{name}", f"/%2e{name[1:]}", "/link"):
+        assert assets.answer(Request(f"http://127.0.0.1{path}")) is None
+    assert assets.answer(Request("http://127.0.0.1/env")).status == 200

@@ -157,3 +157,22 @@ def test_a_directory_that_is_refused_says_which_file(folder):
         db.execute(f"CREATE VIEW meta AS {ENDLESS} a AS key, b AS value FROM n")
     with pytest.raises(StateDirectoryError, match=r"state\.sqlite is refused"):
         dobook.open_state(state)
+
+
+COMPUTING = {
+    "view": f"CREATE VIEW v AS {ENDLESS} a, b FROM n",
+    "trigger": "CREATE TRIGGER t AFTER INSERT ON meta BEGIN DELETE FROM meta; END",
+    "index": "CREATE INDEX i ON meta (hex(value))",
+    "generated": "CREATE TABLE g (x, y AS (zeroblob(1000000000)))",
+    "virtual": "CREATE VIRTUAL TABLE f USING fts5(x)",
+}
+
+
+@pytest.mark.parametrize("statement", COMPUTING.values(), ids=COMPUTING)
+@pytest.mark.parametrize("name", ["state.sqlite", "history.sqlite"])
+def test_dobooks_own_files_compute_nothing(folder, name, statement):
+    state, _ = folder
+    with contextlib.closing(sqlite3.connect(state / ".dobook" / name, isolation_level=None)) as db:
+        db.execute(statement)
+    with pytest.raises(StateDirectoryError, match="which dobook does not make"):
+        Runtime(state)

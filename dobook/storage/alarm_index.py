@@ -15,7 +15,7 @@ from typing import Any
 from dobook.errors import StateDirectoryError
 from dobook.storage import schema
 from dobook.storage.connection import Connection, SqliteError, unusable
-from dobook.storage.files import check_regular
+from dobook.storage.files import check_database_files, check_regular
 from dobook.storage.names import is_identity
 from dobook.storage.rows import engine_tables, read_alarm
 
@@ -33,9 +33,10 @@ def read_index(folder: Path) -> list[Alarm] | None:
     index = folder / METADATA
     try:
         check_regular(index)
+        check_database_files(index)
     except FileNotFoundError:
         return []
-    except StateDirectoryError as error:  # a symbolic link or a pipe of that name
+    except StateDirectoryError as error:  # a symbolic link or a pipe of that name, or beside it
         _set_aside(index, error)
         return None
     try:
@@ -72,8 +73,10 @@ def _is_alarm(row: tuple[Any, ...]) -> bool:
 
 def _set_aside(index: Path, reason: StateDirectoryError) -> None:
     aside = index.with_name(f"{METADATA}.damaged")
-    with contextlib.suppress(OSError):
-        index.replace(aside)
+    for suffix in ("", "-wal", "-shm", "-journal"):  # not left beside the new one
+        file = Path(f"{index}{suffix}")
+        with contextlib.suppress(OSError):
+            file.replace(file.with_name(f"{file.name}.damaged"))
     warnings.warn(
         f"{reason} The alarms are read from the objects instead; the file is now {aside.name}.",
         stacklevel=6,
@@ -88,7 +91,8 @@ def alarm_in(file: Path) -> int | None:
         SqliteError: If it is damaged.
     """
     try:
-        check_regular(file)  # SQLite would follow a symbolic link
+        check_regular(file)
+        check_database_files(file)
     except FileNotFoundError:
         return None
     with contextlib.closing(Connection(file)) as connection:
@@ -105,8 +109,7 @@ async def write_index(folder: Path, alarms: Iterable[Alarm]) -> None:
         if not rows:
             return
         os.mkdir(folder)  # noqa: PTH102
-    with contextlib.suppress(FileNotFoundError):
-        check_regular(folder / METADATA)  # SQLite would follow a symbolic link
+    check_database_files(folder / METADATA)
     async with aiosqlite.connect(folder / METADATA) as index:
         await index.execute("PRAGMA journal_mode=WAL")
         await index.execute(schema.CREATE_ALARM_INDEX)

@@ -34,6 +34,7 @@ _NEW: Final = (
     | getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_BINARY", 0)
 )
+_JOURNAL_MAGIC: Final = bytes.fromhex("d9d505f920a163d7")
 _KINDS: Final = (
     (stat.S_ISLNK, "a symbolic link"),
     (stat.S_ISDIR, "a folder"),
@@ -67,6 +68,42 @@ def check_regular(path: Path) -> os.stat_result:
     if kind is not None:
         raise _refused(path, kind)
     return found
+
+
+def check_database_files(path: Path) -> None:
+    """Check that SQLite may open a database file; call it before, as opening acts at once.
+
+    SQLite follows symbolic links, also those beside the file: a link called `-wal` has another file
+    written over. And a `-journal` may name a further file, the super-journal of a transaction over
+    several databases, which SQLite deletes once it has rolled back. dobook never makes one.
+
+    Args:
+        path: The database; it need not exist.
+
+    Raises:
+        StateDirectoryError: If it, or a file that SQLite keeps beside it, is not a regular file, or
+            its journal names another file.
+
+    Source: sqlite.org/fileformat2.html#the_rollback_journal, sqlite.org/tempfiles.html
+    """
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        with contextlib.suppress(FileNotFoundError):
+            check_regular(Path(f"{path}{suffix}"))
+    journal = Path(f"{path}-journal")
+    try:
+        with open(os.open(journal, _READ), "rb") as file:  # noqa: PTH123
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(0, end - len(_JOURNAL_MAGIC)))
+            names_another = file.read() == _JOURNAL_MAGIC
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StateDirectoryError(f"{journal} cannot be read ({error.strerror}).") from error
+    if names_another:
+        raise StateDirectoryError(
+            f"{journal} names another file, which SQLite would delete. dobook makes no such journal: "
+            "do not use the directory if it is not your own; else move the journal away."
+        )
 
 
 def read_regular(path: Path, *, most: int = MOST_BYTES) -> bytes:

@@ -68,7 +68,7 @@ def _quickstart(options: argparse.Namespace) -> int:
     except CellExecutionError as error:
         return complain(str(error))
     page, _ = HTMLExporter().from_notebook_node(document, {"metadata": {"name": notebook.stem}})
-    from dobook.storage.files import replace_file
+    from dobook.storage.foreign_files import replace_file
 
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / (notebook.stem.lstrip("0123456789_") + ".html")

@@ -14,7 +14,7 @@ from typing import Literal
 
 from dobook.errors import UsageError
 from dobook.export.project import Project
-from dobook.storage.files import kind_of, read_regular, replace_file
+from dobook.storage.foreign_files import kind_of, read_regular, replace_file
 from dobook.storage.names import is_segment
 
 MANIFEST = ".dobook-export.json"

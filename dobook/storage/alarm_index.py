@@ -15,7 +15,7 @@ from typing import Any
 from dobook.errors import StateDirectoryError
 from dobook.storage import schema
 from dobook.storage.connection import Connection, SqliteError, unusable
-from dobook.storage.files import check_database_files, check_regular
+from dobook.storage.foreign_files import check_database_files, check_regular
 from dobook.storage.names import is_identity
 from dobook.storage.rows import engine_tables, read_alarm
 

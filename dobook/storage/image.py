@@ -16,7 +16,7 @@ from dobook.storage.connection import (
     Connection,
     blank_database,
 )
-from dobook.storage.files import read_regular
+from dobook.storage.foreign_files import read_regular
 
 READS: Final = 20  # of a file that changes while it is read
 

@@ -20,8 +20,8 @@ from dobook.codec import deserialize
 from dobook.errors import CodecError, StateDirectoryError
 from dobook.storage.connection import Connection, SqliteError, error_text
 from dobook.storage.contents import World
-from dobook.storage.files import MOST_BYTES, check_regular, read_regular, replace_file
 from dobook.storage.foreign import MAGIC, ForeignDatabase
+from dobook.storage.foreign_files import MOST_BYTES, check_regular, read_regular, replace_file
 from dobook.storage.image import image_of
 from dobook.storage.snapshot_rows import FORMAT, NOTE, TABLES, read_world
 

@@ -16,7 +16,7 @@ from dobook.storage.backlog import sync_folder
 from dobook.storage.connection import Connection, SqliteError, blank_database, error_text
 from dobook.storage.contents import Contents, Place, World, write_contents
 from dobook.storage.directory import OWN, StateDirectory, state_root
-from dobook.storage.files import write_new
+from dobook.storage.foreign_files import write_new
 from dobook.storage.image import from_image, image_of
 from dobook.storage.names import check_place, check_unique_key
 

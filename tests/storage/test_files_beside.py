@@ -9,7 +9,7 @@ import pytest
 
 from dobook import Runtime
 from dobook.errors import StateDirectoryError
-from dobook.storage.files import (
+from dobook.storage.foreign_files import (
     check_database_files,
     check_regular,
     read_regular,

@@ -4,16 +4,18 @@ Source: developers.cloudflare.com/workers/static-assets/
 """
 
 import mimetypes
+import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from dobook.errors import ConfigurationError
 from dobook.runtime.calls.promise import Promise, Rejected, Resolved
 from dobook.web import Request, Response
 from dobook.wrangler import Assets
 
+_SECRETS = re.compile(r"\.(dev\.vars|env)(\..*)?", re.IGNORECASE)
 _TEXT = ("text/", "application/javascript", "application/json")
 _TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".ico": "image/vnd.microsoft.icon"}
 
@@ -74,7 +76,8 @@ class AssetsFetcher:
         if file is None:
             return None
         if html != "none" and path.endswith(".html") and not follow:
-            tidy = path.removesuffix(".html").removesuffix("index")
+            # One slash: a browser takes what follows two of them, or a backslash, for a host.
+            tidy = quote("/" + path.lstrip("/\\").removesuffix(".html").removesuffix("index"))
             return Response(None, status=307, headers={"Location": tidy})
         return _response(file)
 
@@ -87,7 +90,8 @@ class AssetsFetcher:
             candidates += [f"{bare}/index.html" if bare else "index.html"]
         for candidate in candidates:
             file = (self._root / candidate).resolve()
-            if file.is_file() and file.is_relative_to(self._root):
+            inside = file.is_file() and file.is_relative_to(self._root)
+            if inside and not _SECRETS.fullmatch(file.name):
                 return file
         return None
 

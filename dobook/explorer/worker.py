@@ -7,15 +7,14 @@ with the first and the last number. For each batch it writes a line of JSON.
 import json
 import os
 import sys
-from typing import Any
+from typing import Any, BinaryIO, TextIO
 
 from dobook.explorer.batch import run_batch
 
 
 def main() -> None:
     """Work until the input ends."""
-    source, out = sys.stdin.buffer, os.fdopen(os.dup(1), "w", encoding="utf-8")
-    sys.stdout = sys.stderr  # what a scenario prints must not get between the answers
+    source, out = _private_pipes()
     packed = source.read(int(source.readline()))
     for line in source:
         first, last = map(int, line.split())
@@ -25,6 +24,24 @@ def main() -> None:
             answer = {"error": f"{type(error).__name__}: {error}"}
         out.write(json.dumps(answer) + "\n")
         out.flush()
+
+
+def _private_pipes() -> tuple[BinaryIO, TextIO]:
+    """Return input and output, out of the reach of what a scenario prints, reads or starts.
+
+    The usual descriptors lead nowhere from then on: printing, also by code in C, must not get
+    between the answers, and `input()` must not take the next batch. A process that the scenario
+    forks and leaves behind would keep the output open, and the end of this one would go unnoticed.
+    """
+    source, answers = os.dup(0), os.dup(1)
+    nowhere = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nowhere, 0)
+    os.close(nowhere)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=lambda: os.closerange(answers, answers + 1))
+    return os.fdopen(source, "rb"), os.fdopen(answers, "w", encoding="utf-8")
 
 
 if __name__ == "__main__":

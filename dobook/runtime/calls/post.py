@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from dobook.runtime.calls.answer import RpcPromise
 from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.conveyor import conveyed
+from dobook.errors import PlatformError
 from dobook.runtime.calls.promise import Pending, Promise, Rejected
 from dobook.runtime.calls.rpc import PLAIN, SMALL, carry, check_weight
 from dobook.runtime.loop.loop import running_loop
+from dobook.runtime.objects.instance import HOME_GONE
 from dobook.web import ReadableStream
 
 if TYPE_CHECKING:
@@ -130,8 +132,6 @@ class PostOffice:
     def _post_from_elsewhere(self, call: Call) -> None:
         """Post a call of another thread than the one that turns the loop."""
         with self._held:
-            if call.actor.released:  # its object has left memory since the call was made
-                call.actor = call.actor.namespace.actor(call.actor.id)
             self.post(call, None)
 
     def _report_sent(self, call: Call, home: "Instance | None") -> None:
@@ -154,8 +154,10 @@ class PostOffice:
         return f"caller {number}"
 
     def _send_unless_dead(self, call: Call, home: "Instance") -> None:
-        if home.dead is None:  # else its writes were lost, and it never got to call
+        if home.dead is None:
             self.post(call, home)
+        else:  # its writes were lost, and it never got to call; nor is its function there any more
+            call.settle(None, home.dead if call.target is None else PlatformError(HOME_GONE))
 
     def _deliver(self) -> None:
         self._runtime.wire.deliver_first()

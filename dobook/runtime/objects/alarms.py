@@ -271,6 +271,8 @@ class AlarmScheduler:
     def _fire(self, entry: Entry) -> None:
         entry.timer = None
         assert entry.due_ms is not None
+        if entry.namespace.withdrawn:
+            return
         try:
             actor = entry.namespace.actor(entry.id)
         except StateDirectoryError as error:
@@ -281,7 +283,7 @@ class AlarmScheduler:
         info = AlarmInvocationInfo(entry.retries > 0, entry.retries, entry.due_ms)
         call = AlarmCall(actor, "alarm", (), (info,))
         ran_ms = entry.ran_ms = self._runtime.loop.now_ms
-        call.on_done = lambda done: self._over(entry, actor, done, ran_ms)
+        call.on_done = lambda done: self._over(entry, done.actor, done, ran_ms)
         observers = self._runtime.observers
         if observers.active:
             seq = observers.emit(actor.label, "alarm", entry.set_by, attempt=entry.retries)

@@ -9,10 +9,10 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
+from dobook.errors import PlatformError
 from dobook.runtime.calls.answer import RpcPromise
 from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.conveyor import conveyed
-from dobook.errors import PlatformError
 from dobook.runtime.calls.promise import Pending, Promise, Rejected
 from dobook.runtime.calls.rpc import PLAIN, SMALL, carry, check_weight
 from dobook.runtime.loop.loop import running_loop

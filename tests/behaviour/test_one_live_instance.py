@@ -3,6 +3,8 @@
 Each test is one thing that is under way and one way to take the object out of memory, in memory or
 on disk. It tries every moment: the object is taken out after the first tick of the loop, after the
 second, and so on until what was under way is over.
+
+Source: developers.cloudflare.com/durable-objects/concepts/what-are-durable-objects/
 """
 
 import asyncio

@@ -15,6 +15,7 @@ from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.conveyor import conveyed
 from dobook.runtime.calls.promise import Pending, Promise, Rejected
 from dobook.runtime.calls.rpc import PLAIN, SMALL, carry, check_weight
+from dobook.runtime.loop.livelock import link, too_deep
 from dobook.runtime.loop.loop import running_loop
 from dobook.runtime.objects.instance import HOME_GONE
 from dobook.web import ReadableStream
@@ -112,6 +113,8 @@ class PostOffice:
                 self._runtime.driver.interrupts.note(call)
         if home is not None:
             call.home = home
+            if not self._may_go(call, home):
+                return
             if (commit := home.output_gate.commit) is not None:
                 if self._observers.detailed:
                     call.sent = self._observers.emit(
@@ -119,6 +122,8 @@ class PostOffice:
                     )
                 commit.waiters.append(lambda: self._send_unless_dead(call, home))
                 return
+        else:
+            self._loop.ticks_here = 0
         if self._observers.detailed:
             self._report_sent(call, home)
         self._mail.append(call)
@@ -128,6 +133,22 @@ class PostOffice:
             self._runtime.loop.call_soon(self._deliver)
         elif call.kind != self._kind:
             self._mixed = True
+
+    def _may_go(self, call: Call, home: "Instance") -> bool:
+        """Return whether an object may send a call; False if it is too deep, and has failed.
+
+        Raises:
+            DurableObjectAbort: If objects call each other for ever at one instant.
+        """
+        # A function that was lent is called in the session that it came with.
+        deeper = call.target is None
+        chain = call.chain = link(self._loop, home, "makes calls that make others", deeper=deeper)
+        if deeper and not self._runtime.stores.unsafe_limits:
+            error = too_deep(chain)
+            if error is not None:
+                call.settle(None, error)
+                return False
+        return True
 
     def _post_from_elsewhere(self, call: Call) -> None:
         """Post a call of another thread than the one that turns the loop."""

@@ -103,51 +103,46 @@ class Actor:
         if tie is not None:
             tie.error = error
 
-    def deliver(self, call: Call) -> None:
-        """Hand an event to the object, making its instance if there is none."""
-        if self.released:
-            successor = self._successor(call)
-            if successor is not None:
-                successor.deliver(call)
-            return
-        if self.runtime.observers.active:
-            self._observe(call)
-        if self.faults is not None:
-            if self.faults.refuses(call):
-                return
-            if self.released:  # evicted on purpose, as the event arrived
-                successor = self._successor(call)
-                if successor is not None:
-                    successor._admit(call)
-                return
-        self._admit(call)
+    def deliver(self, call: Call, *, arrived: bool = False) -> None:
+        """Hand an event to the object, making its instance if there is none.
 
-    def _successor(self, call: Call) -> "Actor | None":
-        """Return the actor that a call goes to instead; None if that fails, and the call with it."""
-        try:
-            successor = call.actor = self.current()
-        except DobookError as error:
-            call.settle(None, error)
-            return None
-        return successor
-
-    def _admit(self, call: Call) -> None:
+        Args:
+            call: The event.
+            arrived: Whether it was reported, and met its faults, at the actor before this one.
+        """
+        if not arrived:
+            if self.runtime.observers.active:
+                self._observe(call)
+            if self.faults is not None and self.faults.refuses(call):
+                return
         stub = call.stub
-        if stub is not None:
-            if stub.tie is not None and stub.tie.error is not None:
-                call.reject(stub.tie.error)  # it was sent before the object was reset
+        if stub is None:
+            if call.target is not None and call.home is not None and call.home.dead is not None:
+                # The function belongs to a life that has ended since the call was sent.
+                call.settle(None, PlatformError(HOME_GONE))
                 return
-        elif call.target is not None and call.home is not None and call.home.dead is not None:
-            # The function belongs to a life that has ended since the call was sent.
-            call.settle(None, PlatformError(HOME_GONE))
+        elif stub.tie is not None and stub.tie.error is not None:
+            call.reject(stub.tie.error)  # it was sent before the object was reset
             return
         instance = self.instance
         if instance is None:
+            if self.released:
+                self._hand_on(call)
+                return
             instance = self._start(call)
             if instance is None:
                 return
         self.requests += 1
         instance.enter(call)
+
+    def _hand_on(self, call: Call) -> None:
+        """Deliver a call to the actor that stands for the object now; fail it if there is none."""
+        try:
+            successor = call.actor = self.current()
+        except DobookError as error:
+            call.settle(None, error)
+        else:
+            successor.deliver(call, arrived=True)
 
     def drop_sockets(self) -> None:
         """Lose the hibernatable connections, as when the object is reset."""

@@ -14,6 +14,7 @@ from dobook.errors import PlatformError
 from dobook.gates import InputGate, open_gate
 from dobook.limits import MAX_WEBSOCKET_MESSAGE_BYTES
 from dobook.runtime.calls.call import Call
+from dobook.runtime.loop.livelock import link
 from dobook.runtime.sockets.values import in_background
 from dobook.runtime.sockets.wire import (
     HIBERNATABLE,
@@ -68,6 +69,7 @@ class SocketEvent(Call):
         self.receiver = receiver
         self.item = item
         self.on_done = _over
+        self.chain = actor.runtime.loop.chain
 
     def start(self) -> None:
         """Run the first turn; the gate has admitted the event."""
@@ -89,8 +91,12 @@ class SocketEvent(Call):
             self.timer = wire.runtime.loop.call_later(ms / 1000, self._time_out)
 
     def _invoke(self) -> Any:
-        assert self.instance is not None
-        return self.receiver.happen(self.instance, self.item)
+        instance = self.instance
+        assert instance is not None
+        self.chain = link(
+            instance.runtime.loop, instance, "is sent messages because of those it has sent"
+        )
+        return self.receiver.happen(instance, self.item)
 
     def _time_out(self) -> None:
         """Stop the handler, and let the object's storage go.

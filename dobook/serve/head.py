@@ -36,6 +36,7 @@ class Head:
         key: The WebSocket handshake's key; empty if the request is none.
         refusal: Why it is not passed on; None if it is.
         cookie: A Set-Cookie header for the answer; empty for none.
+        size: Its bytes, about.
     """
 
     __slots__ = (
@@ -47,6 +48,7 @@ class Head:
         "method",
         "origin",
         "refusal",
+        "size",
         "target",
         "url",
     )
@@ -62,10 +64,11 @@ class Head:
         pairs: Pairs,
         keep_alive: bool,
     ) -> None:
-        values: dict[str, tuple[str, ...]] = {}
+        listed: dict[str, list[str]] = {}
         for name, value in pairs:
-            key, text = name.decode("latin-1").lower(), _text(value).strip("\t ")
-            values[key] = (*values[key], text) if key in values else (text,)
+            listed.setdefault(name.decode("latin-1").lower(), []).append(_text(value).strip("\t "))
+        values = {name: tuple(texts) for name, texts in listed.items()}
+        self.size = 0
         self.keep_alive = keep_alive
         self.chunks = version == "1.1"
         self.key = self.cookie = ""

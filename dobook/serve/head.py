@@ -10,7 +10,14 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from dobook.errors import PlatformTypeError
-from dobook.serve.access import Refusal, refuse, show_token, token_cookie, without_token
+from dobook.serve.access import (
+    Refusal,
+    refuse,
+    refuse_cross_site,
+    show_token,
+    token_cookie,
+    without_token,
+)
 from dobook.serve.settings import Settings
 from dobook.web import Headers, Request
 from dobook.web.body import Content
@@ -19,7 +26,6 @@ from dobook.web.url import delivered_url
 
 Pairs = list[tuple[bytes, bytes]]
 
-PAGES: Final = "/_dobook"
 _KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==").fullmatch
 
 
@@ -78,6 +84,8 @@ class Head:
         self.refusal = self._read(settings, values)
         if settings.token and self.refusal is None:
             self.refusal = self._check_token(settings, values)
+        if self.refusal is None and not self.cookie:  # whoever has the token in a link may use it
+            self.refusal = refuse_cross_site(settings, self.method, self.target, values)
         if self.refusal is None:
             try:
                 self.url = delivered_url(self.origin + self.target)

@@ -27,8 +27,8 @@ class IgnoreRules:
         text: What the file says.
 
     Example:
-        >>> rules = IgnoreRules("*.map\n!keep.map\n/private/\n")
-        >>> [rules.ignores(path) for path in ("a.map", "b/keep.map", "private/x", "b/private/x")]
+        >>> rules = IgnoreRules("*.map\n!keep.map\n/hidden/\n")
+        >>> [rules.ignores(path) for path in ("a.map", "b/keep.map", "hidden/x", "b/hidden/x")]
         [True, False, True, False]
     """
 

@@ -4,7 +4,7 @@ A `Channel` reads frames and says messages to the object's end, and the other wa
 object says on one tick of the loop leaves in one write. A client that does not read, or is gone
 without a word, costs the object nothing: it is cut off, which the object sees as a lost connection.
 A client that says more than its object has begun with is not read meanwhile, and one that says a
-lot at once is read a few hundred frames at a time.
+lot at once is read some frames at a time.
 
 Source: cloudflare/workerd src/workerd/api/web-socket.c++ (`pump`), RFC 6455
 """
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from dobook.serve.server import Server
 
 GOING_AWAY: Final = 1001
-_SLICE_BYTES: Final = 4_096  # parsed before the frames are counted; at most 700 of them
+_SLICE_BYTES: Final = 2_048  # parsed before the frames are counted; at most 340 of them
+_LONG_BYTES: Final = 8_192  # the same while frames are long
 
 
 class Channel(asyncio.Protocol):
@@ -75,6 +76,7 @@ class Channel(asyncio.Protocol):
         self._paused = False  # too much is unsent
         self._written = 0
         self._sending = Progress(limits.progress_bytes, limits.stalled_ms / 1000)
+        self._sending.begin(server.now_s, 0)  # and at each check while nothing is unsent
         self._heard_s = server.now_s  # when the client last said something
         self._pinged = False
         self._closing_s = 0.0  # since when a close has been sent and not answered, 0 before
@@ -127,8 +129,6 @@ class Channel(asyncio.Protocol):
     def _write(self, data: bytes) -> None:
         """Write; what waits for a client that does not read has a limit, whatever it is."""
         transport = self._transport
-        if not transport.get_write_buffer_size():
-            self._sending.begin(self._server.now_s, self._written)
         self._written += len(data)
         transport.write(data)
         if transport.get_write_buffer_size() > self._limits.unsent_bytes:
@@ -148,11 +148,12 @@ class Channel(asyncio.Protocol):
     def _read(self, data: bytes) -> None:
         """Read frames, but not too many: the rest waits, and the client with it."""
         reader, transport = self._reader, self._transport
-        until, at = reader.frames + FRAMES_A_STEP, 0
+        until, at, size = reader.frames + FRAMES_A_STEP, 0, _SLICE_BYTES
         while at < len(data) and self.ready and reader.frames < until:
-            whole = len(data) <= _SLICE_BYTES
-            items, error = self._parse(data if whole else data[at : at + _SLICE_BYTES])
-            at += _SLICE_BYTES
+            before = reader.frames
+            items, error = self._parse(data[at : at + size])
+            at += size
+            size = _LONG_BYTES if reader.frames - before < 8 else _SLICE_BYTES
             for item in items:
                 self._take(item)
             if error is not None:

@@ -87,6 +87,7 @@ class Connection(asyncio.Protocol):
         self._heads = self._server.heads
         self.reader = RequestReader(self._server.settings, self._peer, self)
         self._deadline_s = self._server.now_s + self._limits.head_ms / 1000
+        self._sending.begin(self._server.now_s, 0)  # and at each check while nothing is unsent
         if not self._server.opened(self):
             self.reader.refuse(Refusal(503, "This server has too many connections."))
 
@@ -242,8 +243,6 @@ class Connection(asyncio.Protocol):
     # ------------------------------------------------------------------ answering
 
     def _write(self, data: bytes) -> None:
-        if not self._transport.get_write_buffer_size():
-            self._sending.begin(self._server.now_s, self._written)
         self._written += len(data)
         self._transport.write(data)
 

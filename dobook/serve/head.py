@@ -84,7 +84,7 @@ class Head:
         self.refusal = self._read(settings, values)
         if settings.token and self.refusal is None:
             self.refusal = self._check_token(settings, values)
-        if self.refusal is None and not self.cookie:  # whoever has the token in a link may use it
+        if self.refusal is None and not self.cookie:  # a link with the token may come from anywhere
             self.refusal = refuse_cross_site(settings, self.method, self.target, values)
         if self.refusal is None:
             try:

@@ -23,8 +23,8 @@ REQUEST_BYTES: Final = 1_024
 MESSAGE_BYTES: Final = 512
 """What a WebSocket message that waits for its object counts for beyond its bytes, as above."""
 
-FRAMES_A_STEP: Final = 256
-"""WebSocket frames that are read before other clients have their turn: about 5 ms of work."""
+FRAMES_A_STEP: Final = 128
+"""WebSocket frames that are read before other clients have their turn: about 2 ms of work."""
 
 CACHED_BYTES: Final = 4_096
 """The longest head that is kept to be recognised when the same bytes come again."""

@@ -200,17 +200,17 @@ def test_the_files_that_say_how_to_serve_are_not_served(make, links):
 
 @pytest.mark.parametrize("handling", ["none", "404-page", "single-page-application"])
 def test_an_ignored_file_is_not_there(make, links, handling):
-    ignore = "*.map\n!keep.map\n/private/\nindex.html\n404.html\n"
+    ignore = "*.map\n!keep.map\n/hidden/\nindex.html\n404.html\n"
     files = {".assetsignore": ignore, "a.js": "a", "a.js.map": "s3cret", "x/keep.map": "k",
-             "private/a.txt": "s3cret", "x/private/a.txt": "p", "index.html": "s3cret",
+             "hidden/a.txt": "s3cret", "x/hidden/a.txt": "p", "index.html": "s3cret",
              "404.html": "s3cret"}  # fmt: skip
     project = make(files, not_found_handling=handling)
     public = links(project)
     (public / "alias").symlink_to(public / "a.js.map")
-    assert statuses(project, ["/a.js", "/x/keep.map", "/x/private/a.txt"]) == {
-        "/a.js": 200, "/x/keep.map": 200, "/x/private/a.txt": 200,
+    assert statuses(project, ["/a.js", "/x/keep.map", "/x/hidden/a.txt"]) == {
+        "/a.js": 200, "/x/keep.map": 200, "/x/hidden/a.txt": 200,
     }  # fmt: skip
-    hidden = ["/a.js.map", "/private/a.txt", "/", "/index", "/index.html", "/404", "/alias", "/no"]
+    hidden = ["/a.js.map", "/hidden/a.txt", "/", "/index", "/index.html", "/404", "/alias", "/no"]
     for path in hidden:
         told = get(project, path)
         assert (told.status, "s3cret" in told.body) == (404, False), path

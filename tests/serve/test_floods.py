@@ -306,6 +306,26 @@ def test_others_have_their_turn_while_one_is_read(runtime, open_server):
     runtime.run(main())
 
 
+@pytest.mark.parametrize("size", [0, 1, 300, 2_040, 5_000, 9_000])
+def test_what_comes_in_one_read_is_read_once(runtime, open_server, size):
+    server = open_server()
+
+    async def main():
+        client = await connect(server)
+        for count in (1, 2, 3, 7, 200):
+            client.line.heard.clear()
+            payloads = [b"%d" % n + b"x" * size for n in range(count)]
+            left = client.say(b"".join(frame(2, payload) for payload in payloads))
+            for _ in range(100):
+                left = client.say(left)
+                await steps(1)
+            assert frames(client.heard) == [(2, payload) for payload in payloads]
+        client.leave()
+        await steps(5)
+
+    runtime.run(main())
+
+
 def test_all_of_it_at_once_and_a_client_that_behaves_is_answered(runtime, open_server):
     from .test_limits import ATTACKS
 

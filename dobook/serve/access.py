@@ -20,6 +20,7 @@ TOKEN_COOKIE: Final = "dobook_token"
 TOKEN_PARAMETER: Final = "token"
 PAGES: Final = "/_dobook"  # the server's own
 
+_HOST_CHARACTERS: Final = 261  # a name of 255, the longest there is, and a port
 _OWN_SITE: Final = frozenset(("same-origin", "none"))  # "none": the address bar, a bookmark
 
 
@@ -37,7 +38,7 @@ def refuse(settings: Settings, headers: Mapping[str, tuple[str, ...]]) -> Refusa
     if len(hosts) != 1:
         return Refusal(400, "A request has exactly one Host header.")
     host = hosts[0]
-    name = host_name(host)
+    name = host_name(host) if len(host) <= _HOST_CHARACTERS else None
     if name is None:
         return Refusal(400, f"The Host header {host[:80]!r} is no host.")
     if not settings.behind_proxy and not _known_host(settings, name):

@@ -50,6 +50,12 @@ def test_another_name_is_not(server, host, expected):
     assert status(server, Host=host) == expected
 
 
+def test_a_host_is_as_long_as_a_name_can_be(server):
+    assert status(server, Host="a." * 123 + ".localhost"[1:] + ":65535") == 200
+    assert status(server, Host="a." * 126 + "localhost:1") == 400
+    assert status(server, Host="a" * 100_000 + ".localhost") == 400
+
+
 def test_two_hosts_are_none(server):
     raw = Raw(server)
     raw.say("GET /COUNTER/a HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n")

@@ -4,7 +4,10 @@ import asyncio
 
 from dobook.serve.connection import Connection
 
+GET = b"GET /COUNTER/a HTTP/1.1\r\nHost: localhost\r\n\r\n"
 READ_BYTES = 262_144  # what asyncio reads from a socket at a time
+# How many steps of the loop a client that behaves waits for its answer at most, whatever others do.
+STEPS = 60
 HIGH_WATER = 65_536  # what asyncio lets a transport hold before it asks for a pause
 
 
@@ -144,3 +147,23 @@ async def until(condition, most=200):
             return taken
         await asyncio.sleep(0)
     raise AssertionError(f"not so after {most} steps")
+
+
+async def well_served(server):
+    """Checks that another client is answered, and soon."""
+    other = Client(server)
+    other.say(GET)
+    await until(lambda: other.statuses == [200], STEPS)
+    other.leave()
+    await steps(2)
+
+
+def swept(server, seconds):
+    """Lets virtual time pass, and the server look after its clients every second of it."""
+
+    async def main():
+        for _ in range(seconds):
+            await asyncio.sleep(1)
+            server.sweep()
+
+    return main()

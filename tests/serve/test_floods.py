@@ -8,10 +8,9 @@ from dobook.serve import Limits, Server
 from dobook.serve.channel import Channel
 from dobook.serve.limits import FRAMES_A_STEP, MESSAGE_BYTES
 
-from .hostile import HIGH_WATER, READ_BYTES, Client, steps, until
+from .hostile import HIGH_WATER, READ_BYTES, STEPS, Client, steps, swept, until, well_served
 from .objects import ALL
 from .speaking import frame, handshake
-from .test_limits import STEPS, swept, well_served
 
 ENOUGH = 1_200_000
 

@@ -1,13 +1,11 @@
 """Hostile clients of HTTP: what they make the server hold is bounded, and others are answered."""
 
-import asyncio
-
 import pytest
 
 from dobook.serve import Limits, Server
 from dobook.serve.limits import MOST_WAITING, REQUEST_BYTES, SLICE_BYTES
 
-from .hostile import HIGH_WATER, READ_BYTES, Client, steps, until
+from .hostile import HIGH_WATER, READ_BYTES, Client, steps, swept, well_served
 from .objects import ALL
 
 GET = b"GET /COUNTER/a HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -16,8 +14,6 @@ POST = b"POST /ECHO/a HTTP/1.1\r\nHost: localhost\r\n"
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 UNREAD = b"POST /ODD/slow/waits HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
 
-# How many steps of the loop a client that behaves waits for its answer at most, whatever others do.
-STEPS = 60
 ENOUGH = 4_000_000  # bytes that an attacker would like to send
 
 
@@ -26,15 +22,6 @@ def open_server(runtime):
     for cls in ALL:
         runtime.register(cls)
     return lambda **limits: Server(runtime, limits=Limits(**limits))
-
-
-async def well_served(server):
-    """Checks that another client is answered, and soon."""
-    other = Client(server)
-    other.say(GET)
-    await until(lambda: other.statuses == [200], STEPS)
-    other.leave()
-    await steps(2)
 
 
 async def attack(server, client, start, again, *, piece=READ_BYTES):
@@ -341,17 +328,6 @@ def test_a_connection_is_read_again_after_a_large_body(runtime, open_server, end
 
 
 # ---------------------------------------------------------------------- slow clients
-
-
-def swept(server, seconds):
-    """Lets virtual time pass, and the server look after its clients every second of it."""
-
-    async def main():
-        for _ in range(seconds):
-            await asyncio.sleep(1)
-            server.sweep()
-
-    return main()
 
 
 @pytest.mark.parametrize(("size", "alive"), [(1, False), (200, False), (256, True), (1_000, True)])

@@ -42,6 +42,10 @@ class Receiver(Protocol):
     """Whoever holds an end in an object."""
 
     @property
+    def end(self) -> End:
+        """The end."""
+
+    @property
     def timeout_ms(self) -> int | None:
         """How long a handler may take, None for as long as it likes."""
 
@@ -62,6 +66,7 @@ class SocketEvent(Call):
     """Something that arrived at a socket of an object, on its way through the input gate."""
 
     inside = True
+    begun = False
     timer: asyncio.TimerHandle | None = None
 
     def __init__(self, actor: "Actor", kind: str, receiver: Receiver, item: Any) -> None:
@@ -82,6 +87,7 @@ class SocketEvent(Call):
             seq = _report(wire, self.actor.label, self.item)
             if wire.observers.detailed:
                 self.seq = seq
+        self.begin()
         try:
             super().start()
         finally:
@@ -89,6 +95,13 @@ class SocketEvent(Call):
         task = self.task
         if task is not None and not task.done() and (ms := self.receiver.timeout_ms) is not None:
             self.timer = wire.runtime.loop.call_later(ms / 1000, self._time_out)
+
+    def begin(self) -> None:
+        """Note that a message waits no longer, which lets its sender send more."""
+        if not self.begun:
+            self.begun = True
+            if isinstance(self.item, str | bytes):
+                self.receiver.end.on_read(self.item)
 
     def _invoke(self) -> Any:
         instance = self.instance
@@ -116,6 +129,7 @@ class SocketEvent(Call):
 
 def _over(call: Call) -> None:
     assert isinstance(call, SocketEvent)
+    call.begin()
     if call.timer is not None:
         call.timer.cancel()
     error, instance = call.error, call.instance

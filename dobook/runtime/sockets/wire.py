@@ -68,6 +68,7 @@ class End:
         aborted: Nothing that this side says can arrive any more.
         coupled: A response has carried the connection away from where the pair was made.
         held: How many messages wait for the output gate.
+        on_read: Called with each message that an object has begun to handle, or cannot.
         attachment: What `serializeAttachment` was given, serialised.
         answered_ms: When a message was last answered automatically, in ms since 1970.
     """
@@ -85,6 +86,7 @@ class End:
         "held",
         "inbox",
         "label",
+        "on_read",
         "open",
         "peer",
         "reader",
@@ -108,6 +110,7 @@ class End:
         self.receiver: Any = None  # who holds it, in an object
         self.gate = _ALWAYS_OPEN
         self.held = 0
+        self.on_read: Callable[[Any], object] = ignore
         self.label = ""  # the object that holds it
         self.attachment: bytes | None = None
         self.answered_ms: int | None = None

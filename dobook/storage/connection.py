@@ -30,6 +30,7 @@ from dobook.storage.sqlite_errors import error_text as error_text
 from dobook.storage.sqlite_errors import is_constraint as is_constraint
 from dobook.storage.sqlite_errors import is_critical as is_critical
 from dobook.storage.sqlite_errors import is_damage as is_damage
+from dobook.storage.stopping import Stopper
 
 SqliteCursor = sqlite3.Cursor
 LIMIT_FUNCTION_ARG: Final = sqlite3.SQLITE_LIMIT_FUNCTION_ARG
@@ -109,6 +110,7 @@ class Connection:
         self.rules: Any = None  # of `sql`: what holds for the user's statements
         self._cursors: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
         self._owned: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
+        self.stopper = Stopper()
         self.closed = False
         self._limited = limited
         self._sync_lock = threading.Lock()
@@ -130,16 +132,17 @@ class Connection:
             )
             try:
                 self._prepare()
+                self.execute = self.db.execute
+                self._control = self.cursor()
             except BaseException:
                 self.db.close()
                 raise
         except sqlite3.Error as error:
             raise unusable(path, error) from error
-        self.execute = self.db.execute
-        self._control = self.cursor()
 
     def _prepare(self) -> None:
         db = self.db
+        self.stopper.watch(db)
         if self.path is not None:
             # The directory is locked, so nobody else needs the shared index of the journal.
             db.execute("PRAGMA locking_mode=EXCLUSIVE")

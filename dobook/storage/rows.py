@@ -1,5 +1,6 @@
 """The engine's rows inside an object's database, and the user's tables beside them, to be dropped."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -67,12 +68,16 @@ def read_alarm(connection: Connection) -> int | None:
 
 def load_rows(connection: Connection, kv: KV) -> None:
     """Have `kv` take in all rows of a database, and the alarm."""
-    for name in schema.TABLES:
-        if has_table(connection, name):
-            kv.note_engine_table(name)
-    if kv.has_engine_table("_cf_KV"):
-        kv.load_all(connection.execute(schema.ALL))
-    kv.alarm_ms = read_alarm(connection)
+    with connection.stopper.allowed():
+        for name in schema.TABLES:
+            if has_table(connection, name):
+                kv.note_engine_table(name)
+        if kv.has_engine_table("_cf_KV"):
+            # Closed whatever happens: the traceback of an interrupt would keep it, and with it the
+            # file and its lock.
+            with contextlib.closing(connection.execute(schema.ALL)) as rows:
+                kv.load_all(rows)
+        kv.alarm_ms = read_alarm(connection)
 
 
 def settle_schema(connection: Connection, kv: KV, will_write: Callable[[], None]) -> None:

@@ -134,7 +134,7 @@ class Interrupts:
     def broke(self, instance: "Instance", error: BaseException) -> None:
         """Code of an object has been broken off in the middle of a turn."""
         self.broken = error
-        _reset(instance)
+        reset_interrupted(instance)
 
     # ------------------------------------------------------------------ what was begun from here
 
@@ -196,7 +196,7 @@ class Interrupts:
             if not call.done:
                 call.settle(None, error)
                 if call.instance is not None:
-                    _reset(call.instance)
+                    reset_interrupted(call.instance)
 
     def _unwind(self) -> None:
         self._unwinding = UNWIND_TICKS
@@ -213,7 +213,8 @@ class Interrupts:
             self._runtime.loop.stop()
 
 
-def _reset(instance: "Instance") -> None:
+def reset_interrupted(instance: "Instance") -> None:
+    """End an object's life because its code has been interrupted in the middle of a turn."""
     error = PlatformError(RESET)
     for call in list(instance.calls):
         call.settle(None, error)  # not rejected, which would break the stub that made it

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dobook.errors import PlatformError
 from dobook.ids import DurableObjectId
 from dobook.runtime.calls.promise import Pending, Promise
+from dobook.runtime.loop.interrupts import reset_interrupted
 from dobook.storage.browse import StateReader
 from dobook.storage.committer import Committer
 from dobook.storage.connection import SqliteError, error_text, is_constraint, is_critical
@@ -17,6 +18,7 @@ from dobook.storage.history.memory import MemoryLog
 from dobook.storage.history.points import Log
 from dobook.storage.journaled import JournaledCommitter
 from dobook.storage.kv import ALARM
+from dobook.storage.sqlite_errors import is_interrupt
 from dobook.storage.store import ObjectStore
 from dobook.web.text import usv
 
@@ -347,6 +349,10 @@ class Stores:
 
     def _failed(self, store: ObjectStore, error: BaseException) -> None:
         actor: Actor = store.owner
+        if is_interrupt(error):  # SQLite has undone the turn, and the code may catch what it raises
+            if actor.instance is not None:
+                reset_interrupted(actor.instance)
+            return
         self._runtime.report(actor, "commit", error)
         if actor.instance is not None:
             actor.instance.reset(_broken(error), flagged=False)

@@ -105,6 +105,7 @@ class Session:
             add_newer_functions(self.db)
             connection.set_authorizer(connection.rules)
         self.rules: Rules = connection.rules
+        connection.stopper.rules = self.rules
         self.plans: dict[str, Plan] = connection.plans
         self._planned_chars = 0
         self.deferred = False  # PRAGMA defer_foreign_keys was used outside a transaction
@@ -182,7 +183,14 @@ class Session:
             raise error
 
     def error(self, error: SqliteError, statement: Statement | None = None) -> PlatformError:
-        """Return the platform's error for one of SQLite's."""
+        """Return the platform's error for one of SQLite's.
+
+        Raises:
+            BaseException: What a signal handler raised, if that stopped the statement.
+        """
+        stopped = self.connection.stopper.stopped(error)
+        if stopped is not None:
+            raise stopped from None
         if self.connection.closed or str(error) == CLOSED_CURSOR:
             return PlatformError(DELETED)
         reason, self.rules.reason = self.rules.reason, None

@@ -82,8 +82,13 @@ class Stopper:
             except BaseException as error:
                 stop = self._stop(error)
 
+    @property
+    def may_stop(self) -> bool:
+        """Whether the statement that runs may be stopped."""
+        return self.armed or (self.rules is not None and self.rules.on)
+
     def _stop(self, error: BaseException) -> int:
-        if self.armed or (self.rules is not None and self.rules.on):
+        if self.may_stop:
             self.error = error
             return 1
         raise_again(threading.get_ident(), error)
@@ -120,16 +125,16 @@ class Stopper:
 
 def raise_again(thread: int, error: BaseException) -> None:
     """Raise an exception in a thread a moment later, where Python would have raised it now."""
-
-    class Again(BaseException):
-        def __new__(cls) -> Any:  # what makes it is CPython, which has only a class
-            return error
-
-    def give() -> None:
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(
-            ctypes.c_ulong(thread), ctypes.py_object(Again)
-        )
-
-    timer = threading.Timer(AGAIN_S, give)
+    timer = threading.Timer(AGAIN_S, raise_in, (thread, error))
     timer.daemon = True
     timer.start()
+
+
+def raise_in(thread: int, error: BaseException) -> None:
+    """Raise an exception in another thread, the next time it runs a line of Python."""
+
+    class Again(BaseException):
+        def __new__(cls) -> Any:  # CPython takes a class, and calls it
+            return error
+
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(Again))

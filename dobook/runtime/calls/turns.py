@@ -17,7 +17,6 @@ from contextvars import Context, ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook.gates import GOES_ON, GRACE_TICKS, CriticalSection, InputGate, open_gate
-from dobook.runtime.calls.promise import BrokenOff
 
 if TYPE_CHECKING:
     from dobook.runtime.faults import ObjectFaults
@@ -239,8 +238,8 @@ def _steps(
         try:
             yielded = coro.send(None) if error is None else coro.throw(error)
         except BaseException as stop:
-            if isinstance(stop, BrokenOff) and frame.instance.dead is None:
-                frame.instance.runtime.driver.interrupts.broke(frame.instance, stop)
+            if not isinstance(stop, StopIteration):
+                frame.instance.runtime.driver.interrupts.left(frame.instance, stop)
             if own:  # whoever awaits it goes on now
                 open_gate(frame.gate).turn_goes_on()
             if isinstance(stop, StopIteration):

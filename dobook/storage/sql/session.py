@@ -6,6 +6,7 @@ an object may run SQL, and never opens or ends a transaction: `SqlStorage` and i
 Source: cloudflare/workerd src/workerd/util/sqlite.c++
 """
 
+import contextlib
 import itertools
 from collections.abc import Iterator
 from typing import Any, Final
@@ -135,19 +136,18 @@ class Session:
         names = statement.names
         nothing: Any = [None] * statement.parameters if names is None else dict.fromkeys(names)
         text = statement.text if statement.explained else "EXPLAIN " + statement.text
-        cursor = self.connection.cursor()
-        self.run(cursor, text, nothing, statement)
-        cursor.close()
+        with contextlib.closing(self.connection.cursor()) as cursor:
+            self.run(cursor, text, nothing, statement)
         if not allowed_name(statement.renamed_to):
             raise PlatformError(NOT_AUTHORIZED)
 
     def step(self, statement: Statement) -> None:
         """Make the first step of a statement without bindings and forget its rows."""
-        cursor = self.connection.cursor()
-        self.run(cursor, USERS + statement.text, (), statement)
-        if statement.writes and cursor.description is not None and cursor.fetchone() is not None:
-            self.connection.unread.append(NEVER_READ)
-        cursor.close()
+        with contextlib.closing(self.connection.cursor()) as cursor:
+            self.run(cursor, USERS + statement.text, (), statement)
+            returns = statement.writes and cursor.description is not None
+            if returns and cursor.fetchone() is not None:
+                self.connection.unread.append(NEVER_READ)
 
     @property
     def defers_foreign_keys(self) -> bool:

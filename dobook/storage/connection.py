@@ -18,7 +18,7 @@ import sqlite3
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -226,6 +226,17 @@ class Connection:
         self.plans.clear()
         if self.db.in_transaction:
             self._control.execute("ROLLBACK")
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what is written inside; undo it if that, or the commit, raises."""
+        try:
+            self.begin()
+            yield
+            self.commit()
+        except BaseException:
+            self.rollback()
+            raise
 
     def savepoint(self, name: str) -> None:
         """Open a savepoint. The name must be one of the engine's own, not a user's text."""

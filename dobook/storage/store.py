@@ -271,6 +271,7 @@ class ObjectStore:
         self.transactions = 0
         self.kv.undo_all()
         if self._connection is not None:
+            self._connection.cancel_readers()  # an exception's traceback may keep one half read
             self._connection.rollback()
         if self.wiped:
             self.touch()

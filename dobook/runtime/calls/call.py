@@ -101,15 +101,18 @@ class Call:
         context = instance.context()
         if self.seq:
             context = self._report_start(context)
-        _enter_task(loop, self)
         try:
-            waits, result = context.run(self._first_turn)
+            try:
+                _enter_task(loop, self)
+                waits, result = context.run(self._first_turn)
+            finally:
+                _leave_task(loop, self)
         except BaseException as error:
-            _leave_task(loop, self)
+            if tasks.current_task(loop) is self:  # broken off just before it was left
+                _leave_task(loop, self)
             instance.runtime.driver.interrupts.left(instance, error, self)
             self.fail(error)
             return
-        _leave_task(loop, self)
         if waits is None:
             self.finish(result)
         else:

@@ -55,12 +55,11 @@ class HistoryFile:
         try:
             migrate(self._db, path, _MIGRATIONS)
             meta = dict(self._db.execute("SELECT key, value FROM meta").fetchall())
-            self._db.begin()
-            if not clean and (boot is None or meta.get("boot") != boot):
-                for table in (*_PER_OBJECT, "objects"):
-                    self._db.execute(f"DELETE FROM {table}")
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('boot', ?)", (boot,))
-            self._db.commit()
+            with self._db.transaction():
+                if not clean and (boot is None or meta.get("boot") != boot):
+                    for table in (*_PER_OBJECT, "objects"):
+                        self._db.execute(f"DELETE FROM {table}")
+                self._db.execute("INSERT OR REPLACE INTO meta VALUES ('boot', ?)", (boot,))
         except BaseException:
             self._db.close()
             raise
@@ -86,13 +85,10 @@ class HistoryFile:
         if not self._queue:
             return
         try:
-            self._db.begin()
-            for sql, rows in self._queue.items():
-                self._db.executemany(sql, rows)
-            self._db.commit()
+            with self._db.transaction():
+                for sql, rows in self._queue.items():
+                    self._db.executemany(sql, rows)
         except SqliteError as error:
-            with contextlib.suppress(SqliteError):
-                self._db.rollback()
             raise StateDirectoryError(
                 f"the history at {self._db.path} cannot be written ({error_text(error)})."
             ) from error
@@ -104,10 +100,9 @@ class HistoryFile:
         self._logs = [log for log in self._logs if log.unique_key != unique_key]
         self.pending = {k: number for k, number in self.pending.items() if k[0] != unique_key}
         of_class = "SELECT object FROM objects WHERE unique_key = ?"
-        self._db.begin()
-        for table in (*_PER_OBJECT, "objects"):
-            self._db.execute(f"DELETE FROM {table} WHERE object IN ({of_class})", (unique_key,))
-        self._db.commit()
+        with self._db.transaction():
+            for table in (*_PER_OBJECT, "objects"):
+                self._db.execute(f"DELETE FROM {table} WHERE object IN ({of_class})", (unique_key,))
 
     def close(self) -> None:
         """Write what is left, and what the objects' files look like now."""
@@ -127,21 +122,19 @@ class HistoryFile:
             "SELECT object, file FROM objects WHERE unique_key = ? AND id = ?",
             (log.unique_key, log.id),
         ).fetchone()
-        self._db.begin()
-        if row is None:
-            cursor = self._db.execute(
-                "INSERT INTO objects (unique_key, id) VALUES (?, ?)", (log.unique_key, log.id)
-            )
-            number = int(cursor.lastrowid or 0)
-        else:
-            number = row[0]
+        with self._db.transaction():
+            if row is None:
+                cursor = self._db.execute(
+                    "INSERT INTO objects (unique_key, id) VALUES (?, ?)", (log.unique_key, log.id)
+                )
+                return int(cursor.lastrowid or 0)
+            number = int(row[0])
             if row[1] is not None:
                 if row[1] != file_state(log.path):
                     for table in _PER_OBJECT:
                         self._db.execute(f"DELETE FROM {table} WHERE object = ?", (number,))
                 self._db.execute("UPDATE objects SET file = NULL WHERE object = ?", (number,))
-        self._db.commit()
-        return number
+            return number
 
     def later(self, sql: str, rows: list[tuple[Any, ...]]) -> None:
         """Have rows written with the next `flush`."""

@@ -136,14 +136,14 @@ class Session:
         names = statement.names
         nothing: Any = [None] * statement.parameters if names is None else dict.fromkeys(names)
         text = statement.text if statement.explained else "EXPLAIN " + statement.text
-        with contextlib.closing(self.connection.cursor()) as cursor:
+        with contextlib.closing(self.connection.reader()) as cursor:
             self.run(cursor, text, nothing, statement)
         if not allowed_name(statement.renamed_to):
             raise PlatformError(NOT_AUTHORIZED)
 
     def step(self, statement: Statement) -> None:
         """Make the first step of a statement without bindings and forget its rows."""
-        with contextlib.closing(self.connection.cursor()) as cursor:
+        with contextlib.closing(self.connection.reader()) as cursor:
             self.run(cursor, USERS + statement.text, (), statement)
             returns = statement.writes and cursor.description is not None
             if returns and cursor.fetchone() is not None:

@@ -70,17 +70,23 @@ class Stopper:
     def _ticks(self) -> Generator[int, None, None]:
         # A generator rather than a function: Python runs signal handlers as a function is entered,
         # before its first `try`, but as a generator is resumed inside of it. What a progress
-        # handler raises would be lost.
-        stop = 0
+        # handler raises would be lost. For the same reason all that is done about an exception is
+        # done inside of the `try`: there may be another one.
+        found: BaseException | None = None
         while True:
             try:
                 while True:
+                    stop = 0
+                    if found is not None:
+                        stop = self._stop(found)
+                        found = None
                     yield stop
-                    stop = self._stop(_wanted.pop(threading.get_ident())) if _wanted else 0
+                    if _wanted:
+                        found = _wanted.pop(threading.get_ident(), None)
             except GeneratorExit:
                 return
             except BaseException as error:
-                stop = self._stop(error)
+                found = error
 
     @property
     def may_stop(self) -> bool:

@@ -338,7 +338,7 @@ def task_factory(loop: Any, coro: Coroutine[Any, Any, Any], **options: Any) -> "
     """Make a task; one that an object starts is gated and belongs to that object."""
     context: Context | None = options.get("context")
     frame = current_frame.get() if context is None else context.get(current_frame)
-    if frame is None:
+    if frame is None or frame.instance.runtime.loop is not loop:  # that of a runtime around this
         return ObjectTask(coro, loop=loop, **options)
     task = ObjectTask(gated(loop, frame, coro), loop=loop, **options)
     task.add_done_callback(lambda _: stop_code(coro))  # it may have been cancelled at its start

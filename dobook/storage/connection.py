@@ -267,6 +267,8 @@ class Connection:
 
     def cancel_readers(self) -> None:
         """Close the user's cursors, which else keep tables from being dropped."""
+        if self.rules is not None:
+            self.rules.on = False  # an exception may have broken off the user's statement
         self.idle.clear()
         self.plans.clear()
         for cursor in list(self._cursors):

@@ -140,7 +140,7 @@ def raise_in(thread: int, error: BaseException) -> None:
     """Raise an exception in another thread, the next time it runs a line of Python."""
 
     class Again(BaseException):
-        def __new__(cls) -> Any:  # CPython takes a class, and calls it
+        def __new__(cls, *_: object) -> Any:  # CPython takes a class, and calls it
             return error
 
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(Again))

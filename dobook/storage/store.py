@@ -373,11 +373,13 @@ class ObjectStore:
             if self._backlog is None:
                 load_rows(self.connection(), kv)
             else:  # rows and alarm go through the journal, so the file need not stay open
-                connection = Connection(path)
+                connection = None
                 try:
+                    connection = Connection(path)
                     load_rows(connection, kv)
                 finally:
-                    connection.close()
+                    if connection is not None:
+                        connection.close()
         pending = None if self._backlog is None else self._backlog.get(self.place)
         if pending is not None:
             self.was_new = False

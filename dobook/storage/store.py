@@ -373,7 +373,7 @@ class ObjectStore:
             if self._backlog is None:
                 load_rows(self.connection(), kv)
             else:  # rows and alarm go through the journal, so the file need not stay open
-                connection = None
+                connection: Connection | None = None  # type: ignore[no-redef]
                 try:
                     connection = Connection(path)
                     load_rows(connection, kv)

@@ -108,7 +108,8 @@ class Call:
             finally:
                 _leave_task(loop, self)
         except BaseException as error:
-            if tasks.current_task(loop) is self:  # broken off just before it was left
+            current: Any = tasks.current_task(loop)
+            if current is self:  # broken off just before it was left
                 _leave_task(loop, self)
             instance.runtime.driver.interrupts.left(instance, error, self)
             self.fail(error)

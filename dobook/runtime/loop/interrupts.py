@@ -30,6 +30,7 @@ from dobook.runtime.calls.rpc import carry_error
 from dobook.runtime.loop.loop import running_loop
 from dobook.runtime.loop.places import in_sql_callback, is_torn, is_users, would_swallow
 from dobook.runtime.loop.signals import Signals
+from dobook.storage.sqlite_errors import is_interrupt
 from dobook.storage.stopping import forget_stop, raise_in, stop_statement
 
 if TYPE_CHECKING:
@@ -348,6 +349,17 @@ def reset_interrupted(instance: "Instance", why: str = RESET) -> None:
     for call in list(instance.calls):
         call.settle(None, error)  # not rejected, which would break the stub that made it
     instance.reset(error, stubs=False, unsaid=True)
+
+
+def reset_if_stopped(instance: "Instance | None", error: BaseException) -> bool:
+    """End an object's life if SQLite has undone its turn because a statement was stopped.
+
+    What stopped it is raised in the object's code too, which may catch it and go on.
+    """
+    stopped = is_interrupt(error)
+    if stopped and instance is not None:
+        reset_interrupted(instance)
+    return stopped
 
 
 # By whose `runtime.run(...)` code was begun; tasks inherit it.

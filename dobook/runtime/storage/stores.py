@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dobook.errors import PlatformError
 from dobook.ids import DurableObjectId
 from dobook.runtime.calls.promise import Pending, Promise
-from dobook.runtime.loop.interrupts import reset_interrupted
+from dobook.runtime.loop.interrupts import reset_if_stopped
 from dobook.storage.browse import StateReader
 from dobook.storage.committer import Committer
 from dobook.storage.connection import SqliteError, error_text, is_constraint, is_critical
@@ -18,7 +18,6 @@ from dobook.storage.history.memory import MemoryLog
 from dobook.storage.history.points import Log
 from dobook.storage.journaled import JournaledCommitter
 from dobook.storage.kv import ALARM
-from dobook.storage.sqlite_errors import is_interrupt
 from dobook.storage.store import ObjectStore
 from dobook.web.text import usv
 
@@ -217,9 +216,8 @@ class Stores:
         if self.directory is None:
             return objects, dict(self._notes)
         state = StateReader(self.directory.path)
-        for place in state.places():
-            if place.unique_key not in registered:
-                objects[place] = state.contents(place)
+        others = [place for place in state.places() if place.unique_key not in registered]
+        objects |= {place: state.contents(place) for place in others}
         return objects, self.directory.notes()
 
     def adopt(self, world: World) -> None:
@@ -349,11 +347,8 @@ class Stores:
 
     def _failed(self, store: ObjectStore, error: BaseException) -> None:
         actor: Actor = store.owner
-        if is_interrupt(error):  # SQLite has undone the turn, and the code may catch what it raises
-            if actor.instance is not None:
-                reset_interrupted(actor.instance)
-            return
-        self._runtime.report(actor, "commit", error)
+        if not reset_if_stopped(actor.instance, error):
+            self._runtime.report(actor, "commit", error)
         if actor.instance is not None:
             actor.instance.reset(_broken(error), flagged=False)
 

@@ -354,6 +354,8 @@ class Stores:
             self._runtime.report(actor, "commit", error)
         if actor.instance is not None:
             actor.instance.reset(broken(error), flagged=False)
+        if self.directory is not None and self.directory.is_doubtful(store.place):
+            self.release(actor)  # whoever needs it next makes sure of the disk first: see `open`
 
     def _lost(self, error: BaseException) -> None:
         """End every object's life: each may have heard of what could not be written."""

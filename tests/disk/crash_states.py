@@ -31,6 +31,7 @@ from typing import Final, Literal
 from tests.disk.recorder import Image, Log, Operation, overwrite, replay_name, resize
 
 SECTOR: Final = 512
+MOST_OPERATIONS: Final = 12
 Names = Literal["strict", "ordered"]
 
 
@@ -224,13 +225,13 @@ class Disk:
             if others:
                 yield Choice(f"only file {number} kept", others)
                 yield Choice(f"only file {number} lost", ((number, Kept(0, 0)),))
-            for what, kept in _file_choices(file):
+            for what, kept in _file_choices(file, rng):
                 yield Choice(f"file {number}: {what}", ((number, kept),))
                 if others:
                     yield Choice(f"file {number} alone: {what}", (*others, (number, kept)))
-        for _ in range(at_random):
-            kept_files = tuple((number, _random_kept(file, rng)) for number, file in dirty.items())
-            yield Choice("at random", kept_files, self._random_names(rng))
+        for number in range(at_random):
+            kept_files = tuple((key, _random_kept(file, rng)) for key, file in dirty.items())
+            yield Choice(f"at random {number}", kept_files, self._random_names(rng))
 
     def _name_choices(self) -> Iterator[tuple[int, ...]]:
         count = len(self.pending)
@@ -254,12 +255,20 @@ def _folder(operation: Operation) -> str:
     return os.path.dirname(operation.target or operation.path)
 
 
-def _file_choices(file: File) -> Iterator[tuple[str, Kept]]:
-    """Yield what a disk may have kept of one file, but all and nothing."""
+def _file_choices(file: File, rng: random.Random) -> Iterator[tuple[str, Kept]]:
+    """Yield what a disk may have kept of one file, but all and nothing.
+
+    Of a file with a long past, as one has that is never synced, only some operations are looked at.
+    """
     count = len(file.pending)
+    numbers: Sequence[int] = range(1, count + 1)
+    if count > MOST_OPERATIONS:
+        last = numbers[-MOST_OPERATIONS // 2 :]
+        earlier = numbers[: -MOST_OPERATIONS // 2]
+        numbers = [*sorted(rng.sample(earlier, MOST_OPERATIONS // 2)), *last]
     yield "size kept, data lost", Kept(0, count)
     yield "data kept, size lost", Kept(count, 0)
-    for number in range(1, count + 1):
+    for number in numbers:
         sectors = file.sectors_of(number)
         if number < count:
             yield f"the first {number} of {count} kept", Kept(number, number)
@@ -294,8 +303,10 @@ def _random_kept(file: File, rng: random.Random) -> Kept:
     return Kept(usual, rng.choice((0, rng.randint(0, count), count)), sectors)
 
 
-def parts_of(write: Operation) -> list[Operation]:
+def parts_of(write: Operation | None) -> list[Operation]:
     """Return what a killed process may have done of a write: some of it from its beginning."""
+    if write is None or write.kind != "write":
+        return []
     length = len(write.data)
     ends = {SECTOR - write.offset % SECTOR, length // 2, length - 1} - {0}
     return [write._replace(data=write.data[:end]) for end in sorted(ends) if 0 < end < length]

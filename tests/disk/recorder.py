@@ -14,6 +14,7 @@ and what it contains has no meaning. So are SQLite's shared-memory files, which 
 
 import contextlib
 import os
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -28,6 +29,8 @@ Image = dict[str, bytes | None]
 """What a folder contains, by relative path: the bytes of a file, None for a folder."""
 
 LEFT_OUT: Final = (".dobook/lock", "-shm")
+
+_LONG_ID: Final = re.compile(r"([0-9a-f]{6})[0-9a-f]{58}")
 
 # The calls that change what a `System` has: a further one in dobook needs a record here too.
 RECORDED: Final = frozenset(
@@ -53,14 +56,14 @@ class Operation(NamedTuple):
     note: Any = None
 
     def __repr__(self) -> str:
+        path = _LONG_ID.sub(r"\1…", self.path)
         if self.kind == "write":
-            end = self.offset + len(self.data)
-            return f"write {self.path} {self.offset}-{end}"
+            return f"write {path} {self.offset}-{self.offset + len(self.data)}"
         if self.kind == "truncate":
-            return f"truncate {self.path} to {self.offset}"
+            return f"truncate {path} to {self.offset}"
         if self.kind == "mark":
             return f"mark {self.note!r}"
-        return f"{self.kind} {self.path}{self.target and ' to ' + self.target}"
+        return f"{self.kind} {path}{self.target and ' to ' + self.target}"
 
 
 class Log:

@@ -3,6 +3,7 @@
 Source: cloudflare/workerd src/workerd/server/server.c++
 """
 
+import contextlib
 import datetime as dt
 import random
 from collections.abc import Callable
@@ -109,7 +110,7 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
             else StateDirectory(self.path, power_safe=durability == "power", history=history_ms > 0)
         )
         if directory is not None:
-            start_ms = max(start_ms, directory.meta("clock_ms") or 0)
+            start_ms = max(start_ms, directory.clock_ms)
         self.loop = RuntimeLoop(start_ms, Order(seed) if seed else None)
         self.call_soon = self.loop.call_soon  # one method for the gates of every object
         self.loop.set_task_factory(task_factory)  # type: ignore[arg-type]
@@ -366,19 +367,28 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
             raise UsageError("this runtime is closed. Make another with dobook.Runtime(...).")
 
     def close(self) -> None:
-        """Write what is left, close every file and let the state directory go. Twice is fine."""
+        """Write what is left, close every file and let the state directory go. Twice is fine.
+
+        Raises:
+            StateDirectoryError: If the disk refuses. The runtime is closed and the directory let go
+                all the same; what could not be written is in the directory's journal.
+        """
         if self.closed:
             return
-        for close in reversed(self.on_close):
-            close()
-        self.stop_real_time()
-        self.driver.turn(self.loop.time())
-        self.stores.save()
+        with contextlib.ExitStack() as closing:  # whatever fails, the rest is closed
+            closing.callback(self.loop.close)
+            closing.callback(self.stores.close)
+            closing.callback(self._end)
+            closing.callback(self.stores.save)
+            for close in reversed(self.on_close):
+                close()
+            self.stop_real_time()
+            self.driver.turn(self.loop.time())
+
+    def _end(self) -> None:
         self.closed = True
         self.residency.end_all()
         self.driver.finish()
-        self.stores.close()
-        self.loop.close()
 
     def __enter__(self) -> "Runtime":
         return self

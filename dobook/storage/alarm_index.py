@@ -1,25 +1,33 @@
 """The alarms of a class's objects: the real engine's index of them, and the objects themselves.
 
-`_cf_ALARM` in a class's `metadata.sqlite` lists the alarms. It is read after a clean end and
-written at the end; after an unclean one, or where it is damaged, the objects' own files are asked.
+`_cf_ALARM` in a class's `metadata.sqlite` lists the alarms. It is brought up to date at each
+checkpoint and whole after a proper end. After an unclean end it is as it was at the last
+checkpoint, and the journal says which alarms have changed since. Where the index is missing or
+damaged, the objects' own files are read.
 Source: cloudflare/workerd src/workerd/server/alarm-scheduler.c++
 """
 
 import contextlib
-import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from dobook.errors import StateDirectoryError
-from dobook.storage import schema
-from dobook.storage.connection import Connection, SqliteError, unusable
+from dobook.storage import files, schema
+from dobook.storage.connection import Connection, SqliteError, blank_database, what_is_wrong
+from dobook.storage.names import is_identity
 from dobook.storage.rows import has_table, read_alarm
 
 METADATA = "metadata.sqlite"
 
 Alarm = tuple[str, int, str | None]  # id, time in ms since 1970, name
+
+_PUT = (
+    "INSERT INTO _cf_ALARM (actor_id, scheduled_time, actor_name) VALUES (?, ?, ?) "
+    "ON CONFLICT DO UPDATE SET scheduled_time = excluded.scheduled_time, "
+    "actor_name = coalesce(excluded.actor_name, actor_name)"
+)
 
 
 def read_index(folder: Path) -> list[Alarm] | None:
@@ -29,8 +37,9 @@ def read_index(folder: Path) -> list[Alarm] | None:
         folder: Where the class has its files.
     """
     index = folder / METADATA
-    if not index.exists():
+    if not files.exists(index):
         return []
+    reason: Exception
     try:
         with contextlib.closing(Connection(index)) as connection:
             rows: list[Any] = []
@@ -38,24 +47,28 @@ def read_index(folder: Path) -> list[Alarm] | None:
                 rows = connection.execute(
                     "SELECT * FROM _cf_ALARM ORDER BY scheduled_time, actor_id"
                 ).fetchall()
-    except SqliteError as error:
-        reason: StateDirectoryError = unusable(index, error)
-    except StateDirectoryError as error:
+    except (SqliteError, StateDirectoryError) as error:
         reason = error
     else:
         return [
             (row[0], row[1] // schema.NS_PER_MS, row[2] if len(row) > 2 else None)
             for row in rows
-            if row[1] is not None
+            if is_identity(row[0]) and type(row[1]) is int
         ]
-    aside = index.with_name(f"{METADATA}.damaged")
+    set_index_aside(index, reason)
+    return None
+
+
+def set_index_aside(index: Path, reason: Exception) -> None:
+    """Keep a damaged index as evidence, and warn."""
+    aside = None
     with contextlib.suppress(OSError):
-        index.replace(aside)
+        aside = files.set_database_aside(index)
+    where = "" if aside is None else f" The file is now {aside.name}."
     warnings.warn(
-        f"{reason} The alarms are read from the objects instead; the file is now {aside.name}.",
+        f"{what_is_wrong(index, reason)} The alarms are read from the objects instead.{where}",
         stacklevel=6,
     )
-    return None
 
 
 def alarm_in(file: Path) -> int | None:
@@ -65,10 +78,63 @@ def alarm_in(file: Path) -> int | None:
         StateDirectoryError: If the file cannot be read.
         SqliteError: If it is damaged.
     """
-    if not file.exists():
+    if not files.exists(file):
         return None
     with contextlib.closing(Connection(file)) as connection:
         return read_alarm(connection)
+
+
+def create_index(folder: Path, *, power_safe: bool) -> None:
+    """Make an empty index, from which changes count.
+
+    Args:
+        folder: Where the class has its files.
+        power_safe: Whether to wait for the disk.
+
+    Raises:
+        OSError: If the disk refuses.
+    """
+    image = blank_database(schema.CREATE_ALARM_INDEX)
+    files.write_new(folder / METADATA, image, durable=power_safe)
+
+
+def change_index(
+    folder: Path, changes: Mapping[str, tuple[int | None, str | None]], *, power_safe: bool
+) -> None:
+    """Bring a class's index up to date, and wait for the disk.
+
+    Args:
+        folder: Where the class has its files.
+        changes: By id: the time in ms since 1970, None without an alarm; and the object's name.
+        power_safe: Whether to wait for the disk.
+
+    Raises:
+        StateDirectoryError: If it cannot be opened.
+        SqliteError: If it cannot be written, or is damaged.
+    """
+    with contextlib.closing(Connection(folder / METADATA, power_safe=power_safe)) as index:
+        index.begin()
+        _make_table(index)
+        index.executemany(
+            "DELETE FROM _cf_ALARM WHERE actor_id = ?",
+            [(identity,) for identity, (at_ms, _) in changes.items() if at_ms is None],
+        )
+        index.executemany(
+            _PUT,
+            [
+                (identity, at_ms * schema.NS_PER_MS, name)
+                for identity, (at_ms, name) in changes.items()
+                if at_ms is not None
+            ],
+        )
+        index.commit()
+
+
+def _make_table(index: Connection) -> None:
+    index.execute(schema.CREATE_ALARM_INDEX)
+    columns = index.execute("PRAGMA table_info(_cf_ALARM)").fetchall()
+    if all(column[1] != "actor_name" for column in columns):  # the real engine's, of long ago
+        index.execute("ALTER TABLE _cf_ALARM ADD COLUMN actor_name TEXT")
 
 
 async def write_index(folder: Path, alarms: Iterable[Alarm]) -> None:
@@ -76,10 +142,10 @@ async def write_index(folder: Path, alarms: Iterable[Alarm]) -> None:
     import aiosqlite  # only where a directory is closed
 
     rows = [(identity, at_ms * schema.NS_PER_MS, name) for identity, at_ms, name in alarms]
-    if not os.path.isdir(folder):  # noqa: PTH112, ASYNC240 - one look, as the runtime is closed
+    if not files.exists(folder):
         if not rows:
             return
-        os.mkdir(folder)  # noqa: PTH102
+        files.make_folder(folder, durable=True)
     async with aiosqlite.connect(folder / METADATA) as index:
         await index.execute("PRAGMA journal_mode=WAL")
         await index.execute(schema.CREATE_ALARM_INDEX)

@@ -7,20 +7,13 @@ journal of its own. A file that cannot be written keeps its rows waiting and har
 """
 
 import contextlib
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from dobook.errors import StateDirectoryError
-from dobook.storage.connection import (
-    Connection,
-    SqliteError,
-    blank_database,
-    flush,
-    new_database,
-)
+from dobook.storage import files
+from dobook.storage.connection import Connection, SqliteError, blank_database, new_database
 from dobook.storage.rows import Changes, write_rows
 
 Place = tuple[str, str]
@@ -92,7 +85,7 @@ class Backlog:
 
     def _exists(self, place: Place) -> bool:
         # A Path would keep the id in the table of interned strings for good.
-        return os.path.exists(f"{self._root}/{place[0]}/{place[1]}.sqlite")  # noqa: PTH110
+        return files.exists(f"{self._root}/{place[0]}/{place[1]}.sqlite")
 
     def is_new(self, place: Place) -> bool:
         """Return whether an object had no file at the last checkpoint."""
@@ -104,7 +97,11 @@ class Backlog:
         return self._pending.get(place)
 
     def write_with(self, connection: Connection, place: Place) -> None:
-        """Write what waits for a file that has just been opened."""
+        """Write what waits for a file that has just been opened.
+
+        Raises:
+            SqliteError: If the disk refuses; then it stays waiting.
+        """
         pending = self._pending.get(place)
         if pending is not None:
             connection.begin()
@@ -116,38 +113,67 @@ class Backlog:
         """Write every file and wait for the disk.
 
         Returns:
-            The errors of those that could not be written, which go on waiting.
-
-        Raises:
-            OSError: If the disk does not take what was written.
+            The errors of those that could not be written, which stay waiting.
         """
-        fresh: list[Path] = []
-        folders: dict[Path, None] = {}
+        written: dict[Place, None] = {}
+        fresh: list[Place] = []
         failed: dict[Place, Exception] = {}
         for place, pending in list(self._pending.items()):
-            path = self.path(place)
-            folders[path.parent] = None
             try:
-                if write_file(path, pending.changes(), power_safe=self._wait):
-                    fresh.append(path)
-            except (OSError, SqliteError, StateDirectoryError) as error:
+                if write_file(self.path(place), pending.changes(), power_safe=self._wait):
+                    fresh.append(place)
+            except (OSError, SqliteError) as error:
                 failed[place] = error
             else:
-                del self._pending[place]
+                written[place] = None
         if self._wait:
-            self.each(sync_file, fresh)
-            self.each(sync_folder, folders)
+            failed.update(self.each(self._sync_fresh, fresh))
+            folders = dict.fromkeys(place[0] for place in fresh)
+            for unique_key, refusal in self.each(self._sync_folder, folders):
+                failed.update((place, refusal) for place in fresh if place[0] == unique_key)
+        for place in written:
+            if place not in failed:
+                del self._pending[place]
         return failed
 
-    def each(self, work: Callable[[Any], object], items: Iterable[Any]) -> None:
-        """Do something that waits for the disk to each of the items, several at a time."""
+    def _sync_fresh(self, place: Place) -> None:
+        path = self.path(place)
+        try:
+            files.sync_file(path)
+        except OSError:
+            # The next sync of this file may report success without having the data: a disk that
+            # has refused forgets it. So the file has to be written anew.
+            with contextlib.suppress(OSError):
+                files.remove_database(path)
+            raise
+
+    def _sync_folder(self, unique_key: str) -> None:
+        files.sync_folder(self._root / unique_key)
+
+    def each(
+        self, work: Callable[[Any], object], items: Iterable[Any]
+    ) -> list[tuple[Any, Exception]]:
+        """Do something that waits for the disk to each of the items, several at a time.
+
+        Returns:
+            The items for which it failed, each with its error.
+        """
         waiting = list(items)
-        if len(waiting) == 1:
-            work(waiting[0])
-        elif waiting:
+
+        def attempt(item: Any) -> Exception | None:
+            try:
+                work(item)
+            except (OSError, SqliteError) as error:
+                return error
+            return None
+
+        if len(waiting) < 2:
+            errors = [attempt(item) for item in waiting]
+        else:
             if self._threads is None:
                 self._threads = ThreadPoolExecutor(SYNC_THREADS, thread_name_prefix="dobook-sync")
-            list(self._threads.map(work, waiting))
+            errors = list(self._threads.map(attempt, waiting))
+        return [(item, e) for item, e in zip(waiting, errors, strict=True) if e is not None]
 
     def places(self) -> Iterator[Place]:
         """Yield the objects whose files are behind."""
@@ -165,40 +191,16 @@ def write_file(path: Path, changes: Changes, *, power_safe: bool = True) -> bool
     Returns:
         Whether the file was made; then it still has to be synced.
     """
-    blank = blank_database(*changes.tables)
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+    if not files.exists(path):
+        files.make_folder(path.parent, durable=power_safe)
+        blank = blank_database(*changes.tables)
         image = new_database(blank, lambda connection: write_rows(connection, changes))
-        beside = path.with_suffix(".new")
-        beside.write_bytes(image)
-        beside.replace(path)  # never half a file
+        files.write_new(path, image, durable=False)  # never half a file
         return True
-    connection = Connection(path, blank=blank, power_safe=power_safe)
-    try:
+    with contextlib.closing(
+        Connection(path, blank=blank_database(), power_safe=power_safe)
+    ) as connection:
         connection.begin()
         write_rows(connection, changes)
         connection.commit()
-    finally:
-        connection.close()
     return False
-
-
-def sync_file(path: Path) -> None:
-    """Wait until the disk has a file."""
-    fd = os.open(path, os.O_RDWR)
-    try:
-        flush(fd)
-    finally:
-        os.close(fd)
-
-
-def sync_folder(path: Path) -> None:
-    """Wait until the disk has the names in a folder."""
-    if os.name == "nt":
-        return
-    with contextlib.suppress(FileNotFoundError):
-        fd = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)

@@ -17,9 +17,12 @@ from dobook.storage.alarm_index import METADATA
 from dobook.storage.connection import Connection
 from dobook.storage.contents import ClassRecord, Contents, Place, World, user_image
 from dobook.storage.directory import OWN, state_root
+from dobook.storage.entries import Entry
 from dobook.storage.image import copy_of
-from dobook.storage.journal import Entry, entries_in, replay
+from dobook.storage.journal import read_journal, replay
 from dobook.storage.kv import Encoded
+from dobook.storage.names import check_place
+from dobook.storage.own_state import STATE_FILE
 from dobook.storage.rows import has_table, read_alarm
 from dobook.storage.snapshot_file import is_snapshot, load_world
 
@@ -167,19 +170,32 @@ class StateReader:
 
     def _read_own(self) -> None:
         """Read what dobook keeps beside: names, the clock, and the journal after an open end."""
-        state = self.root / OWN / "state.sqlite"
-        if not state.exists():
-            return
-        with contextlib.closing(copy_of(state, limited=False)) as own:
-            meta = dict(own.execute("SELECT key, value FROM meta").fetchall())
-            self.clock_ms = meta.get("clock_ms")
-            for unique_key, identity, name in own.execute("SELECT unique_key, id, name FROM names"):
-                self._names[Place(unique_key, identity)] = name
-        if not meta.get("clean", 1):
-            replay(entries_in(self.root / OWN / "journal"), self._take)
+        own = self.root / OWN
+        state = own / STATE_FILE
+        clean = True
+        if state.exists():
+            with contextlib.closing(copy_of(state, limited=False)) as db:
+                meta = dict(db.execute("SELECT key, value FROM meta").fetchall())
+                self.clock_ms = meta.get("clock_ms")
+                clean = bool(meta.get("clean", 1))
+                for unique_key, identity, name in db.execute(
+                    "SELECT unique_key, id, name FROM names"
+                ):
+                    self._names[Place(unique_key, identity)] = name
+        journal = own / "journal"
+        if journal.exists():
+            found = read_journal(journal)
+            if not (found.old and clean):
+                replay(found.entries, self._take)
+            if found.clock_ms is not None:
+                self.clock_ms = max(self.clock_ms or 0, found.clock_ms)
 
     def _take(self, entry: Entry) -> None:
-        self._journal[Place(entry.unique_key, entry.id)] = entry
+        place = Place(*check_place(entry.unique_key, entry.id, self.root / OWN / "journal"))
+        if entry.name is not None:
+            self._names.setdefault(place, entry.name)
+        if entry.rows or entry.alarm is not None:
+            self._journal[place] = entry
 
     def _read_alarm_names(self) -> None:
         """Read the names that the real engine keeps with the alarms it has set."""

@@ -6,9 +6,7 @@ In memory a commit is all there is. `journaled` says what more there is to it in
 from collections.abc import Callable
 from typing import Any
 
-from dobook.errors import DobookError
 from dobook.gates import Commit
-from dobook.storage.connection import SqliteError
 from dobook.storage.rows import Changes
 from dobook.storage.store import ObjectStore
 
@@ -43,7 +41,7 @@ class Committer:
         self.call_later: Callable[[float, Callable[[], None]], object] | None = None
         self._delayed: dict[ObjectStore, Commit] = {}
         self._group: Commit | None = None
-        self._dirty: list[ObjectStore] = []
+        self._dirty: dict[ObjectStore, None] = {}
 
     def add(self, store: ObjectStore, *, confirmed: bool) -> None:
         """Have `store` committed with this tick; `confirmed` shuts its output gate until then."""
@@ -53,9 +51,9 @@ class Committer:
         if group is None:
             group = self._group = Commit()
             self._call_soon(self._flush_tick)
-        if not store.dirty:
+        if not store.dirty or store not in self._dirty:
             store.dirty = True
-            self._dirty.append(store)
+            self._dirty[store] = None
         if confirmed:
             group.shut(store.output_gate)
 
@@ -117,21 +115,23 @@ class Committer:
         group, self._group = self._group, None
         if group is None:
             return
-        dirty, self._dirty = self._dirty, []
-        self._commit_group(group, dirty)
+        dirty, self._dirty = self._dirty, {}
+        self._commit_group(group, list(dirty))
 
     def _commit_group(self, group: Commit, dirty: list[ObjectStore]) -> None:
         dirty = [store for store in dirty if store.dirty]  # the others were rolled back
-        screen = self.screen  # the last fault that was planned may take it away
-        if screen is not None:
-            dirty = [store for store in dirty if screen(store)]
         try:
+            screen = self.screen  # the last fault that was planned may take it away
+            if screen is not None:
+                dirty = [store for store in dirty if screen(store)]
             self._before_commit(dirty)
-        except Exception as error:  # whatever it is, nobody may wait for this group for ever
-            self._fail(dirty, error)
-        else:
             self._commit_all(dirty, leaves=group.leaves)
-        group.done()
+        except BaseException as error:  # whatever it is, nobody may wait for this group for ever
+            self._fail([store for store in dirty if store.dirty], error)
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            group.done()
 
     def _commit_all(self, dirty: list[ObjectStore], *, leaves: bool) -> None:
         """Commit the stores of a group.
@@ -146,7 +146,7 @@ class Committer:
     def _commit(self, store: ObjectStore, changes: Changes | None = None) -> bool:
         try:
             log = store.commit(changes)
-        except (SqliteError, OSError, DobookError) as error:
+        except Exception as error:  # whatever it is, nobody may wait for this group for ever
             self._fail([store], error)
             return False
         self._committed(store, log)

@@ -5,8 +5,17 @@ through the names it exports. Never decides when to write or what a row means, a
 the user's SQL rules by itself (`sql.session` does, through `set_authorizer`).
 
 Files are laid out as the real engine lays them out: WAL journal, pages of 4,096 bytes, foreign
-keys enforced. Commits do not wait for the disk (`synchronous=NORMAL`); `sync` does, so that the
-caller may let several commits share one wait.
+keys enforced.
+
+Who waits for the disk, and when. A commit does not (`synchronous=OFF`): `sync` does, so that several
+commits may share one wait, and on another thread. What `sync` waits for the first time is the
+database file, then the folder that has its name and the name of the write-ahead log, then the log;
+afterwards the log alone. Writing the log back into the database file is left to SQLite itself with
+`synchronous=NORMAL`: it syncs the log, writes the pages, syncs the file and only then empties the
+log. In any other order a power cut could leave a file that is torn and no log to mend it.
+
+A file that a crash has left half-made, before anything in it was acknowledged, is told from a
+damaged one by its contents: each of its sectors is empty, or as in a blank database.
 Source: sqlite.org/wal.html, sqlite.org/pragma.html#pragma_synchronous,
 cloudflare/workerd src/workerd/util/sqlite.c++ (`setupSecurity`)
 """
@@ -24,6 +33,7 @@ from typing import Any, Final
 
 from dobook import limits
 from dobook.errors import StateDirectoryError
+from dobook.storage import files
 from dobook.storage.sqlite_errors import OPEN_REASONS, primary_code
 from dobook.storage.sqlite_errors import SqliteError as SqliteError  # for those who use both
 from dobook.storage.sqlite_errors import error_text as error_text
@@ -36,6 +46,7 @@ LIMIT_FUNCTION_ARG: Final = sqlite3.SQLITE_LIMIT_FUNCTION_ARG
 SQLITE_VERSION: Final = sqlite3.sqlite_version_info
 MEMORY: Final = ":memory:"
 PAGE_BYTES: Final = 4_096
+SECTOR_BYTES: Final = 512  # what a disk writes whole or not at all
 CACHED_STATEMENTS: Final = 512
 COMMITS_BETWEEN_LOOKS: Final = 256
 MAX_WAL_BYTES: Final = 8 * 1024 * 1024
@@ -115,11 +126,16 @@ class Connection:
         self._sync_fds: list[int] = []
         self._power_safe = power_safe and path is not None
         self._commits = 0
-        self._new = path is not None and not (path.exists() and path.stat().st_size)
-        if self._new and blank is not None and path is not None:
-            # One write in place of the dozens that SQLite needs to make a file, its journal and
-            # its first tables.
-            path.write_bytes(blank)
+        self._spare_fds: list[int] = []
+        self.doubtful = False
+        """Whether the disk has refused a sync: what it has is unknown until a checkpoint works."""
+        self._new = path is not None and not files.size_of_file(path)
+        try:
+            if path is not None:
+                files.check_no_link(path)
+                self._begin_file(path, blank)
+        except OSError as error:
+            raise StateDirectoryError(f"{path} cannot be opened ({error}).") from error
         try:
             self.db = sqlite3.connect(
                 MEMORY if path is None else str(path.absolute()),
@@ -130,6 +146,9 @@ class Connection:
             )
             try:
                 self._prepare()
+                if self._power_safe and files.size_of_file(f"{path}-wal"):
+                    self._control = self.cursor()
+                    self.checkpoint()  # of a process that was killed before it could sync
             except BaseException:
                 self.db.close()
                 raise
@@ -137,6 +156,20 @@ class Connection:
             raise unusable(path, error) from error
         self.execute = self.db.execute
         self._control = self.cursor()
+
+    def _begin_file(self, path: Path, blank: bytes | None) -> None:
+        """Make the file where there is none, or only the half that a crash has left."""
+        if not self._new and is_half_made(path):
+            files.remove_database(path)
+            self._new = True
+        if self._new and blank is not None:
+            # One write in place of the dozens that SQLite needs to make a file, its journal and
+            # its first tables.
+            fd = files.system.open(str(path), os.O_RDWR | os.O_CREAT)
+            try:
+                files.write_at(fd, blank, 0)
+            finally:
+                files.system.close(fd)
 
     def _prepare(self) -> None:
         db = self.db
@@ -188,24 +221,32 @@ class Connection:
         if self._power_safe:
             self._commits += 1
             if self._commits % COMMITS_BETWEEN_LOOKS == 0:
-                self._look_at_journal()
+                self._bound_log()
 
-    def _look_at_journal(self) -> None:
-        wal = Path(f"{self.path}-wal")
-        if wal.exists() and wal.stat().st_size > MAX_WAL_BYTES:
-            self.checkpoint()
+    def _bound_log(self) -> None:
+        """Empty a log that has grown long; if the disk refuses, it goes on growing."""
+        if files.size_of_file(f"{self.path}-wal") > MAX_WAL_BYTES:
+            with contextlib.suppress(sqlite3.Error):
+                self.checkpoint()
 
     def checkpoint(self) -> None:
-        """Write the journal back into the file, so that neither can be lost or torn."""
+        """Write the log back into the file and empty it, so that neither can be lost or torn.
+
+        Raises:
+            SqliteError: If the disk refuses; then the log has everything still.
+        """
         if self.path is None:
             return
-        if self._power_safe:
-            self.sync()  # the journal first: it heals a file that is torn while it is written
-        self._control.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        if self._power_safe:
-            with self._sync_lock:
-                for main in self._sync_fds[1:]:
-                    flush(main)
+        if not self._power_safe:
+            self._control.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return
+        before, self.doubtful = self.doubtful, True
+        self._control.execute("PRAGMA synchronous=NORMAL")
+        try:
+            busy, _, _ = self._control.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            self._control.execute("PRAGMA synchronous=OFF")
+        self.doubtful = bool(busy) and before
 
     @property
     def has_unread(self) -> bool:
@@ -273,7 +314,9 @@ class Connection:
         Any thread may call it, also while the owner runs statements. In memory it does nothing.
 
         Raises:
-            StateDirectoryError: If the disk refuses.
+            StateDirectoryError: If the disk refuses. From then on `doubtful` is set: a disk that
+                has refused once may report success the next time without having the data, so
+                nothing but a checkpoint, which writes it anew, is believed.
         """
         if not self._power_safe or self.path is None:
             return
@@ -281,34 +324,43 @@ class Connection:
             if self.closed:
                 return  # closing has synced
             try:
+                if self.doubtful:
+                    raise OSError("an earlier sync has failed")
                 self._sync_now(self.path)
             except OSError as error:
+                self.doubtful = True
                 raise StateDirectoryError(f"{self.path} cannot be synced ({error}).") from error
 
     def _sync_now(self, path: Path) -> None:
         if not self._sync_fds:
             self._first_sync(path)
         for wal in self._sync_fds[:1]:
-            flush(wal)
+            files.system.sync(wal)
 
     def _first_sync(self, path: Path) -> None:
         # The descriptors stay open until the database is closed: closing one of the main file
         # would drop the locks that SQLite holds on it. sqlite.org/howtocorrupt.html#_posix_advisory
-        try:
-            self._sync_fds.append(os.open(f"{path}-wal", os.O_RDWR))
-        except FileNotFoundError:
+        if not files.exists(f"{path}-wal"):
             return  # nothing has been written yet
-        self._sync_fds.append(os.open(path, os.O_RDWR))
-        flush(self._sync_fds[1])
-        if os.name != "nt":
-            directory = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(directory)
-            finally:
-                os.close(directory)
+        fds: list[int] = []
+        try:
+            fds.append(files.system.open(f"{path}-wal", os.O_RDWR))
+            fds.append(files.system.open(str(path), os.O_RDWR))
+            files.system.sync(fds[1])
+            files.system.sync_folder(str(path.parent))
+        except BaseException:
+            # The main file's descriptor is kept all the same, for the locks.
+            self._spare_fds.extend(fds)
+            raise
+        self._sync_fds = fds
 
     def close(self) -> None:
-        """Write the journal back into the file and close. Closing twice does nothing."""
+        """Write the log back into the file and close. Closing twice does nothing.
+
+        Raises:
+            SqliteError: If the disk refuses. The database is closed then too, and its log has
+                everything that was committed; whether the disk has that is unknown.
+        """
         with self._sync_lock:
             if self.closed:
                 return
@@ -317,28 +369,56 @@ class Connection:
                 self.cancel_readers()
                 if self.db.in_transaction:
                     self.db.execute("ROLLBACK")
+                if self._power_safe:  # for what SQLite does by itself when it closes, too
+                    self.db.execute("PRAGMA synchronous=NORMAL")
+                # Closing does this too, unless a cursor of somebody's is still alive.
                 if self.path is not None:
-                    if self._power_safe and self._commits:
-                        self._sync_now(self.path)
-                    # Closing does this too, unless a cursor of somebody's is still alive.
                     self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-                    for main in self._sync_fds[1:]:
-                        flush(main)
             finally:
                 # A cursor with a statement in it would keep the file, and its lock, open.
                 for cursor in list(self._owned):
                     cursor.close()
                 self.db.close()
-                for fd in self._sync_fds:
-                    os.close(fd)
+                for fd in (*self._sync_fds, *self._spare_fds):
+                    with contextlib.suppress(OSError):
+                        files.system.close(fd)
                 self._sync_fds = []
 
 
 def unusable(path: Path | None, error: sqlite3.Error) -> StateDirectoryError:
     """Return what says that a file cannot be used, and why."""
-    reason = OPEN_REASONS.get(primary_code(error) or 0, "cannot be opened")
     advice = " It is left as it is: move it away to go on without it." if is_damage(error) else ""
-    return StateDirectoryError(f"{path} {reason} ({error_text(error)}).{advice}")
+    return StateDirectoryError(what_is_wrong(path, error) + advice)
+
+
+def what_is_wrong(path: Path | None, error: BaseException) -> str:
+    """Return a sentence on why a database cannot be used.
+
+    Args:
+        path: Its file.
+        error: SQLite's error, or one that `unusable` made of it.
+    """
+    cause = error if isinstance(error, sqlite3.Error) else error.__cause__
+    if not isinstance(cause, sqlite3.Error):
+        return str(error)
+    reason = OPEN_REASONS.get(primary_code(cause) or 0, "cannot be opened")
+    return f"{path} {reason} ({error_text(cause)})."
+
+
+def is_half_made(path: Path) -> bool:
+    """Return whether a file is what a crash leaves of one that was just being created.
+
+    Nothing in it was acknowledged then: that takes a sync of the whole file.
+    """
+    blank = blank_database()
+    if files.size_of_file(path) > len(blank):
+        return False
+    data = files.read_file(path)
+    return data != blank and all(
+        not any(sector) or sector == blank[place : place + len(sector)]
+        for place in range(0, len(data), SECTOR_BYTES)
+        if (sector := data[place : place + SECTOR_BYTES])
+    )
 
 
 @functools.cache
@@ -368,11 +448,3 @@ def new_database(blank: bytes, fill: Callable[[Any], None]) -> bytes:
         image = bytearray(db.serialize())
     image[18:20] = blank[18:20]
     return bytes(image)
-
-
-def flush(fd: int) -> None:
-    """Wait until the disk has a file's contents."""
-    if hasattr(os, "fdatasync"):
-        os.fdatasync(fd)
-    else:
-        os.fsync(fd)

@@ -6,8 +6,9 @@
         metadata.sqlite          the alarms of the class
       .dobook/
         lock                     held while a process uses the directory
-        journal                  rows on their way to the disk (durability "power")
-        state.sqlite             names of objects, the clock
+        journal                  rows on their way to the objects' files, and whether all went well
+        state.sqlite             names of objects, the clock, notes of deployments
+        ledger                   the same once more, in case the other is lost
         history.sqlite           what point-in-time recovery goes back to
 
 Everything outside `.dobook` is what `wrangler dev --persist-to` and Miniflare write and read. There
@@ -17,24 +18,27 @@ Source: cloudflare/workerd src/workerd/server/server.c++, alarm-scheduler.c++
 
 import contextlib
 import os
-import shutil
 import sys
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from dobook.errors import StateDirectoryError
-from dobook.storage import schema
+from dobook.storage import alarm_index, files, schema
 from dobook.storage.alarm_index import Alarm, alarm_in, read_index, write_index
-from dobook.storage.backlog import Backlog, sync_file, sync_folder, write_file
+from dobook.storage.backlog import Backlog
 from dobook.storage.connection import Connection, SqliteError, is_damage
+from dobook.storage.entries import Entry
 from dobook.storage.history.file import HistoryFile, boot_id
-from dobook.storage.journal import Entry, Journal, replay
-from dobook.storage.migrations import migrate, statements
+from dobook.storage.journal import Journal, replay
+from dobook.storage.names import check_place, is_identity, is_segment
+from dobook.storage.own_state import OwnState
 from dobook.storage.rows import Changes
 from dobook.storage.store import ObjectStore
+
+Place = tuple[str, str]
 
 OWN = ".dobook"
 OBJECTS = "do"
@@ -42,23 +46,20 @@ WRANGLER_ROOTS = ("v3", "state/v3", ".wrangler/state/v3")
 MAX_OPEN_DATABASES = 2_000
 DESCRIPTORS_PER_DATABASE = 4
 
-_MIGRATIONS = (
-    statements(
-        "CREATE TABLE IF NOT EXISTS names (unique_key TEXT, id TEXT, name TEXT, "
-        "PRIMARY KEY (unique_key, id)) WITHOUT ROWID",
-    ),
-)
-OWN_META = ("version", "clean", "session", "clock_ms")
-
 
 class StateDirectory:
     """One state directory, held by this process until `close`.
 
     Args:
-        path: The directory; made if it does not exist.
+        path: The directory; created if it does not exist.
         power_safe: Whether what is committed is to survive a loss of power, not only the end of
             the process.
         history: Whether to keep what point-in-time recovery goes back to.
+
+    Attributes:
+        was_clean: Whether it was closed properly the last time.
+        recovered: How many objects' last writes came out of the journal.
+        session: How many runtimes have used it before.
 
     Raises:
         StateDirectoryError: If another process holds it, or it cannot be written.
@@ -67,66 +68,119 @@ class StateDirectory:
     def __init__(self, path: Path, *, power_safe: bool = True, history: bool = True) -> None:
         path = state_root(path)
         self.path = path
+        self._power_safe = power_safe
         own = path / OWN
-        self.recovered = 0  # objects whose last writes came out of the journal
         try:
-            own.mkdir(parents=True, exist_ok=True)
+            files.check_no_link(own)
+            files.make_folder(own, durable=power_safe)
         except OSError as error:
+            if isinstance(error, StateDirectoryError):
+                raise
             raise StateDirectoryError(
                 f"{path} cannot be used as a state directory ({error.strerror}). Choose a "
                 "directory that can be written."
             ) from None
-        self._lock = _lock(own / "lock", path)
-        try:
-            self._state = Connection(own / "state.sqlite")
-        except BaseException:
-            self._lock.close()
-            raise
-        try:
-            migrate(self._state, path, _MIGRATIONS)
-            self.journal = Journal(own / "journal", wait=power_safe)
-            self.backlog = Backlog(path, wait=power_safe)
-            self.was_clean = bool(self.meta("clean") in (None, 1))
-            if not self.was_clean:
-                self.recovered = replay(self.journal.read(), self._apply)
-            if not self.waiting:
-                self.journal.restart()
-            self.history = self._open_history(wanted=history)
-            self.session = self.meta("session") or 0  # how many runtimes have used it
-            self.set_meta(clean=0, session=self.session + 1)
-        except BaseException:
-            self._state.close()
-            self._lock.close()
-            raise
-        self._clock_ms = self.meta("clock_ms") or 0  # the time that is remembered
+        self._prepared: set[str] = set()  # classes whose folder and index are there
         self._folders: dict[str, Path] = {}
-        self._unread = False  # there are files whose alarms could not be read
-        self._new_names: list[tuple[str, str, str]] = []
+        self._alarm_changes: dict[
+            str, dict[str, int | None]
+        ] = {}  # since the last checkpoint, in ns
+        self._look: set[Place] = set()  # objects whose alarm is to be read from the file
+        self._unread: set[str] = set()  # classes with files whose alarms could not be read
+        self._doubtful: set[Place] = set()  # objects whose files the disk may not have
         self._open: OrderedDict[ObjectStore, None] = OrderedDict()
         self._max_open = _databases_allowed()
+        with contextlib.ExitStack() as undo:
+            self._lock = _lock(own / "lock", path)
+            undo.callback(self._lock.close)
+            try:
+                self.journal = Journal(own / "journal", wait=power_safe)
+                undo.callback(self.journal.close)
+                if not self.journal.existed and power_safe:
+                    files.sync_folder(own)
+                self.own = OwnState(own, power_safe=power_safe)
+                undo.callback(self.own.close)
+                self.backlog = Backlog(path, wait=power_safe)
+                self._take_in_journal()
+                self.history = self._open_history(wanted=history)
+                self.session = self.own.meta("session") or self.journal.generation
+                self.own.set_meta(clean=0, session=self.session + 1)
+            except SqliteError as error:
+                raise StateDirectoryError(f"{own} cannot be used ({error}).") from error
+            except OSError as error:
+                if isinstance(error, StateDirectoryError):
+                    raise
+                raise StateDirectoryError(f"{own} cannot be used ({error}).") from error
+            undo.pop_all()
 
-    def _apply(self, entry: Entry) -> None:
-        """Write what the journal says of an object into its file; if that fails it stays there."""
-        file = self.file(entry.unique_key, entry.id)
-        changes = Changes(entry.rows, entry.alarm)
-        try:
-            if entry.new:  # the journal has all of it, the file perhaps half
-                for leftover in (file, Path(f"{file}-wal"), Path(f"{file}-shm")):
-                    leftover.unlink(missing_ok=True)
-            if write_file(file, changes):
-                sync_file(file)
-                sync_folder(file.parent)
-        except (OSError, SqliteError, StateDirectoryError) as error:
-            self.backlog.keep((entry.unique_key, entry.id), changes, new=entry.new)
-            warnings.warn(
-                f"an object's last writes stay in the journal, as its file cannot be written: {error}",
-                stacklevel=5,
-            )
+    # ------------------------------------------------------------------ the journal
+
+    def _take_in_journal(self) -> None:
+        """Take in what the journal has of the last session, and make it ready for this one."""
+        journal, found = self.journal, self.journal.found
+        closed = self.own.meta("clean") in (None, 1)
+        damage = found.damage
+        if not journal.existed and not closed:
+            damage = "it is missing, although the directory was not closed properly"
+        self.was_clean = not damage and (
+            closed if found.old or not journal.existed else found.clean
+        )
+        self.recovered = 0
+        if not self.was_clean:
+            if self._power_safe and journal.existed:
+                journal.sync()  # what a killed process wrote may not have reached the disk
+            self.recovered = replay(found.entries, self._take_in)
+        if damage:
+            self._warn_of_damage(damage)
+        if found.old or damage:
+            if not self.was_clean:  # the alarms that have changed are not known for sure
+                for index in self.path.glob(f"*/{alarm_index.METADATA}"):
+                    files.remove_database(index)
+            journal.rewrite(self._waiting_entries(), found.clock_ms or 0)
+        elif found.clean:
+            journal.restart(found.clock_ms or 0)
+
+    def _take_in(self, entry: Entry) -> None:
+        """Have what the journal says of an object wait for its file."""
+        place = check_place(entry.unique_key, entry.id, self.journal.path)
+        if entry.name is not None:
+            self.own.recovered(place, entry.name)
+        if entry.look:
+            self._look.add(place)
+        if entry.alarm is not None:
+            self.alarm_changed(place, entry.alarm[0])
+            self._look.discard(place)
+        if not entry.rows and entry.alarm is None:
+            return
+        if entry.new:  # the journal has all of it, the file perhaps half
+            files.remove_database(self.file(*place))
+        self.backlog.keep(place, Changes(entry.rows, entry.alarm), new=entry.new)
+
+    def _waiting_entries(self) -> Iterator[Entry]:
+        for place in self.backlog.places():
+            pending = self.backlog.get(place)
+            if pending is not None:
+                changes = pending.changes()
+                yield Entry(*place, changes.rows, changes.alarm, new=pending.new)
+
+    def _warn_of_damage(self, damage: str) -> None:
+        journal = self.journal
+        evidence = ""
+        if journal.existed:
+            aside = journal.path.with_name(f"{journal.path.name}{files.DAMAGED_SUFFIX}")
+            files.write_new(aside, files.read_file(journal.path), durable=self._power_safe)
+            evidence = f" A copy of it is {aside.name}."
+        warnings.warn(
+            f"the journal of {self.path} is damaged: {damage}. Everything that can be read has been "
+            f"recovered, of {self.recovered} objects; the last writes of others may be missing."
+            f"{evidence}",
+            stacklevel=6,
+        )
 
     @property
-    def waiting(self) -> bool:
-        """Whether there are rows that are in the journal only."""
-        return next(self.backlog.places(), None) is not None
+    def clock_ms(self) -> int:
+        """The latest time that is known of the runtime's clock, in ms since 1970; 0 if none is."""
+        return max(self.own.meta("clock_ms") or 0, self.journal.found.clock_ms or 0)
 
     def _open_history(self, *, wanted: bool) -> HistoryFile | None:
         """Open the objects' history; if it is not wanted, what there is of it is deleted.
@@ -135,16 +189,14 @@ class StateDirectory:
         """
         path = self.path / OWN / "history.sqlite"
         if not wanted:
-            for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
-                file.unlink(missing_ok=True)
+            files.remove_database(path)
             return None
         try:
             return HistoryFile(path, boot=boot_id(), clean=self.was_clean)
         except (SqliteError, StateDirectoryError) as error:
             if not is_damage(error):
                 raise
-            aside = path.with_name(f"{path.name}.damaged")
-            path.replace(aside)
+            aside = files.set_database_aside(path)
             warnings.warn(
                 f"history begins anew, the file is now {aside.name}: {error}", stacklevel=5
             )
@@ -153,38 +205,93 @@ class StateDirectory:
     # ------------------------------------------------------------------ objects
 
     def folder(self, unique_key: str) -> Path:
-        """Return where a class has its files; the same object each time."""
+        """Return where a class has its files; the same object each time.
+
+        Raises:
+            StateDirectoryError: If it is a symbolic link, which could lead anywhere.
+        """
         folder = self._folders.get(unique_key)
         if folder is None:
-            folder = self._folders[unique_key] = self.path / unique_key
+            folder = self.path / unique_key
+            files.check_no_link(folder)
+            self._folders[unique_key] = folder
         return folder
+
+    def prepare(self, unique_key: str) -> None:
+        """Make a class's folder and the index of its alarms, which changes are added to.
+
+        Raises:
+            OSError: If the disk refuses.
+        """
+        if unique_key in self._prepared:
+            return
+        folder = self.folder(unique_key)
+        files.make_folder(folder, durable=self._power_safe)
+        if not files.exists(folder / alarm_index.METADATA) and not self.ids(unique_key):
+            alarm_index.create_index(folder, power_safe=self._power_safe)
+        self._prepared.add(unique_key)
 
     def file(self, unique_key: str, identity: str) -> Path:
         """Return the database file of an object."""
         return self.path / unique_key / f"{identity}.sqlite"
 
     def unique_keys(self) -> list[str]:
-        """Return the classes that have files, in order."""
-        return sorted(p.name for p in self.path.iterdir() if p.is_dir() and p.name != OWN)
+        """Return the classes that have files or will have, in order."""
+        found = {p.name for p in self.path.iterdir() if p.is_dir() and is_segment(p.name)}
+        found.update(place[0] for place in self.backlog.places())
+        return sorted(found)
 
     def ids(self, unique_key: str) -> list[str]:
         """Return the ids of the objects of a class that have a file, or will have, in order."""
         folder = self.path / unique_key
-        found = {p.stem for p in folder.glob("*.sqlite") if len(p.stem) == 64}
+        found = {p.stem for p in folder.glob("*.sqlite") if is_identity(p.stem)}
         found.update(place[1] for place in self.backlog.places() if place[0] == unique_key)
         return sorted(found)
 
-    def name(self, unique_key: str, identity: str) -> str | None:
-        """Return the name an object was first used under, None if it is not known."""
-        self.flush()
-        row = self._state.execute(
-            "SELECT name FROM names WHERE unique_key = ? AND id = ?", (unique_key, identity)
-        ).fetchone()
-        return None if row is None else row[0]
+    def make_sure(self, place: Place) -> None:
+        """Before an object's file is used: have the disk take what it may have lost.
 
-    def remember_name(self, unique_key: str, identity: str, name: str) -> None:
-        """Keep the name of an object; written with the next `flush`."""
-        self._new_names.append((unique_key, identity, name))
+        Raises:
+            StateDirectoryError: If the disk refuses again.
+        """
+        if place in self._doubtful:
+            self._settle(place)
+
+    def doubt(self, place: Place) -> None:
+        """Note that the disk may not have what an object's file says."""
+        self._doubtful.add(place)
+
+    def _settle(self, place: Place) -> None:
+        path = self.file(*place)
+        if files.exists(path):
+            try:
+                with contextlib.closing(Connection(path, power_safe=True)) as connection:
+                    connection.checkpoint()
+            except SqliteError as error:
+                raise StateDirectoryError(
+                    f"{path} cannot be synced ({error}). What it says may not be on the disk, so it is "
+                    "not used before that works."
+                ) from error
+        self._doubtful.discard(place)
+
+    def open_stores(self) -> list[ObjectStore]:
+        """Return the stores whose databases are open."""
+        return list(self._open)
+
+    def sync_open(self) -> dict[Place, Exception]:
+        """Wait until the disk has all open databases, and those it is not sure of.
+
+        Returns:
+            The errors of those that it refuses.
+        """
+        failed: dict[Place, Exception] = {}
+        for store, error in self.backlog.each(ObjectStore.sync, list(self._open)):
+            try:
+                store.checkpoint()
+            except SqliteError:
+                failed[store.place] = error
+        failed.update(self.backlog.each(self._settle, sorted(self._doubtful)))
+        return failed
 
     def used(self, store: ObjectStore) -> None:
         """Note that a store's database was opened; closes those used least when there are many."""
@@ -193,14 +300,26 @@ class StateDirectory:
         if len(self._open) > self._max_open:
             for old in list(self._open):
                 if not old.dirty and not old.transactions and old is not store:
-                    del self._open[old]
-                    old.close()
+                    self.close_store(old)
                     if len(self._open) <= self._max_open:
                         break
 
-    def dropped(self, store: ObjectStore) -> None:
-        """Note that a store's database is closed."""
+    def close_store(self, store: ObjectStore) -> None:
+        """Close a store's database; a disk that refuses then harms nobody else.
+
+        The database's log has everything still. It is written back when the object is used next,
+        and the journal is kept until it has been.
+        """
         self._open.pop(store, None)
+        try:
+            store.close()
+        except (OSError, SqliteError) as error:
+            self.doubt(store.place)
+            warnings.warn(
+                f"{store.path} could not be written back from its log ({error}); nothing is lost, "
+                "and it is tried again.",
+                stacklevel=2,
+            )
 
     def delete_class(self, unique_key: str) -> None:
         """Delete the files, names and history of a class's objects, which nobody uses any more.
@@ -210,103 +329,141 @@ class StateDirectory:
         Raises:
             StateDirectoryError: If a file cannot be deleted.
         """
-        folder = self.path / unique_key
+        folder = self.folder(unique_key)
         for store in [s for s in self._open if s.place[0] == unique_key]:
             del self._open[store]
-            store.close()
-        self.flush()
-        self._state.begin()
-        self._state.execute("DELETE FROM names WHERE unique_key = ?", (unique_key,))
-        self._state.commit()
+            with contextlib.suppress(SqliteError):
+                store.forget()
+        self.own.delete_class(unique_key)
         if self.history is not None:
             self.history.delete_class(unique_key)
+        self._prepared.discard(unique_key)
+        self._alarm_changes.pop(unique_key, None)
+        self._doubtful = {place for place in self._doubtful if place[0] != unique_key}
         try:
-            if folder.exists():
-                shutil.rmtree(folder)
+            files.remove_tree(folder)
+            if self._power_safe:
+                files.sync_folder(self.path)
         except OSError as error:
             raise StateDirectoryError(f"{folder} cannot be deleted ({error.strerror}).") from None
 
-    # ------------------------------------------------------------------ dobook's own state
-
-    def meta(self, key: str) -> Any:
-        """Return one of dobook's own values, None if it was never set."""
-        row = self._state.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if row is None else row[0]
-
-    def notes(self) -> dict[str, Any]:
-        """Return the values that are none of dobook's own, which deployments keep."""
-        rows = self._state.execute("SELECT key, value FROM meta").fetchall()
-        return {key: value for key, value in rows if key not in OWN_META}
-
-    def set_meta(self, **values: Any) -> None:
-        """Store some of dobook's own values."""
-        self._state.begin()
-        self._state.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
-        self._state.commit()
-
-    def keep_clock(self, now_ms: int, *, step_ms: int) -> None:
-        """Remember the time, if so much has passed since that was done last."""
-        if now_ms - self._clock_ms >= step_ms:
-            self._clock_ms = now_ms
-            with contextlib.suppress(SqliteError):  # it is of less worth than what it is kept for
-                self.set_meta(clock_ms=now_ms)
-
-    def flush(self) -> None:
-        """Write the names that are new."""
-        if self._new_names:
-            names, self._new_names = self._new_names, []
-            self._state.begin()
-            self._state.executemany("INSERT OR REPLACE INTO names VALUES (?, ?, ?)", names)
-            self._state.commit()
-
     # ------------------------------------------------------------------ alarms
+
+    def alarm_changed(self, place: Place, at_ns: int | None) -> None:
+        """Note an alarm that the class's index does not have yet, in ns since 1970."""
+        self._alarm_changes.setdefault(place[0], {})[place[1]] = at_ns
+
+    def write_alarm_changes(self) -> None:
+        """Bring the indexes of all classes up to date, and wait for the disk.
+
+        Raises:
+            StateDirectoryError: If one cannot be written.
+        """
+        for unique_key, changes in list(self._alarm_changes.items()):
+            folder = self.folder(unique_key)
+            if not files.exists(folder / alarm_index.METADATA):
+                continue  # all objects are read the next time, so it must not be made in part
+            rows = {
+                identity: (
+                    None if at_ns is None else at_ns // schema.NS_PER_MS,
+                    self.own.name((unique_key, identity)),
+                )
+                for identity, at_ns in changes.items()
+            }
+            try:
+                alarm_index.change_index(folder, rows, power_safe=self._power_safe)
+            except (SqliteError, OSError) as error:
+                if is_damage(error):
+                    alarm_index.set_index_aside(folder / alarm_index.METADATA, error)
+                    continue
+                raise StateDirectoryError(
+                    f"the alarms of {unique_key} cannot be written ({error})."
+                ) from error
+            del self._alarm_changes[unique_key]
 
     def alarms(self, unique_key: str) -> list[Alarm]:
         """Return (id, time in ms since 1970, name) of the alarms that were left.
 
-        After an unclean end the objects' own files are asked, as the index may be behind.
+        After an unclean end the index is as it was at the last checkpoint: what the journal knows
+        comes on top. Without an index the objects' own files are read.
         """
-        if self.was_clean:
-            listed = read_index(self.path / unique_key)
-            if listed is not None:
-                return listed
-        found = []
-        for identity in self.ids(unique_key):
-            pending = self.backlog.get((unique_key, identity))
-            if pending is not None and pending.alarm is not None:
-                (at_ns,) = pending.alarm
-                at_ms = None if at_ns is None else at_ns // schema.NS_PER_MS
-            else:
-                try:
-                    at_ms = alarm_in(self.file(unique_key, identity))
-                except (SqliteError, StateDirectoryError) as error:
-                    # Whoever uses the object is told; its alarm is looked for again next time.
-                    warnings.warn(f"an object's alarm cannot be read: {error}", stacklevel=5)
-                    self._unread = True
-                    continue
-            if at_ms is not None:
-                found.append((identity, at_ms, self.name(unique_key, identity)))
-        return sorted(found, key=lambda row: (row[1], row[0]))
+        folder = self.folder(unique_key)
+        whole = self.was_clean or files.exists(folder / alarm_index.METADATA)
+        listed = read_index(folder) if whole else None
+        found: dict[str, int | None] = {}
+        names: dict[str, str | None] = {}
+        look = {place[1] for place in self._look if place[0] == unique_key}
+        if listed is None:
+            look = set(self.ids(unique_key))
+        else:
+            found = {identity: at_ms for identity, at_ms, _ in listed}
+            names = {identity: name for identity, _, name in listed}
+        for identity in look:
+            try:
+                found[identity] = alarm_in(self.file(unique_key, identity))
+            except (SqliteError, StateDirectoryError) as error:
+                # Whoever uses the object gets the error; its alarm is looked for again next time.
+                warnings.warn(f"an object's alarm cannot be read: {error}", stacklevel=5)
+                self._unread.add(unique_key)
+        if not self.was_clean:
+            for identity, at_ns in self._alarm_changes.get(unique_key, {}).items():
+                found[identity] = None if at_ns is None else at_ns // schema.NS_PER_MS
+        rows = [
+            (identity, at_ms, names.get(identity) or self.own.name((unique_key, identity)))
+            for identity, at_ms in found.items()
+            if at_ms is not None
+        ]
+        return sorted(rows, key=lambda row: (row[1], row[0]))
 
     async def write_alarms(self, unique_key: str, alarms: Iterable[Alarm]) -> None:
-        """Write the index of a class's alarms, off the loop's thread."""
-        await write_index(self.path / unique_key, alarms)
+        """Write the index of a class's alarms whole, off the loop's thread.
+
+        Raises:
+            SqliteError: If it cannot be written.
+        """
+        if unique_key in self._unread:  # it would lack some; without one all files are read again
+            files.remove_database(self.path / unique_key / alarm_index.METADATA)
+        else:
+            await write_index(self.folder(unique_key), alarms)
+        self._alarm_changes.pop(unique_key, None)
 
     # ------------------------------------------------------------------ the end
 
-    def close(self) -> None:
-        """Close every file and let the directory go."""
-        for store in list(self._open):
-            store.close()
-        self._open.clear()
-        self.flush()
-        if self.history is not None:
-            self.history.close()
-        self.set_meta(clean=0 if self.waiting or self._unread else 1)
-        self._state.close()
-        self.journal.close()
-        self.backlog.close()
-        self._lock.close()
+    @property
+    def waiting(self) -> bool:
+        """Whether something is in the journal only."""
+        return bool(self._doubtful) or next(self.backlog.places(), None) is not None
+
+    def close(self, clock_ms: int) -> None:
+        """Close every file and let the directory go.
+
+        Args:
+            clock_ms: The time on the runtime's clock, in ms since 1970.
+
+        Raises:
+            StateDirectoryError: If the disk refuses. The directory is let go all the same; what
+                its files lack is in the journal.
+        """
+        with contextlib.ExitStack() as closing:
+            closing.callback(self._lock.close)
+            closing.callback(self.backlog.close)
+            closing.callback(self.journal.close)
+            closing.callback(self.own.close)
+            if self.history is not None:
+                closing.callback(self.history.close)
+            self._close_stores()
+            self.own.flush()
+            clean = not self.waiting and not self._unread
+            self.own.set_meta(clean=1 if clean else 0)
+            if clean:
+                self.journal.restart(clock_ms, clean=True)
+
+    def _close_stores(self) -> None:
+        stores, self._open = list(self._open), OrderedDict()
+        for store, _ in self.backlog.each(ObjectStore.close, stores):
+            self.doubt(store.place)
+        for place, _ in self.backlog.each(self._settle, sorted(self._doubtful)):
+            self.doubt(place)
 
 
 def state_root(path: Path) -> Path:

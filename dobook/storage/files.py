@@ -255,6 +255,19 @@ def set_aside(path: Path) -> Path:
     return aside
 
 
+def set_database_aside(path: Path) -> Path:
+    """Rename a damaged database and its write-ahead log; returns the database's new name.
+
+    Raises:
+        OSError: If one cannot be renamed.
+    """
+    aside = set_aside(path)
+    if exists(f"{path}-wal"):  # it would be taken for the log of the database that comes next
+        system.rename(f"{path}-wal", f"{aside}-wal")
+    remove(f"{path}-shm")
+    return aside
+
+
 def check_no_link(path: Path) -> None:
     """Refuse a symbolic link where dobook writes: it could lead to somebody else's file.
 

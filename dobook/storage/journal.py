@@ -1,127 +1,215 @@
 """The journal of a state directory: one wait for the disk for the writes of a tick, of any objects.
 
-With durability "power" an answer leaves only when its writes would survive a loss of power. To
-wait for every object's file would cost one wait each. Instead the rows that a tick has changed are
-appended here, and this file alone is waited for; the objects' files are written at once as well,
-but the disk takes them when it likes. From time to time, and at the end, it is made to
-(`checkpoint`), and the journal starts again.
+With durability "power" an answer leaves only when its writes would survive a power cut. Waiting
+for every object's file would cost one wait each. Instead the rows that a tick has changed are
+appended here, and this file alone is synced; the objects' files are written later (`backlog`). At a
+checkpoint, and when the directory is closed, everything is in the objects' files, and the journal
+starts again.
 
-After an unclean end the journal is replayed into the files: it holds rows as they are after each
-tick, so doing it twice does no harm. SQL changes are not in it: an object that uses SQL waits for
-its own file, and its earlier entries are sealed off.
+When a directory is opened, the journal is read and its rows are taken in: it holds rows as they are
+after each tick, so taking them in twice is harmless. SQL changes are not in it: an object that uses
+SQL syncs its own file, and its earlier entries are sealed off.
 
-A record is its length, the generation and a checksum, then the entries. A generation is one life
-of the file from a checkpoint to the next; the space is written over, never given back, because
-a disk is faster at that.
+The layout:
+
+    0       the head, twice (at 0 and 2,048), so that one damaged sector costs nothing
+    4096    records, each a header and a payload of entries
+
+A *generation* is one life of the file, from a checkpoint to the next; the space is written over and
+never given back, because a disk is faster at that. Every record carries its generation and the
+generation's salt. The salt is random, so no value that a user stores can pass for a record.
+
+**Torn or damaged.** In one generation each record is synced before the next one is written. So
+after a power cut only the last record can be incomplete: a bad record with no good one of the same
+generation behind it is the normal end. A bad record with good ones behind it is damage, and so is a
+head that cannot be read while records can: `Reading.damage` says what was found.
+
+Whether the directory was closed properly is also read here and nowhere else, as this is the one
+file that is synced before anything is acknowledged.
 """
 
 import contextlib
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
-from dobook.storage.connection import flush
+from dobook.storage import files, journal_v1
+from dobook.storage.entries import Entry, decode, encode
 
-_HEAD: Final = struct.Struct("<4sIQI")  # magic, length, generation, checksum
-_MAGIC: Final = b"dbj1"
-_LENGTH: Final = struct.Struct("<i")
-_CHANGES: Final = struct.Struct("<bqi")  # flags, alarm, number of rows
+# The runtime may put a seeded `os.urandom` in place later; salts must not repeat with a seed.
+_urandom: Final = os.urandom
+
+HEAD_MAGIC: Final = b"dbj2"
+RECORD_MAGIC: Final = b"dbr2"
+_HEAD: Final = struct.Struct("<4sQ8sBqI")  # magic, generation, salt, clean, clock, checksum
+_RECORD: Final = struct.Struct("<4sQ8sIqI")  # magic, generation, salt, length, clock, checksum
+_HEAD_COPIES: Final = (0, 2_048)
+FIRST_RECORD: Final = 4_096
 CHUNK_BYTES: Final = 1024 * 1024
 CHECKPOINT_BYTES: Final = 8 * 1024 * 1024
-_NOTHING: Final = -1
-ALARM_SET: Final = 1  # bits of an entry's flags
-SEAL: Final = 2
-NEW: Final = 4
 
 
-class Entry(NamedTuple):
-    """What one object changed in one tick.
+@dataclass(slots=True)
+class Reading:
+    """What a journal file says.
 
-    `rows` are (key, stored bytes or None for deleted). `alarm` is absent (None) if it was not
-    changed, otherwise a tuple of the time in ns, or of None. `seal` voids what came before. `new`
-    says that the object had no file at the last checkpoint, so that the journal has all of it.
+    Attributes:
+        generation: The current generation; 0 if there is none yet.
+        salt: Its salt.
+        clean: Whether the directory was closed properly, so that no entry counts.
+        clock_ms: The latest time on the runtime's clock, in ms since 1970; None if unknown.
+        entries: The entries of the generation, in order.
+        end: Where the next record goes.
+        damage: What is wrong, in words; empty for a journal that is whole or has a torn end.
+        old: Whether it is of the layout of dobook 0.1.
     """
 
-    unique_key: str
-    id: str
-    rows: list[tuple[str, bytes | None]]
-    alarm: tuple[int | None] | None = None
-    seal: bool = False
-    new: bool = False
+    generation: int = 0
+    salt: bytes = b""
+    clean: bool = True
+    clock_ms: int | None = None
+    entries: list[Entry] = field(default_factory=list)
+    end: int = FIRST_RECORD
+    damage: str = ""
+    old: bool = False
 
 
 class Journal:
     """The journal file of a state directory.
 
     Args:
-        path: The file; made if it does not exist.
+        path: The file; created if it does not exist.
         wait: Whether to wait for the disk; without it a killed process loses nothing either.
+
+    Attributes:
+        existed: Whether there was a journal before.
+        found: What was in it.
+
+    Raises:
+        OSError: If it cannot be read or created.
     """
 
     def __init__(self, path: Path, *, wait: bool = True) -> None:
+        self.path = path
         self._wait = wait
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        self._size = os.fstat(self._fd).st_size
-        self._position = 0
+        self.existed = files.size_of_file(path) > 0
+        self._fd = files.system.open(str(path), os.O_RDWR | os.O_CREAT)
+        try:
+            self.found = read_journal(path) if self.existed else Reading()
+            self._size = files.system.size(self._fd)
+        except BaseException:
+            files.system.close(self._fd)
+            raise
+        self._generation = self.found.generation
+        self._salt = self.found.salt
+        self._position = self.found.end
         self._limit = CHECKPOINT_BYTES
-        self._generation = 1
-        head = self._read(0, _HEAD.size)
-        if len(head) == _HEAD.size and head[:4] == _MAGIC:
-            self._generation = _HEAD.unpack(head)[2]
 
     @property
     def full(self) -> bool:
         """Whether it is time for a checkpoint."""
         return self._position > self._limit
 
-    def append(self, entries: Iterable[Entry]) -> None:
+    @property
+    def generation(self) -> int:
+        """How often the journal has been started again."""
+        return self._generation
+
+    def append(self, entries: Iterable[Entry], clock_ms: int) -> None:
         """Write what a tick has changed and wait for the disk.
+
+        Args:
+            entries: What has changed.
+            clock_ms: The time on the runtime's clock, in ms since 1970.
 
         Raises:
             OSError: If the disk refuses.
         """
         payload = b"".join(map(encode, entries))
-        record = _HEAD.pack(_MAGIC, len(payload), self._generation, zlib.crc32(payload)) + payload
+        record = self._record(payload, clock_ms)
         end = self._position + len(record)
         try:
             if end > self._size:
                 self._grow(end)
-            self._write(self._position, record)
+            files.write_at(self._fd, record, self._position)
             if self._wait:
-                flush(self._fd)
-        except OSError:
-            with contextlib.suppress(OSError):  # what was refused must not come back after a crash
-                self._write(self._position, bytes(_HEAD.size))
+                files.system.sync(self._fd)
+        except BaseException:
+            with contextlib.suppress(OSError):  # a refused record must not be found after a crash
+                files.write_at(self._fd, bytes(_RECORD.size), self._position)
             raise
         self._position = end
 
-    def read(self) -> Iterator[Entry]:
-        """Yield the entries since the last checkpoint, in order; a torn end is left out.
+    def _record(self, payload: bytes, clock_ms: int) -> bytes:
+        bare = _RECORD.pack(RECORD_MAGIC, self._generation, self._salt, len(payload), clock_ms, 0)[
+            :-4
+        ]
+        checksum = zlib.crc32(payload, zlib.crc32(bare))
+        return b"%b%b%b" % (bare, checksum.to_bytes(4, "little"), payload)
 
-        What is appended afterwards stands behind them.
+    def restart(self, clock_ms: int, *, clean: bool = False) -> None:
+        """Begin a new generation: the objects' files have everything that the last one had.
+
+        Args:
+            clock_ms: The time on the runtime's clock, in ms since 1970.
+            clean: Whether the directory is being closed properly.
+
+        Raises:
+            OSError: If the disk refuses; then the last generation may count or not, and may be
+                taken in again without harm.
         """
-        for end, entries in _records(self._read, self._generation):
-            self._position = end
-            yield from entries
+        before = self._generation, self._salt
+        self._generation, self._salt = self._generation + 1, _urandom(8)
+        try:
+            if self._size < FIRST_RECORD:
+                self._grow(FIRST_RECORD)
+            files.write_at(self._fd, self._head(clock_ms, clean=clean), 0)
+            if self._wait:
+                files.system.sync(self._fd)
+        except BaseException:
+            self._generation, self._salt = before
+            raise
+        self._position, self._limit = FIRST_RECORD, CHECKPOINT_BYTES
 
-    def restart(self) -> None:
-        """Void all entries: the objects' files have everything.
+    def sync(self) -> None:
+        """Wait until the disk has everything that was found.
 
         Raises:
             OSError: If the disk refuses.
         """
-        # An empty record of a new generation, so that the old ones are not read again.
-        record = _HEAD.pack(_MAGIC, 0, self._generation + 1, zlib.crc32(b""))
-        if self._size < len(record):
-            self._grow(len(record))
-        self._write(0, record)
-        if self._wait:
-            flush(self._fd)
-        self._generation, self._position = self._generation + 1, len(record)
-        self._limit = CHECKPOINT_BYTES
+        files.system.sync(self._fd)
+
+    def rewrite(self, entries: Iterable[Entry], clock_ms: int) -> None:
+        """Put a new file in the place of one that is damaged, or of dobook 0.1.
+
+        Args:
+            entries: All that counts and is not in the objects' files.
+            clock_ms: The time on the runtime's clock, in ms since 1970.
+
+        Raises:
+            OSError: If the disk refuses; the file is as it was.
+        """
+        self._generation, self._salt = self._generation + 1, _urandom(8)
+        record = self._record(b"".join(map(encode, entries)), clock_ms)
+        data = self._head(clock_ms, clean=False) + record
+        data += bytes(-len(data) % CHUNK_BYTES)
+        files.write_new(self.path, data, durable=self._wait)
+        files.system.close(self._fd)
+        self._fd = files.system.open(str(self.path), os.O_RDWR)
+        self._size, self._position = len(data), FIRST_RECORD + len(record)
+        self._limit = self._position + CHECKPOINT_BYTES
+
+    def _head(self, clock_ms: int, *, clean: bool) -> bytes:
+        bare = _HEAD.pack(HEAD_MAGIC, self._generation, self._salt, clean, clock_ms, 0)[:-4]
+        head = bare + zlib.crc32(bare).to_bytes(4, "little")
+        block = bytearray(FIRST_RECORD)
+        for place in _HEAD_COPIES:
+            block[place : place + len(head)] = head
+        return bytes(block)
 
     def postpone(self) -> None:
         """Ask for no checkpoint for a while: one has just failed."""
@@ -129,147 +217,157 @@ class Journal:
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._fd)
-
-    def _read(self, position: int, length: int) -> bytes:
-        os.lseek(self._fd, position, os.SEEK_SET)
-        return os.read(self._fd, length)
-
-    def _write(self, position: int, data: bytes) -> None:
-        os.lseek(self._fd, position, os.SEEK_SET)
-        while data:
-            data = data[os.write(self._fd, data) :]
+        files.system.close(self._fd)
 
     def _grow(self, needed: int) -> None:
         # Zeros are written, not just reserved: writing over blocks that exist is what is fast.
         while self._size < needed:
-            self._write(self._size, bytes(CHUNK_BYTES))
+            files.write_at(self._fd, bytes(CHUNK_BYTES), self._size)
             self._size += CHUNK_BYTES
-        if self._wait:
-            os.fsync(self._fd)
 
 
-def entries_in(path: Path) -> Iterator[Entry]:
-    """Yield the entries of a journal that may be in use, without touching it."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return
-    if data[:4] == _MAGIC and len(data) >= _HEAD.size:
-        generation = _HEAD.unpack_from(data)[2]
-        reading = _records(lambda position, length: data[position : position + length], generation)
-        for _, entries in reading:
-            yield from entries
+def read_journal(path: Path) -> Reading:
+    """Read a journal, which may be in use, without changing it.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    data = files.read_file(path)
+    if data[:4] == journal_v1.MAGIC:
+        generation, entries, damage = journal_v1.read(data)
+        # Version 1 could not tell whether it was closed properly: its entries always count.
+        return Reading(generation, b"", clean=False, entries=entries, damage=damage, old=True)
+    heads = [head for place in _HEAD_COPIES if (head := _read_head(data, place)) is not None]
+    if heads:
+        generation, salt, clean, clock_ms = max(heads)
+        reading = Reading(generation, salt, clean, clock_ms)
+        if not clean:
+            _read_records(data, reading)
+        return reading
+    return _without_head(data)
 
 
-def _records(
-    read: Callable[[int, int], bytes], generation: int
-) -> Iterator[tuple[int, Iterator[Entry]]]:
-    position = 0
+def _read_head(data: bytes, place: int) -> tuple[int, bytes, bool, int] | None:
+    raw = data[place : place + _HEAD.size]
+    if len(raw) < _HEAD.size or raw[:4] != HEAD_MAGIC:
+        return None
+    _, generation, salt, clean, clock_ms, checksum = _HEAD.unpack(raw)
+    return (generation, salt, bool(clean), clock_ms) if zlib.crc32(raw[:-4]) == checksum else None
+
+
+def _read_records(data: bytes, reading: Reading) -> None:
+    """Read the records of a generation, those behind a damaged one included."""
+    mark = _mark(reading.generation, reading.salt)
+    position, skipped = FIRST_RECORD, 0
     while True:
-        head = read(position, _HEAD.size)
-        if len(head) < _HEAD.size:
-            return
-        magic, length, record_generation, checksum = _HEAD.unpack(head)
-        if magic != _MAGIC or record_generation != generation:
-            return
-        payload = read(position + _HEAD.size, length)
-        if len(payload) < length or zlib.crc32(payload) != checksum:
-            return
-        position += _HEAD.size + length
-        yield position, decode(payload)
+        found = _read_record(data, position, mark)
+        if found is None:
+            after = _next_record(data, position + 1, mark)
+            if after is None:
+                break
+            skipped += 1
+            position = after
+            continue
+        clock_ms, entries, position = found
+        if entries is None:
+            skipped += 1
+        else:
+            reading.entries.extend(entries)
+        reading.clock_ms = max(reading.clock_ms or 0, clock_ms)
+        reading.end = position
+    if skipped:
+        reading.damage = (
+            f"{skipped} of its records cannot be read, with good ones behind "
+            f"{'it' if skipped == 1 else 'them'}"
+        )
+
+
+def _mark(generation: int, salt: bytes) -> bytes:
+    """Return what each record of a generation begins with."""
+    return _RECORD.pack(RECORD_MAGIC, generation, salt, 0, 0, 0)[:20]
+
+
+def _read_record(
+    data: bytes, position: int, mark: bytes
+) -> tuple[int, list[Entry] | None, int] | None:
+    """Return the clock, the entries (None: not to be understood) and the end of a record."""
+    if not data.startswith(mark, position) or len(data) < position + _RECORD.size:
+        return None
+    _, _, _, length, clock_ms, checksum = _RECORD.unpack_from(data, position)
+    begin = position + _RECORD.size
+    payload = data[begin : begin + length]
+    if len(payload) < length:
+        return None
+    if zlib.crc32(payload, zlib.crc32(data[position : begin - 4])) != checksum:
+        return None
+    try:
+        return clock_ms, list(decode(payload)), begin + length
+    except ValueError:
+        return clock_ms, None, begin + length
+
+
+def _next_record(data: bytes, position: int, mark: bytes) -> int | None:
+    """Return where the next good record of a generation begins."""
+    while (position := data.find(mark, position)) >= 0:
+        if _read_record(data, position, mark) is not None:
+            return position
+        position += 1
+    return None
+
+
+def _without_head(data: bytes) -> Reading:
+    """Read a journal whose head is gone, by the newest generation that has a record."""
+    newest = b""
+    position = 0
+    while (position := data.find(RECORD_MAGIC, position)) >= 0:
+        mark = data[position : position + 20]
+        if _order(mark) > _order(newest) and _read_record(data, position, mark) is not None:
+            newest = mark
+        position += 1
+    if not newest:
+        # A file that was just being created has no head yet; anything else once had one.
+        started = any(data[place : place + 4].strip(b"\0") for place in _HEAD_COPIES)
+        damage = "its head cannot be read, and it has no records" if started else ""
+        return Reading(clean=not damage, damage=damage)
+    _, generation, salt, _, _, _ = _RECORD.unpack(newest + bytes(_RECORD.size - 20))
+    reading = Reading(generation, salt, clean=False)
+    _read_records(data, reading)
+    reading.damage = "its head cannot be read" + (reading.damage and f", and {reading.damage}")
+    return reading
+
+
+def _order(mark: bytes) -> int:
+    return int.from_bytes(mark[4:12], "little") if mark else -1
 
 
 def replay(entries: Iterable[Entry], apply: Callable[[Entry], None]) -> int:
-    """Apply the entries that still count, per object in order; returns how many objects."""
-    left: dict[tuple[str, str], Entry] = {}
+    """Merge the entries that still count, by object and in order; returns how many objects.
+
+    Args:
+        entries: The entries of a generation.
+        apply: Called with one merged entry an object. `seal` says that the object's own file is
+            newer than its earlier entries, `look` that the alarm may have changed in the file.
+    """
+    merged: dict[tuple[str, str], Entry] = {}
     for entry in entries:
         key = (entry.unique_key, entry.id)
-        before = left.get(key)
-        if entry.seal or before is None:
-            left[key] = entry._replace(rows=list(entry.rows), seal=False)
+        before = merged.get(key)
+        if before is None:
+            merged[key] = entry._replace(rows=list(entry.rows), look=entry.look or entry.seal)
+            continue
+        name = entry.name if entry.name is not None else before.name
+        look = before.look or entry.look or entry.seal
+        if entry.seal:
+            merged[key] = entry._replace(rows=list(entry.rows), name=name, look=look)
             continue
         before.rows.extend(entry.rows)
-        if entry.alarm is not None:
-            left[key] = before._replace(alarm=entry.alarm)
-    # Of a key that was deleted and written again only the last counts: rows are not put in order.
-    changed = [
-        e._replace(rows=list(dict(e.rows).items()))
-        for e in left.values()
-        if e.rows or e.alarm is not None
-    ]
-    for entry in changed:
-        apply(entry)
-    return len(changed)
-
-
-def _text(value: str) -> bytes:
-    data = value.encode("utf-8", "surrogatepass")
-    return _LENGTH.pack(len(data)) + data
-
-
-_NO_NAMES: Final = _text("") + _text("")
-
-
-def encode(entry: Entry) -> bytes:
-    """Return an entry as bytes."""
-    flags = (SEAL if entry.seal else 0) | (NEW if entry.new else 0)
-    names = _text(entry.unique_key) + _text(entry.id)
-    return names + _encode_changes(entry.rows, entry.alarm, flags)
-
-
-def encode_nameless(rows: list[tuple[str, bytes | None]], alarm: tuple[int | None] | None) -> bytes:
-    """Return an entry as bytes that has no names, because it is known whose it is."""
-    return _NO_NAMES + _encode_changes(rows, alarm, 0)
-
-
-def _encode_changes(
-    rows: list[tuple[str, bytes | None]], alarm: tuple[int | None] | None, flags: int
-) -> bytes:
-    at_ns = _NOTHING
-    if alarm is not None:
-        flags |= ALARM_SET
-        if alarm[0] is not None:
-            at_ns = alarm[0]
-    if not rows:
-        return _CHANGES.pack(flags, at_ns, 0)
-    parts = [_CHANGES.pack(flags, at_ns, len(rows))]
-    for key, value in rows:
-        parts.append(_text(key))
-        if value is None:
-            parts.append(_LENGTH.pack(_NOTHING))
-        else:
-            parts.append(_LENGTH.pack(len(value)))
-            parts.append(value)
-    return b"".join(parts)
-
-
-def decode(payload: bytes) -> Iterator[Entry]:
-    """Yield the entries in a record."""
-    position = 0
-
-    def number() -> int:
-        nonlocal position
-        (value,) = _LENGTH.unpack_from(payload, position)
-        position += _LENGTH.size
-        return int(value)
-
-    def data(length: int) -> bytes:
-        nonlocal position
-        position += length
-        return payload[position - length : position]
-
-    def text() -> str:
-        return data(number()).decode("utf-8", "surrogatepass")
-
-    while position < len(payload):
-        unique_key, identity = text(), text()
-        flags, at_ns, count = _CHANGES.unpack_from(payload, position)
-        position += _CHANGES.size
-        rows: list[tuple[str, bytes | None]] = []
-        for _ in range(count):
-            key = text()
-            length = number()
-            rows.append((key, None if length == _NOTHING else data(length)))
-        alarm = (None if at_ns == _NOTHING else at_ns,) if flags & ALARM_SET else None
-        yield Entry(unique_key, identity, rows, alarm, bool(flags & SEAL), bool(flags & NEW))
+        merged[key] = before._replace(
+            alarm=before.alarm if entry.alarm is None else entry.alarm,
+            name=name,
+            look=look,
+            new=before.new or entry.new,
+        )
+    for entry in merged.values():
+        # Of a key that was deleted and written again only the last counts: rows have no order.
+        apply(entry._replace(rows=list(dict(entry.rows).items())))
+    return len(merged)

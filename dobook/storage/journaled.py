@@ -6,23 +6,35 @@ answers of a tick share one wait for the disk, and while nobody outside waits, i
 fast-forward for instance, many ticks do. One record of the journal has all of them: a process that
 is killed leaves every object as it was at one and the same instant.
 
-Objects that use SQL write, and wait for, their own file as soon as they commit, all at the same
-time; what was committed before them is in the journal by then. The other objects' files follow
-later (`backlog`).
+An object whose database is open commits to its own file, and syncs that; all such objects of a tick
+sync at the same time. What was committed before them is in the journal by then. The files of the
+other objects follow later (`backlog`).
+
+So each object has its latest rows in one of two places, and moves between them:
+
+    journal → file    At the first commit with an open database. The file gets the rows that the
+                      journal has, is synced, and a *seal* in the journal says that they no longer
+                      count. Only then does the commit go to the file.
+    file → journal    When the database is closed, which has synced it. Later entries count again.
+
+A checkpoint empties the journal: afterwards every object's rows are in its file.
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from time import monotonic
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import DobookError
-from dobook.storage.backlog import Backlog, Place
+from dobook.storage.backlog import Place
 from dobook.storage.committer import Committer
 from dobook.storage.connection import SqliteError
-from dobook.storage.journal import Entry, Journal
+from dobook.storage.entries import Entry
 from dobook.storage.rows import Changes
 from dobook.storage.store import ObjectStore
+
+if TYPE_CHECKING:
+    from dobook.storage.directory import StateDirectory
 
 MAX_COMMITS_BEHIND: Final = 4_096
 MAX_S_BEHIND: Final = 1.0  # of real time, which nothing else depends on
@@ -32,27 +44,30 @@ class JournaledCommitter(Committer):
     """Commits the stores of a state directory.
 
     Args:
-        journal: Where writes become durable.
-        backlog: Where rows wait that are in the journal and not in their files.
+        directory: The state directory.
+        clock: Returns the time on the runtime's clock, in ms since 1970.
         may_lag: Whether it can be that nobody outside notices for a while.
         before_write: Called before the journal or a file is written; what it raises fails the
             commits that were to be written.
-        on_lost: Told of an error that has taken back what others have heard of already.
+        on_lost: Called with an error that has taken back what others have heard of already.
         told: What a `Committer` is given.
     """
 
     def __init__(
         self,
         *told: Any,
-        journal: Journal,
-        backlog: Backlog,
+        directory: "StateDirectory",
+        clock: Callable[[], int],
         may_lag: Callable[[], bool],
         before_write: Callable[[], None],
         on_lost: Callable[[BaseException], None],
     ) -> None:
         super().__init__(*told)
-        self._journal = journal
-        self._backlog = backlog
+        self._directory = directory
+        self._journal = directory.journal
+        self._backlog = directory.backlog
+        self._own = directory.own
+        self._clock = clock
         self._may_lag = may_lag
         self._before_write = before_write
         self._on_lost = on_lost
@@ -62,11 +77,9 @@ class JournaledCommitter(Committer):
         self._commits_ahead = 0
         self._ticks_ahead = 0
         self._ahead_since = 0.0
-        # Since the last checkpoint, by place: stores come and go.
-        self._journaled = set(backlog.places())
-        self._sealed: set[Place] = set()
-        self._unsynced: dict[ObjectStore, None] = {}
-        self._had_files: set[Place] = set()
+        # By place, as stores come and go:
+        self._journaled = set(self._backlog.places())  # the journal has entries that count
+        self._announced: set[Place] = set()  # the journal says to look at the file for the alarm
 
     def catch_up(self) -> BaseException | None:
         """Have the journal take everything that is committed; returns why it could not.
@@ -85,19 +98,17 @@ class JournaledCommitter(Committer):
             self._asleep[store.place] = store
 
     def checkpoint(self) -> None:
-        """Have the disk take every object's file, and start the journal again.
+        """Write every object's file, wait for the disk, and start the journal again.
 
         A file that cannot be written keeps the journal as it is.
 
         Raises:
-            StateDirectoryError: If the disk does not take an open file; the journal keeps all.
+            StateDirectoryError: If the disk does not take what is needed; the journal keeps all.
             OSError: If the disk refuses otherwise.
         """
         self.catch_up()
         failed = self._backlog.write_all()
-        # Closing a file has synced it.
-        self._backlog.each(ObjectStore.sync, (s for s in self._unsynced if s.is_open))
-        self._unsynced.clear()
+        failed.update(self._directory.sync_open())
         if failed:
             self._journal.postpone()
             place, error = next(iter(failed.items()))
@@ -108,16 +119,24 @@ class JournaledCommitter(Committer):
                 stacklevel=2,
             )
             return
+        self._directory.write_alarm_changes()
+        self._own.flush()
+        self._journal.restart(self._clock())
         self._journaled.clear()
-        self._sealed.clear()
-        self._had_files.clear()
-        self._journal.restart()
+        self._announced.clear()
 
     # ------------------------------------------------------------------ through the journal
 
     def _commit_all(self, dirty: list[ObjectStore], *, leaves: bool) -> None:
-        sealed = self._sealed
-        if any(store.is_open or (sealed and store.place in sealed) for store in dirty):
+        try:
+            self._commit_each(dirty, leaves=leaves)
+        except BaseException as error:
+            if self._ahead:  # the gates are about to open, and the journal does not have these
+                self._take_back(error, heard=True)
+            raise
+
+    def _commit_each(self, dirty: list[ObjectStore], *, leaves: bool) -> None:
+        if any(store.is_open for store in dirty):
             self.catch_up()
             self._commit_at_once([store for store in dirty if store.dirty])
             return
@@ -132,12 +151,13 @@ class JournaledCommitter(Committer):
             self.behind = True
 
     def _commit_ahead(self, store: ObjectStore) -> None:
-        log = store.committed()
+        log = store.kv.undo
         if log:
             before = self._ahead.setdefault(store, log)
             if before is not log:
                 for key, old in log.items():
                     before.setdefault(key, old)
+        store.committed()
         self._commits_ahead += 1
         self._committed(store, log)
 
@@ -156,25 +176,30 @@ class JournaledCommitter(Committer):
             heard: Whether other objects may have heard of it.
         """
         ahead = self._ahead
-        work = [(store, store.committed_changes(log)) for store, log in ahead.items()]
         try:
+            work = [(store, store.committed_changes(log)) for store, log in ahead.items()]
             self._before_write()
-            self._journal.append(self._entry_of(store, changes) for store, changes in work)
-        except (SqliteError, OSError, DobookError) as error:
-            self._is_level()
-            for store, log in ahead.items():
-                store.take_back(log)
-            for store, log in ahead.items():
-                self._on_failure(store, error)
-                self._on_commit(store, log)  # its alarm is again what it was
-            if heard:
-                self._on_lost(error)
+            self._append([self._entry_of(store, changes) for store, changes in work])
+        except Exception as error:  # whatever it is, nobody may wait for this group for ever
+            self._take_back(error, heard=heard)
             return error
         for store, changes in work:
-            self._backlog.add(store.place, changes)
+            self._journaled_now(store, changes)
         self._is_level()  # not before: an interrupt in between has it all written once more
         self._checkpoint_if_full()
         return None
+
+    def _take_back(self, error: BaseException, *, heard: bool) -> None:
+        """Undo all commits that the journal does not have."""
+        ahead = self._ahead
+        self._is_level()
+        for store, log in ahead.items():
+            store.take_back(log)
+        for store, log in ahead.items():
+            self._on_failure(store, error)
+            self._on_commit(store, log)  # its alarm is again what it was
+        if heard:
+            self._on_lost(error)
 
     def _is_level(self) -> None:
         self._ahead = {}
@@ -182,75 +207,108 @@ class JournaledCommitter(Committer):
         self._commits_ahead = self._ticks_ahead = 0
         self.behind = False
 
+    def _append(self, entries: list[Entry]) -> None:
+        """Write entries to the journal, and the names that are new."""
+        for unique_key in {entry.unique_key for entry in entries}:
+            self._directory.prepare(unique_key)
+        names = self._own.new_names() if self._own.has_new_names else []
+        if entries or names:
+            self._journal.append([*entries, *names], self._clock())
+            self._own.journaled(names)
+
     def _entry_of(self, store: ObjectStore, changes: Changes) -> Entry:
-        place = store.place
-        new = place not in self._had_files and self._backlog.is_new(place)
-        if not new:
-            self._had_files.add(place)
-        self._journaled.add(place)
-        return _entry(store, changes, new=new)
+        unique_key, identity = place = store.place
+        new = self._backlog.is_new(place)
+        return Entry(unique_key, identity, changes.rows, changes.alarm, new=new)
+
+    def _journaled_now(self, store: ObjectStore, changes: Changes) -> None:
+        """Note that the journal has changes which the object's file does not."""
+        self._backlog.add(store.place, changes)
+        self._journaled.add(store.place)
+        self._note_alarm(store.place, changes)
+
+    def _note_alarm(self, place: Place, changes: Changes) -> None:
+        if changes.alarm is not None:
+            self._directory.alarm_changed(place, changes.alarm[0])
 
     # ------------------------------------------------------------------ through files
 
     def _commit_at_once(self, dirty: list[ObjectStore]) -> None:
-        entries = []
+        """Commit stores of which some have an open database."""
+        self._seal([s.place for s in dirty if s.is_open and s.place in self._journaled])
+        entries: list[Entry] = []
         work: list[tuple[ObjectStore, Changes]] = []
-        alone: list[ObjectStore] = []
         for store in dirty:
-            changes = store.changes()
-            place = store.place
-            if place in self._sealed or store.in_sql_transaction:
-                if place not in self._sealed:
-                    if place in self._journaled:
-                        # What the journal says of it is in its file, once the disk has that.
-                        if not self._synced(store):
-                            continue
-                        entries.append(_entry(store, Changes([], None), seal=True))
-                    self._sealed.add(place)
-                alone.append(store)
-            elif changes.rows or changes.alarm is not None:
-                entries.append(self._entry_of(store, changes))
-            work.append((store, changes))
+            if not store.dirty:  # sealing has failed
+                continue
+            try:
+                changes = store.changes()
+                if not store.is_open:
+                    if changes.rows or changes.alarm is not None:
+                        entries.append(self._entry_of(store, changes))
+                elif changes.alarm is not None and store.place not in self._announced:
+                    entries.append(Entry(*store.place, [], look=True))
+            except Exception as error:
+                self._fail([store], error)
+            else:
+                work.append((store, changes))
         try:
             self._before_write()
-            if entries:
-                self._journal.append(entries)
-        except (SqliteError, OSError, DobookError) as error:
+            for store, _ in work:
+                self._directory.prepare(store.place[0])
+            self._append(entries)
+        except Exception as error:  # whatever it is, nobody may wait for this group for ever
             self._fail([store for store, _ in work], error)
             return
-        failed = []
+        self._announced.update((e.unique_key, e.id) for e in entries if e.look)
+        synced: dict[ObjectStore, None] = {}
         for store, changes in work:
-            if store.is_open:
-                self._unsynced[store] = None
-                if not self._commit(store, changes):
-                    failed.append((store, changes))
-            else:
-                self._backlog.add(store.place, changes)
+            if not store.is_open:
+                self._journaled_now(store, changes)
                 self._committed(store, store.committed())
-        for store, changes in failed:
-            if store.place not in self._sealed:
-                self._journal.append([_entry(store, store.present(changes))])
-        self._backlog.each(self._synced, (store for store in alone if store.is_open))
+            elif self._commit(store, changes):
+                self._note_alarm(store.place, changes)
+                synced[store] = None
+        for store, refusal in self._backlog.each(ObjectStore.sync, synced):
+            self._not_synced(store, refusal)
         self._checkpoint_if_full()
 
-    def _synced(self, store: ObjectStore) -> bool:
-        """Wait for the disk to have a store's file; breaks the object if it refuses."""
+    def _seal(self, places: Iterable[Place]) -> None:
+        """Have entries in the journal no longer count, as their rows are safe in the files."""
+        open_stores = {store.place: store for store in self._directory.open_stores()}
+        wanted = [open_stores[place] for place in places if place in open_stores]
+        failed = dict(self._backlog.each(ObjectStore.sync, wanted))
+        sealed = [store for store in wanted if store not in failed]
+        if sealed:
+            entries = [Entry(*store.place, [], seal=True) for store in sealed]
+            try:
+                self._append(entries)
+            except Exception as error:  # whatever it is, nobody may wait for this group for ever
+                failed.update(dict.fromkeys(sealed, error))
+            else:
+                for store in sealed:
+                    self._journaled.discard(store.place)
+                    self._announced.add(store.place)
+        for store, refusal in failed.items():
+            self._fail([store], refusal)
+
+    def _not_synced(self, store: ObjectStore, error: Exception) -> None:
+        """Have a commit that the disk did not take written once more, another way.
+
+        A disk that has refused a sync may report success the next time without having the data. A
+        checkpoint writes all of it anew. If that fails as well, the object is reset, and its file
+        is not used again before a checkpoint has worked.
+        """
         try:
-            store.sync()
-        except (OSError, DobookError) as error:
+            store.checkpoint()
+        except (OSError, SqliteError):
+            self._directory.doubt(store.place)
             self._fail([store], error)
-            return False
-        return True
 
     def _checkpoint_if_full(self) -> None:
         if self._journal.full or self._backlog.full:
             try:
                 self.checkpoint()
-            except (OSError, DobookError) as error:
+            except (OSError, SqliteError, DobookError) as error:
                 self._journal.postpone()  # it has everything still
-                warnings.warn(f"the journal goes on growing: {error}", stacklevel=2)
-
-
-def _entry(store: ObjectStore, changes: Changes, *, seal: bool = False, new: bool = False) -> Entry:
-    unique_key, identity = store.place
-    return Entry(unique_key, identity, changes.rows, changes.alarm, seal, new)
+                warnings.warn(f"the journal continues to grow: {error}", stacklevel=2)

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from dobook.errors import StateDirectoryError
-from dobook.storage.backlog import sync_file
 from dobook.storage.connection import Connection, SqliteError, error_text
 from dobook.storage.contents import ClassRecord, Contents, Place, World
+from dobook.storage.files import sync_file
 from dobook.storage.image import copy_of, image_of
 from dobook.storage.kv import Encoded
 

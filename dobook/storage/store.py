@@ -8,16 +8,23 @@ they kept shut. All methods act at once.
 Source: cloudflare/workerd src/workerd/io/actor-sqlite.c++
 """
 
-import os
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dobook.codec import serialize
-from dobook.errors import PlatformError
+from dobook.errors import PlatformError, StateDirectoryError
 from dobook.gates import OutputGate
-from dobook.storage import schema
-from dobook.storage.connection import Connection, blank_database, is_critical
+from dobook.storage import files, schema
+from dobook.storage.connection import (
+    Connection,
+    SqliteError,
+    blank_database,
+    error_text,
+    is_critical,
+    unusable,
+)
 from dobook.storage.image import from_image, image_of, size_of
 from dobook.storage.kv import ALARM, DELETED, KV, MISSING
 from dobook.storage.rows import (
@@ -281,38 +288,50 @@ class ObjectStore:
     # ------------------------------------------------------------------ the database
 
     def connection(self) -> Connection:
-        """Return the object's database, opening it when needed."""
+        """Return the object's database, opening it when needed.
+
+        Raises:
+            PlatformError: If the disk refuses; the object's rows stay where they are.
+        """
         connection = self._connection
-        if connection is None:
-            lost = self._committer.catch_up()  # the file must not be ahead of other objects
-            if lost is not None:
-                raise lost
-            path = self.path
-            if path is not None and not path.exists():
-                path.parent.mkdir(parents=True, exist_ok=True)
-            if self.image is not None:
-                connection, self.image = from_image(self.image), None
-            else:
-                connection = Connection(path, blank=blank_database(), power_safe=self._power_safe)
-            self._connection = connection
-            connection.on_lost = self._lost
-            if self._backlog is not None and path is not None:
+        if connection is not None:
+            return connection
+        lost = self._committer.catch_up()  # the file must not be ahead of other objects
+        if lost is None:
+            try:
+                connection = self._opened()
+            except (OSError, SqliteError) as error:
+                lost = error
+        if lost is not None:
+            raise storage_error("be opened", lost)
+        assert connection is not None
+        self._connection = connection
+        connection.on_lost = self._lost
+        if self._on_open is not None:
+            self._on_open(self)
+        return connection
+
+    def _opened(self) -> Connection:
+        if self.image is not None:
+            connection = from_image(self.image)
+            self.image = None
+            return connection
+        path = self.path
+        if path is not None and self.folder is not None and not files.exists(path):
+            files.make_folder(self.folder, durable=self._power_safe)
+        connection = Connection(path, blank=blank_database(), power_safe=self._power_safe)
+        try:
+            if self._backlog is not None:
                 self._backlog.write_with(connection, self.place)
-            if self._on_open is not None:
-                self._on_open(self)
+        except BaseException:  # a database that lacks the waiting rows must never be used
+            with contextlib.suppress(SqliteError):
+                connection.close()
+            raise
         return connection
 
     def _lost(self, error: BaseException) -> None:
         if is_critical(error):  # not INSERT OR ROLLBACK, which the statement asked for
             self._committer.lost(self, error)
-
-    def present(self, changes: Changes) -> Changes:
-        """Return the rows and the alarm that `changes` names as they are now."""
-        kv = self.kv
-        return Changes(
-            [(k, serialize(kv.rows[k]) if kv.has(k) else None) for k, _ in changes.rows],
-            None if changes.alarm is None else _alarm(kv.alarm_ms),
-        )
 
     @property
     def in_sql_transaction(self) -> bool:
@@ -329,8 +348,21 @@ class ObjectStore:
         if self._connection is not None:
             self._connection.sync()
 
+    def checkpoint(self) -> None:
+        """Write the database's log back into its file, and wait for the disk.
+
+        Raises:
+            SqliteError: If the disk refuses.
+        """
+        if self._connection is not None:
+            self._connection.checkpoint()
+
     def close(self) -> None:
-        """Close the database; it is opened again when needed. Rows in memory stay as they are."""
+        """Close the database; it is opened again when needed. Rows in memory stay as they are.
+
+        Raises:
+            SqliteError: If the disk refuses; it is closed then too, see `Connection.close`.
+        """
         connection = self._connection
         if connection is not None:
             if self.folder is None:
@@ -357,13 +389,22 @@ class ObjectStore:
         yield from self.connection().execute(schema.range_query(end, reverse=reverse), bindings)
 
     def _load(self, folder: Path) -> None:
+        try:
+            self._load_rows(folder)
+        except SqliteError as error:
+            raise unusable(self.path, error) from error
+        except OSError as error:
+            if isinstance(error, StateDirectoryError):
+                raise
+            raise StateDirectoryError(f"{self.path} cannot be read ({error}).") from error
+
+    def _load_rows(self, folder: Path) -> None:
         kv = self.kv
         file = f"{folder}/{self.place[1]}.sqlite"
         # A Path would keep the id in the table of interned strings for good.
-        if os.path.exists(file):  # noqa: PTH110
+        if size := files.size_of_file(file):
             self.was_new = False
-            path = Path(file)
-            if path.stat().st_size > WHOLE_LOAD_BYTES:
+            if size > WHOLE_LOAD_BYTES:
                 connection = self.connection()
                 connection.execute(schema.CREATE_KV)
                 kv.alarm_ms = read_alarm(connection)
@@ -372,11 +413,10 @@ class ObjectStore:
             if self._backlog is None:
                 load_rows(self.connection(), kv)
             else:  # rows and alarm go through the journal, so the file need not stay open
-                connection = Connection(path)
-                try:
+                with contextlib.closing(
+                    Connection(Path(file), blank=blank_database())
+                ) as connection:
                     load_rows(connection, kv)
-                finally:
-                    connection.close()
         pending = None if self._backlog is None else self._backlog.get(self.place)
         if pending is not None:
             self.was_new = False
@@ -390,6 +430,17 @@ class ObjectStore:
             if pending.alarm is not None:
                 (at_ns,) = pending.alarm
                 kv.alarm_ms = None if at_ns is None else at_ns // schema.NS_PER_MS
+
+
+def storage_error(verb: str, error: BaseException) -> PlatformError:
+    """Return what an object's code gets when its storage could not `verb`."""
+    text = error_text(error) if isinstance(error, SqliteError) else str(error)
+    broken = PlatformError(
+        f"Durable Object's storage could not {verb}: {text} Nothing that was acknowledged is lost; "
+        "try again when the disk has room and works."
+    )
+    broken.__cause__ = error
+    return broken
 
 
 def _alarm(at_ms: int | None) -> tuple[int | None]:

@@ -10,10 +10,10 @@ from pathlib import Path
 from dobook.errors import StateDirectoryError
 from dobook.storage import schema
 from dobook.storage.alarm_index import METADATA
-from dobook.storage.backlog import sync_file, sync_folder
 from dobook.storage.connection import Connection, SqliteError, blank_database, error_text
 from dobook.storage.contents import Contents, Place, World, write_contents
 from dobook.storage.directory import StateDirectory, state_root
+from dobook.storage.files import sync_file, sync_folder
 from dobook.storage.image import from_image, image_of
 
 
@@ -41,7 +41,7 @@ def write_state(world: World, path: Path) -> None:
             file.write_bytes(file_of(found))
             sync_file(file)
             if found.name is not None:
-                directory.remember_name(*place, found.name)
+                directory.own.remember_name(place, found.name)
             if found.alarm_ms is not None:
                 alarms.setdefault(place.unique_key, []).append((place, found))
         for unique_key, waiting in alarms.items():
@@ -49,12 +49,12 @@ def write_state(world: World, path: Path) -> None:
         for folder in {place.unique_key for place in world.objects}:
             sync_folder(directory.path / folder)
         notes = {**world.notes, "session": world.settings.get("session", 0) + 1}
-        directory.set_meta(**notes, clock_ms=world.clock_ms)
+        directory.own.set_meta(**notes, clock_ms=world.clock_ms)
     except (OSError, SqliteError) as error:
         reason = error_text(error) if isinstance(error, SqliteError) else error.strerror
         raise StateDirectoryError(f"{path} cannot be written ({reason}).") from error
     finally:
-        directory.close()
+        directory.close(world.clock_ms)
 
 
 def file_of(contents: Contents) -> bytes:

@@ -3,12 +3,14 @@
 import contextlib
 import errno
 import os
+import shutil
 import sqlite3
 
 import pytest
 
 from dobook import Runtime
 from dobook.errors import PlatformError, StateDirectoryError
+from dobook.storage import files
 
 
 class Box:
@@ -64,19 +66,25 @@ def file_of(path, runtime, name="a"):
     return path / "dobook-Box" / f"{runtime.env.BOX.idFromName(name)}.sqlite"
 
 
-def refuse(monkeypatch, code, count=1, written=0):
-    """Have the journal's next writes fail, after so many bytes of each have been written."""
-    real, left = os.write, [count]
+class Refusing(files.System):
+    """Refuses the next writes, or syncs, of the journal."""
 
-    def write(fd, data):
-        if left[0]:
-            left[0] -= 1
-            if written:
-                real(fd, data[:written])
-            raise OSError(code, os.strerror(code))
-        return real(fd, data)
+    def __init__(self, code, *, writes=0, syncs=0, written=0):
+        self.code, self.writes, self.syncs, self.written = code, writes, syncs, written
 
-    monkeypatch.setattr("dobook.storage.journal.os.write", write)
+    def write(self, fd, data, offset):
+        if self.writes:
+            self.writes -= 1
+            if self.written:
+                super().write(fd, data[: self.written], offset)
+            raise OSError(self.code, os.strerror(self.code))
+        return super().write(fd, data, offset)
+
+    def sync(self, fd):
+        if self.syncs:
+            self.syncs -= 1
+            raise OSError(self.code, os.strerror(self.code))
+        super().sync(fd)
 
 
 @pytest.mark.parametrize("written", [0, 30])
@@ -86,7 +94,7 @@ def test_a_full_disk_breaks_the_object_and_loses_nothing(
     with reopened(tmp_path, durability=durability) as runtime:
         box = runtime.stub("BOX/a")
         runtime.run(box.put("v", "kept"))
-        refuse(monkeypatch, errno.ENOSPC, written=written)
+        monkeypatch.setattr(files, "system", Refusing(errno.ENOSPC, writes=1, written=written))
         with pytest.raises(PlatformError, match=r"could not be written.*No space left"):
             runtime.run(box.put("v", "refused"))
         assert contents(runtime) == {"v": "kept"}
@@ -102,35 +110,29 @@ def test_a_row_that_was_deleted_and_written_again_survives_a_crash(tmp_path):
         runtime.run(box.delete("v"))
         runtime.run(box.put("v", 2))
         runtime.run(box.delete_all_and_put("v", 3))
-        _crash(runtime)
-    with reopened(tmp_path) as runtime:
+        killed = as_killed(runtime)
+    with reopened(killed) as runtime:
         assert contents(runtime) == {"v": 3}
 
 
 def test_a_refused_write_does_not_come_back_after_a_crash(tmp_path, monkeypatch):
     with reopened(tmp_path) as runtime:
         runtime.run(runtime.stub("BOX/a").put("v", "kept"))
-        monkeypatch.setattr("dobook.storage.journal.flush", _refuse_flush)
+        monkeypatch.setattr(files, "system", Refusing(errno.EIO, syncs=1))
         with pytest.raises(PlatformError, match=r"could not be written.*Input/output error"):
             runtime.run(runtime.stub("BOX/a").put("v", "refused"))
         monkeypatch.undo()
         assert contents(runtime) == {"v": "kept"}
-        _crash(runtime)
-    with reopened(tmp_path) as runtime:
+        killed = as_killed(runtime)
+    with reopened(killed) as runtime:
         assert contents(runtime) == {"v": "kept"}
 
 
-def _refuse_flush(_fd):
-    raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-
-def _crash(runtime):
-    """Leave the files as a killed process would."""
-    directory = runtime.stores.directory
-    directory.backlog._pending.clear()
-    directory.journal.restart = lambda *_: None
-    real = directory.set_meta
-    directory.set_meta = lambda **values: real(**{k: v for k, v in values.items() if k != "clean"})
+def as_killed(runtime):
+    """Return a copy of a runtime's directory as a killed process would leave it."""
+    path = runtime.path.with_name(f"{runtime.path.name}-killed")
+    shutil.copytree(runtime.path, path)
+    return path
 
 
 def test_a_full_database_breaks_the_object_as_on_the_platform(tmp_path, durability):
@@ -223,8 +225,7 @@ def test_rows_whose_file_cannot_be_written_wait_in_the_journal(tmp_path, monkeyp
         runtime.run(runtime.stub("BOX/b").put("w", 3))
         with pytest.warns(UserWarning, match="stay in the journal"):
             runtime.close()
-        with pytest.warns(UserWarning, match="stay in the journal|cannot be read"):  # nor the next
-            runtime = reopened(tmp_path, durability=durability)
+        runtime = reopened(tmp_path, durability=durability)
         assert contents(runtime, "b") == {"v": 2, "w": 3}
         runtime.run(runtime.stub("BOX/b").put("x", 4))
         with pytest.warns(UserWarning, match="stay in the journal"):
@@ -297,18 +298,40 @@ def test_an_error_in_keeping_history_is_told_and_holds_nobody_up(tmp_path, monke
         assert contents(runtime) == {"v": 3}
 
 
-def test_a_damaged_file_of_dobooks_own_is_named_and_lets_the_lock_go(tmp_path):
-    with reopened(tmp_path) as runtime:
+@pytest.mark.parametrize("damage", ["foreign", "torn", "empty", "missing"])
+@pytest.mark.parametrize("ended", ["closed", "killed"])
+def test_names_clock_and_notes_are_made_again_when_their_file_is_lost(tmp_path, damage, ended):
+    with reopened(tmp_path / "state") as runtime:
         runtime.run(runtime.stub("BOX/a").put("v", 1))
-    state = tmp_path / ".dobook" / "state.sqlite"
+        runtime.run(runtime.stub("BOX/a").set_alarm(runtime.clock.now_ms + 3_600_000))
+        runtime.stores.keep_note("tag", "v1")
+        runtime.advance("30m")
+        runtime.run(runtime.stub("BOX/a").put("v", 2))
+        now_ms = runtime.clock.now_ms
+        path = as_killed(runtime) if ended == "killed" else tmp_path / "state"
+    state = path / ".dobook" / "state.sqlite"
     data = state.read_bytes()
-    state.write_bytes(b"not SQLite" * 1_000)
-    for _ in range(2):
-        with pytest.raises(StateDirectoryError, match=r"state.sqlite is not a SQLite database"):
-            Runtime(tmp_path)
-    state.write_bytes(data)
-    with reopened(tmp_path) as runtime:
-        assert contents(runtime) == {"v": 1}
+    if damage == "missing":
+        state.unlink()
+    else:
+        bad = {"foreign": b"not SQLite" * 1_000, "torn": data[:100] + b"\xff" * 4_000, "empty": b""}
+        state.write_bytes(bad[damage])
+    (path / ".dobook" / "state.sqlite-wal").unlink(missing_ok=True)
+    expected = (
+        contextlib.nullcontext()
+        if damage in ("missing", "empty")
+        else pytest.warns(UserWarning, match=r"state.sqlite is .* names of objects are made again")
+    )
+    with expected:
+        runtime = reopened(path)
+    with runtime:
+        assert runtime.clock.now_ms == now_ms
+        assert runtime.stores.note("tag") == "v1"
+        assert [entry.id.name for entry in runtime.alarms.of(runtime.env.BOX)] == ["a"]
+        assert contents(runtime) == {"v": 2}
+    aside = path / ".dobook" / "state.sqlite.damaged"
+    assert aside.exists() == (damage in ("foreign", "torn"))
+    reopened(path).close()
 
 
 def test_state_of_a_newer_dobook_is_refused(tmp_path):

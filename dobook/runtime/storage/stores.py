@@ -1,10 +1,11 @@
 """Between objects and their storage: opening it, losing it, and what a commit sets in motion."""
 
+import contextlib
 import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from dobook.errors import PlatformError
+from dobook.errors import PlatformError, StateDirectoryError
 from dobook.ids import DurableObjectId
 from dobook.runtime.calls.promise import Pending, Promise
 from dobook.storage.browse import StateReader
@@ -65,8 +66,8 @@ class Stores:
             if directory is None
             else JournaledCommitter(
                 *told,
-                journal=directory.journal,
-                backlog=directory.backlog,
+                directory=directory,
+                clock=self._clock,
                 may_lag=lambda: runtime.loop.alone,
                 before_write=self._before_write,
                 on_lost=self._lost,
@@ -95,6 +96,7 @@ class Stores:
         if asleep is not None:
             return asleep
         folder = directory.folder(namespace.unique_key)
+        directory.make_sure((namespace.unique_key, identity))
         store = ObjectStore(
             folder,
             identity,
@@ -129,7 +131,7 @@ class Stores:
 
     def _before_write(self) -> None:
         if self.directory is not None:
-            self.directory.keep_clock(self._runtime.loop.now_ms, step_ms=CLOCK_STEP_MS)
+            self.directory.own.keep_clock(self._runtime.loop.now_ms, step_ms=CLOCK_STEP_MS)
         if self._history is not None:
             self._history.flush()
 
@@ -156,9 +158,8 @@ class Stores:
     def name_of(self, namespace: "DurableObjectNamespace", identity: DurableObjectId) -> None:
         """Keep the name an object is used under."""
         if self.directory is not None and identity.name is not None:
-            self.directory.remember_name(
-                namespace.unique_key, identity.toString(), usv(identity.name)
-            )
+            place = namespace.unique_key, identity.toString()
+            self.directory.own.remember_name(place, usv(identity.name))
 
     def asleep(self, namespace: "DurableObjectNamespace") -> Iterator[tuple[str, str | None]]:
         """Yield (id, name) of the objects of a class that are on disk and not in memory."""
@@ -171,7 +172,7 @@ class Stores:
         self.committer.catch_up()  # or one that has just left memory would be missed
         for identity in directory.ids(namespace.unique_key):
             if identity not in namespace.actors:
-                yield identity, directory.name(namespace.unique_key, identity)
+                yield identity, directory.own.name((namespace.unique_key, identity))
 
     def peek(self, namespace: "DurableObjectNamespace", identity: str) -> tuple[int, int | None]:
         """Return how many rows an object has and its alarm in ms, without waking it."""
@@ -218,7 +219,7 @@ class Stores:
         for place in state.places():
             if place.unique_key not in registered:
                 objects[place] = state.contents(place)
-        return objects, self.directory.notes()
+        return objects, self.directory.own.notes()
 
     def adopt(self, world: World) -> None:
         """Begin, in memory, with the objects of a world."""
@@ -227,14 +228,14 @@ class Stores:
 
     def note(self, key: str) -> Any:
         """Return what was kept beside the objects under a key, None if nothing was."""
-        return self._notes.get(key) if self.directory is None else self.directory.meta(key)
+        return self._notes.get(key) if self.directory is None else self.directory.own.meta(key)
 
     def keep_note(self, key: str, value: Any) -> None:
         """Keep a number or text beside the objects, as long as they are kept."""
         if self.directory is None:
             self._notes[key] = value
         else:
-            self.directory.set_meta(**{key: value})
+            self.directory.own.set_meta(**{key: value})
 
     def load_alarms(self, namespace: "DurableObjectNamespace") -> None:
         """Schedule the alarms that an earlier process left."""
@@ -280,9 +281,10 @@ class Stores:
         """Forget an object that has left memory; with a directory its file has everything."""
         if actor.store.dirty:
             return
-        actor.store.close()
-        if self.directory is not None:
-            self.directory.dropped(actor.store)
+        if self.directory is None:
+            actor.store.close()
+        else:
+            self.directory.close_store(actor.store)
             self.committer.leave_asleep(actor.store)
             if actor.sockets is not None and actor.sockets.needed:
                 return  # its connections go on without it
@@ -316,7 +318,8 @@ class Stores:
         self.before_leaving()
         if self.directory is not None:
             loop = self._runtime.loop
-            self.directory.keep_clock(loop.now_ms, step_ms=1 if loop.virtual else CLOCK_STEP_MS)
+            step_ms = 1 if loop.virtual else CLOCK_STEP_MS
+            self.directory.own.keep_clock(loop.now_ms, step_ms=step_ms)
 
     def durable(self, instance: "Instance") -> Promise:
         """Return a promise that is done when what an object has written is durable.
@@ -342,8 +345,6 @@ class Stores:
     def _committed(self, store: ObjectStore, log: dict[str, Any]) -> None:
         if ALARM in log:
             self._runtime.alarms.committed(store.owner)
-        if self.directory is not None:
-            self.directory.flush()
 
     def _failed(self, store: ObjectStore, error: BaseException) -> None:
         actor: Actor = store.owner
@@ -360,29 +361,58 @@ class Stores:
             instance.reset(broken, flagged=False)
 
     def save(self) -> None:
-        """Write what is left, the clock and the alarms, as the runtime closes."""
-        self.committer.close()
-        directory = self.directory
-        if directory is None:
-            return
-        runtime = self._runtime
-        for namespace in runtime.namespaces:
-            rows = [
-                (entry.id.toString(), entry.due_ms, entry.id.name and usv(entry.id.name))
-                for entry in runtime.alarms.of(namespace)
-                if entry.due_ms is not None
-            ]
-            with runtime.loop.real_work():
-                runtime.driver.run(directory.write_alarms(namespace.unique_key, rows))
-        directory.set_meta(clock_ms=runtime.loop.now_ms)
+        """Write what is left and the alarms, as the runtime closes.
+
+        Raises:
+            StateDirectoryError: If the disk refuses; the journal has what could not be written.
+        """
+        with _in_words("what is left cannot be written"):
+            self.committer.close()
+            directory = self.directory
+            if directory is None:
+                return
+            runtime = self._runtime
+            for namespace in runtime.namespaces:
+                rows = [
+                    (entry.id.toString(), entry.due_ms, entry.id.name and usv(entry.id.name))
+                    for entry in runtime.alarms.of(namespace)
+                    if entry.due_ms is not None
+                ]
+                with runtime.loop.real_work():
+                    runtime.driver.run(directory.write_alarms(namespace.unique_key, rows))
+            directory.own.set_meta(clock_ms=runtime.loop.now_ms)
 
     def close(self) -> None:
-        """Close every file and let the directory go."""
-        if self.directory is not None:
-            self.directory.close()
-        for namespace in self._runtime.namespaces:
-            for actor in namespace.actors.values():
-                actor.store.forget()
+        """Close every file and let the directory go.
+
+        Raises:
+            StateDirectoryError: If the disk refuses. The directory is let go all the same, and
+                the journal has what could not be written.
+        """
+        try:
+            if self.directory is not None:
+                with _in_words("it cannot be closed properly"):
+                    self.directory.close(self._runtime.loop.now_ms)
+        finally:
+            for namespace in self._runtime.namespaces:
+                for actor in namespace.actors.values():
+                    with contextlib.suppress(SqliteError):
+                        actor.store.forget()
+
+
+@contextlib.contextmanager
+def _in_words(what: str) -> Iterator[None]:
+    """Turn errors of the disk into a sentence."""
+    try:
+        yield
+    except StateDirectoryError:
+        raise
+    except (SqliteError, OSError) as error:
+        text = error_text(error) if isinstance(error, SqliteError) else str(error)
+        raise StateDirectoryError(
+            f"{what} ({text}). Nothing that was acknowledged is lost: the journal has it, and the "
+            "directory can be opened again."
+        ) from error
 
 
 def _broken(error: BaseException) -> PlatformError:

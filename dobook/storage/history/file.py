@@ -14,9 +14,9 @@ from typing import Any
 from dobook.codec import serialize
 from dobook.errors import StateDirectoryError
 from dobook.storage.connection import Connection, SqliteError, error_text
+from dobook.storage.entries import decode, encode_nameless
 from dobook.storage.history.pages import Pages
 from dobook.storage.history.points import Point
-from dobook.storage.journal import decode, encode_nameless
 from dobook.storage.kv import ALARM, DELETED, MISSING, Encoded
 from dobook.storage.migrations import migrate, statements
 

@@ -250,13 +250,22 @@ def test_the_package_ships_its_types():
     assert (ROOT / "dobook" / "py.typed").exists()
 
 
-def test_no_module_is_longer_than_400_lines():
-    excused = {"dobook/limits.py", "dobook/errors.py"}
+# One class is one file, also where it takes more than MAX_LINES.
+LONGER = {
+    "dobook/errors.py": 600,
+    "dobook/limits.py": 600,
+    "dobook/runtime/runtime.py": 600,
+    "dobook/runtime/storage/stores.py": 600,
+    "dobook/storage/store.py": 600,
+}
+
+
+def test_no_module_is_longer_than_400_lines_but_for_a_short_list():
     long = {
         relative(p): lines
         for p in tracked(".py")
-        if relative(p).startswith("dobook/") and relative(p) not in excused
-        if (lines := len(p.read_text("utf-8").splitlines())) > MAX_LINES
+        if relative(p).startswith("dobook/")
+        if (lines := len(p.read_text("utf-8").splitlines())) > LONGER.get(relative(p), MAX_LINES)
     }
     assert long == {}
 

@@ -370,8 +370,8 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
         """Write what is left, close every file and let the state directory go. Twice is fine.
 
         Raises:
-            StateDirectoryError: If the disk refuses. The runtime is closed and the directory let go
-                all the same; what could not be written is in the directory's journal.
+            StateDirectoryError: If the disk refuses. The runtime is closed all the same, and the
+                directory's journal has what could not be written.
         """
         if self.closed:
             return

@@ -15,7 +15,8 @@ from typing import Any
 
 from dobook.errors import StateDirectoryError
 from dobook.storage import files, schema
-from dobook.storage.connection import Connection, SqliteError, blank_database, what_is_wrong
+from dobook.storage.blank import blank_database
+from dobook.storage.connection import Connection, SqliteError, what_is_wrong
 from dobook.storage.names import is_identity
 from dobook.storage.rows import has_table, read_alarm
 

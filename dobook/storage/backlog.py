@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from dobook.storage import files
-from dobook.storage.connection import Connection, SqliteError, blank_database, new_database
+from dobook.storage.blank import blank_database, new_database
+from dobook.storage.connection import Connection, SqliteError
 from dobook.storage.rows import Changes, write_rows
 
 Place = tuple[str, str]

@@ -16,11 +16,11 @@ from dobook.storage import schema
 from dobook.storage.alarm_index import METADATA
 from dobook.storage.connection import Connection
 from dobook.storage.contents import ClassRecord, Contents, Place, World, user_image
-from dobook.storage.directory import OWN, state_root
 from dobook.storage.entries import Entry
 from dobook.storage.image import copy_of
 from dobook.storage.journal import read_journal, replay
 from dobook.storage.kv import Encoded
+from dobook.storage.layout import OWN, state_root
 from dobook.storage.names import check_place
 from dobook.storage.own_state import STATE_FILE
 from dobook.storage.rows import has_table, read_alarm

@@ -14,14 +14,11 @@ afterwards the log alone. Writing the log back into the database file is left to
 `synchronous=NORMAL`: it syncs the log, writes the pages, syncs the file and only then empties the
 log. In any other order a power cut could leave a file that is torn and no log to mend it.
 
-A file that a crash has left half-made, before anything in it was acknowledged, is told from a
-damaged one by its contents: each of its sectors is empty, or as in a blank database.
 Source: sqlite.org/wal.html, sqlite.org/pragma.html#pragma_synchronous,
 cloudflare/workerd src/workerd/util/sqlite.c++ (`setupSecurity`)
 """
 
 import contextlib
-import functools
 import os
 import sqlite3
 import sys
@@ -34,6 +31,7 @@ from typing import Any, Final
 from dobook import limits
 from dobook.errors import StateDirectoryError
 from dobook.storage import files
+from dobook.storage.blank import MEMORY, PAGE_BYTES, is_half_made
 from dobook.storage.sqlite_errors import OPEN_REASONS, primary_code
 from dobook.storage.sqlite_errors import SqliteError as SqliteError  # for those who use both
 from dobook.storage.sqlite_errors import error_text as error_text
@@ -44,9 +42,6 @@ from dobook.storage.sqlite_errors import is_damage as is_damage
 SqliteCursor = sqlite3.Cursor
 LIMIT_FUNCTION_ARG: Final = sqlite3.SQLITE_LIMIT_FUNCTION_ARG
 SQLITE_VERSION: Final = sqlite3.sqlite_version_info
-MEMORY: Final = ":memory:"
-PAGE_BYTES: Final = 4_096
-SECTOR_BYTES: Final = 512  # what a disk writes whole or not at all
 CACHED_STATEMENTS: Final = 512
 COMMITS_BETWEEN_LOOKS: Final = 256
 MAX_WAL_BYTES: Final = 8 * 1024 * 1024
@@ -192,8 +187,8 @@ class Connection:
             db.execute("SELECT count(*) FROM sqlite_master").fetchone()
             db.execute("BEGIN IMMEDIATE")
             db.execute("ROLLBACK")
-        for category, value in ENGINE_LIMITS if self._limited else ():
-            db.setlimit(category, value)
+        for limit in ENGINE_LIMITS if self._limited else ():
+            db.setlimit(*limit)
         if sys.version_info >= (3, 12):
             db.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)  # noqa: FBT003
 
@@ -403,48 +398,3 @@ def what_is_wrong(path: Path | None, error: BaseException) -> str:
         return str(error)
     reason = OPEN_REASONS.get(primary_code(cause) or 0, "cannot be opened")
     return f"{path} {reason} ({error_text(cause)})."
-
-
-def is_half_made(path: Path) -> bool:
-    """Return whether a file is what a crash leaves of one that was just being created.
-
-    Nothing in it was acknowledged then: that takes a sync of the whole file.
-    """
-    blank = blank_database()
-    if files.size_of_file(path) > len(blank):
-        return False
-    data = files.read_file(path)
-    return data != blank and all(
-        not any(sector) or sector == blank[place : place + len(sector)]
-        for place in range(0, len(data), SECTOR_BYTES)
-        if (sector := data[place : place + SECTOR_BYTES])
-    )
-
-
-@functools.cache
-def blank_database(*statements: str) -> bytes:
-    """Return the bytes of a database in WAL mode in which some statements have been run."""
-    with contextlib.closing(sqlite3.connect(MEMORY, isolation_level=None)) as db:
-        db.execute(f"PRAGMA page_size={PAGE_BYTES}")
-        db.execute("PRAGMA user_version=0")  # makes the first page
-        for statement in statements:
-            db.execute(statement)
-        blank = bytearray(db.serialize())
-    blank[18:20] = b"\x02\x02"  # written and read through a WAL: sqlite.org/fileformat2.html
-    return bytes(blank)
-
-
-def new_database(blank: bytes, fill: Callable[[Any], None]) -> bytes:
-    """Return the bytes of a database made from a blank one.
-
-    Args:
-        blank: What it begins as, see `blank_database`.
-        fill: Called with something that has `execute` and `executemany`.
-    """
-    with contextlib.closing(sqlite3.connect(MEMORY, isolation_level=None)) as db:
-        # In memory there is no WAL: the mark is taken off for the while.
-        db.deserialize(blank[:18] + b"\x01\x01" + blank[20:])
-        fill(db)
-        image = bytearray(db.serialize())
-    image[18:20] = blank[18:20]
-    return bytes(image)

@@ -17,34 +17,27 @@ Source: cloudflare/workerd src/workerd/server/server.c++, alarm-scheduler.c++
 """
 
 import contextlib
-import os
-import sys
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 from dobook.errors import StateDirectoryError
-from dobook.storage import alarm_index, files, schema
-from dobook.storage.alarm_index import Alarm, alarm_in, read_index, write_index
+from dobook.storage import files
+from dobook.storage.alarm_indexes import AlarmIndexes
 from dobook.storage.backlog import Backlog
 from dobook.storage.connection import Connection, SqliteError, is_damage
 from dobook.storage.entries import Entry
 from dobook.storage.history.file import HistoryFile, boot_id
 from dobook.storage.journal import Journal, replay
+from dobook.storage.layout import OWN, state_root
+from dobook.storage.lock import databases_allowed, lock_directory
 from dobook.storage.names import check_place, is_identity, is_segment
 from dobook.storage.own_state import OwnState
 from dobook.storage.rows import Changes
 from dobook.storage.store import ObjectStore
 
 Place = tuple[str, str]
-
-OWN = ".dobook"
-OBJECTS = "do"
-WRANGLER_ROOTS = ("v3", "state/v3", ".wrangler/state/v3")
-MAX_OPEN_DATABASES = 2_000
-DESCRIPTORS_PER_DATABASE = 4
 
 
 class StateDirectory:
@@ -89,9 +82,9 @@ class StateDirectory:
         self._unread: set[str] = set()  # classes with files whose alarms could not be read
         self._doubtful: set[Place] = set()  # objects whose files the disk may not have
         self._open: OrderedDict[ObjectStore, None] = OrderedDict()
-        self._max_open = _databases_allowed()
+        self._max_open = databases_allowed()
         with contextlib.ExitStack() as undo:
-            self._lock = _lock(own / "lock", path)
+            self._lock = lock_directory(own / "lock", path)
             undo.callback(self._lock.close)
             try:
                 self.journal = Journal(own / "journal", wait=power_safe)
@@ -101,6 +94,7 @@ class StateDirectory:
                 self.own = OwnState(own, power_safe=power_safe)
                 undo.callback(self.own.close)
                 self.backlog = Backlog(path, wait=power_safe)
+                self.alarms = AlarmIndexes(self.folder, self.own.name, power_safe=power_safe)
                 self._take_in_journal()
                 self.history = self._open_history(wanted=history)
                 self.session = self.own.meta("session") or self.journal.generation
@@ -125,6 +119,7 @@ class StateDirectory:
         self.was_clean = not damage and (
             closed if found.old or not journal.existed else found.clean
         )
+        self.alarms.was_clean = self.was_clean
         self.recovered = 0
         if not self.was_clean:
             if self._power_safe and journal.existed:
@@ -134,8 +129,7 @@ class StateDirectory:
             self._warn_of_damage(damage)
         if found.old or damage:
             if not self.was_clean:  # the alarms that have changed are not known for sure
-                for index in self.path.glob(f"*/{alarm_index.METADATA}"):
-                    files.remove_database(index)
+                self.alarms.distrust(self.path)
             journal.rewrite(self._waiting_entries(), found.clock_ms or 0)
         elif found.clean:
             journal.restart(found.clock_ms or 0)
@@ -146,10 +140,9 @@ class StateDirectory:
         if entry.name is not None:
             self.own.recovered(place, entry.name)
         if entry.look:
-            self._look.add(place)
+            self.alarms.look(place)
         if entry.alarm is not None:
-            self.alarm_changed(place, entry.alarm[0])
-            self._look.discard(place)
+            self.alarms.changed(place, entry.alarm[0])
         if not entry.rows and entry.alarm is None:
             return
         if entry.new:  # the journal has all of it, the file perhaps half
@@ -227,8 +220,8 @@ class StateDirectory:
             return
         folder = self.folder(unique_key)
         files.make_folder(folder, durable=self._power_safe)
-        if not files.exists(folder / alarm_index.METADATA) and not self.ids(unique_key):
-            alarm_index.create_index(folder, power_safe=self._power_safe)
+        if not self.ids(unique_key):
+            self.alarms.create(unique_key)
         self._prepared.add(unique_key)
 
     def file(self, unique_key: str, identity: str) -> Path:
@@ -338,7 +331,7 @@ class StateDirectory:
         if self.history is not None:
             self.history.delete_class(unique_key)
         self._prepared.discard(unique_key)
-        self._alarm_changes.pop(unique_key, None)
+        self.alarms.delete_class(unique_key)
         self._doubtful = {place for place in self._doubtful if place[0] != unique_key}
         try:
             files.remove_tree(folder)
@@ -346,86 +339,6 @@ class StateDirectory:
                 files.sync_folder(self.path)
         except OSError as error:
             raise StateDirectoryError(f"{folder} cannot be deleted ({error.strerror}).") from None
-
-    # ------------------------------------------------------------------ alarms
-
-    def alarm_changed(self, place: Place, at_ns: int | None) -> None:
-        """Note an alarm that the class's index does not have yet, in ns since 1970."""
-        self._alarm_changes.setdefault(place[0], {})[place[1]] = at_ns
-
-    def write_alarm_changes(self) -> None:
-        """Bring the indexes of all classes up to date, and wait for the disk.
-
-        Raises:
-            StateDirectoryError: If one cannot be written.
-        """
-        for unique_key, changes in list(self._alarm_changes.items()):
-            folder = self.folder(unique_key)
-            if not files.exists(folder / alarm_index.METADATA):
-                continue  # all objects are read the next time, so it must not be made in part
-            rows = {
-                identity: (
-                    None if at_ns is None else at_ns // schema.NS_PER_MS,
-                    self.own.name((unique_key, identity)),
-                )
-                for identity, at_ns in changes.items()
-            }
-            try:
-                alarm_index.change_index(folder, rows, power_safe=self._power_safe)
-            except (SqliteError, OSError) as error:
-                if is_damage(error):
-                    alarm_index.set_index_aside(folder / alarm_index.METADATA, error)
-                    continue
-                raise StateDirectoryError(
-                    f"the alarms of {unique_key} cannot be written ({error})."
-                ) from error
-            del self._alarm_changes[unique_key]
-
-    def alarms(self, unique_key: str) -> list[Alarm]:
-        """Return (id, time in ms since 1970, name) of the alarms that were left.
-
-        After an unclean end the index is as it was at the last checkpoint: what the journal knows
-        comes on top. Without an index the objects' own files are read.
-        """
-        folder = self.folder(unique_key)
-        whole = self.was_clean or files.exists(folder / alarm_index.METADATA)
-        listed = read_index(folder) if whole else None
-        found: dict[str, int | None] = {}
-        names: dict[str, str | None] = {}
-        look = {place[1] for place in self._look if place[0] == unique_key}
-        if listed is None:
-            look = set(self.ids(unique_key))
-        else:
-            found = {identity: at_ms for identity, at_ms, _ in listed}
-            names = {identity: name for identity, _, name in listed}
-        for identity in look:
-            try:
-                found[identity] = alarm_in(self.file(unique_key, identity))
-            except (SqliteError, StateDirectoryError) as error:
-                # Whoever uses the object gets the error; its alarm is looked for again next time.
-                warnings.warn(f"an object's alarm cannot be read: {error}", stacklevel=5)
-                self._unread.add(unique_key)
-        if not self.was_clean:
-            for identity, at_ns in self._alarm_changes.get(unique_key, {}).items():
-                found[identity] = None if at_ns is None else at_ns // schema.NS_PER_MS
-        rows = [
-            (identity, at_ms, names.get(identity) or self.own.name((unique_key, identity)))
-            for identity, at_ms in found.items()
-            if at_ms is not None
-        ]
-        return sorted(rows, key=lambda row: (row[1], row[0]))
-
-    async def write_alarms(self, unique_key: str, alarms: Iterable[Alarm]) -> None:
-        """Write the index of a class's alarms whole, off the loop's thread.
-
-        Raises:
-            SqliteError: If it cannot be written.
-        """
-        if unique_key in self._unread:  # it would lack some; without one all files are read again
-            files.remove_database(self.path / unique_key / alarm_index.METADATA)
-        else:
-            await write_index(self.folder(unique_key), alarms)
-        self._alarm_changes.pop(unique_key, None)
 
     # ------------------------------------------------------------------ the end
 
@@ -453,7 +366,7 @@ class StateDirectory:
                 closing.callback(self.history.close)
             self._close_stores()
             self.own.flush()
-            clean = not self.waiting and not self._unread
+            clean = not self.waiting and not self.alarms.unread
             self.own.set_meta(clean=1 if clean else 0)
             if clean:
                 self.journal.restart(clock_ms, clean=True)
@@ -464,78 +377,3 @@ class StateDirectory:
             self.doubt(store.place)
         for place, _ in self.backlog.each(self._settle, sorted(self._doubtful)):
             self.doubt(place)
-
-
-def state_root(path: Path) -> Path:
-    """Return where a state directory has its classes: itself, or `v3/do` below it.
-
-    Args:
-        path: A state directory, or what wrangler was given with `--persist-to`, its `.wrangler`
-            folder, or the folder of a project that has one.
-    """
-    if (path / OWN).exists():
-        return path
-    for below in WRANGLER_ROOTS:
-        if (path / below).is_dir():
-            return path / below / OBJECTS
-    if path.name == "v3" and path.is_dir():
-        return path / OBJECTS
-    return path
-
-
-def _lock(file: Path, directory: Path) -> IO[str]:
-    if sys.platform == "emscripten":
-        raise StateDirectoryError(
-            f"{directory} cannot be used: its files are written by threads, which Python in a "
-            "browser has not. Leave the directory out; state in memory works."
-        )
-    try:
-        handle = file.open("a+", encoding="ascii")
-    except OSError as error:
-        raise StateDirectoryError(
-            f"{directory} cannot be written ({error.strerror}). Choose a directory that can be, or "
-            "look into it with dobook.open_state."
-        ) from None
-    try:
-        if os.name == "nt":
-            import msvcrt
-
-            msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-        else:
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        holder = ""
-        with contextlib.suppress(OSError):
-            handle.seek(0)
-            holder = handle.read().strip()
-        handle.close()
-        by = f" (process {holder})" if holder else ""
-        raise StateDirectoryError(
-            f"{directory} is in use by another runtime{by}. Close that one first, or choose "
-            "another directory: two at once would overwrite each other."
-        ) from None
-    if os.name != "nt":
-        handle.truncate(0)
-        handle.write(str(os.getpid()))
-        handle.flush()
-    return handle
-
-
-def _databases_allowed() -> int:
-    """Return how many databases may be open, raising the process's limit where that is allowed."""
-    if os.name == "nt":
-        return MAX_OPEN_DATABASES
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MAX_OPEN_DATABASES * DESCRIPTORS_PER_DATABASE + 512
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        target = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
-        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    if soft == resource.RLIM_INFINITY:
-        return MAX_OPEN_DATABASES
-    return max(16, min(MAX_OPEN_DATABASES, (soft - 256) // DESCRIPTORS_PER_DATABASE))

@@ -11,13 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from dobook.errors import StateDirectoryError
-from dobook.storage.connection import (
-    PAGE_BYTES,
-    Connection,
-    SqliteError,
-    blank_database,
-    unusable,
-)
+from dobook.storage.blank import PAGE_BYTES, blank_database
+from dobook.storage.connection import Connection, SqliteError, unusable
 
 READS: Final = 20  # of a file that changes while it is read
 

@@ -119,7 +119,7 @@ class JournaledCommitter(Committer):
                 stacklevel=2,
             )
             return
-        self._directory.write_alarm_changes()
+        self._directory.alarms.checkpoint()
         self._own.flush()
         self._journal.restart(self._clock())
         self._journaled.clear()
@@ -229,7 +229,7 @@ class JournaledCommitter(Committer):
 
     def _note_alarm(self, place: Place, changes: Changes) -> None:
         if changes.alarm is not None:
-            self._directory.alarm_changed(place, changes.alarm[0])
+            self._directory.alarms.changed(place, changes.alarm[0])
 
     # ------------------------------------------------------------------ through files
 

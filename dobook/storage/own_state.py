@@ -12,15 +12,8 @@ from typing import Any, Final
 
 from dobook.errors import StateDirectoryError
 from dobook.storage import files
-from dobook.storage.connection import (
-    Connection,
-    SqliteError,
-    blank_database,
-    error_text,
-    is_damage,
-    is_half_made,
-    what_is_wrong,
-)
+from dobook.storage.blank import blank_database, is_half_made
+from dobook.storage.connection import Connection, SqliteError, error_text, is_damage, what_is_wrong
 from dobook.storage.entries import Entry
 from dobook.storage.ledger import GONE, NAME, NOTE, Ledger, Line, read_ledger
 from dobook.storage.migrations import migrate, statements

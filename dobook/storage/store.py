@@ -14,19 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dobook.codec import serialize
-from dobook.errors import PlatformError, StateDirectoryError
+from dobook.errors import PlatformError
 from dobook.gates import OutputGate
 from dobook.storage import files, schema
-from dobook.storage.connection import (
-    Connection,
-    SqliteError,
-    blank_database,
-    error_text,
-    is_critical,
-    unusable,
-)
+from dobook.storage.blank import blank_database
+from dobook.storage.connection import Connection, SqliteError, is_critical
 from dobook.storage.image import from_image, image_of, size_of
 from dobook.storage.kv import ALARM, DELETED, KV, MISSING
+from dobook.storage.loading import load_changes, load_file, reading, storage_error
 from dobook.storage.rows import (
     Changes,
     drop,
@@ -389,58 +384,24 @@ class ObjectStore:
         yield from self.connection().execute(schema.range_query(end, reverse=reverse), bindings)
 
     def _load(self, folder: Path) -> None:
-        try:
-            self._load_rows(folder)
-        except SqliteError as error:
-            raise unusable(self.path, error) from error
-        except OSError as error:
-            if isinstance(error, StateDirectoryError):
-                raise
-            raise StateDirectoryError(f"{self.path} cannot be read ({error}).") from error
-
-    def _load_rows(self, folder: Path) -> None:
-        kv = self.kv
-        file = f"{folder}/{self.place[1]}.sqlite"
-        # A Path would keep the id in the table of interned strings for good.
-        if size := files.size_of_file(file):
-            self.was_new = False
-            if size > WHOLE_LOAD_BYTES:
-                connection = self.connection()
-                connection.execute(schema.CREATE_KV)
-                kv.alarm_ms = read_alarm(connection)
-                kv.source = self
-                return
-            if self._backlog is None:
-                load_rows(self.connection(), kv)
-            else:  # rows and alarm go through the journal, so the file need not stay open
-                with contextlib.closing(
-                    Connection(Path(file), blank=blank_database())
-                ) as connection:
-                    load_rows(connection, kv)
+        file = f"{folder}/{self.place[1]}.sqlite"  # a Path would be interned for good, id and all
+        with reading(file):
+            if size := files.size_of_file(file):
+                self.was_new = False
+                if size > WHOLE_LOAD_BYTES:
+                    connection = self.connection()
+                    connection.execute(schema.CREATE_KV)
+                    self.kv.alarm_ms = read_alarm(connection)
+                    self.kv.source = self
+                    return
+                if self._backlog is None:
+                    load_rows(self.connection(), self.kv)
+                else:  # rows and alarm go through the journal, so the file need not stay open
+                    load_file(file, self.kv, power_safe=self._power_safe)
         pending = None if self._backlog is None else self._backlog.get(self.place)
         if pending is not None:
             self.was_new = False
-            rows = dict(kv.rows)
-            for key, value in pending.rows.items():
-                if value is None:
-                    rows.pop(key, None)
-                else:
-                    rows[key] = value
-            kv.load_all(rows.items())
-            if pending.alarm is not None:
-                (at_ns,) = pending.alarm
-                kv.alarm_ms = None if at_ns is None else at_ns // schema.NS_PER_MS
-
-
-def storage_error(verb: str, error: BaseException) -> PlatformError:
-    """Return what an object's code gets when its storage could not `verb`."""
-    text = error_text(error) if isinstance(error, SqliteError) else str(error)
-    broken = PlatformError(
-        f"Durable Object's storage could not {verb}: {text} Nothing that was acknowledged is lost; "
-        "try again when the disk has room and works."
-    )
-    broken.__cause__ = error
-    return broken
+            load_changes(pending.changes(), self.kv)
 
 
 def _alarm(at_ms: int | None) -> tuple[int | None]:

@@ -10,11 +10,13 @@ from pathlib import Path
 from dobook.errors import StateDirectoryError
 from dobook.storage import schema
 from dobook.storage.alarm_index import METADATA
-from dobook.storage.connection import Connection, SqliteError, blank_database, error_text
+from dobook.storage.blank import blank_database
+from dobook.storage.connection import Connection, SqliteError, error_text
 from dobook.storage.contents import Contents, Place, World, write_contents
-from dobook.storage.directory import StateDirectory, state_root
+from dobook.storage.directory import StateDirectory
 from dobook.storage.files import sync_file, sync_folder
 from dobook.storage.image import from_image, image_of
+from dobook.storage.layout import state_root
 
 
 def write_state(world: World, path: Path) -> None:

@@ -5,12 +5,13 @@ import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from dobook.errors import PlatformError, StateDirectoryError
+from dobook.errors import PlatformError
 from dobook.ids import DurableObjectId
 from dobook.runtime.calls.promise import Pending, Promise
+from dobook.runtime.storage.refusals import broken, in_words
 from dobook.storage.browse import StateReader
 from dobook.storage.committer import Committer
-from dobook.storage.connection import SqliteError, error_text, is_constraint, is_critical
+from dobook.storage.connection import SqliteError
 from dobook.storage.contents import Contents, Place, World, contents_of, put_into
 from dobook.storage.directory import StateDirectory
 from dobook.storage.history.history import History
@@ -243,7 +244,9 @@ class Stores:
         self.committer.catch_up()
         if self.directory is not None:
             self._warn_of_other_workers(namespace, self.directory)
-            for identity, at_ms, name in self.directory.alarms(namespace.unique_key):
+            for identity, at_ms, name in self.directory.alarms.of_class(
+                namespace.unique_key, self.directory.ids
+            ):
                 load(namespace, DurableObjectId(identity, name), at_ms)
         for place, given in self.given.items():
             if place.unique_key == namespace.unique_key and given.alarm_ms is not None:
@@ -301,7 +304,7 @@ class Stores:
         """
         error = self.committer.catch_up()
         if error is not None:
-            raise _broken(error)
+            raise broken(error)
 
     def before_leaving(self) -> None:
         """Have what is committed made durable; what depends on it is gone if the disk refuses."""
@@ -350,15 +353,15 @@ class Stores:
         actor: Actor = store.owner
         self._runtime.report(actor, "commit", error)
         if actor.instance is not None:
-            actor.instance.reset(_broken(error), flagged=False)
+            actor.instance.reset(broken(error), flagged=False)
 
     def _lost(self, error: BaseException) -> None:
         """End every object's life: each may have heard of what could not be written."""
-        runtime, broken = self._runtime, _broken(error)
-        runtime.post.drop(broken, lambda call: call.home is not None)
+        runtime, reason = self._runtime, broken(error)
+        runtime.post.drop(reason, lambda call: call.home is not None)
         runtime.wire.drop()
         for instance in runtime.residency.instances():
-            instance.reset(broken, flagged=False)
+            instance.reset(reason, flagged=False)
 
     def save(self) -> None:
         """Write what is left and the alarms, as the runtime closes.
@@ -366,7 +369,7 @@ class Stores:
         Raises:
             StateDirectoryError: If the disk refuses; the journal has what could not be written.
         """
-        with _in_words("what is left cannot be written"):
+        with in_words("what is left cannot be written"):
             self.committer.close()
             directory = self.directory
             if directory is None:
@@ -379,7 +382,7 @@ class Stores:
                     if entry.due_ms is not None
                 ]
                 with runtime.loop.real_work():
-                    runtime.driver.run(directory.write_alarms(namespace.unique_key, rows))
+                    runtime.driver.run(directory.alarms.write(namespace.unique_key, rows))
             directory.own.set_meta(clock_ms=runtime.loop.now_ms)
 
     def close(self) -> None:
@@ -391,39 +394,10 @@ class Stores:
         """
         try:
             if self.directory is not None:
-                with _in_words("it cannot be closed properly"):
+                with in_words("it cannot be closed properly"):
                     self.directory.close(self._runtime.loop.now_ms)
         finally:
             for namespace in self._runtime.namespaces:
                 for actor in namespace.actors.values():
                     with contextlib.suppress(SqliteError):
                         actor.store.forget()
-
-
-@contextlib.contextmanager
-def _in_words(what: str) -> Iterator[None]:
-    """Turn errors of the disk into a sentence."""
-    try:
-        yield
-    except StateDirectoryError:
-        raise
-    except (SqliteError, OSError) as error:
-        text = error_text(error) if isinstance(error, SqliteError) else str(error)
-        raise StateDirectoryError(
-            f"{what} ({text}). Nothing that was acknowledged is lost: the journal has it, and the "
-            "directory can be opened again."
-        ) from error
-
-
-def _broken(error: BaseException) -> PlatformError:
-    text = error_text(error) if isinstance(error, SqliteError) else str(error)
-    broken = PlatformError(
-        text
-        if is_critical(error) or isinstance(error, PlatformError)
-        else "Durable Object was reset and rolled back to its last known good state because the "
-        "application left the database in a state where constraints were violated: " + text
-        if is_constraint(error)
-        else f"Durable Object was reset because its storage could not be written: {text}"
-    )
-    broken.__cause__ = error
-    return broken

@@ -6,7 +6,7 @@ share the pages in which they do not differ.
 
 from typing import Any
 
-from dobook.storage.connection import PAGE_BYTES
+from dobook.storage.blank import PAGE_BYTES
 from dobook.storage.history.points import Point
 
 

@@ -6,7 +6,7 @@ A page of a copy is as the copy itself has it or, if it did not change, as the n
 import zlib
 from typing import Any, Final, Protocol
 
-from dobook.storage.connection import PAGE_BYTES
+from dobook.storage.blank import PAGE_BYTES
 
 COMPRESSION: Final = 1
 

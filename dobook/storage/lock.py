@@ -1,0 +1,81 @@
+"""The lock on a state directory, and how many of its databases may be open at once."""
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import IO, Final
+
+from dobook.errors import StateDirectoryError
+from dobook.storage import files
+
+MAX_OPEN_DATABASES: Final = 2_000
+DESCRIPTORS_PER_DATABASE: Final = 4
+
+
+def lock_directory(file: Path, directory: Path) -> IO[str]:
+    """Return the lock file, which holds the lock until it is closed.
+
+    Args:
+        file: The lock file; created if it does not exist.
+        directory: The state directory, for the messages.
+
+    Raises:
+        StateDirectoryError: If another runtime has it, or the file cannot be written.
+    """
+    if sys.platform == "emscripten":
+        raise StateDirectoryError(
+            f"{directory} cannot be used: its files are written by threads, which Python in a "
+            "browser has not. Leave the directory out; state in memory works."
+        )
+    try:
+        descriptor = files.system.open(str(file), os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        handle = os.fdopen(descriptor, "a+", encoding="ascii")
+    except OSError as error:
+        raise StateDirectoryError(
+            f"{directory} cannot be written ({error.strerror}). Choose a directory that can be, or "
+            "look into it with dobook.open_state."
+        ) from None
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        holder = ""
+        with contextlib.suppress(OSError):
+            handle.seek(0)
+            holder = handle.read().strip()
+        handle.close()
+        by = f" (process {holder})" if holder else ""
+        raise StateDirectoryError(
+            f"{directory} is in use by another runtime{by}. Close that one first, or choose "
+            "another directory: two at once would overwrite each other."
+        ) from None
+    if os.name != "nt":
+        handle.truncate(0)
+        handle.write(str(os.getpid()))
+        handle.flush()
+    return handle
+
+
+def databases_allowed() -> int:
+    """Return how many databases may be open, raising the process's limit where that is allowed."""
+    if os.name == "nt":
+        return MAX_OPEN_DATABASES
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_OPEN_DATABASES * DESCRIPTORS_PER_DATABASE + 512
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        target = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if soft == resource.RLIM_INFINITY:
+        return MAX_OPEN_DATABASES
+    return max(16, min(MAX_OPEN_DATABASES, (soft - 256) // DESCRIPTORS_PER_DATABASE))

@@ -6,6 +6,7 @@ is there, now, after closing, and in a copy of the directory that was made witho
 """
 
 import contextlib
+import itertools
 import os
 import shutil
 import sys
@@ -18,7 +19,7 @@ from typing import Any, Final
 import dobook
 from dobook.errors import DeadlockError, DobookError
 from tests.disk.checking import Wrong, short
-from tests.disk.faults import Fault, Kind, failing
+from tests.disk.faults import Fault, Kind, failing, kinds
 from tests.disk.workload import AFTER, EMPTY, FAR_MS, State, look, opened, small_journal
 
 ONE, TWO = "SQL/one", "KV/two"
@@ -45,6 +46,8 @@ PROGRAM: Final[list[Step]] = [
     ("call", ONE, "log", 8),
     ("idle",),
     ("call", ONE, "put", _rows(9)),
+    ("reopen", {"history": 0}),  # deletes a file
+    ("call", TWO, "put", _rows(10)),
 ]
 
 
@@ -96,15 +99,16 @@ class Run:
 
     # ------------------------------------------------------------------ steps
 
-    def open(self) -> None:
+    def open(self, **options: Any) -> None:
         """Open the directory; a failure must leave it free, for a second attempt."""
+
+        def act() -> None:
+            self.runtime = opened(self.path, durability=self.durability, **options)
+
         for what in ("opening", "opening once more"):
-            if self.attempt(what, self._open):
+            if self.attempt(what, act):
                 return
         raise Wrong("the directory cannot be opened although the disk works again")
-
-    def _open(self) -> None:
-        self.runtime = opened(self.path, durability=self.durability)
 
     def step(self, step: Step) -> None:
         """Do one step."""
@@ -158,10 +162,10 @@ class Run:
         assert self.runtime is not None
         self.attempt("a checkpoint", self.runtime.stores.committer._checkpoint_if_full)
 
-    def do_reopen(self) -> None:
+    def do_reopen(self, options: dict[str, Any] | None = None) -> None:
         """Close the runtime and open it again."""
         self.close()
-        self.open()
+        self.open(**options or {})
 
     def close(self) -> None:
         """Close; if that fails it says so once, and the directory is free all the same."""
@@ -219,6 +223,46 @@ def _distinct(states: list[State]) -> list[State]:
     return found
 
 
+def sweep(
+    call: tuple[str, str], *, errors: str, part: int = 0, parts: int = 1,
+    durability: str = "power", folder: Path,
+) -> tuple[int, list[str]]:  # fmt: skip
+    """Let the n-th call fail for every n, until a run has no n-th call.
+
+    Args:
+        call: The side and the name of the call.
+        errors: "in turn": another error for each n; "all": every error for every n; or the name
+            of an exception.
+        part: Take only every `parts`-th n, from this one on.
+        parts: See `part`.
+        durability: Of the runtime.
+        folder: An empty one.
+
+    Returns:
+        How often something has failed, and what was not as promised.
+    """
+    ways = [kind for kind in kinds(all_of_them=errors == "all") if (kind.side, kind.call) == call]
+    if errors == "in turn":
+        ways = [kind for kind in ways if not isinstance(kind.error, type)]
+    elif errors != "all":
+        ways = [kind for kind in ways if getattr(kind.error, "__name__", "") == errors]
+    failures, wrong = 0, []
+    for number in itertools.count(part + 1, parts):
+        met = False
+        for kind in [ways[number // parts % len(ways)]] if errors == "in turn" else ways:
+            place = folder / f"{number} {kind}"
+            outcome = run_with(kind, number, place, durability=durability)
+            shutil.rmtree(place)
+            met = met or outcome.hit
+            failures += outcome.hit
+            if outcome.wrong:
+                text = "\n    ".join(outcome.wrong)
+                wrong.append(f"{kind}, number {number} ({outcome.what}), {durability}:\n    {text}")
+        if not met:
+            return failures, wrong
+    raise AssertionError("numbers do not end")
+
+
 def run_with(kind: Kind, number: int, folder: Path, *, durability: str = "power") -> Outcome:
     """Run the program with one failure.
 
@@ -228,6 +272,7 @@ def run_with(kind: Kind, number: int, folder: Path, *, durability: str = "power"
         folder: An empty one.
         durability: Of the runtime.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     fault = Fault(kind, number)
     run = Run(folder, fault, durability)
     with warnings.catch_warnings(), small_journal(), contextlib.ExitStack() as stack:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from dobook.progress import Progress
 from dobook.storage import files
 from dobook.storage.blank import blank_database, new_database
 from dobook.storage.connection import Connection, SqliteError
@@ -19,6 +20,7 @@ from dobook.storage.rows import Changes, write_rows
 
 Place = tuple[str, str]
 SYNC_THREADS = 8
+QUIET_S = 2.0  # nobody needs a bar for less
 MAX_OBJECTS = 20_000  # that may wait; each costs a file when its turn comes
 
 
@@ -119,16 +121,18 @@ class Backlog:
         written: dict[Place, None] = {}
         fresh: list[Place] = []
         failed: dict[Place, Exception] = {}
-        for place, pending in list(self._pending.items()):
-            try:
-                if write_file(self.path(place), pending.changes(), power_safe=self._wait):
-                    fresh.append(place)
-            except (OSError, SqliteError) as error:
-                failed[place] = error
-            else:
-                written[place] = None
+        with progress_bar(len(self._pending), "writing") as bar:
+            for place, pending in list(self._pending.items()):
+                try:
+                    if write_file(self.path(place), pending.changes(), power_safe=self._wait):
+                        fresh.append(place)
+                except (OSError, SqliteError) as error:
+                    failed[place] = error
+                else:
+                    written[place] = None
+                bar.add()
         if self._wait:
-            failed.update(self.each(self._sync_fresh, fresh))
+            failed.update(self.each(self._sync_fresh, fresh, "syncing"))
             folders = dict.fromkeys(place[0] for place in fresh)
             for unique_key, refusal in self.each(self._sync_folder, folders):
                 failed.update((place, refusal) for place in fresh if place[0] == unique_key)
@@ -152,9 +156,14 @@ class Backlog:
         files.sync_folder(self._root / unique_key)
 
     def each(
-        self, work: Callable[[Any], object], items: Iterable[Any]
+        self, work: Callable[[Any], object], items: Iterable[Any], verb: str = ""
     ) -> list[tuple[Any, Exception]]:
         """Do something that waits for the disk to each of the items, several at a time.
+
+        Args:
+            work: What to do to an item.
+            items: The items.
+            verb: What a bar says when it takes long; without one there is no bar.
 
         Returns:
             The items for which it failed, each with its error.
@@ -173,7 +182,12 @@ class Backlog:
         else:
             if self._threads is None:
                 self._threads = ThreadPoolExecutor(SYNC_THREADS, thread_name_prefix="dobook-sync")
-            errors = list(self._threads.map(attempt, waiting))
+            errors = []
+            with progress_bar(len(waiting), verb) as bar:
+                for error in self._threads.map(attempt, waiting):
+                    errors.append(error)
+                    if verb:
+                        bar.add()
         return [(item, e) for item, e in zip(waiting, errors, strict=True) if e is not None]
 
     def places(self) -> Iterator[Place]:
@@ -184,6 +198,11 @@ class Backlog:
         """Let the threads go."""
         if self._threads is not None:
             self._threads.shutdown()
+
+
+def progress_bar(total: int, verb: str) -> Progress:
+    """Return a bar for work on many objects, which shows itself after QUIET_S."""
+    return Progress(total, after_s=QUIET_S, desc=f"{verb} objects", unit="object")
 
 
 def write_file(path: Path, changes: Changes, *, power_safe: bool = True) -> bool:

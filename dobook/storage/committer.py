@@ -73,6 +73,9 @@ class Committer:
     def checkpoint(self) -> None:
         """Have every object's file written."""
 
+    def seal(self, store: ObjectStore) -> None:
+        """Before an object's file is changed as a whole: have it alone say what the object has."""
+
     def asleep(self, place: tuple[str, str]) -> ObjectStore | None:
         """Return the store of an object that has left memory before its commits were durable."""
         return None

@@ -25,7 +25,7 @@ from pathlib import Path
 from dobook.errors import StateDirectoryError
 from dobook.storage import files
 from dobook.storage.alarm_indexes import AlarmIndexes
-from dobook.storage.backlog import Backlog
+from dobook.storage.backlog import Backlog, progress_bar
 from dobook.storage.connection import Connection, SqliteError, is_damage
 from dobook.storage.entries import Entry
 from dobook.storage.history.file import HistoryFile, boot_id
@@ -124,7 +124,8 @@ class StateDirectory:
         if not self.was_clean:
             if self._power_safe and journal.existed:
                 journal.sync()  # what a killed process wrote may not have reached the disk
-            self.recovered = replay(found.entries, self._take_in)
+            with progress_bar(len(found.entries), "recovering") as bar:
+                self.recovered = replay(found.entries, self._take_in, bar.add)
         if damage:
             self._warn_of_damage(damage)
         if found.old or damage:
@@ -373,7 +374,7 @@ class StateDirectory:
 
     def _close_stores(self) -> None:
         stores, self._open = list(self._open), OrderedDict()
-        for store, _ in self.backlog.each(ObjectStore.close, stores):
+        for store, _ in self.backlog.each(ObjectStore.close, stores, "closing"):
             self.doubt(store.place)
         for place, _ in self.backlog.each(self._settle, sorted(self._doubtful)):
             self.doubt(place)

@@ -6,7 +6,7 @@ Source: sqlite.org/c3ref/serialize.html, sqlite.org/backup.html
 import contextlib
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -50,13 +50,20 @@ def from_image(image: bytes, *, limited: bool = True) -> Connection:
     return connection
 
 
-def load_image(connection: Connection, image: bytes, *, keep: Iterable[str] = ()) -> None:
+def load_image(
+    connection: Connection,
+    image: bytes,
+    *,
+    keep: Iterable[str] = (),
+    change: Callable[[Connection], None] = lambda _: None,
+) -> None:
     """Give a database the content of an image, in one transaction.
 
     Args:
         connection: The database; no transaction may be open.
         image: What `image_of` returned.
         keep: Tables, as the statements that create them, whose rows stay as they are.
+        change: Called with the new content, in memory, before the database gets it.
 
     Raises:
         SqliteError: If the file refuses; then nothing has changed.
@@ -74,6 +81,7 @@ def load_image(connection: Connection, image: bytes, *, keep: Iterable[str] = ()
             if rows:
                 marks = ", ".join("?" * len(rows[0]))
                 other.executemany(f"INSERT INTO {name} VALUES ({marks})", rows)
+        change(other)
         other.db.backup(connection.db)
 
 

@@ -235,7 +235,8 @@ class JournaledCommitter(Committer):
 
     def _commit_at_once(self, dirty: list[ObjectStore]) -> None:
         """Commit stores of which some have an open database."""
-        self._seal([s.place for s in dirty if s.is_open and s.place in self._journaled])
+        for store, refusal in self._seal([store for store in dirty if store.is_open]).items():
+            self._fail([store], refusal)
         entries: list[Entry] = []
         work: list[tuple[ObjectStore, Changes]] = []
         for store in dirty:
@@ -273,24 +274,30 @@ class JournaledCommitter(Committer):
             self._not_synced(store, refusal)
         self._checkpoint_if_full()
 
-    def _seal(self, places: Iterable[Place]) -> None:
-        """Have entries in the journal no longer count, as their rows are safe in the files."""
-        open_stores = {store.place: store for store in self._directory.open_stores()}
-        wanted = [open_stores[place] for place in places if place in open_stores]
+    def seal(self, store: ObjectStore) -> None:
+        """Have the journal's entries of an object no longer count, as its file has them.
+
+        Raises:
+            Exception: What the disk, or the journal, has refused with; then they still count.
+        """
+        for error in self._seal([store]).values():
+            raise error
+
+    def _seal(self, stores: Iterable[ObjectStore]) -> dict[ObjectStore, Exception]:
+        """Seal those of some open stores that the journal has entries of; returns the refusals."""
+        wanted = [store for store in stores if store.place in self._journaled]
         failed = dict(self._backlog.each(ObjectStore.sync, wanted))
         sealed = [store for store in wanted if store not in failed]
         if sealed:
-            entries = [Entry(*store.place, [], seal=True) for store in sealed]
             try:
-                self._append(entries)
+                self._append([Entry(*store.place, [], seal=True) for store in sealed])
             except Exception as error:  # whatever it is, nobody may wait for this group for ever
                 failed.update(dict.fromkeys(sealed, error))
             else:
                 for store in sealed:
                     self._journaled.discard(store.place)
                     self._announced.add(store.place)
-        for store, refusal in failed.items():
-            self._fail([store], refusal)
+        return failed
 
     def _not_synced(self, store: ObjectStore, error: Exception) -> None:
         """Have a commit that the disk did not take written once more, another way.

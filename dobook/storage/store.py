@@ -343,6 +343,14 @@ class ObjectStore:
         if self._connection is not None:
             self._connection.sync()
 
+    def seal(self) -> None:
+        """Before the file is changed as a whole: have it alone say what the object has.
+
+        Raises:
+            Exception: What the disk has refused with.
+        """
+        self._committer.seal(self)
+
     def checkpoint(self) -> None:
         """Write the database's log back into its file, and wait for the disk.
 

@@ -11,7 +11,7 @@ from dobook.errors import UsageError
 from dobook.notebook.frames.frame import Frame
 from dobook.notebook.frames.objects import alarms_frame, runs_frame
 from dobook.notebook.magics.base import MagicsBase, command
-from dobook.notebook.progress import Progress
+from dobook.progress import Progress
 from dobook.runtime.objects.alarms import AlarmRun
 from dobook.runtime.runtime import Runtime
 

@@ -26,12 +26,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook.clock import format_time
+from dobook.codec import serialize
 from dobook.errors import PlatformError
 from dobook.storage.contents import Contents, contents_of, user_image
 from dobook.storage.history.points import Log, Point, superfluous
 from dobook.storage.image import from_image, image_of, load_image, size_of
 from dobook.storage.kv import ALARM, DELETED, MISSING, Encoded
-from dobook.storage.schema import TABLES
+from dobook.storage.rows import Changes, write_rows
+from dobook.storage.schema import NS_PER_MS, TABLES
 
 if TYPE_CHECKING:
     from dobook.storage.connection import Connection
@@ -237,8 +239,9 @@ class History:
     def go_back(self, store: "ObjectStore") -> None:
         """Make the storage what it was at the pending bookmark, as uncommitted writes.
 
-        Everything written before must be committed. Doing it twice is doing it once, so after a
-        crash in between it is simply done again; `went_back` ends it.
+        Everything written before must be committed. SQL tables, rows and alarm go back in one
+        transaction, or, without SQL, in the commit that follows. Doing it twice is doing it once,
+        so after a crash in between it is done again; `went_back` ends it.
         """
         self._load()
         number = self.pending
@@ -253,7 +256,14 @@ class History:
             connection = store.connection()
             self._copy(connection, self._number)
             self._log.flush()
-            load_image(connection, image, keep=TABLES.values())
+            store.seal()
+            reverted = _changes(undo)
+            load_image(
+                connection,
+                image,
+                keep=TABLES.values(),
+                change=lambda other: write_rows(other, reverted),
+            )
             self._went_back = True
             store.sync()
         else:
@@ -345,6 +355,18 @@ class History:
                 f"The bookmark's state is not kept any more, or never was: {bookmark}"
             )
         return number
+
+
+def _changes(undo: dict[str, Any]) -> Changes:
+    """Return what an undo log puts in place, as it is stored."""
+    rows: list[tuple[str, bytes | None]] = []
+    for key, old in undo.items():
+        if key is not ALARM:
+            gone = old is MISSING or old is DELETED
+            rows.append((key, None if gone else old if type(old) is Encoded else serialize(old)))
+    at_ms = undo.get(ALARM)
+    alarm = (None if at_ms is None else at_ms * NS_PER_MS,) if ALARM in undo else None
+    return Changes(rows, alarm)
 
 
 def _stored(data: bytes | None) -> Any:

@@ -80,7 +80,7 @@ def check(
                     raise Wrong(f"opened again it has {short(once_more)}, not {short(found)}")
     except Wrong:
         raise
-    except Exception as error:  # noqa: BLE001 -- a refusal of whatever kind
+    except Exception as error:
         raise Wrong(f"it is refused: {type(error).__name__}: {error}\n{_where(error)}") from None
     return found
 

@@ -22,13 +22,20 @@ Source: "All File Systems Are Not Created Equal" (Pillai et al., OSDI 2014), "Fi
 Crash-Consistency Bugs with Bounded Black-Box Crash Testing" (Mohan et al., OSDI 2018)
 """
 
-import os
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from tests.disk.recorder import Image, Log, Operation, overwrite, replay_name, resize
+from tests.disk.recorder import (
+    Image,
+    Log,
+    Operation,
+    folder_of,
+    overwrite,
+    replay_name,
+    resize,
+)
 
 SECTOR: Final = 512
 MOST_OPERATIONS: Final = 12
@@ -188,7 +195,7 @@ class Disk:
         kept = dict(choice.files)
         image: Image = {}
         for path in sorted(names):  # folders come before what is in them
-            folder = os.path.dirname(path)
+            folder = folder_of(path)
             if folder and folder not in image:
                 continue  # nothing leads to it
             number = names[path]
@@ -252,7 +259,7 @@ class Disk:
 
 
 def _folder(operation: Operation) -> str:
-    return os.path.dirname(operation.target or operation.path)
+    return folder_of(operation.target or operation.path)
 
 
 def _file_choices(file: File, rng: random.Random) -> Iterator[tuple[str, Kept]]:

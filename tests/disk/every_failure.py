@@ -20,7 +20,7 @@ import dobook
 from dobook.errors import DeadlockError, DobookError
 from tests.disk.checking import Wrong, short
 from tests.disk.faults import Fault, Kind, failing, kinds
-from tests.disk.workload import AFTER, EMPTY, FAR_MS, State, look, opened, small_journal
+from tests.disk.workload import AFTER, EMPTY, FAR_MS, State, look, opened, small_sizes
 
 ONE, TWO = "SQL/one", "KV/two"
 Step = tuple[Any, ...]
@@ -81,7 +81,7 @@ class Run:
             self.note(what, error, right=False)
         except DobookError as error:
             self.note(what, error, right=len(str(error)) > 10)
-        except Exception as error:  # noqa: BLE001 -- whatever it is, it should not have got here
+        except Exception as error:
             self.note(what, error, right=type(error) is self.fault.kind.error)
         else:
             return True
@@ -187,8 +187,10 @@ class Run:
         for name, states in self.possible.items():
             try:
                 found = runtime.run(look(runtime, name))
-            except Exception as error:  # noqa: BLE001
-                self.wrong.append(f"{where}, {name} does not answer: {type(error).__name__}: {error}")
+            except Exception as error:
+                self.wrong.append(
+                    f"{where}, {name} does not answer: {type(error).__name__}: {error}"
+                )
                 continue
             if found not in states:
                 self.wrong.append(f"{where}, {name} has {short(found)}, not {short(*states)}")
@@ -275,7 +277,7 @@ def run_with(kind: Kind, number: int, folder: Path, *, durability: str = "power"
     folder.mkdir(parents=True, exist_ok=True)
     fault = Fault(kind, number)
     run = Run(folder, fault, durability)
-    with warnings.catch_warnings(), small_journal(), contextlib.ExitStack() as stack:
+    with warnings.catch_warnings(), small_sizes(), contextlib.ExitStack() as stack:
         warnings.simplefilter("ignore")  # some failures are told by warnings alone
         stack.enter_context(failing(fault))
         try:
@@ -283,7 +285,7 @@ def run_with(kind: Kind, number: int, folder: Path, *, durability: str = "power"
             for step in PROGRAM:
                 run.step(step)
             run.finish(folder / "killed")
-        except Exception as error:  # noqa: BLE001 -- it is reported with the others
+        except Exception as error:
             run.wrong.append(f"{type(error).__name__}: {error}")
         finally:
             if run.runtime is not None:

@@ -14,7 +14,7 @@ from tests.disk.recorder import Image
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
     """Yield a new folder, in memory where there is such a place, and delete it afterwards."""
-    memory = Path("/dev/shm")  # noqa: S108
+    memory = Path("/dev/shm")
     where = memory if os.access(memory, os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="dobook-disk-", dir=where) as folder:
         yield Path(folder).resolve()

@@ -21,15 +21,9 @@ from typing import Final, TypeVar
 from tests.disk.checking import Expected, Wrong, check
 from tests.disk.crash_states import Choice, Disk, Names, parts_of
 from tests.disk.materials import digest, put, scratch_folder
+from tests.disk.programs import PROGRAMS, is_row_by_row, program
 from tests.disk.recorder import Image, Log, recording
-from tests.disk.workload import (
-    PROGRAMS,
-    Mark,
-    Recording,
-    random_program,
-    record,
-    small_journal,
-)
+from tests.disk.workload import Mark, Recording, record, small_sizes
 
 MODES: Final = ("strict", "ordered", "kill")
 AGAIN_EVERY: Final = 8
@@ -240,7 +234,9 @@ class Checker:
                     recorded, mode, dataclasses.replace(second, expected=expected), again=True
                 )
             except Wrong as wrong:
-                raise Wrong(f"opened, then cut at {second.at}, {second.choice}: {wrong}") from None
+                raise Wrong(
+                    f"opened, then cut at {second.at}, {second.choice.what}: {wrong}"
+                ) from None
 
 
 def check_program(
@@ -258,11 +254,10 @@ def check_program(
         seed: Of all that chance decides but the program.
         only: The cut and the choice to check alone.
     """
-    kind, _, number = name.partition(" ")
-    steps = random_program(int(number)) if kind == "seed" else PROGRAMS[name]
-    recorded = record(name, steps, durability, folder)
+    row_by_row = is_row_by_row(name)
+    recorded = record(name, program(name), durability, folder, row_by_row=row_by_row)
     checker = Checker(folder, seed)
-    with small_journal():
+    with small_sizes(row_by_row=row_by_row):
         for mode in modes:
             checker.run(recorded, mode, limit=limit, only=only)
     return checker.tally

@@ -85,8 +85,8 @@ class Log:
 
     def relative(self, path: str) -> str | None:
         """Return a path below the folder as a relative one, None for others and those left out."""
-        parent = os.path.realpath(os.path.dirname(path) or ".")
-        full = os.path.join(parent, os.path.basename(path))
+        folder, name = os.path.split(path)  # the name itself may be a link that is to be replaced
+        full = f"{os.path.realpath(folder or '.')}{os.sep}{name}"
         if not full.startswith(self.root + os.sep):
             return "" if full == self.root else None
         inner = full[len(self.root) + 1 :].replace(os.sep, "/")
@@ -134,7 +134,9 @@ class Log:
     def image(self) -> Image:
         """Return what the folder contains when everything is kept."""
         numbers = self.start_numbers()
-        contents = {numbers[p]: bytearray(data) for p, data in self.start.items() if data is not None}
+        contents = {
+            numbers[p]: bytearray(data) for p, data in self.start.items() if data is not None
+        }
         names = {path: numbers.get(path) for path in self.start}
         for operation in self.operations:
             replay_data(contents, operation)
@@ -181,6 +183,11 @@ def replay_name(names: dict[str, int | None], operation: Operation) -> None:
         names[operation.target] = operation.file
     elif kind in ("unlink", "rmdir"):
         names.pop(path, None)
+
+
+def folder_of(path: str) -> str:
+    """Return the folder of a relative path, "" for the outermost."""
+    return path.rpartition("/")[0]
 
 
 def read_image(root: str | Path) -> Image:
@@ -255,7 +262,7 @@ class RecordingSystem(files.System):
 
     def sync_folder(self, path: str) -> None:
         with self._noted() as log:
-            os.stat(path)  # one that is gone is refused
+            Path(path).stat()  # one that is gone is refused
             inner = log.relative(path)
             if inner is not None:
                 log.add(Operation("sync_folder", inner))
@@ -316,11 +323,11 @@ class SqliteRecorder:
             log.add(Operation("sync", inner, self._numbers[key]))
             if call.file and call.file.new_journal:
                 call.file.new_journal = False
-                log.add(Operation("sync_folder", os.path.dirname(inner)))
+                log.add(Operation("sync_folder", folder_of(inner)))
         elif call.kind == "delete":
             log.unlink(inner)
             if call.sync_folder:
-                log.add(Operation("sync_folder", os.path.dirname(inner)))
+                log.add(Operation("sync_folder", folder_of(inner)))
 
 
 @contextlib.contextmanager
@@ -357,7 +364,7 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
             log.remove_tree(inner)
         elif event in ("os.remove", "os.rmdir") and inner not in log.numbers:
             continue  # it belongs to a tree that was noted as deleted
-        elif event == "open" and os.path.isdir(f"{log.root}/{inner}"):
+        elif event == "open" and Path(log.root, inner).is_dir():
             continue
         else:
             log.bypassed.append(f"{event} {inner}")

@@ -12,6 +12,7 @@ never look at where it points to, so their functions work on such files unchange
 Source: sqlite.org/vfs.html, sqlite.org/c3ref/vfs.html, sqlite.org/c3ref/io_methods.html
 """
 
+import _sqlite3
 import contextlib
 import ctypes
 import functools
@@ -22,8 +23,6 @@ from collections.abc import Callable, Iterator
 from ctypes import CFUNCTYPE, POINTER, c_char_p, c_int, c_int64, c_void_p
 from dataclasses import dataclass, field
 from typing import Any, Final
-
-import _sqlite3
 
 OK: Final = 0
 NOMEM: Final = 7
@@ -166,9 +165,12 @@ def why_not() -> str:
             calls.append(call.kind)
             return proceed()
 
-        with tempfile.TemporaryDirectory() as folder:
-            with watch(listener), contextlib.closing(sqlite3.connect(f"{folder}/try")) as db:
-                db.execute("CREATE TABLE t(x)")
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            watch(listener),
+            contextlib.closing(sqlite3.connect(f"{folder}/try")) as db,
+        ):
+            db.execute("CREATE TABLE t(x)")
         return "" if "write" in calls else "SQLite's writes do not pass through a VFS of ours"
     except OSError as error:
         return str(error)
@@ -234,7 +236,7 @@ class _Watched:
     def _hear(self, call: Call, proceed: Proceed) -> int:
         try:
             return self._listener(call, proceed)
-        except BaseException as error:  # noqa: BLE001 -- no exception passes through C
+        except BaseException as error:
             self.failed.append(error)
             return IOERR
 

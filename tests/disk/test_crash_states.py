@@ -16,7 +16,7 @@ from dobook.storage import files
 from tests.disk import sqlite_vfs
 from tests.disk.crash_states import SECTOR, Choice, Disk, parts_of
 from tests.disk.materials import put
-from tests.disk.recorder import Operation, read_image, recording
+from tests.disk.recorder import Operation, folder_of, read_image, recording
 
 pytestmark = pytest.mark.skipif(bool(sqlite_vfs.why_not()), reason=sqlite_vfs.why_not() or "works")
 
@@ -104,7 +104,9 @@ def test_a_file_that_is_written_anew_is_old_or_new_only_if_it_is_synced_first(tm
     files.write_new(tmp_path / "a", A, durable=True)
     with recording(tmp_path) as log:
         files.write_new(tmp_path / "a", B + B, durable=durable)
-    states = {content for n in range(len(log.operations) + 1) for content in found(log, "a", count=n)}
+    states = {
+        content for n in range(len(log.operations) + 1) for content in found(log, "a", count=n)
+    }
     assert (states == {A, B + B}) is durable
     assert None not in states
     assert found(log, "a") == ({B + B} if durable else states)
@@ -149,7 +151,7 @@ def test_a_file_without_its_folder_is_not_there(tmp_path):
         files.make_folder(tmp_path / "one" / "two", durable=False)
         files.write_new(tmp_path / "one" / "two" / "a", A, durable=False)
     for image in images(disk_after(log)):
-        assert all(os.path.dirname(path) in (*image, "") for path in image)
+        assert all(folder_of(path) in (*image, "") for path in image)
 
 
 def test_a_killed_process_leaves_the_beginning_of_a_write():

@@ -12,8 +12,9 @@ from tests.disk.checking import Expected, Wrong, check, without_collections
 from tests.disk.crash_states import Choice, Disk
 from tests.disk.materials import put, scratch_folder
 from tests.disk.power_cuts import MODES, check_program, points, spread
+from tests.disk.programs import PROGRAMS
 from tests.disk.recorder import Operation
-from tests.disk.workload import EMPTY, PROGRAMS, Mark, record
+from tests.disk.workload import EMPTY, Mark, record
 
 pytestmark = pytest.mark.skipif(bool(sqlite_vfs.why_not()), reason=sqlite_vfs.why_not() or "works")
 

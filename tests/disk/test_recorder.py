@@ -6,8 +6,9 @@ import pytest
 
 from dobook.storage import files
 from tests.disk import sqlite_vfs
+from tests.disk.programs import PROGRAMS, is_row_by_row, program
 from tests.disk.recorder import NOT_RECORDED, RECORDED, read_image, recording
-from tests.disk.workload import PROGRAMS, random_program, record
+from tests.disk.workload import record
 
 pytestmark = pytest.mark.skipif(bool(sqlite_vfs.why_not()), reason=sqlite_vfs.why_not() or "works")
 
@@ -19,7 +20,8 @@ def kinds(log):
 @pytest.mark.parametrize("durability", ["power", "process"])
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_all_file_work_of_a_state_directory_is_in_the_log(tmp_path, name, durability):
-    recorded = record(name, PROGRAMS[name], durability, tmp_path)
+    row_by_row = is_row_by_row(name)
+    recorded = record(name, program(name), durability, tmp_path, row_by_row=row_by_row)
     assert recorded.log.bypassed == []
     assert recorded.log.image() == read_image(tmp_path / "disk")
 
@@ -27,7 +29,7 @@ def test_all_file_work_of_a_state_directory_is_in_the_log(tmp_path, name, durabi
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_all_file_work_of_a_random_program_is_in_the_log(tmp_path, seed):
-    recorded = record(f"seed {seed}", random_program(seed), "power", tmp_path)
+    recorded = record(f"seed {seed}", program(f"seed {seed}"), "power", tmp_path)
     assert recorded.log.bypassed == []
     assert recorded.log.image() == read_image(tmp_path / "disk")
 
@@ -82,7 +84,7 @@ def test_a_deleted_folder_is_in_the_log(tmp_path):
         ("os.mkdir b", lambda path: (path / "b").mkdir()),
         ("os.truncate a", lambda path: os.truncate(path / "a", 0)),
         ("os.link a", lambda path: os.link(path / "a", path / "b")),
-        ("os.symlink a", lambda path: os.symlink(path / "a", path / "b")),
+        ("os.symlink a", lambda path: (path / "b").symlink_to(path / "a")),
     ],
 )
 def test_what_goes_past_the_log_is_noticed(tmp_path, what, act):

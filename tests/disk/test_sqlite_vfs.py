@@ -1,8 +1,8 @@
 """The VFS of the tests: it sees all that SQLite does, and what it refuses SQLite takes for refused."""
 
 import contextlib
-import os
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -42,7 +42,7 @@ def test_the_writes_that_are_seen_make_the_file(tmp_path):
         db.execute("DELETE FROM t WHERE rowid > 5")
         db.execute("VACUUM")
     assert bytes(contents[str(file)]) == file.read_bytes()
-    assert [path for path in contents if os.path.exists(path)] == [str(file)]
+    assert [path for path in contents if Path(path).exists()] == [str(file)]
 
 
 @pytest.mark.parametrize("mode", ["delete", "wal"])
@@ -85,7 +85,7 @@ def test_what_is_refused_fails_and_what_was_there_stays(tmp_path, kind, code, te
     with watch(listener), contextlib.ExitStack() as stack:
         if kind in ("open", "read"):
             refuses.append(True)
-        with pytest.raises(sqlite3.OperationalError, match=text):
+        with pytest.raises(sqlite3.OperationalError, match=text):  # noqa: PT012 -- when differs
             db = stack.enter_context(database(tmp_path / "a"))
             refuses.append(True)
             db.execute("INSERT INTO t VALUES ('refused')")
@@ -141,9 +141,13 @@ def test_what_a_listener_raises_comes_out_in_the_end(tmp_path):
             raise ZeroDivisionError("of the listener")
         return proceed()
 
-    with pytest.raises(ZeroDivisionError, match="of the listener"), watch(listener):
-        with database(tmp_path / "a") as db, pytest.raises(sqlite3.OperationalError):
-            db.execute("CREATE TABLE t(x)")
+    with (
+        pytest.raises(ZeroDivisionError, match="of the listener"),
+        watch(listener),
+        database(tmp_path / "a") as db,
+        pytest.raises(sqlite3.OperationalError),
+    ):
+        db.execute("CREATE TABLE t(x)")
 
 
 def test_there_is_no_way_past_it_by_mapped_memory(tmp_path):

@@ -7,18 +7,16 @@ may be found from now on, and, once the caller has its answer, what must be.
 
 import contextlib
 import dataclasses
-import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import dobook
 from dobook.errors import PlatformError
-from dobook.storage import journal
+from dobook.storage import journal, store
 from tests.disk.recorder import Log, recording
 
 FAR_MS: Final = 4_102_444_800_000
-SIZES: Final = (1, 100, 3_000)
 KEYS: Final = ("a", "b", "c")
 OBJECTS: Final = ("SQL/one", "SQL/two", "KV/three", "KV/four")
 DOOMED: Final = "DOOMED/five"
@@ -92,7 +90,10 @@ class Subject:
 
     async def look(self, *, sql):
         log = []
-        if sql and self.storage.sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'log'").toArray():
+        if (
+            sql
+            and self.storage.sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'log'").toArray()
+        ):
             log = [row.n for row in self.storage.sql.exec("SELECT n FROM log ORDER BY rowid")]
         rows = dict(await self.storage.list())
         return {"rows": rows, "log": log, "alarm": await self.storage.getAlarm()}
@@ -120,20 +121,28 @@ def look(runtime: dobook.Runtime, name: str) -> Any:
     return runtime.stub(name).look(sql=not name.startswith("KV/"))
 
 
+# Each of these is a module and the name of a size in it.
+SMALL_JOURNAL: Final = {(journal, "CHUNK_BYTES"): 8_192, (journal, "CHECKPOINT_BYTES"): 6_000}
+ROW_BY_ROW: Final = {(store, "WHOLE_LOAD_BYTES"): 10_000}
+
+
 @contextlib.contextmanager
-def small_journal(checkpoint_bytes: int = 6_000) -> Iterator[None]:
-    """Keep journals short, so that a state is quickly made, and checkpoints frequent."""
-    before = {}
-    for name, value in (("CHUNK_BYTES", 8_192), ("CHECKPOINT_BYTES", checkpoint_bytes)):
-        if hasattr(journal, name):
-            before[name] = getattr(journal, name)
-            setattr(journal, name, value)
-    assert before, "the journal's sizes have other names now"
+def small_sizes(*, row_by_row: bool = False) -> Iterator[None]:
+    """Keep journals short, so that a state is quickly made, and checkpoints frequent.
+
+    Args:
+        row_by_row: Whether objects of more than a few rows are read row by row, as those of more
+            than 4 MiB are.
+    """
+    sizes = SMALL_JOURNAL | (ROW_BY_ROW if row_by_row else {})
+    before = {place: getattr(*place) for place in sizes}
+    for (module, name), size in sizes.items():
+        setattr(module, name, size)
     try:
         yield
     finally:
-        for name, value in before.items():
-            setattr(journal, name, value)
+        for (module, name), size in before.items():
+            setattr(module, name, size)
 
 
 # ---------------------------------------------------------------------- playing
@@ -274,11 +283,13 @@ class Recording:
     log: Log
 
 
-def record(name: str, steps: list[Step], durability: str, folder: Path) -> Recording:
+def record(
+    name: str, steps: list[Step], durability: str, folder: Path, *, row_by_row: bool = False
+) -> Recording:
     """Play a program in an empty folder; returns what was done there."""
     disk = folder / "disk"
     disk.mkdir()
-    with recording(disk) as log, small_journal():
+    with recording(disk) as log, small_sizes(row_by_row=row_by_row):
         play = Play(disk / "state", log, durability)
         try:
             for step in steps:
@@ -289,142 +300,3 @@ def record(name: str, steps: list[Step], durability: str, folder: Path) -> Recor
             raise
         play.finish()
     return Recording(name, durability, log)
-
-
-# ---------------------------------------------------------------------- programs
-
-
-def _entries(number: int, size: int = 100) -> dict[str, str]:
-    return {key: f"{number} " * (size // 3 + 1) for key in KEYS}
-
-
-PROGRAMS: Final[dict[str, list[Step]]] = {
-    "the first row": [("call", "KV/three", "put", _entries(1))],
-    "the first SQL": [("call", "SQL/one", "log", 1), ("call", "SQL/one", "log", 2)],
-    "SQL, then rows": [
-        ("call", "SQL/one", "log", 1),
-        ("call", "SQL/one", "put", _entries(2)),
-        ("call", "SQL/one", "all_of_it", _entries(3), 3, FAR_MS),
-        ("call", "SQL/one", "put", _entries(4)),
-    ],
-    "rows, then SQL": [
-        ("call", "SQL/one", "put", _entries(1)),
-        ("call", "SQL/one", "set_alarm", FAR_MS),
-        ("call", "SQL/one", "log", 2),
-        ("call", "SQL/one", "all_of_it", _entries(3), 3, FAR_MS + 3),
-    ],
-    "rows after SQL has left memory": [
-        ("call", "SQL/one", "log", 1),
-        ("evict", "SQL/one"),
-        ("call", "SQL/one", "put", _entries(2)),
-        ("call", "SQL/one", "set_alarm", FAR_MS),
-        ("call", "SQL/one", "log", 3),
-        ("idle",),
-        ("call", "SQL/one", "delete", ["a"]),
-    ],
-    "a second session": [
-        ("call", "KV/three", "put", _entries(1)),
-        ("call", "SQL/one", "all_of_it", _entries(2), 2, FAR_MS),
-        ("reopen",),
-        ("call", "KV/three", "put", _entries(3)),
-        ("call", "SQL/one", "put", _entries(4)),
-        ("reopen",),
-        ("call", "SQL/one", "log", 5),
-        ("call", "KV/four", "put", _entries(6)),
-    ],
-    "checkpoints": [
-        ("call", "KV/three", "put", _entries(1)),
-        ("checkpoint",),
-        ("call", "KV/three", "put", _entries(2)),
-        ("call", "SQL/one", "log", 3),
-        ("checkpoint",),
-        ("call", "SQL/one", "put", _entries(4)),
-        ("checkpoint",),
-        ("call", "KV/three", "delete", ["b"]),
-    ],
-    "large values": [
-        ("call", "KV/three", "put", _entries(n, 3_000)) for n in range(4)
-    ] + [("call", "SQL/one", "all_of_it", _entries(n, 3_000), n, FAR_MS + n) for n in range(3)],
-    "everything deleted": [
-        ("call", "SQL/one", "all_of_it", _entries(1), 1, FAR_MS),
-        ("call", "SQL/one", "start_again", _entries(2), FAR_MS + 2),
-        ("call", "SQL/one", "log", 3),
-        ("evict", "SQL/one"),
-        ("call", "SQL/one", "start_again", _entries(4), FAR_MS + 4),
-        ("call", "KV/three", "put", _entries(5)),
-        ("call", "KV/three", "start_again", _entries(6), FAR_MS + 6),
-    ],
-    "all in one tick": [
-        (
-            "together",
-            [(name, "all_of_it", _entries(n), n if "SQL" in name else None, FAR_MS + n)
-             for name in OBJECTS],
-        )
-        for n in range(3)
-    ],
-    "alarms": [
-        ("call", "SQL/one", "log", 1),
-        ("ring", "SQL/one"),
-        ("ring", "KV/three"),
-        ("idle",),
-        ("ring", "KV/three"),
-    ],
-    "back to a bookmark": [
-        ("call", "SQL/one", "all_of_it", _entries(1), 1, FAR_MS),
-        ("bookmark", "SQL/one"),
-        ("call", "SQL/one", "all_of_it", _entries(2), 2, FAR_MS + 2),
-        ("restore", "SQL/one"),
-        ("call", "SQL/one", "put", _entries(3)),
-    ],
-    "a class deleted": [
-        ("call", DOOMED, "all_of_it", _entries(1), 1, FAR_MS),
-        ("call", "KV/three", "put", _entries(2)),
-        ("delete_class",),
-        ("call", DOOMED, "put", _entries(3)),
-    ],
-}  # fmt: skip
-
-
-def random_program(seed: int, length: int = 14) -> list[Step]:
-    """Return the program of a seed."""
-    rng = random.Random(f"disk {seed}")
-    steps: list[Step] = []
-    marked: set[str] = set()
-    for number in range(1, length + 1):
-        name = rng.choice(OBJECTS)
-        sql = name.startswith("SQL/")
-        entries = _entries(number, rng.choice(SIZES))
-        kind = rng.choices(
-            [
-                *("put", "all_of_it", "log", "delete", "start_again", "transaction", "together"),
-                *("evict", "checkpoint", "reopen", "ring", "idle", "bookmark", "restore"),
-            ],
-            [6, 5, 4, 2, 2, 2, 3, 4, 1, 1, 1, 1, 1, 1],
-        )[0]
-        if kind == "put" or (kind == "log" and not sql):
-            steps.append(("call", name, "put", entries))
-        elif kind == "log":
-            steps.append(("call", name, "log", number))
-        elif kind == "all_of_it":
-            steps.append(
-                ("call", name, kind, entries, number if sql and rng.random() < 0.7 else None, FAR_MS + number)
-            )
-        elif kind == "delete":
-            steps.append(("call", name, kind, rng.sample(KEYS, 2)))
-        elif kind == "start_again":
-            steps.append(("call", name, kind, entries, FAR_MS + number))
-        elif kind == "transaction":
-            steps.append(("transaction", name, entries, rng.random() < 0.3))
-        elif kind == "together":
-            names = rng.sample(OBJECTS, rng.randint(2, 4))
-            steps.append(("together", [(n, "put", entries) for n in names]))
-        elif kind in ("checkpoint", "reopen", "idle"):
-            steps.append((kind,))
-        elif kind in ("evict", "ring"):
-            steps.append((kind, name))
-        elif kind == "bookmark" and sql:
-            marked.add(name)
-            steps.append((kind, name))
-        elif kind == "restore" and name in marked:
-            steps.append((kind, name))
-    return steps

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import dobook
+from tests.disk.recorder import Log
 from tests.disk.workload import EMPTY, Mark, State, look, opened
 
 OTHER_BOOT: Final = "the machine was started again"
@@ -39,6 +40,11 @@ class Expected:
         if mark.sure:
             self.acknowledged.update(mark.states)
 
+    def update(self, later: "Expected") -> None:
+        """Take into account what was expected later."""
+        self.states.update(later.states)
+        self.acknowledged.update(later.acknowledged)
+
     def copy(self) -> "Expected":
         """Return one that changes apart from this one."""
         other = Expected()
@@ -51,19 +57,23 @@ class Expected:
 
 
 def check(
-    folder: Path, expected: Expected, *, durability: str, power_cut: bool, again: bool = False
-) -> dict[str, State]:
-    """Open a state and compare it with what is expected.
+    folder: Path,
+    expected: Expected,
+    *,
+    durability: str,
+    power_cut: bool,
+    again: bool = False,
+    log: Log | None = None,
+) -> None:
+    """Open a state, compare it with what is expected, and write to each object.
 
     Args:
         folder: Where it is; it is changed.
         expected: What must be found.
         durability: Of the runtime.
         power_cut: Whether the machine was started anew since.
-        again: Whether to open it a second time, to see that it was left as it was found.
-
-    Returns:
-        What was found.
+        again: Whether to open it a second time, to see that what was found and written stayed.
+        log: A recording of this, for marks.
 
     Raises:
         Wrong: If it is not so.
@@ -72,24 +82,39 @@ def check(
     try:
         with warnings.catch_warnings(), another_boot(power_cut):
             warnings.simplefilter("error")
-            found = _look_at_all(path, expected, durability)
+            after = _use(path, expected, durability, log)
             _check_files(path)
             if again:
-                once_more = _look_at_all(path, expected, durability)
-                if once_more != found:
-                    raise Wrong(f"opened again it has {short(once_more)}, not {short(found)}")
+                _use(path, after, durability)
     except Wrong:
         raise
     except Exception as error:
         raise Wrong(f"it is refused: {type(error).__name__}: {error}\n{_where(error)}") from None
-    return found
 
 
-def _look_at_all(path: Path, expected: Expected, durability: str) -> dict[str, State]:
+def _use(path: Path, expected: Expected, durability: str, log: Log | None = None) -> Expected:
+    """Look at every object and write to it; returns what must be found from now on."""
+    after = Expected()
     with opened(path, durability=durability) as runtime:
-        alarms = {alarm.object: alarm.due_ms for alarm in runtime.scheduled_alarms()}
-        names = {f"{seen.binding}/{seen.name}" for seen in runtime.objects()}
-        found = runtime.run(_looks(runtime, list(expected.states)))
+        for name, state in _look_at_all(runtime, expected).items():
+            used = {"used": state["rows"].get("used", 0) + 1}
+            written = state | {"rows": state["rows"] | used}
+            _mark(log, Mark({name: [state, written]}, sure=False))
+            runtime.run(runtime.stub(name).put(used))
+            after.mark(_mark(log, Mark({name: [written]}, sure=True)))
+    return after
+
+
+def _mark(log: Log | None, mark: Mark) -> Mark:
+    if log is not None:
+        log.mark(mark)
+    return mark
+
+
+def _look_at_all(runtime: dobook.Runtime, expected: Expected) -> dict[str, State]:
+    alarms = {alarm.object: alarm.due_ms for alarm in runtime.scheduled_alarms()}
+    names = {f"{seen.binding}/{seen.name}" for seen in runtime.objects()}
+    found = runtime.run(_looks(runtime, list(expected.states)))
     for name, states in expected.states.items():
         if found[name] not in states:
             raise Wrong(f"{name} has {short(found[name])}, which should be {short(*states)}")

@@ -216,18 +216,17 @@ class Checker:
         )
 
     def _cut_recovery(self, recorded: Recording, mode: str, cut: Cut) -> None:
-        """Check a state, and some that a crash in the middle of opening it may leave."""
+        """Check a state, and some that a crash may leave while it is opened and used."""
         place = self.folder / "recovered"
         put(cut.image, place)
-        options = {"durability": recorded.durability, "power_cut": mode != "kill"}
+        power_cut = mode != "kill"
         with recording(place) as log:
-            found = check(place, cut.expected, **options)
-            log.mark(Mark({name: [state] for name, state in found.items()}, sure=False))
+            check(place, cut.expected, durability=recorded.durability, power_cut=power_cut, log=log)
         chance = f"{self.seed} {cut.at} {cut.choice.what}"
         wanted = spread(log, RECOVERY_STATES, random.Random(chance))
         for second in cuts(log, mode, chance, wanted):
             expected = cut.expected.copy()
-            expected.states.update(second.expected.states)
+            expected.update(second.expected)
             self.tally.recoveries_cut += 1
             try:
                 self._check_image(

@@ -24,7 +24,15 @@ OTHER_BOOT: Final = "the machine was started again"
 
 
 class Wrong(AssertionError):
-    """A state that no crash may leave."""
+    """A state that no crash may leave.
+
+    `kind` is "lost" (an object is as it was before something that was acknowledged), "torn" (as it
+    never was), "refused", "alarm", "name" or "file".
+    """
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
 
 
 class Expected:
@@ -33,22 +41,26 @@ class Expected:
     def __init__(self) -> None:
         self.states: dict[str, list[State]] = {}
         self.acknowledged: set[str] = set()
+        self.past: dict[str, list[State]] = {}  # what objects had earlier
 
     def mark(self, mark: Mark) -> None:
         """Take a mark into account."""
-        self.states.update(mark.states)
+        for name, states in mark.states.items():
+            self.past.setdefault(name, [EMPTY]).extend(self.states.get(name, []))
+            self.states[name] = states
         if mark.sure:
             self.acknowledged.update(mark.states)
 
     def update(self, later: "Expected") -> None:
         """Take into account what was expected later."""
-        self.states.update(later.states)
+        self.mark(Mark(later.states, sure=False))
         self.acknowledged.update(later.acknowledged)
 
     def copy(self) -> "Expected":
         """Return one that changes apart from this one."""
         other = Expected()
         other.states, other.acknowledged = dict(self.states), set(self.acknowledged)
+        other.past = {name: list(states) for name, states in self.past.items()}
         return other
 
     def key(self) -> str:
@@ -89,7 +101,8 @@ def check(
     except Wrong:
         raise
     except Exception as error:
-        raise Wrong(f"it is refused: {type(error).__name__}: {error}\n{_where(error)}") from None
+        text = f"it is refused: {type(error).__name__}: {error}\n{_where(error)}"
+        raise Wrong("refused", text) from None
 
 
 def _use(path: Path, expected: Expected, durability: str, log: Log | None = None) -> Expected:
@@ -117,11 +130,15 @@ def _look_at_all(runtime: dobook.Runtime, expected: Expected) -> dict[str, State
     found = runtime.run(_looks(runtime, list(expected.states)))
     for name, states in expected.states.items():
         if found[name] not in states:
-            raise Wrong(f"{name} has {short(found[name])}, which should be {short(*states)}")
+            kind = "lost" if found[name] in expected.past.get(name, []) else "torn"
+            raise Wrong(kind, f"{name} has {short(found[name])}, not {short(*states)}")
         if alarms.get(name) not in [state["alarm"] for state in states]:
-            raise Wrong(f"{name}: the alarm at {alarms.get(name)} should be {short(*states)}")
+            text = (
+                f"the alarm of {name} is scheduled for {alarms.get(name)}; it has {short(*states)}"
+            )
+            raise Wrong("alarm", text)
         if name in expected.acknowledged and name not in names and EMPTY not in states:
-            raise Wrong(f"the name of {name} is not known, only {sorted(names)}")
+            raise Wrong("name", f"the name of {name} is not known, only {sorted(names)}")
     return found
 
 
@@ -135,13 +152,13 @@ def _check_files(path: Path) -> None:
         for name in names:
             file = f"{folder}/{name}"
             if name.endswith("-wal") and os.path.getsize(file):  # noqa: PTH202
-                raise Wrong(f"{name} is left after closing")
+                raise Wrong("file", f"{name} is left after closing")
             if name.endswith(".sqlite"):
                 uri = f"file:{file}?immutable=1"
                 with contextlib.closing(sqlite3.connect(uri, uri=True)) as database:
                     (verdict,) = database.execute("PRAGMA integrity_check").fetchone()
                 if verdict != "ok":
-                    raise Wrong(f"{name}: {verdict}")
+                    raise Wrong("file", f"{name}: {verdict}")
 
 
 @contextlib.contextmanager

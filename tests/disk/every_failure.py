@@ -108,7 +108,7 @@ class Run:
         for what in ("opening", "opening once more"):
             if self.attempt(what, act):
                 return
-        raise Wrong("the directory cannot be opened although the disk works again")
+        raise Wrong("refused", "the directory cannot be opened although the disk works again")
 
     def step(self, step: Step) -> None:
         """Do one step."""

@@ -26,6 +26,7 @@ from tests.disk.recorder import Image, Log, recording
 from tests.disk.workload import Mark, Recording, record, small_sizes
 
 MODES: Final = ("strict", "ordered", "kill")
+KINDS: Final = ("lost", "torn", "refused", "alarm", "name", "file")
 AGAIN_EVERY: Final = 8
 CUT_RECOVERY_EVERY: Final = 40
 RECOVERY_STATES: Final = 6
@@ -42,6 +43,7 @@ class Tally:
     recoveries_cut: int = 0
     seconds: float = 0.0
     wrong: list[str] = dataclasses.field(default_factory=list)
+    kinds: Counter[str] = dataclasses.field(default_factory=Counter)  # of `Wrong`
 
     def add(self, other: "Tally") -> None:
         """Add another one's counts."""
@@ -50,20 +52,16 @@ class Tally:
         self.recoveries_cut += other.recoveries_cut
         self.seconds += other.seconds
         self.wrong += other.wrong
+        self.kinds += other.kinds
 
     def summary(self) -> dict[str, object]:
-        """Return the counts, of which kind the wrong ones were among them."""
-        kinds = {
-            "refused": sum("is refused" in text for text in self.wrong),
-            "lost_or_torn": sum(" has " in text and "refused" not in text for text in self.wrong),
-        }
+        """Return the counts, and the first that were wrong."""
         return {
             "states": self.states,
             "same": self.same,
             "recoveries_cut": self.recoveries_cut,
             "seconds": round(self.seconds, 1),
-            **kinds,
-            "other": len(self.wrong) - sum(kinds.values()),
+            **{kind: self.kinds[kind] for kind in KINDS},
             "wrong": self.wrong[:10],
         }
 
@@ -187,6 +185,7 @@ class Checker:
             else:
                 self._check_image(recorded, mode, cut, again=number % AGAIN_EVERY == 0)
         except Wrong as wrong:
+            self.tally.kinds[wrong.kind] += 1
             done = [op for op in recorded.log.operations[: cut.at] if op.kind != "mark"]
             self.tally.wrong.append(
                 f"{recorded.name}, {recorded.durability}, {mode}, cut {cut.at} after {done[-3:]}, "
@@ -233,9 +232,8 @@ class Checker:
                     recorded, mode, dataclasses.replace(second, expected=expected), again=True
                 )
             except Wrong as wrong:
-                raise Wrong(
-                    f"opened, then cut at {second.at}, {second.choice.what}: {wrong}"
-                ) from None
+                text = f"opened, then cut at {second.at}, {second.choice.what}: {wrong}"
+                raise Wrong(wrong.kind, text) from None
 
 
 def check_program(

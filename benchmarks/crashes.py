@@ -14,6 +14,7 @@ from typing import Any
 
 from tests.disk import sqlite_vfs
 from tests.disk.checking import without_collections
+from tests.disk.every_failure import PROGRAMS as PROGRAMS_OF_FAILURES
 from tests.disk.every_failure import sweep
 from tests.disk.faults import FILE_CALLS, FILES, NEVER_FAIL, SQLITE, SQLITE_CALLS
 from tests.disk.materials import scratch_folder
@@ -60,7 +61,9 @@ def soak_failures(args: Any) -> dict[str, object]:
         *((FILES, call) for call in FILE_CALLS if call not in NEVER_FAIL),
         *((SQLITE, call) for call in SQLITE_CALLS),
     ]
-    work = itertools.product(calls, range(FAILURE_PARTS), ("power", "process"))
+    work = itertools.product(
+        calls, range(FAILURE_PARTS), ("power", "process"), PROGRAMS_OF_FAILURES
+    )
     began = time.monotonic()
 
     def add(found: tuple[int, list[str]]) -> None:
@@ -81,11 +84,12 @@ def soak_failures(args: Any) -> dict[str, object]:
     }
 
 
-def _sweep(call: tuple[str, str], part: int, durability: str) -> tuple[int, list[str]]:
+def _sweep(
+    call: tuple[str, str], part: int, durability: str, program: str
+) -> tuple[int, list[str]]:
+    options = {"part": part, "parts": FAILURE_PARTS, "durability": durability, "program": program}
     with scratch_folder() as folder, without_collections(), redirect_stdout(sys.stderr):
-        return sweep(
-            call, errors="all", part=part, parts=FAILURE_PARTS, durability=durability, folder=folder
-        )
+        return sweep(call, errors="all", folder=folder, **options)
 
 
 def _spread(

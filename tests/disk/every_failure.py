@@ -6,6 +6,7 @@ is there, now, after closing, and in a copy of the directory that was made witho
 """
 
 import contextlib
+import functools
 import itertools
 import os
 import shutil
@@ -20,6 +21,8 @@ import dobook
 from dobook.errors import DeadlockError, DobookError
 from tests.disk.checking import Wrong, short
 from tests.disk.faults import Fault, Kind, failing, kinds
+from tests.disk.materials import put, scratch_folder
+from tests.disk.recorder import Image, read_image
 from tests.disk.workload import AFTER, EMPTY, FAR_MS, State, look, opened, small_sizes
 
 ONE, TWO = "SQL/one", "KV/two"
@@ -30,11 +33,12 @@ def _rows(number: int) -> dict[str, str]:
     return {"a": f"{number}", "b": f"{number} " * 300}
 
 
-PROGRAM: Final[list[Step]] = [
+LIFE: Final[list[Step]] = [
     ("call", ONE, "put", _rows(1)),
     ("call", TWO, "all_of_it", _rows(2), None, FAR_MS),
     ("call", ONE, "log", 3),
     ("evict", ONE),
+    ("read", ONE),
     ("call", ONE, "put", _rows(4)),
     ("checkpoint",),
     ("call", TWO, "put", _rows(5)),
@@ -49,6 +53,22 @@ PROGRAM: Final[list[Step]] = [
     ("reopen", {"history": 0}),  # deletes a file
     ("call", TWO, "put", _rows(10)),
 ]
+# What is left by a kill at its end is what the other program begins with.
+BEFORE_A_KILL: Final[list[Step]] = [
+    ("call", ONE, "all_of_it", _rows(1), 1, FAR_MS),
+    ("call", TWO, "put", _rows(2)),
+    ("checkpoint",),
+    ("evict", ONE),
+    ("call", ONE, "put", _rows(3)),
+    ("call", TWO, "all_of_it", _rows(4), None, FAR_MS + 4),
+]
+AFTER_A_KILL: Final[list[Step]] = [
+    ("read", TWO),
+    ("read", ONE),
+    ("call", TWO, "put", _rows(5)),
+    ("call", ONE, "log", 6),
+]
+PROGRAMS: Final = {"a life": LIFE, "after a kill": AFTER_A_KILL}
 
 
 @dataclass
@@ -130,6 +150,15 @@ class Run:
         )
         self.possible[name] = after if worked else _distinct([*before, *after])
 
+    def do_read(self, name: str) -> None:
+        """Look at an object."""
+        runtime = self.runtime
+        assert runtime is not None
+        found: list[State] = []
+        self.attempt(f"{name} look", lambda: found.append(runtime.run(look(runtime, name))))
+        for state in found:
+            self.compare("meanwhile", name, state)
+
     def do_ring(self, name: str) -> int:
         """Let an alarm run, perhaps after retries."""
         runtime = self.runtime
@@ -184,7 +213,7 @@ class Run:
         """See that objects have what they should, and can be used."""
         runtime = self.runtime
         assert runtime is not None
-        for name, states in self.possible.items():
+        for name in self.possible:
             try:
                 found = runtime.run(look(runtime, name))
             except Exception as error:
@@ -192,9 +221,14 @@ class Run:
                     f"{where}, {name} does not answer: {type(error).__name__}: {error}"
                 )
                 continue
-            if found not in states:
-                self.wrong.append(f"{where}, {name} has {short(found)}, not {short(*states)}")
-            self.possible[name] = [found]
+            self.compare(where, name, found)
+
+    def compare(self, where: str, name: str, found: State) -> None:
+        """Compare what an object has with what it may have."""
+        states = self.possible[name]
+        if found not in states:
+            self.wrong.append(f"{where}, {name} has {short(found)}, not {short(*states)}")
+        self.possible[name] = [found]
 
     def finish(self, copy: Path) -> None:
         """Use the objects after the fault, copy the directory, close it, and open both."""
@@ -227,7 +261,7 @@ def _distinct(states: list[State]) -> list[State]:
 
 def sweep(
     call: tuple[str, str], *, errors: str, part: int = 0, parts: int = 1,
-    durability: str = "power", folder: Path,
+    durability: str = "power", program: str = "a life", folder: Path,
 ) -> tuple[int, list[str]]:  # fmt: skip
     """Let the n-th call fail for every n, until a run has no n-th call.
 
@@ -238,6 +272,7 @@ def sweep(
         part: Take only every `parts`-th n, from this one on.
         parts: See `part`.
         durability: Of the runtime.
+        program: One of `PROGRAMS`.
         folder: An empty one.
 
     Returns:
@@ -253,39 +288,66 @@ def sweep(
         met = False
         for kind in [ways[number // parts % len(ways)]] if errors == "in turn" else ways:
             place = folder / f"{number} {kind}"
-            outcome = run_with(kind, number, place, durability=durability)
+            outcome = run_with(kind, number, place, durability=durability, program=program)
             shutil.rmtree(place)
             met = met or outcome.hit
             failures += outcome.hit
             if outcome.wrong:
                 text = "\n    ".join(outcome.wrong)
-                wrong.append(f"{kind}, number {number} ({outcome.what}), {durability}:\n    {text}")
+                where = f"{program}, {kind}, number {number} ({outcome.what}), {durability}"
+                wrong.append(f"{where}:\n    {text}")
         if not met:
             return failures, wrong
     raise AssertionError("numbers do not end")
 
 
-def run_with(kind: Kind, number: int, folder: Path, *, durability: str = "power") -> Outcome:
-    """Run the program with one failure.
+@functools.cache
+def _left_by_a_kill(durability: str) -> tuple[Image, dict[str, list[State]]]:
+    """Return what a killed process has left, and what the objects had."""
+    with scratch_folder() as folder, small_sizes():
+        run = Run(folder, Fault(kinds()[0], 0), durability)
+        run.open()
+        for step in BEFORE_A_KILL:
+            run.step(step)
+        image = read_image(run.path)
+        run.close()
+    assert run.wrong == []
+    return image, run.possible
+
+
+def run_with(
+    kind: Kind,
+    number: int,
+    folder: Path,
+    *,
+    durability: str = "power",
+    program: str = "a life",
+) -> Outcome:
+    """Run a program with one failure.
 
     Args:
         kind: The way to fail.
         number: Which call of its kind fails.
         folder: An empty one.
         durability: Of the runtime.
+        program: One of `PROGRAMS`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     fault = Fault(kind, number)
     run = Run(folder, fault, durability)
+    if program == "after a kill":
+        image, possible = _left_by_a_kill(durability)
+        put(image, run.path)
+        run.possible = dict(possible)
     with warnings.catch_warnings(), small_sizes(), contextlib.ExitStack() as stack:
         warnings.simplefilter("ignore")  # some failures are told by warnings alone
         stack.enter_context(failing(fault))
         try:
             run.open()
-            for step in PROGRAM:
+            for step in PROGRAMS[program]:
                 run.step(step)
             run.finish(folder / "killed")
-        except Exception as error:
+        except (Exception, KeyboardInterrupt) as error:
             run.wrong.append(f"{type(error).__name__}: {error}")
         finally:
             if run.runtime is not None:

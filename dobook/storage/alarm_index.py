@@ -17,8 +17,9 @@ from dobook.errors import StateDirectoryError
 from dobook.storage import files, schema
 from dobook.storage.blank import blank_database
 from dobook.storage.connection import Connection, SqliteError, what_is_wrong
+from dobook.storage.foreign_files import check_database_files, check_regular
 from dobook.storage.names import is_identity
-from dobook.storage.rows import has_table, read_alarm
+from dobook.storage.rows import engine_tables, read_alarm
 
 METADATA = "metadata.sqlite"
 
@@ -38,26 +39,43 @@ def read_index(folder: Path) -> list[Alarm] | None:
         folder: Where the class has its files.
     """
     index = folder / METADATA
-    if not files.exists(index):
-        return []
     reason: Exception
+    try:
+        check_regular(index)
+        check_database_files(index)
+    except FileNotFoundError:
+        return []
+    except StateDirectoryError as error:  # a symbolic link or a pipe of that name, or beside it
+        set_index_aside(index, error)
+        return None
     try:
         with contextlib.closing(Connection(index)) as connection:
             rows: list[Any] = []
-            if has_table(connection, "_cf_ALARM"):
+            if "_cf_ALARM" in engine_tables(connection):
                 rows = connection.execute(
                     "SELECT * FROM _cf_ALARM ORDER BY scheduled_time, actor_id"
                 ).fetchall()
     except (SqliteError, StateDirectoryError) as error:
         reason = error
     else:
-        return [
-            (row[0], row[1] // schema.NS_PER_MS, row[2] if len(row) > 2 else None)
-            for row in rows
-            if is_identity(row[0]) and type(row[1]) is int
-        ]
+        if all(map(_is_alarm, rows)):
+            return [
+                (row[0], row[1] // schema.NS_PER_MS, row[2] if len(row) > 2 else None)
+                for row in rows
+                if row[1] is not None
+            ]
+        reason = StateDirectoryError(f"{index} has a row that the engine does not write.")
     set_index_aside(index, reason)
     return None
+
+
+def _is_alarm(row: tuple[Any, ...]) -> bool:
+    name = row[2] if len(row) > 2 else None
+    return (
+        is_identity(row[0])
+        and (row[1] is None or type(row[1]) is int)
+        and (name is None or type(name) is str)
+    )
 
 
 def set_index_aside(index: Path, reason: Exception) -> None:
@@ -79,9 +97,13 @@ def alarm_in(file: Path) -> int | None:
         StateDirectoryError: If the file cannot be read.
         SqliteError: If it is damaged.
     """
-    if not files.exists(file):
+    try:
+        check_regular(file)
+        check_database_files(file)
+    except FileNotFoundError:
         return None
     with contextlib.closing(Connection(file)) as connection:
+        engine_tables(connection)
         return read_alarm(connection)
 
 
@@ -147,6 +169,7 @@ async def write_index(folder: Path, alarms: Iterable[Alarm]) -> None:
         if not rows:
             return
         files.make_folder(folder, durable=True)
+    check_database_files(folder / METADATA)
     async with aiosqlite.connect(folder / METADATA) as index:
         await index.execute("PRAGMA journal_mode=WAL")
         await index.execute(schema.CREATE_ALARM_INDEX)

@@ -32,6 +32,7 @@ from dobook import limits
 from dobook.errors import StateDirectoryError
 from dobook.storage import files
 from dobook.storage.blank import MEMORY, PAGE_BYTES, is_half_made
+from dobook.storage.foreign_files import check_database_files
 from dobook.storage.sqlite_errors import OPEN_REASONS, primary_code
 from dobook.storage.sqlite_errors import SqliteError as SqliteError  # for those who use both
 from dobook.storage.sqlite_errors import error_text as error_text
@@ -127,7 +128,7 @@ class Connection:
         self._new = path is not None and not files.size_of_file(path)
         try:
             if path is not None:
-                files.check_no_link(path)
+                check_database_files(path)
                 self._begin_file(path, blank)
         except OSError as error:
             raise StateDirectoryError(f"{path} cannot be opened ({error}).") from error

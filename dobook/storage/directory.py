@@ -32,7 +32,7 @@ from dobook.storage.history.file import HistoryFile, boot_id
 from dobook.storage.journal import Journal, replay
 from dobook.storage.layout import OWN, state_root
 from dobook.storage.lock import databases_allowed, lock_directory
-from dobook.storage.names import check_place, is_identity, is_segment
+from dobook.storage.names import check_place, check_unique_key, is_identity, is_segment
 from dobook.storage.own_state import OwnState
 from dobook.storage.rows import Changes
 from dobook.storage.store import ObjectStore
@@ -202,11 +202,12 @@ class StateDirectory:
         """Return where a class has its files; the same object each time.
 
         Raises:
-            StateDirectoryError: If it is a symbolic link, which could lead anywhere.
+            StateDirectoryError: If the key cannot name a folder, or the folder is a symbolic link,
+                which could lead anywhere.
         """
         folder = self._folders.get(unique_key)
         if folder is None:
-            folder = self.path / unique_key
+            folder = self.path / check_unique_key(unique_key, self.path)
             files.check_no_link(folder)
             self._folders[unique_key] = folder
         return folder

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from dobook.errors import StateDirectoryError
+from dobook.storage.foreign_files import check_regular
 
 NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
 BINARY: Final = getattr(os, "O_BINARY", 0)  # Windows translates line ends without it
@@ -106,6 +107,7 @@ def read_file(path: str | Path) -> bytes:
     Raises:
         OSError: If it cannot be read, or is a symbolic link.
     """
+    check_regular(Path(path))  # a pipe would wait for ever
     fd = system.open(str(path), os.O_RDONLY)
     try:
         parts, position = [], 0
@@ -262,8 +264,9 @@ def set_database_aside(path: Path) -> Path:
         OSError: If one cannot be renamed.
     """
     aside = set_aside(path)
-    if exists(f"{path}-wal"):  # it would be taken for the log of the database that comes next
-        system.rename(f"{path}-wal", f"{aside}-wal")
+    for suffix in ("-wal", "-journal"):  # they would be taken for the next database's
+        if exists(f"{path}{suffix}"):
+            system.rename(f"{path}{suffix}", f"{aside}{suffix}")
     remove(f"{path}-shm")
     return aside
 

@@ -39,6 +39,7 @@ from typing import Final
 
 from dobook.storage import files, journal_v1
 from dobook.storage.entries import Entry, decode, encode
+from dobook.storage.foreign_files import check_regular
 
 # The runtime may put a seeded `os.urandom` in place later; salts must not repeat with a seed.
 _urandom: Final = os.urandom
@@ -96,6 +97,8 @@ class Journal:
     def __init__(self, path: Path, *, wait: bool = True) -> None:
         self.path = path
         self._wait = wait
+        if files.exists(path):
+            check_regular(path)
         self.existed = files.size_of_file(path) > 0
         self._fd = files.system.open(str(path), os.O_RDWR | os.O_CREAT)
         try:

@@ -24,12 +24,11 @@ Place = tuple[str, str]
 STATE_FILE: Final = "state.sqlite"
 LEDGER_FILE: Final = "ledger"
 OWN_META: Final = ("version", "clean", "session", "clock_ms")
-_MIGRATIONS: Final = (
-    statements(
-        "CREATE TABLE IF NOT EXISTS names (unique_key TEXT, id TEXT, name TEXT, "
-        "PRIMARY KEY (unique_key, id)) WITHOUT ROWID",
-    ),
+CREATE_NAMES: Final = (
+    "CREATE TABLE IF NOT EXISTS names (unique_key TEXT, id TEXT, name TEXT, "
+    "PRIMARY KEY (unique_key, id)) WITHOUT ROWID"
 )
+_MIGRATIONS: Final = (statements(CREATE_NAMES),)
 
 
 class OwnState:

@@ -25,9 +25,11 @@ from dobook.storage.loading import load_changes, load_file, reading, storage_err
 from dobook.storage.rows import (
     Changes,
     drop,
+    engine_tables,
     load_rows,
     read_alarm,
     settle_schema,
+    typed_rows,
     user_objects,
     write_rows,
 )
@@ -381,15 +383,21 @@ class ObjectStore:
 
     def read_row(self, key: str) -> bytes | None:
         """Return the stored bytes of a row, None if there is none."""
-        row = self.connection().execute(schema.GET, (key,)).fetchone()
-        return None if row is None else row[0]
+        connection = self.connection()
+        row = connection.execute(schema.GET, (key,)).fetchone()
+        if row is None:
+            return None
+        ((_, value),) = typed_rows(connection, [(key, row[0])])
+        return value
 
     def read_rows(
         self, start: str, end: str | None, *, reverse: bool
     ) -> Iterator[tuple[str, bytes]]:
         """Yield the stored rows with start <= key < end, in key order."""
         bindings = (start,) if end is None else (start, end)
-        yield from self.connection().execute(schema.range_query(end, reverse=reverse), bindings)
+        connection = self.connection()
+        found = connection.execute(schema.range_query(end, reverse=reverse), bindings)
+        yield from typed_rows(connection, found)
 
     def _load(self, folder: Path) -> None:
         file = f"{folder}/{self.place[1]}.sqlite"  # a Path would be interned for good, id and all
@@ -398,6 +406,7 @@ class ObjectStore:
                 self.was_new = False
                 if size > WHOLE_LOAD_BYTES:
                     connection = self.connection()
+                    engine_tables(connection)
                     connection.execute(schema.CREATE_KV)
                     self.kv.alarm_ms = read_alarm(connection)
                     self.kv.source = self

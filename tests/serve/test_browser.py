@@ -3,6 +3,7 @@
 import os
 import shutil
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
@@ -125,3 +126,35 @@ def test_a_tab_comes_back_by_itself_when_the_room_has_crashed(runtime, url, tab)
     ada.get_by_text("ada came in").nth(1).wait_for()
     say(ada, "after")
     ada.get_by_text("ada: after").wait_for()
+
+
+ELSEWHERE = [
+    "@evil.example/", "//evil.example/", "///evil.example/", "/\\evil.example/", "\\\\evil.example/", "/\t/evil.example/",
+    "https://evil.example/", "http:evil.example", "ws://evil.example/", "wss://evil.example/", ":@evil.example/",
+    ".evil.example/", ":1/", ":80@evil.example/", "evil.example", "?@evil.example/", "#@evil.example/",
+    "javascript:alert(1)", "data:,x", "//user@127.0.0.1/", "//127.0.0.1:1/", "http://127.0.0.1:1/", "",
+]  # fmt: skip
+HERE = {
+    "/ROOM/a": "/ROOM/a?name=ada",
+    "/ROOM/a?x=1": "/ROOM/a?x=1&name=ada",
+    "/@evil.example/": "/@evil.example/?name=ada",
+    "/a/..//evil.example/": "//evil.example/?name=ada",
+    "/ROOM/a#part": "/ROOM/a?name=ada",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_the_chat_page_connects_to_the_server_it_is_from_and_to_no_other(url, tab):
+    page = tab(url)
+    sockets = []
+    page.on("websocket", lambda socket: sockets.append(socket.url))
+    start = url.partition("/_dobook")[0]
+    for path in ELSEWHERE:
+        page.goto(f"{url}?{urlencode({'path': path, 'name': 'ada'})}")
+        page.get_by_text("not connected: the path leads to no room").wait_for()
+    assert sockets == []
+    for path, expected in HERE.items():
+        with page.expect_websocket() as opened:
+            page.goto(f"{url}?{urlencode({'path': path, 'name': 'ada'})}")
+        assert opened.value.url == start.replace("http", "ws") + expected

@@ -38,6 +38,7 @@ from dobook.runtime.calls.turns import (
     resume,
     stop_code,
 )
+from dobook.runtime.loop.livelock import Chain
 from dobook.web import ReadableStream, Response
 from dobook.web.request import RedirectError
 
@@ -70,6 +71,7 @@ class Call:
     sent = 0
     waited = False  # at the input gate
     home: "Instance | None" = None  # the object that calls
+    chain: Chain | None = None  # what led to it
     _future: "asyncio.Future[None] | None" = None
 
     def __init__(
@@ -168,6 +170,7 @@ class Call:
             return
         task = ObjectTask(resume(loop, instance, coro, yielded), loop=loop, context=context)
         self.task = task
+        task.chain = self.chain
         self.rest = coro
         instance.adopt(task)
         task.add_done_callback(self._task_done)

@@ -99,6 +99,9 @@ class Driver:
             self.after_turn()
         if catches:
             self.interrupts.raise_if_pressed()
+        if loop.failure is not None:
+            failure, loop.failure = loop.failure, None
+            raise failure
 
     @contextlib.contextmanager
     def _turning(self) -> Iterator[bool]:

@@ -24,9 +24,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextvars import Context
 from typing import Any
 
+from dobook import limits
 from dobook.clock import format_time
-from dobook.runtime.calls.turns import EXTERNAL
+from dobook.runtime.calls.turns import EXTERNAL, frame_of
+from dobook.runtime.loop.livelock import Chain, link
 from dobook.runtime.loop.order import Order
+from dobook.runtime.loop.standstill import Again, Watch
 
 _set_result_unless_cancelled: Callable[..., object] = futures._set_result_unless_cancelled  # type: ignore[attr-defined]
 GRID = 6  # decimals of a second
@@ -65,6 +68,9 @@ class VirtualSelector(selectors.BaseSelector):
         if loop is None or not loop.virtual:
             return self._real.select(timeout)
         if timeout is not None and timeout <= 0:
+            loop.ticks_here += 1
+            if loop.ticks_here >= limits.MAX_TICKS_AT_AN_INSTANT:
+                loop.watch()
             if loop.woken or loop.in_flight:
                 loop.woken = False
                 return self._real.select(0)
@@ -122,6 +128,10 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
         self.on_escape: Callable[[str], None] | None = None  # told of what no seed can repeat
         self.before_real: Callable[[], None] | None = None  # called before real work begins
         self.before_jump: Callable[[float], float | None] | None = None
+        self.chain: Chain | None = None  # what led to the callback that runs; see `livelock`
+        self.failure: BaseException | None = None  # what the turn of the loop ends with
+        self.ticks_here = 0  # of the loop, since the clock moved last
+        self.watch = Watch(self)
         self._now = 0.0
         self._offset = 0.0  # real mode: virtual time minus the monotonic clock
         self._sequence = itertools.count()
@@ -190,6 +200,7 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
 
     def pass_time(self) -> None:
         """Nothing is ready: jump to the next timer, or stop the loop if there is none to reach."""
+        self.ticks_here = 0
         due = self.next_timer()
         horizon = self.horizon
         if due is None or (horizon is not None and due > horizon):
@@ -248,6 +259,9 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
         when = round(when, GRID)
         if callback is _set_result_unless_cancelled:  # what asyncio.sleep waits for
             setattr(args[0], EXTERNAL, True)
+        elif when <= self._now and self.virtual and (frame := frame_of(context)) is not None:
+            chain = link(self, frame.instance, "sets a timer that is due at once")
+            callback = Again(self, callback, chain)
         rank = 0 if self.order is None else self.order.rank(when, context, args)
         place = (when, rank, next(self._sequence))
         timer = Timer(place, when, callback, args, self, context)

@@ -19,6 +19,7 @@ from dobook import limits
 from dobook.clock import format_duration, format_time
 from dobook.errors import PlatformError, StateDirectoryError
 from dobook.runtime.calls.call import Call
+from dobook.runtime.loop.livelock import Chain, link
 from dobook.storage.kv import ALARM
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class Entry:
 
     __slots__ = (
         "backoff",
+        "chain",
         "counted",
         "deferred",
         "due_ms",
@@ -106,6 +108,7 @@ class Entry:
         self.backoff = 0
         self.counted = True  # the last failure was the handler's own
         self.set_by = 0  # the trace's event that set it
+        self.chain: Chain | None = None  # what led to setting it for now
 
 
 class AlarmCall(Call):
@@ -137,6 +140,10 @@ class AlarmScheduler:
     def written(self, actor: "Actor") -> None:
         """The alarm of an object was set, deleted or restored by a rollback."""
         entry: Entry | None = actor.alarm
+        loop, at_ms = self._runtime.loop, actor.store.kv.alarm_ms
+        if at_ms is not None and at_ms <= loop.now_ms and actor.instance is not None:
+            entry = self._entry(actor)
+            entry.chain = link(loop, actor.instance, "sets its alarm for now")
         # Inside a transaction it is not settled yet; `visible_ms` looks at the undo log meanwhile.
         if entry is not None and entry.deferred and not actor.store.kv.layers:
             entry.deferred = not _touched(actor)
@@ -271,6 +278,8 @@ class AlarmScheduler:
     def _fire(self, entry: Entry) -> None:
         entry.timer = None
         assert entry.due_ms is not None
+        if entry.namespace.withdrawn:
+            return
         try:
             actor = entry.namespace.actor(entry.id)
         except StateDirectoryError as error:
@@ -280,8 +289,10 @@ class AlarmScheduler:
         actor.alarm = entry
         info = AlarmInvocationInfo(entry.retries > 0, entry.retries, entry.due_ms)
         call = AlarmCall(actor, "alarm", (), (info,))
+        if entry.chain is not None:
+            call.chain, entry.chain = entry.chain._replace(depth=1), None
         ran_ms = entry.ran_ms = self._runtime.loop.now_ms
-        call.on_done = lambda done: self._over(entry, actor, done, ran_ms)
+        call.on_done = lambda done: self._over(entry, done.actor, done, ran_ms)
         observers = self._runtime.observers
         if observers.active:
             seq = observers.emit(actor.label, "alarm", entry.set_by, attempt=entry.retries)

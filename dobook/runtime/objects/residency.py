@@ -98,6 +98,7 @@ class Residency:
         Raises:
             PlatformError: If it is not in memory.
         """
+        actor = actor.current()
         if actor.instance is None:
             raise PlatformError("Cannot evict Durable Object: it is not currently running.")
         while True:
@@ -117,6 +118,8 @@ class Residency:
         """Put an instance out of memory."""
         actor = instance.actor
         self._runtime.stores.committer.flush()
+        if instance.dead is not None:
+            return  # reset: what it had written could not be committed
         instance.evict()
         self._instances.pop(instance, None)
         self._runtime.observers.emit(actor.label, "evicted", why=why)

@@ -291,8 +291,7 @@ class Stores:
             self.committer.leave_asleep(actor.store)
             if actor.sockets is not None and actor.sockets.needed:
                 return  # its connections go on without it
-            actor.namespace.actors.pop(actor.id.toString(), None)
-            actor.released = True
+            actor.namespace.release(actor)
             if actor.meter is not None:
                 actor.meter.add_stay(actor)
 

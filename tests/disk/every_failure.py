@@ -278,11 +278,13 @@ def sweep(
     Returns:
         How often something has failed, and what was not as promised.
     """
-    ways = [kind for kind in kinds(all_of_them=errors == "all") if (kind.side, kind.call) == call]
+    all_kinds = kinds(all_of_them=errors != "in turn")
+    ways = [kind for kind in all_kinds if (kind.side, kind.call) == call]
     if errors == "in turn":
         ways = [kind for kind in ways if not isinstance(kind.error, type)]
     elif errors != "all":
         ways = [kind for kind in ways if getattr(kind.error, "__name__", "") == errors]
+    assert ways, f"{call} has no such error as {errors}"
     failures, wrong = 0, []
     for number in itertools.count(part + 1, parts):
         met = False

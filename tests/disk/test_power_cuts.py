@@ -19,7 +19,7 @@ from tests.disk.workload import EMPTY, Mark, record
 pytestmark = pytest.mark.skipif(bool(sqlite_vfs.why_not()), reason=sqlite_vfs.why_not() or "works")
 
 SEEDS = [f"seed {n}" for n in range(10)]
-STATES = 30  # of each program and mode
+STATES = 20  # of each program and mode: about 2,000 in all
 
 
 def nothing_is_wrong(tally):

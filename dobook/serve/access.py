@@ -9,6 +9,7 @@ Source: fetch.spec.whatwg.org/#origin-header, w3c.github.io/webappsec-fetch-meta
 datatracker.ietf.org/doc/html/rfc6750
 """
 
+import functools
 import hmac
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -38,7 +39,7 @@ def refuse(settings: Settings, headers: Mapping[str, tuple[str, ...]]) -> Refusa
     if len(hosts) != 1:
         return Refusal(400, "A request has exactly one Host header.")
     host = hosts[0]
-    name = host_name(host) if len(host) <= _HOST_CHARACTERS else None
+    name = _name_of(host) if len(host) <= _HOST_CHARACTERS else None
     if name is None:
         return Refusal(400, f"The Host header {host[:80]!r} is no host.")
     if not settings.behind_proxy and not _known_host(settings, name):
@@ -134,12 +135,17 @@ def host_name(host: str) -> str | None:
     return parts.hostname
 
 
+# A client asks for the same host again and again, and these are no longer than a name.
+_name_of = functools.lru_cache(256)(host_name)
+_is_local = functools.lru_cache(256)(is_loopback)
+
+
 def _known_host(settings: Settings, name: str) -> bool:
     if name in settings.hosts or name == settings.host.strip("[]").lower():
         return True
-    if settings.loopback:
-        return is_loopback(name)
-    # Whoever listens at every address cannot know its names; the token is what counts then.
+    if _is_local(settings.host):
+        return _is_local(name)
+    # A server that listens at every address cannot know its names; the token counts then.
     return settings.host in ("0.0.0.0", "::", "")
 
 

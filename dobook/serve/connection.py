@@ -107,7 +107,7 @@ class Connection(asyncio.Protocol):
         self.reader.advance(last=True)
         self._ended = True
         self._break_upload()
-        return self._request is not None or bool(self._waiting)
+        return bool(self._waiting) or (self._request is not None and not self._early)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
@@ -212,7 +212,9 @@ class Connection(asyncio.Protocol):
         self._why, self._why_next = refusal, self._upload is None
         self._body.clear()
         self._break_upload(refusal.text)
-        if self._request is None and not self._waiting:
+        if self._early:
+            self._transport.close()  # the answer is there; this was the rest of its request
+        elif self._request is None and not self._waiting:
             self._write(refusal_bytes(refusal, head, close=True))
             self._transport.close()
         # Otherwise: after the answers that are under way.
@@ -247,6 +249,8 @@ class Connection(asyncio.Protocol):
         self._transport.write(data)
 
     def _begin(self, head: Head, body: Content) -> None:
+        if self._transport.is_closing():
+            return  # what was sent behind the last request is not asked
         self._request = head
         self._deadline_s = 0.0
         if head.refusal is None:

@@ -169,13 +169,16 @@ async def write_index(folder: Path, alarms: Iterable[Alarm]) -> None:
         if not rows:
             return
         files.make_folder(folder, durable=True)
-    check_database_files(folder / METADATA)
-    async with aiosqlite.connect(folder / METADATA) as index:
-        await index.execute("PRAGMA journal_mode=WAL")
+    opened = Connection(folder / METADATA, blank=blank_database()).hand_over()
+    # Opened here, as aiosqlite's thread outlives the loop where opening fails.
+    async with aiosqlite.Connection(lambda: opened, iter_chunk_size=64) as index:
+        await index.execute("BEGIN IMMEDIATE")
         await index.execute(schema.CREATE_ALARM_INDEX)
         columns = await index.execute_fetchall("PRAGMA table_info(_cf_ALARM)")
         if all(column[1] != "actor_name" for column in columns):
             await index.execute("ALTER TABLE _cf_ALARM ADD COLUMN actor_name TEXT")
         await index.execute("DELETE FROM _cf_ALARM")
         await index.executemany("INSERT INTO _cf_ALARM VALUES (?, ?, ?)", rows)
-        await index.commit()
+        await index.execute("COMMIT")
+        await index.execute("PRAGMA synchronous=NORMAL")  # for this checkpoint: see `connection`
+        await index.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")

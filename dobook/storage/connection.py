@@ -350,6 +350,13 @@ class Connection:
             raise
         self._sync_fds = fds
 
+    def hand_over(self) -> sqlite3.Connection:
+        """Give the database away; whoever gets it writes its log back and closes it."""
+        for cursor in list(self._owned):
+            cursor.close()
+        self.closed = True
+        return self.db
+
     def close(self) -> None:
         """Write the log back into the file and close. Closing twice does nothing.
 

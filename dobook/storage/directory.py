@@ -92,11 +92,13 @@ class StateDirectory:
                 if not self.journal.existed and power_safe:
                     files.sync_folder(own)
                 self.own = OwnState(own, power_safe=power_safe)
-                undo.callback(self.own.close)
+                undo.callback(self._give_up_own)
                 self.backlog = Backlog(path, wait=power_safe)
                 self.alarms = AlarmIndexes(self.folder, self.own.name, power_safe=power_safe)
                 self._take_in_journal()
                 self.history = self._open_history(wanted=history)
+                if self.history is not None:
+                    undo.callback(self.history.close)
                 self.session = self.own.meta("session") or self.journal.generation
                 self.own.set_meta(clean=0, session=self.session + 1)
             except SqliteError as error:
@@ -106,6 +108,10 @@ class StateDirectory:
                     raise
                 raise StateDirectoryError(f"{own} cannot be used ({error}).") from error
             undo.pop_all()
+
+    def _give_up_own(self) -> None:
+        with contextlib.suppress(StateDirectoryError):
+            self.own.close()
 
     # ------------------------------------------------------------------ the journal
 

@@ -72,10 +72,13 @@ class OwnState:
                 self._rebuild(own / LEDGER_FILE)
             elif had_file and not has_ledger:
                 self._ledger.append(self._all_lines())
+            self._clock_ms = self.meta("clock_ms") or 0  # the time that is remembered
         except BaseException:
-            self._db.close()
+            with contextlib.suppress(SqliteError):
+                self._db.close()
+            with contextlib.suppress(OSError):
+                self._ledger.close()
             raise
-        self._clock_ms = self.meta("clock_ms") or 0  # the time that is remembered
 
     def _open(self) -> Connection:
         db = Connection(self._path, blank=blank_database(), power_safe=self._power_safe)

@@ -16,6 +16,13 @@ CHROMIUM = next(
 )
 
 
+# Chromium keeps pages of the internet from this machine on its own; other browsers leave it to servers.
+OTHERS = [
+    "--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets,"
+    "BlockInsecurePrivateNetworkRequests"
+]
+
+
 @pytest.fixture(scope="module")
 def browser():
     playwright = None
@@ -29,7 +36,7 @@ def browser():
         missing_here(f"{missing} is not installed")
     with playwright() as running:
         browser = running.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", *OTHERS]
         )
         yield browser
         browser.close()
@@ -158,3 +165,30 @@ def test_the_chat_page_connects_to_the_server_it_is_from_and_to_no_other(url, ta
         with page.expect_websocket() as opened:
             page.goto(f"{url}?{urlencode({'path': path, 'name': 'ada'})}")
         assert opened.value.url == start.replace("http", "ws") + expected
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_a_page_of_another_site_reaches_no_object(runtime, url, browser):
+    """As a browser asks for it: an image, a script, a style, a frame, a form, a beacon, a socket."""
+    start = url.partition("/_dobook")[0]
+    asked = [f"{start}/CHAT/{n}/websocket" for n in range(8)]
+    ways = f"""<!doctype html><img src="{asked[0]}"><script src="{asked[1]}"></script>
+        <link rel="stylesheet" href="{asked[2]}"><iframe src="{asked[3]}"></iframe>
+        <iframe name="in"></iframe><form target="in" action="{asked[4]}"></form><script>
+        document.forms[0].submit(); navigator.sendBeacon("{asked[5]}", "x");
+        fetch("{asked[6]}", {{ mode: "no-cors" }}).catch(() => 0);
+        new WebSocket("{asked[7].replace("http", "ws")}");</script>"""
+    answers, context = {}, browser.new_context()
+    page = context.new_page()
+    page.route("http://evil.example/", lambda r: r.fulfill(body=ways, content_type="text/html"))
+    page.on("response", lambda r: answers.__setitem__(r.url.partition("?")[0], r.status))
+    page.goto("http://evil.example/")
+    page.wait_for_load_state("networkidle")
+    context.close()
+    del answers["http://evil.example/"]
+    assert set(answers.values()) == {403}
+    assert answers.keys() >= set(
+        asked[:5]
+    )  # Playwright tells of no beacon, and sockets have no answer
+    assert runtime.objects() == []

@@ -397,6 +397,46 @@ def test_an_answer_has_to_be_read(runtime, open_server, size, alive, closing):
     runtime.run(main())
 
 
+AFTER = {
+    "too much": (chunk(b"x" * 900), True),
+    "nonsense": (b"nonsense", True),
+    "an extension": (b"1;" + b"a" * 40_000, True),
+    "its end": (chunk(b"x") + b"0\r\n\r\n", False),
+    "the end of all": (None, True),
+}
+
+
+@pytest.mark.parametrize("what", AFTER)
+def test_the_rest_of_a_body_whose_answer_is_there_ends_the_connection_if_it_is_wrong(
+    runtime, open_server, what
+):
+    data, over = AFTER[what]
+    server = open_server(body_bytes=1_000)
+
+    async def main():
+        client = Client(server)
+        client.say(b"POST /ODD/a/unread HTTP/1.1\r\nHost: localhost\r\n")
+        client.say(b"Transfer-Encoding: chunked\r\n\r\n" + chunk(b"x" * 200))
+        await steps(20)
+        assert client.statuses == [200]
+        if data is not None:
+            client.say(data)
+        elif not client.line.protocol.eof_received():
+            client.line.close()
+        await steps(20)
+        assert client.statuses == [200]
+        assert client.line.closed == over
+        if not over:
+            client.say(GET)
+            await steps(20)
+            assert client.statuses == [200, 200]
+        client.leave()
+        await steps(3)
+
+    runtime.run(main())
+    assert server.clients == 0
+
+
 def test_heads_and_silence_have_an_end(runtime, open_server):
     server = open_server()
 
@@ -490,6 +530,7 @@ def test_nothing_is_answered_after_the_last_request(runtime, open_server, end):
         await steps(20)
         assert client.statuses in ([200], [200, 400])
         assert client.line.closed
+        assert runtime.objects()[0].requests == 1
         await steps(3)
 
     runtime.run(main())

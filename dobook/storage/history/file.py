@@ -8,6 +8,7 @@ program has changed.
 """
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -85,10 +86,17 @@ class HistoryFile:
         """
         if not self._queue:
             return
-        try:
-            self._db.begin()
+        with self._transaction():
             for sql, rows in self._queue.items():
                 self._db.executemany(sql, rows)
+        self._queue.clear()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Commit what is done inside, or undo it and say what the disk has refused."""
+        try:
+            self._db.begin()
+            yield
             self._db.commit()
         except SqliteError as error:
             with contextlib.suppress(SqliteError):
@@ -96,7 +104,6 @@ class HistoryFile:
             raise StateDirectoryError(
                 f"the history at {self._db.path} cannot be written ({error_text(error)})."
             ) from error
-        self._queue.clear()
 
     def delete_class(self, unique_key: str) -> None:
         """Delete the history of a class's objects."""
@@ -104,18 +111,21 @@ class HistoryFile:
         self._logs = [log for log in self._logs if log.unique_key != unique_key]
         self.pending = {k: number for k, number in self.pending.items() if k[0] != unique_key}
         of_class = "SELECT object FROM objects WHERE unique_key = ?"
-        self._db.begin()
-        for table in (*_PER_OBJECT, "objects"):
-            self._db.execute(f"DELETE FROM {table} WHERE object IN ({of_class})", (unique_key,))
-        self._db.commit()
+        with self._transaction():
+            for table in (*_PER_OBJECT, "objects"):
+                self._db.execute(f"DELETE FROM {table} WHERE object IN ({of_class})", (unique_key,))
 
     def close(self) -> None:
-        """Write what is left, and what the objects' files look like now."""
+        """Write what is left, and what the objects' files look like now.
+
+        A history that cannot be written begins anew the next time; objects lose nothing.
+        """
         with contextlib.suppress(StateDirectoryError):
             for log in self._logs:
                 log.seal()
             self.flush()
-        self._db.close()
+        with contextlib.suppress(SqliteError):
+            self._db.close()
 
     # ------------------------------------------------------------------ for the logs
 
@@ -123,25 +133,23 @@ class HistoryFile:
         """Return the number of an object's log, which is used from now on."""
         self.flush()
         self._logs.append(log)
-        row = self._db.execute(
-            "SELECT object, file FROM objects WHERE unique_key = ? AND id = ?",
-            (log.unique_key, log.id),
-        ).fetchone()
-        self._db.begin()
-        if row is None:
-            cursor = self._db.execute(
-                "INSERT INTO objects (unique_key, id) VALUES (?, ?)", (log.unique_key, log.id)
-            )
-            number = int(cursor.lastrowid or 0)
-        else:
-            number = row[0]
+        with self._transaction():
+            row = self._db.execute(
+                "SELECT object, file FROM objects WHERE unique_key = ? AND id = ?",
+                (log.unique_key, log.id),
+            ).fetchone()
+            if row is None:
+                cursor = self._db.execute(
+                    "INSERT INTO objects (unique_key, id) VALUES (?, ?)", (log.unique_key, log.id)
+                )
+                return int(cursor.lastrowid or 0)
+            number = int(row[0])
             if row[1] is not None:
                 if row[1] != file_state(log.path):
                     for table in _PER_OBJECT:
                         self._db.execute(f"DELETE FROM {table} WHERE object = ?", (number,))
                 self._db.execute("UPDATE objects SET file = NULL WHERE object = ?", (number,))
-        self._db.commit()
-        return number
+            return number
 
     def later(self, sql: str, rows: list[tuple[Any, ...]]) -> None:
         """Have rows written with the next `flush`."""
@@ -153,9 +161,18 @@ class HistoryFile:
         self.flush()
 
     def read(self, sql: str, values: tuple[Any, ...]) -> list[Any]:
-        """Return the rows of a query."""
+        """Return the rows of a query.
+
+        Raises:
+            StateDirectoryError: If the disk refuses.
+        """
         self.flush()
-        return self._db.execute(sql, values).fetchall()
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except SqliteError as error:
+            raise StateDirectoryError(
+                f"the history at {self._db.path} cannot be read ({error_text(error)})."
+            ) from error
 
 
 class FileLog:

@@ -302,8 +302,8 @@ class History:
     def _load(self) -> None:
         if self._loaded:
             return
-        self._loaded = True
         points = self._log.points()
+        self._loaded = True
         if points:
             self._number, self._at_ms, _ = points[-1]
             self._pinned = True  # what it has touched is not known any more

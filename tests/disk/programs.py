@@ -84,6 +84,10 @@ PROGRAMS: Final[dict[str, list[Step]]] = {
         ("call", "KV/three", "put", _entries(5)),
         ("call", "SQL/one", "put", _entries(6)),
     ],
+    "everything deleted at first": [
+        ("call", "KV/three", "start_again", _entries(1), FAR_MS + 1),
+        ("call", "SQL/one", "start_again", _entries(2), FAR_MS + 2),
+    ],
     "everything deleted": [
         ("call", "SQL/one", "all_of_it", _entries(1), 1, FAR_MS),
         ("call", "SQL/one", "start_again", _entries(2), FAR_MS + 2),

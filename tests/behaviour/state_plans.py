@@ -19,8 +19,8 @@ from typing import Any
 from unittest import mock
 
 from dobook.codec import deserialize
+from dobook.storage import connection, journaled
 from dobook.storage import directory as directories
-from dobook.storage import journaled
 from dobook.storage import store as stores
 
 from .state_operations import OPERATIONS, Contents, Model, Subject, latest, stale
@@ -55,6 +55,7 @@ class Case:
     operations: Pair
     events: list[tuple[Any, ...]] = field(default_factory=list)
     problem: str = ""
+    note: str = ""  # what else there is to say of it
 
     def model(self, *, ended: bool) -> Model:
         """Return what the object has to hold; `ended` if it was in memory for the last time."""
@@ -98,12 +99,12 @@ class Plan:
             if operation is not None
             for step in (operation, end)
         ]
-        return f"{kind}, {where}, {self.state}: {' > '.join(steps)}"
+        return f"{kind}, {where}, {self.state}: {' > '.join(steps)}{case.note}"
 
 
 def play(plans: list[Plan]) -> list[str]:
     """Play plans of one state; returns what was wrong, with the exact combination."""
-    with _settings(plans[0].state):
+    with settings(plans[0].state):
         _play_in_child([plan for plan in plans if plan.ends[0] == "kill"], _first_half)
         _play_in_child([plan for plan in plans if plan.ends[1] == "kill"], _to_the_end)
         wrong = []
@@ -112,15 +113,20 @@ def play(plans: list[Plan]) -> list[str]:
             if world is not None and plan.path is not None:
                 world.close()
                 world = None
-            wrong += _compare(plan, world)
-    wrong += [f"two instances: {what}" for what in stale]
+            wrong += compare(plan, world)
+    return wrong + older_instances()
+
+
+def older_instances() -> list[str]:
+    """Return, once, what instances did after newer ones of the same object had been made."""
+    wrong = [f"two instances: {what}" for what in stale]
     latest.clear()
     stale.clear()
     return wrong
 
 
 @contextlib.contextmanager
-def _settings(state: State | MemoryState) -> Iterator[None]:
+def settings(state: State | MemoryState) -> Iterator[None]:
     """Set what a state takes. SIGKILL loses nothing that a disk has not been waited for."""
     with contextlib.ExitStack() as stack:
 
@@ -131,6 +137,7 @@ def _settings(state: State | MemoryState) -> Iterator[None]:
             if hasattr(os, name):
                 change(os, name, lambda _fd: None)
         change(journaled, "MAX_S_BEHIND", 1e9)
+        change(connection, "BUSY_TIMEOUT_S", 0.0)  # nobody else uses the files
         if state.rows_apart:
             change(stores, "WHOLE_LOAD_BYTES", 0)
         if few_databases(state):
@@ -188,17 +195,17 @@ def _do_second(world: World, case: Case) -> None:
 def _first_half(plan: Plan) -> World:
     world = plan.world()
     state, names = plan.state, [case.name for case in plan.cases]
-    _acknowledge(world, plan.cases, seed(world, state, names))
+    acknowledge(world, plan.cases, seed(world, state, names))
     alone, one_by_one = _lets_time_pass(plan), _one_by_one(plan)
     if not alone:
-        _acknowledge(world, plan.cases, reach(world, state, names))
+        acknowledge(world, plan.cases, reach(world, state, names))
     for case in plan.cases:
         if alone:
-            _acknowledge(world, [case], reach(world, state, [case.name]))
+            acknowledge(world, [case], reach(world, state, [case.name]))
         if state.facts.behind:
             _do_while_behind(world, case, state)
         else:
-            _look_at_state(world, case, state)
+            look_at_state(world, case, state)
             _do(world, case, case.operations[0], NUMBERS[0])
         if one_by_one:
             _end(world, plan.ends[0], [case])
@@ -224,13 +231,13 @@ def _one_by_one(plan: Plan) -> bool:
     return _lets_time_pass(plan) and plan.ends[0] not in ("reopen", "kill")
 
 
-def _acknowledge(world: World, cases: list[Case], steps: list[tuple[str, int]]) -> None:
+def acknowledge(world: World, cases: list[Case], steps: list[tuple[str, int]]) -> None:
     for case in cases:
         for operation, number in steps:
             case.events.append(("do", operation, number, None, world.now_ms))
 
 
-def _look_at_state(world: World, case: Case, state: State | MemoryState) -> None:
+def look_at_state(world: World, case: Case, state: State | MemoryState) -> None:
     if world.path is not None and (found := world.facts(case.name)) != state.facts:
         case.problem = f"the state was not reached, but [{found}]"
 
@@ -269,7 +276,7 @@ def _do_while_behind(world: World, case: Case, state: State | MemoryState) -> No
             await act()
 
     async def act() -> None:
-        _look_at_state(world, case, state)
+        look_at_state(world, case, state)
         try:
             said = await world.stub(case.name).do(operation, NUMBERS[0])
         except Exception as error:
@@ -300,7 +307,7 @@ def _end(world: World, how: str, cases: list[Case]) -> None:
 # ---------------------------------------------------------------------- what is left
 
 
-def _compare(plan: Plan, world: World | None) -> list[str]:
+def compare(plan: Plan, world: World | None) -> list[str]:
     """Return what differs from the models, for a fresh runtime and in the files it leaves."""
     in_memory = world is not None
     world = world or plan.world()
@@ -323,7 +330,7 @@ def _compare(plan: Plan, world: World | None) -> list[str]:
                 wrong.append(f"{plan.describe(case)}: {case.problem}")
     finally:
         world.close()
-    if plan.path is not None:
+    if plan.path is not None and not in_memory:
         for case, identity, found in expected:
             problem = _file_problem(plan.path / "dobook-Subject" / f"{identity}.sqlite", found)
             if problem:

@@ -135,6 +135,12 @@ class World:
     def close(self) -> None:
         self.runtime.close()
 
+    def __enter__(self) -> "World":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
     def reopen(self) -> None:
         self.close()
         self.open()

@@ -408,9 +408,7 @@ OPERATIONS: dict[str, Operation] = {
     "transaction with SQL": _S(_transaction_with_sql, _all(_rows("a", "b"), _one_row)),
     "transaction with SQL undone": _S(_transaction_with_sql_undone, _nothing),
     "write, restore": _S(_write_and_restore, _later),
-    "write, restore, abort": Operation(
-        _write_and_restore_now, _as_before, sql=True, aborts=True
-    ),
+    "write, restore, abort": Operation(_write_and_restore_now, _as_before, sql=True, aborts=True),
     "deleteAll, restore, abort": Operation(
         _delete_all_and_restore_now, _as_before, sql=True, aborts=True
     ),

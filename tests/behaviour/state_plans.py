@@ -364,4 +364,6 @@ def _file_problem(path: Path, expected: Contents) -> str:
             found = db.execute("SELECT value FROM _cf_METADATA WHERE key = 1").fetchone()
             alarm = None if found is None or found[0] is None else found[0] // 1_000_000
     contents = Contents(rows, table, alarm)
-    return "" if contents == expected else f"the file has {_short(contents)}, read {_short(expected)}"
+    return (
+        "" if contents == expected else f"the file has {_short(contents)}, read {_short(expected)}"
+    )

@@ -1,12 +1,15 @@
-"""What an object can do to its storage in one call, and a model of what it holds afterwards.
+"""What an object can do to its storage in one call, and what it holds afterwards.
 
 Used by `test_every_state`. An operation is written twice: as the calls that a class makes, and as
-what they do to a dict of rows, a list of SQL rows and an alarm.
+what they do to a model.
 """
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
+
+from .state_model import Contents, Model
 
 FAR_MS = 4_102_444_800_000
 SOON_MS = 5_000
@@ -14,55 +17,6 @@ LARGE = 20_000
 
 latest: dict[str, "Subject"] = {}  # the newest instance of each object, by id
 stale: list[str] = []  # what an instance did after a newer one was made
-
-
-class Contents(NamedTuple):
-    """What an object holds; `table` is None if there is no SQL table."""
-
-    rows: dict[str, Any]
-    table: list[int] | None
-    alarm_ms: int | None
-
-
-@dataclass
-class Model:
-    """What an object has to hold, and what its next session has to begin with."""
-
-    rows: dict[str, Any] = field(default_factory=dict)
-    table: list[int] | None = None
-    alarm_ms: int | None = None
-    pending: Contents | None = None
-
-    def contents(self) -> Contents:
-        table = None if self.table is None else list(self.table)
-        return Contents(dict(self.rows), table, self.alarm_ms)
-
-    def become(self, contents: Contents) -> None:
-        self.rows, self.table, self.alarm_ms = contents
-        self.rows = dict(self.rows)
-        self.table = None if self.table is None else list(self.table)
-
-    def insert(self, number: int) -> None:
-        self.table = [*(self.table or []), number]
-
-    def clear(self) -> None:
-        self.become(Contents({}, None, None))
-
-    def end_session(self) -> None:
-        if self.pending is not None:
-            self.become(self.pending)
-            self.pending = None
-
-    def advance_to(self, now_ms: int) -> None:
-        if self.alarm_ms is not None and self.alarm_ms <= now_ms:
-            self.rows["rung"] = True
-            self.alarm_ms = None
-
-    def possible(self, now_ms: int) -> list[Contents]:
-        """Return what may be read at a time: an alarm that is due may have run, or be about to."""
-        found = [self.contents()]
-        self.advance_to(now_ms)
-        return [*found, self.contents()]
 
 
 class Subject:
@@ -82,6 +36,9 @@ class Subject:
         result = await OPERATIONS[name].perform(self, number)
         self.check(f"ends {name}")
         return result
+
+    async def linger(self) -> None:
+        await asyncio.sleep(3600)
 
     async def alarm(self) -> None:
         self.check("runs an alarm")
@@ -285,6 +242,14 @@ async def _write_and_restore(subject, number):
     await storage.onNextSessionRestoreBookmark(bookmark)
 
 
+async def _put_and_restore_now(subject, number):
+    storage = subject.ctx.storage
+    bookmark = await storage.getCurrentBookmark()
+    await storage.put("a", number)
+    await storage.onNextSessionRestoreBookmark(bookmark)
+    subject.ctx.abort("restore")
+
+
 async def _write_and_restore_now(subject, number):
     await _write_and_restore(subject, number)
     subject.ctx.abort("restore")
@@ -408,6 +373,7 @@ OPERATIONS: dict[str, Operation] = {
     "transaction with SQL": _S(_transaction_with_sql, _all(_rows("a", "b"), _one_row)),
     "transaction with SQL undone": _S(_transaction_with_sql_undone, _nothing),
     "write, restore": _S(_write_and_restore, _later),
+    "put, restore, abort": Operation(_put_and_restore_now, _as_before, sql=True, aborts=True),
     "write, restore, abort": Operation(_write_and_restore_now, _as_before, sql=True, aborts=True),
     "deleteAll, restore, abort": Operation(
         _delete_all_and_restore_now, _as_before, sql=True, aborts=True

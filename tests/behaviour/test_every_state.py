@@ -18,7 +18,7 @@ import sys
 import pytest
 
 from .state_operations import OPERATIONS, operations
-from .state_plans import ENDS, ENDS_IN_MEMORY, Plan, play
+from .state_plans import ENDS, ENDS_IN_MEMORY, KILL_IN_A_CALL, Plan, play
 from .state_recipes import IMPOSSIBLE, MEMORY_STATES, Facts, possible_facts, states
 
 FULL = os.environ.get("DOBOOK_STATES") == "full"
@@ -71,6 +71,14 @@ def test_one_operation_then_an_end_then_a_kill(tmp_path, number, kind, state):
             for n, end in enumerate(ends)
         ]
     )
+
+
+@every_state
+def test_one_operation_then_a_kill_in_the_next_call(tmp_path, number, kind, state):
+    sql = KINDS[kind]
+    pairs = [(operation, None) for operation in operations(sql=sql)]
+    ends = ("nothing" if state.is_variant else ENDS[number % 2], KILL_IN_A_CALL)
+    check([Plan(tmp_path / "state", durability(number), sql, state, ends, pairs)])
 
 
 @every_state

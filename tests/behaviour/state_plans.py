@@ -96,12 +96,9 @@ class Plan:
     def describe(self, case: Case) -> str:
         kind = "SQL" if self.sql else "KV"
         where = "memory" if self.path is None else self.durability
-        steps = [
-            step
-            for operation, end in zip(case.operations, self.ends, strict=True)
-            if operation is not None
-            for step in (operation, end)
-        ]
+        first, second = case.operations
+        steps = [first, self.ends[0], *([] if second is None else [second]), self.ends[1]]
+        steps = [step for step in steps if step != "nothing"]
         return f"{kind}, {where}, {self.state}: {' > '.join(steps)}{case.note}"
 
 
@@ -188,7 +185,8 @@ def _call_all_and_kill(world: World, cases: list[Case]) -> None:
     """Kill this process when each object has begun a call that nobody gets an answer of."""
 
     async def main() -> None:
-        calls = [world.stub(case.name).linger() for case in cases]
+        # Backwards: a session that begins with a write to a file makes all before it durable.
+        calls = [world.stub(case.name).linger() for case in reversed(cases)]
         for _ in calls:
             await asyncio.sleep(0)
         os.kill(os.getpid(), signal.SIGKILL)

@@ -114,11 +114,13 @@ class Model:
     def __init__(self):
         self.states = [EMPTY]
         self.turn = None  # announced, not acknowledged
+        self.woken = True  # if not, it goes back to a bookmark when the next event comes
         self.told = []  # the last turns, for who has to find out what went wrong
         self.bookmarks = {}  # of each the states that it may stand for
 
     def announce(self, *turn):
         self.turn = turn
+        self.woken = True
         self.told = [*self.told[-7:], turn]
 
     def acknowledge(self, answer):
@@ -129,6 +131,7 @@ class Model:
             while len(self.bookmarks) > MOST_BOOKMARKS:
                 del self.bookmarks[next(iter(self.bookmarks))]
         self.states = self._outcomes()[-1]
+        self.woken = "restore" not in kind
         self.turn = None
 
     def killed(self):
@@ -139,6 +142,10 @@ class Model:
 
     def advance(self, now_ms, *, surely):
         """Note that alarms that are due at a time have run, or may have."""
+        if not self.woken:  # the alarm that it had before may wake it, or nothing
+            rung = [state.put(0, 0, "rung") for state in self.states]
+            self._keep(*self.states, *rung, *(state.rung() for state in self.states))
+            return
         due = [state for state in self.states if _is_due(state, now_ms)]
         kept = [state for state in self.states if not (surely and _is_due(state, now_ms))]
         self._keep(*kept, *(state.rung() for state in due))
@@ -147,6 +154,7 @@ class Model:
         """Note what an object was found to hold; returns whether that can be."""
         self.advance(now_ms, surely=False)
         possible = state in self.states
+        self.woken = True
         self.states = [state]
         return possible
 

@@ -23,6 +23,7 @@ class Model:
     table: list[int] | None = None
     alarm_ms: int | None = None
     pending: Contents | None = None
+    asleep: bool = False  # the next event begins a session
 
     def contents(self) -> Contents:
         table = None if self.table is None else list(self.table)
@@ -39,15 +40,22 @@ class Model:
     def clear(self) -> None:
         self.become(Contents({}, None, None))
 
-    def end_session(self) -> None:
-        if self.pending is not None:
+    def begin_session(self) -> None:
+        """Note that an event has come: if the object was out of memory, it begins anew."""
+        if self.asleep and self.pending is not None:
             self.become(self.pending)
             self.pending = None
+        self.asleep = False
 
     def advance_to(self, now_ms: int) -> None:
-        if self.alarm_ms is not None and self.alarm_ms <= now_ms:
+        if self.is_due(now_ms):
+            self.begin_session()
+        if self.is_due(now_ms):
             self.rows["rung"] = True
             self.alarm_ms = None
+
+    def is_due(self, now_ms: int) -> bool:
+        return self.alarm_ms is not None and self.alarm_ms <= now_ms
 
     def possible(self, now_ms: int) -> list[Contents]:
         """Return what may be read at a time: an alarm that is due may have run, or be about to."""

@@ -317,14 +317,15 @@ def _one_row(model, number, _said):
     model.insert(number)
 
 
-def _later(model, number, said):
-    before = model.contents()
-    _all(_rows("a"), _one_row, _alarm_far)(model, number, said)
-    model.pending = before
+def _then_back(*effects):
+    """Have effects, and go back when the next session begins."""
 
+    def apply(model, number, said):
+        before = model.contents()
+        _all(*effects)(model, number, said)
+        model.pending = before
 
-def _as_before(model, _number, _said):
-    model.pending = None  # what the session before had asked for
+    return apply
 
 
 def _all(*effects):
@@ -345,6 +346,7 @@ class Operation:
     aborts: bool = False
 
 
+_WRITE = (_rows("a"), _one_row, _alarm_far)
 _K, _S = Operation, lambda perform, apply: Operation(perform, apply, sql=True)
 
 OPERATIONS: dict[str, Operation] = {
@@ -366,17 +368,21 @@ OPERATIONS: dict[str, Operation] = {
     "select": _S(_select, _nothing),
     "insert": _S(_insert, _one_row),
     "drop table": _S(_drop_table, _no_table),
-    "insert, put, set alarm": _S(_insert_and_put, _all(_rows("a"), _one_row, _alarm_far)),
+    "insert, put, set alarm": _S(_insert_and_put, _all(*_WRITE)),
     "kv.put": _S(_put_at_once, _rows("a")),
     "transactionSync": _S(_transaction_sync, _all(_rows("a"), _gone("b"), _one_row)),
     "transactionSync undone": _S(_transaction_sync_undone, _nothing),
     "transaction with SQL": _S(_transaction_with_sql, _all(_rows("a", "b"), _one_row)),
     "transaction with SQL undone": _S(_transaction_with_sql_undone, _nothing),
-    "write, restore": _S(_write_and_restore, _later),
-    "put, restore, abort": Operation(_put_and_restore_now, _as_before, sql=True, aborts=True),
-    "write, restore, abort": Operation(_write_and_restore_now, _as_before, sql=True, aborts=True),
+    "write, restore": _S(_write_and_restore, _then_back(*_WRITE)),
+    "put, restore, abort": Operation(
+        _put_and_restore_now, _then_back(_rows("a")), sql=True, aborts=True
+    ),
+    "write, restore, abort": Operation(
+        _write_and_restore_now, _then_back(*_WRITE), sql=True, aborts=True
+    ),
     "deleteAll, restore, abort": Operation(
-        _delete_all_and_restore_now, _as_before, sql=True, aborts=True
+        _delete_all_and_restore_now, _then_back(_empty), sql=True, aborts=True
     ),
 }
 

@@ -66,12 +66,13 @@ class Case:
         for kind, *about, now_ms in self.events:
             model.advance_to(now_ms)
             if kind == "do":
+                model.begin_session()
                 operation, number, said = about
                 OPERATIONS[operation].apply(model, number, said)
             elif about != ["nothing"]:
-                model.end_session()
-        if ended:
-            model.end_session()
+                model.asleep = True
+        model.asleep = model.asleep or ended
+        model.begin_session()
         return model
 
 

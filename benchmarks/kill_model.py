@@ -138,6 +138,7 @@ class Model:
         """Note that the turn that was announced may have happened, or only its beginning."""
         if self.turn is not None:
             self._keep(*self.states, *(state for states in self._outcomes() for state in states))
+            self.woken = self.woken and "restore" not in self.turn[1]
             self.turn = None
 
     def advance(self, now_ms, *, surely):

@@ -118,9 +118,11 @@ class Model:
         self.told = []  # the last turns, for who has to find out what went wrong
         self.bookmarks = {}  # of each the states that it may stand for
 
-    def announce(self, *turn):
+    def announce(self, now_ms, *turn):
+        """Note that a turn begins; an alarm that is due, or is again, may run before it."""
         self.turn = turn
         self.woken = True
+        self.advance(now_ms, surely=False)
         self.told = [*self.told[-7:], turn]
 
     def acknowledge(self, answer):

@@ -205,7 +205,7 @@ class Player:
         for index in indexes:
             binding, name = OBJECTS[index]
             turn = self.draw(index, binding)
-            self.say("do", index, *turn)
+            self.say("do", index, self.runtime.clock.now_ms, *turn)
             calls.append((index, turn, self.runtime.stub(f"{binding}/{name}").turn(*turn)))
         for index, turn, call in calls:
             answer = None

@@ -132,9 +132,9 @@ class Rounds:
     def hear(self, number, what, *words):
         """Take note of something that the child has said."""
         if what == "do":
-            index, turn, *rest = words
+            index, now_ms, turn, *rest = words
             self.numbers[index] = turn
-            self.models[index].announce(turn, *rest)
+            self.models[index].announce(now_ms, turn, *rest)
         elif what == "done":
             index, answer = words
             self.models[index].acknowledge(answer)

@@ -133,6 +133,7 @@ def older_instances() -> list[str]:
 @contextlib.contextmanager
 def settings(state: State | MemoryState) -> Iterator[None]:
     """Set what a state takes. SIGKILL loses nothing that a disk has not been waited for."""
+    older_instances()  # what a test that failed has left
     with contextlib.ExitStack() as stack:
 
         def change(target: Any, name: str, value: Any) -> None:

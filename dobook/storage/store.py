@@ -26,6 +26,7 @@ from dobook.storage.rows import (
     Changes,
     drop,
     engine_tables,
+    has_table,
     load_rows,
     read_alarm,
     settle_schema,
@@ -422,6 +423,8 @@ class ObjectStore:
         """Return the stored bytes of a row, None if there is none."""
         connection = self.connection()
         with self._guard():
+            if self._is_bare(connection):
+                return None
             row = connection.execute(schema.GET, (key,)).fetchone()
             if row is None:
                 return None
@@ -435,8 +438,13 @@ class ObjectStore:
         bindings = (start,) if end is None else (start, end)
         connection = self.connection()
         with self._guard():
-            found = connection.execute(schema.range_query(end, reverse=reverse), bindings)
-            yield from typed_rows(connection, found)
+            if not self._is_bare(connection):
+                found = connection.execute(schema.range_query(end, reverse=reverse), bindings)
+                yield from typed_rows(connection, found)
+
+    def _is_bare(self, connection: Connection) -> bool:
+        """Return whether everything was deleted in this turn, the table of rows included."""
+        return self.wiped and not has_table(connection, "_cf_KV")
 
     def _load(self, folder: Path) -> None:
         file = f"{folder}/{self.place[1]}.sqlite"  # a Path would be interned for good, id and all

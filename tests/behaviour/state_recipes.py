@@ -24,8 +24,8 @@ class Facts(NamedTuple):
 
     file: bool  # the object has a file
     open: bool  # its database is open
-    sealed: bool  # it has used SQL since the last checkpoint
-    journaled: bool  # the journal has rows of it
+    sealed: bool  # since the last checkpoint a seal in the journal has said: look at the file
+    journaled: bool  # the journal has rows of it that count, after the seal if there is one
     behind: bool  # something is committed that the journal does not have yet
     awake: bool  # it is in memory; if not, and `behind`, it is asleep
 
@@ -55,7 +55,6 @@ IMPOSSIBLE = {
     "SQL writes to a file": lambda f: f.sealed and not f.file,
     "an object that leaves memory closes its file": lambda f: f.open and not f.awake,
     "what is written to an open database is not left for later": lambda f: f.behind and f.open,
-    "an object that has used SQL waits for its file": lambda f: f.behind and f.sealed,
 }
 
 
@@ -188,7 +187,7 @@ class World:
         return Facts(
             file=directory.file(*place).exists(),
             open=store is not None and store.is_open,
-            sealed=place in committer._sealed,
+            sealed=place in committer._announced,
             journaled=place in committer._journaled,
             behind=store is not None and store in committer._ahead,
             awake=self.is_awake(name),
@@ -242,23 +241,34 @@ def reach(world: World, state: State | MemoryState, names: list[str]) -> list[tu
                 world.evict(name)
         return steps
     steps = []
-    if facts.journaled:
-        steps.append(("put", 4))
     if facts.sealed:
-        steps.append(("insert", 5))
-    elif facts.open and not state.rows_apart:
+        steps += [("put", 4), ("insert", 5)]  # what the journal had is in the file from then on
+    if facts.journaled:
+        if facts.sealed:
+            steps.append(("close", 0))  # what comes next goes to the journal again
+        steps.append(("put", 8))
+    if facts.open and (facts.journaled or not facts.sealed) and not state.rows_apart:
         steps.append(("select", 6))
     if facts.awake or state.rows_apart:
         steps.append(("read", 7))
-    for name in names:
-        for step in steps:
+    for step in steps:
+        if step[0] == "close":
+            leave_databases(world, state, names)
+            continue
+        for name in names:
             world.do(name, *step)
+    if not facts.open:
+        leave_databases(world, state, names)
+    return [step for step in steps if step[0] != "close"]
+
+
+def leave_databases(world: World, state: State, names: list[str]) -> None:
+    """Have the objects' databases closed, and have the objects leave memory if they are to."""
     if few_databases(state):
         close_databases(world)
-    elif not facts.awake:
+    elif not state.facts.awake or state.facts.sealed:
         for name in names:
             world.evict(name)
-    return steps
 
 
 def close_databases(world: World) -> None:

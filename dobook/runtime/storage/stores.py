@@ -150,6 +150,9 @@ class Stores:
         try:
             history.go_back(store)
             self.committer.flush()
+            refused = self.committer.catch_up()  # before it is forgotten that it has to go back
+            if refused is not None:
+                raise PlatformError(str(refused))
             history.went_back()
         except (SqliteError, OSError) as error:
             store.discard()

@@ -32,7 +32,8 @@ from dobook.runtime.loop.order import Order
 from dobook.runtime.loop.realtime import TimeKeeping
 from dobook.runtime.loop.wallclock import WallClock
 from dobook.runtime.objects.actor import Actor
-from dobook.runtime.objects.alarms import AlarmRun, AlarmScheduler
+from dobook.runtime.objects.alarm import AlarmRun
+from dobook.runtime.objects.alarms import AlarmScheduler
 from dobook.runtime.objects.residency import Residency
 from dobook.runtime.registry import Registry, default_binding
 from dobook.runtime.sockets.client import Connecting

@@ -12,7 +12,7 @@ from dobook.notebook.frames.frame import Frame
 from dobook.notebook.frames.objects import alarms_frame, runs_frame
 from dobook.notebook.magics.base import MagicsBase, command
 from dobook.notebook.progress import Progress
-from dobook.runtime.objects.alarms import AlarmRun
+from dobook.runtime.objects.alarm import AlarmRun
 from dobook.runtime.runtime import Runtime
 
 _STEPS = 200  # of a long way, between two looks at the progress

@@ -3,6 +3,7 @@
 Source: cloudflare/workerd src/workerd/server/server.c++
 """
 
+import contextlib
 import datetime as dt
 import random
 from collections.abc import Callable
@@ -250,9 +251,10 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
         """
         return self.driver.run(awaitable)
 
-    def settle(self) -> None:
-        """Let everything happen that needs no further time."""
-        self.driver.turn(self.loop.time())
+    def settle(self, *, alarms: bool = True) -> None:
+        """Let everything happen that needs no further time; without `alarms`, none of those runs."""
+        with contextlib.nullcontext() if alarms else self.alarms.kept_back():
+            self.driver.turn(self.loop.time())
 
     def advance(self, duration: str | float | dt.timedelta) -> list[AlarmRun]:
         """Let virtual time pass; timers and alarms on the way run in order.
@@ -373,7 +375,7 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
         for close in reversed(self.on_close):
             close()
         self.stop_real_time()
-        self.driver.turn(self.loop.time())
+        self.settle(alarms=False)
         self.stores.save()
         self.closed = True
         self.residency.end_all()

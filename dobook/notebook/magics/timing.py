@@ -97,7 +97,7 @@ class TimingMagics(MagicsBase):
             %alarms
         """
         runtime = self.session.runtime
-        runtime.settle()
+        runtime.settle(alarms=False)
         return alarms_frame(runtime.scheduled_alarms(), runtime.clock.now_ms)
 
 

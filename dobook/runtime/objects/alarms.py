@@ -10,7 +10,9 @@ Source: developers.cloudflare.com/durable-objects/api/alarms/,
 cloudflare/workerd src/workerd/server/alarm-scheduler.c++, src/workerd/io/actor-sqlite.c++
 """
 
+import contextlib
 import random
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook import limits
@@ -43,6 +45,7 @@ class AlarmScheduler:
         self._entries: dict[tuple[str, str], Entry] = {}
         self.runs: list[AlarmRun] = []
         self.keep_runs = False
+        self._kept_back: list[Entry] | None = None  # those that came due while none may run
 
     # ------------------------------------------------------------------ what storage asks and tells
 
@@ -148,6 +151,24 @@ class AlarmScheduler:
 
     # ------------------------------------------------------------------ running
 
+    @contextlib.contextmanager
+    def kept_back(self) -> Iterator[None]:
+        """Run no alarm meanwhile; those that come due are due afterwards."""
+        if self._kept_back is not None or not self._runtime.loop.virtual:
+            yield
+            return
+        kept = self._kept_back = []
+        try:
+            yield
+        finally:
+            self._kept_back = None
+            for entry in kept:
+                if entry.timer is not None and not self._runtime.loop.is_closed():
+                    when = entry.timer.when()
+                    entry.timer = self._runtime.loop.call_at(
+                        when, self._fire, entry, context=self._runtime.context
+                    )
+
     def handler(self, actor: "Actor", found: Any) -> Any:
         """Return what runs the user's `alarm`, called when the gate admits the event."""
         entry = self._entry(actor)
@@ -193,9 +214,13 @@ class AlarmScheduler:
         entry.timer = loop.call_at(when, self._fire, entry, context=self._runtime.context)
 
     def _fire(self, entry: Entry) -> None:
-        entry.timer = None
+        timer, entry.timer = entry.timer, None
         assert entry.due_ms is not None
         if entry.namespace.withdrawn:
+            return
+        if self._kept_back is not None:
+            self._kept_back.append(entry)
+            entry.timer = timer  # it counts as waiting
             return
         try:
             actor = entry.namespace.actor(entry.id)

@@ -10,6 +10,7 @@ Source: developers.cloudflare.com/durable-objects/api/alarms/,
 cloudflare/workerd src/workerd/server/alarm-scheduler.c++, src/workerd/io/actor-sqlite.c++
 """
 
+import asyncio
 import contextlib
 import random
 from collections.abc import Iterator
@@ -41,6 +42,7 @@ class AlarmScheduler:
 
     def __init__(self, runtime: "Runtime", rng: random.Random) -> None:
         self._runtime = runtime
+        runtime.loop.is_alarm = self.is_alarm
         self.rng = rng
         self._entries: dict[tuple[str, str], Entry] = {}
         self.runs: list[AlarmRun] = []
@@ -148,6 +150,10 @@ class AlarmScheduler:
         if not waiting or waiting[0].timer is None:
             return None
         return self._runtime.loop.start_ms + round(waiting[0].timer.when() * 1000)
+
+    def is_alarm(self, timer: asyncio.TimerHandle) -> bool:
+        """Return whether a timer of the loop is that of an alarm."""
+        return bool(timer._callback == self._fire)  # type: ignore[attr-defined]
 
     # ------------------------------------------------------------------ running
 

@@ -28,6 +28,7 @@ from dobook.runtime.insight.trace import Recorder
 from dobook.runtime.insight.uncaught import report, uncaught
 from dobook.runtime.loop.chance import Chance
 from dobook.runtime.loop.drive import Driver
+from dobook.runtime.loop.forked import check_open
 from dobook.runtime.loop.loop import Clock, RuntimeLoop
 from dobook.runtime.loop.order import Order
 from dobook.runtime.loop.realtime import TimeKeeping
@@ -365,8 +366,7 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
         Raises:
             UsageError: If so.
         """
-        if self.closed:
-            raise UsageError("this runtime is closed. Make another with dobook.Runtime(...).")
+        check_open(self)
 
     def close(self) -> None:
         """Write what is left, close every file and let the state directory go. Twice is fine."""

@@ -294,6 +294,10 @@ class StateDirectory:
 
     # ------------------------------------------------------------------ the end
 
+    def forked(self) -> None:
+        """Leave the directory to the parent of this process, which keeps the lock."""
+        self._lock.close()
+
     def close(self) -> None:
         """Close every file and let the directory go."""
         for store in list(self._open):

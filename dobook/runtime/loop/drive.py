@@ -23,6 +23,7 @@ from dobook.errors import DeadlockError, UsageError
 from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.promise import Interrupted
 from dobook.runtime.calls.waits import deadlock, where_it_stands
+from dobook.runtime.loop import forked
 from dobook.runtime.loop.hopeless import Wait
 from dobook.runtime.loop.interrupts import Interrupts, marked
 from dobook.runtime.loop.loop import running_loop
@@ -45,6 +46,7 @@ class Driver:
         self._runtime = runtime
         self._loop = runtime.loop
         self.held = Held(runtime.loop)
+        forked.watch(runtime)
         self.interrupts = Interrupts(runtime)
         self._bridged: dict[asyncio.Future[None], tuple[Call, asyncio.AbstractEventLoop]] = {}
         self._waiting: list[tuple[Call, asyncio.Future[None], asyncio.AbstractEventLoop]] = []

@@ -81,11 +81,9 @@ def test_what_nobody_can_end_is_a_deadlock_at_once(runtime, hanging, way, elsewh
     runtime.run(runtime.stub("ALARMED/a").set(FAR_MS))
     runtime.run(runtime.stub("ALARMED/b").set(runtime.clock.now_ms + 1000))
     now_ms = runtime.clock.now_ms
+    run = (lambda promise: asyncio.run(awaited(promise))) if elsewhere else runtime.run
     with pytest.raises(DeadlockError, match="no alarm that is set can change that"):
-        if elsewhere:
-            asyncio.run(awaited(getattr(hanging, way)()))
-        else:
-            runtime.run(getattr(hanging, way)())
+        run(getattr(hanging, way)())
     assert runtime.clock.now_ms == now_ms
     assert len(runtime.scheduled_alarms()) == 2
 

@@ -54,28 +54,26 @@ LOOKS = [
 ]
 
 # What changes something: it may turn the loop, and an alarm that is due may run.
-ACTS = set(
-    [
-        "durable_object",
-        "worker",
-        "wrangler",
-        "request",
-        "rpc",
-        "fast_forward",
-        "pattern",
-        "evict",
-        "crash",
-        "slow",
-        "fail_writes",
-        "lose_replies",
-        "network_errors",
-        "explore",
-        "websocket",
-        "chat",
-        "serve",
-        "export",
-    ]
-)
+ACTS = {
+    "durable_object",
+    "worker",
+    "wrangler",
+    "request",
+    "rpc",
+    "fast_forward",
+    "pattern",
+    "evict",
+    "crash",
+    "slow",
+    "fail_writes",
+    "lose_replies",
+    "network_errors",
+    "explore",
+    "websocket",
+    "chat",
+    "serve",
+    "export",
+}
 
 
 @pytest.fixture

@@ -51,6 +51,7 @@ MAX_SUBREQUEST_DEPTH: Final = 16  # of calls from object to object, the first on
 MAX_LINKS_AT_AN_INSTANT: Final = 1_000  # each because of the one before
 MAX_YIELDS_AT_AN_INSTANT: Final = 100_000  # of `asyncio.sleep(0)` in one task
 MAX_TICKS_AT_AN_INSTANT: Final = 1_000_000  # of the loop, in which only objects' code runs
+MAX_WAIT_FOR_ALARMS_MS: Final = 366 * 24 * 3_600_000  # for one that might wake what is awaited
 
 
 @dataclass(frozen=True, slots=True)

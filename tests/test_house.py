@@ -54,6 +54,7 @@ PUBLIC = {
         "InvalidAccessError",
         "InvalidStateError",
         "JsException",
+        "LivelockError",
         "NetworkError",
         "PlatformError",
         "PlatformRangeError",

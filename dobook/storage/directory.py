@@ -359,6 +359,10 @@ class StateDirectory:
         """Whether something is in the journal only."""
         return bool(self._doubtful) or next(self.backlog.places(), None) is not None
 
+    def forked(self) -> None:
+        """Leave the directory to the parent of this process, which keeps the lock."""
+        self._lock.close()
+
     def close(self, clock_ms: int) -> None:
         """Close every file and let the directory go.
 

@@ -23,6 +23,8 @@ from dobook.errors import DeadlockError, UsageError
 from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.promise import BrokenOff, Interrupted
 from dobook.runtime.calls.waits import deadlock, where_it_stands
+from dobook.runtime.loop import forked
+from dobook.runtime.loop.hopeless import Wait
 from dobook.runtime.loop.interrupts import Interrupts, marked
 from dobook.runtime.loop.loop import running_loop
 from dobook.runtime.loop.mending import mend
@@ -46,6 +48,7 @@ class Driver:
         self._runtime = runtime
         self._loop = runtime.loop
         self.held = Held(runtime.loop)
+        forked.watch(runtime)
         self.interrupts = Interrupts(runtime)
         self._bridged: dict[asyncio.Future[None], tuple[Call, asyncio.AbstractEventLoop]] = {}
         self._waiting: list[tuple[Call, asyncio.Future[None], asyncio.AbstractEventLoop]] = []
@@ -151,7 +154,7 @@ class Driver:
         future.add_done_callback(self._stop)
         try:
             with self.interrupts.running(future, mark):
-                self._turn_until(future.done)
+                self._turn_until(future.done, [future])
         except BaseException:
             if not future.done():
                 future.cancel()
@@ -166,14 +169,19 @@ class Driver:
             raise DeadlockError(self.why_stuck())
         return future.result()
 
-    def _turn_until(self, done: Callable[[], bool]) -> None:
-        """Turn until something is done, or nothing can happen any more."""
-        self.turn()
-        while not self._loop.virtual and not done():  # in real time something always can
+    def _turn_until(self, done: Callable[[], bool], awaited: list[Any]) -> None:
+        """Turn until something is done, or nothing can happen any more that would do it."""
+        loop = self._loop
+        before, loop.wait = loop.wait, Wait(self._runtime, awaited)
+        try:
             self.turn()
-        # What an earlier, interrupted turn waited for stops the loop too when it ends at last.
-        while self._stopped and not done():
-            self.turn()
+            while not loop.virtual and not done():  # in real time something always can
+                self.turn()
+            # What an earlier, interrupted turn waited for stops the loop too when it ends at last.
+            while self._stopped and not done():
+                self.turn()
+        finally:
+            loop.wait = before
 
     def _stop(self, _done: Any) -> None:
         self._stopped = True
@@ -203,8 +211,11 @@ class Driver:
             "Two objects that wait for each other, one that calls itself inside "
             "blockConcurrencyWhile, or a write to a stream that nobody reads, look like this."
         )
+        due = self._loop.next_timer()
         return (
-            "nothing is ready and no timer is set, so what is awaited can never happen. "
+            "nothing is ready and "
+            + ("no timer is set" if due is None else "no alarm that is set can change that")
+            + ", so what is awaited can never happen. "
             + (f"Still waiting: {what}. " if held else "")
             + hint
         )
@@ -291,7 +302,7 @@ class Driver:
             for waiter in waiters:
                 waiter.add_done_callback(self._stop)
             try:
-                self._turn_until(lambda: any(call.done for call, _, _ in pending))
+                self._turn_until(lambda: any(call.done for call, _, _ in pending), waiters)
             except KeyboardInterrupt as error:  # a bare one would end the foreign loop
                 self._hand_on(foreign, error if isinstance(error, Interrupted) else Interrupted())
                 return

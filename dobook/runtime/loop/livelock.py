@@ -19,7 +19,7 @@ tasks that wake each other by a queue, is found by `MAX_TICKS_AT_AN_INSTANT` tur
 import linecache
 import sys
 from asyncio import tasks
-from types import FrameType
+from types import CoroutineType, FrameType, GeneratorType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from dobook import limits
@@ -132,10 +132,17 @@ def where_it_waits(coro: Any) -> str:
     """Return the line of the user's code at which a coroutine waits, in words; empty if unknown."""
     found = ""
     while coro is not None:
-        frame = getattr(coro, "cr_frame", None)
+        frame = coro.cr_frame if isinstance(coro, CoroutineType) else None
         found = (line_of(frame) if frame is not None else None) or found
-        coro = getattr(coro, "cr_await", None)
+        coro = awaited_by(coro)
     return found
+
+
+def awaited_by(coro: Any) -> Any:
+    """Return what a coroutine or generator waits for; None for anything else."""
+    if isinstance(coro, CoroutineType):
+        return coro.cr_await
+    return coro.gi_yieldfrom if isinstance(coro, GeneratorType) else None
 
 
 def _where_it_runs() -> str:

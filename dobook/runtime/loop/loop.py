@@ -27,6 +27,7 @@ from typing import Any
 from dobook import limits
 from dobook.clock import format_time
 from dobook.runtime.calls.turns import EXTERNAL, frame_of
+from dobook.runtime.loop.hopeless import Wait
 from dobook.runtime.loop.livelock import Chain, link
 from dobook.runtime.loop.order import Order
 from dobook.runtime.loop.standstill import Again, Watch
@@ -133,6 +134,8 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
         self.failure: BaseException | None = None  # what the turn of the loop ends with
         self.ticks_here = 0  # of the loop, since the clock moved last
         self.watch = Watch(self)
+        self.wait: Wait | None = None  # what is awaited while the loop turns
+        self.is_alarm: Callable[[Any], bool] = lambda _timer: False
         self._now = 0.0
         self._offset = 0.0  # real mode: virtual time minus the monotonic clock
         self._sequence = itertools.count()
@@ -214,12 +217,20 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
                 self._now = max(self._now, horizon)
             self.stop()
             return
+        if horizon is None and not self._may_wait_for(due):
+            self.stop()
+            return
         if self.before_jump is not None:
             # Something that is no timer (the eviction of an idle object) may come first.
             stop = self.before_jump(due)
             if stop is not None:
                 due = stop
         self._now = max(self._now, due)
+
+    def _may_wait_for(self, due: float) -> bool:
+        """Return whether the clock may jump to the next timer for what is awaited."""
+        wait, timer = self.wait, self._scheduled[0]  # type: ignore[attr-defined]
+        return wait is None or not self.is_alarm(timer) or wait.allows(due)
 
     def is_stuck(self) -> bool:
         """Return whether nothing is ready, no timer is set and nothing real is under way."""

@@ -135,8 +135,8 @@ def change_index(
         StateDirectoryError: If it cannot be opened.
         SqliteError: If it cannot be written, or is damaged.
     """
-    with contextlib.closing(Connection(folder / METADATA, power_safe=power_safe)) as index:
-        index.begin()
+    opened = Connection(folder / METADATA, power_safe=power_safe)
+    with contextlib.closing(opened) as index, index.transaction():
         _make_table(index)
         index.executemany(
             "DELETE FROM _cf_ALARM WHERE actor_id = ?",
@@ -150,7 +150,6 @@ def change_index(
                 if at_ms is not None
             ],
         )
-        index.commit()
 
 
 def _make_table(index: Connection) -> None:

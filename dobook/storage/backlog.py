@@ -107,9 +107,8 @@ class Backlog:
         """
         pending = self._pending.get(place)
         if pending is not None:
-            connection.begin()
-            write_rows(connection, pending.changes())
-            connection.commit()
+            with connection.transaction():
+                write_rows(connection, pending.changes())
             del self._pending[place]
 
     def write_all(self) -> dict[Place, Exception]:
@@ -217,10 +216,11 @@ def write_file(path: Path, changes: Changes, *, power_safe: bool = True) -> bool
         image = new_database(blank, lambda connection: write_rows(connection, changes))
         files.write_new(path, image, durable=False)  # never half a file
         return True
-    with contextlib.closing(
-        Connection(path, blank=blank_database(), power_safe=power_safe)
-    ) as connection:
-        connection.begin()
+    with (
+        contextlib.closing(
+            Connection(path, blank=blank_database(), power_safe=power_safe)
+        ) as connection,
+        connection.transaction(),
+    ):
         write_rows(connection, changes)
-        connection.commit()
     return False

@@ -24,7 +24,7 @@ import sqlite3
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,6 +39,7 @@ from dobook.storage.sqlite_errors import error_text as error_text
 from dobook.storage.sqlite_errors import is_constraint as is_constraint
 from dobook.storage.sqlite_errors import is_critical as is_critical
 from dobook.storage.sqlite_errors import is_damage as is_damage
+from dobook.storage.stopping import Stopper
 
 SqliteCursor = sqlite3.Cursor
 LIMIT_FUNCTION_ARG: Final = sqlite3.SQLITE_LIMIT_FUNCTION_ARG
@@ -116,6 +117,7 @@ class Connection:
         self.rules: Any = None  # of `sql`: what holds for the user's statements
         self._cursors: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
         self._owned: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
+        self.stopper = Stopper()
         self.closed = False
         self._limited = limited
         self._sync_lock = threading.Lock()
@@ -142,16 +144,15 @@ class Connection:
             )
             try:
                 self._prepare()
+                self.execute = self.db.execute
+                self._control = self.cursor()
                 if self._power_safe and files.size_of_file(f"{path}-wal"):
-                    self._control = self.cursor()
                     self.checkpoint()  # of a process that was killed before it could sync
             except BaseException:
                 self.db.close()
                 raise
         except sqlite3.Error as error:
             raise unusable(path, error) from error
-        self.execute = self.db.execute
-        self._control = self.cursor()
 
     def _begin_file(self, path: Path, blank: bytes | None) -> None:
         """Make the file where there is none, or only the half that a crash has left."""
@@ -169,6 +170,7 @@ class Connection:
 
     def _prepare(self) -> None:
         db = self.db
+        self.stopper.watch(db)
         if self.path is not None:
             # The directory is locked, so nobody else needs the shared index of the journal.
             db.execute("PRAGMA locking_mode=EXCLUSIVE")
@@ -261,6 +263,17 @@ class Connection:
         if self.db.in_transaction:
             self._control.execute("ROLLBACK")
 
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what is written inside; undo it if that, or the commit, raises."""
+        try:
+            self.begin()
+            yield
+            self.commit()
+        except BaseException:
+            self.rollback()
+            raise
+
     def savepoint(self, name: str) -> None:
         """Open a savepoint. The name must be one of the engine's own, not a user's text."""
         self._control.execute(f"SAVEPOINT {name}")
@@ -290,6 +303,8 @@ class Connection:
 
     def cancel_readers(self) -> None:
         """Close the user's cursors, which else keep tables from being dropped."""
+        if self.rules is not None:
+            self.rules.on = False  # an exception may have broken off the user's statement
         self.idle.clear()
         self.plans.clear()
         for cursor in list(self._cursors):
@@ -367,9 +382,11 @@ class Connection:
         with self._sync_lock:
             if self.closed:
                 return
-            self.closed = True
             try:
                 self.cancel_readers()
+                # A cursor with a statement in it would keep the file, and its lock, open.
+                for cursor in list(self._owned):
+                    cursor.close()
                 if self.db.in_transaction:
                     self.db.execute("ROLLBACK")
                 if self._power_safe:  # for what SQLite does by itself when it closes, too
@@ -378,10 +395,8 @@ class Connection:
                 if self.path is not None:
                     self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             finally:
-                # A cursor with a statement in it would keep the file, and its lock, open.
-                for cursor in list(self._owned):
-                    cursor.close()
                 self.db.close()
+                self.closed = True  # not before: a close that was broken off can be repeated
                 for fd in (*self._sync_fds, *self._spare_fds):
                     with contextlib.suppress(OSError):
                         files.system.close(fd)

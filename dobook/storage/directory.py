@@ -258,6 +258,10 @@ class StateDirectory:
         if place in self._doubtful:
             self._settle(place)
 
+    def is_doubtful(self, place: Place) -> bool:
+        """Return whether the disk may not have what an object's file says."""
+        return place in self._doubtful
+
     def doubt(self, place: Place) -> None:
         """Note that the disk may not have what an object's file says."""
         self._doubtful.add(place)

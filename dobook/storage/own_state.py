@@ -7,6 +7,7 @@ files get it at the next checkpoint.
 
 import contextlib
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -139,9 +140,8 @@ class OwnState:
             for place in [place for place in waiting if place[0] == unique_key]:
                 del waiting[place]
         with self._writing():
-            self._db.begin()
-            self._db.execute("DELETE FROM names WHERE unique_key = ?", (unique_key,))
-            self._db.commit()
+            with self._db.transaction():
+                self._db.execute("DELETE FROM names WHERE unique_key = ?", (unique_key,))
             self._ledger.append([(GONE, unique_key)])
 
     # ------------------------------------------------------------------ clock and notes
@@ -164,9 +164,8 @@ class OwnState:
         """
         notes = [(NOTE, key, value) for key, value in values.items() if key not in OWN_META]
         with self._writing():
-            self._db.begin()
-            self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
-            self._db.commit()
+            with self._db.transaction():
+                self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
             self._ledger.append(notes)
             if notes and self._power_safe:
                 self._sync()
@@ -189,12 +188,11 @@ class OwnState:
         names = {**self._unwritten, **self._unjournaled}
         with self._writing():
             if names:
-                self._db.begin()
-                self._db.executemany(
-                    "INSERT OR REPLACE INTO names VALUES (?, ?, ?)",
-                    [(*place, name) for place, name in names.items()],
-                )
-                self._db.commit()
+                with self._db.transaction():
+                    self._db.executemany(
+                        "INSERT OR REPLACE INTO names VALUES (?, ?, ?)",
+                        [(*place, name) for place, name in names.items()],
+                    )
                 self._ledger.append([(NAME, *place, name) for place, name in names.items()])
             if self._power_safe:
                 self._sync()
@@ -209,12 +207,10 @@ class OwnState:
         self._ledger.sync()
 
     @contextlib.contextmanager
-    def _writing(self) -> Any:
+    def _writing(self) -> Iterator[None]:
         try:
             yield
         except (SqliteError, OSError) as error:
-            with contextlib.suppress(SqliteError):
-                self._db.rollback()
             if isinstance(error, StateDirectoryError):
                 raise
             text = error_text(error) if isinstance(error, SqliteError) else str(error)
@@ -258,11 +254,9 @@ class OwnState:
                         notes[key] = value
                 case ("gone", gone):
                     names = {place: name for place, name in names.items() if place[0] != gone}
-        with self._writing():
-            self._db.begin()
+        with self._writing(), self._db.transaction():
             self._db.executemany(
                 "INSERT OR REPLACE INTO names VALUES (?, ?, ?)",
                 [(*place, name) for place, name in names.items()],
             )
             self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", notes.items())
-            self._db.commit()

@@ -1,5 +1,6 @@
 """The engine's rows inside an object's database, and the user's tables beside them, to be dropped."""
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -130,17 +131,18 @@ def load_rows(connection: Connection, kv: KV) -> None:
     Raises:
         StateDirectoryError: If the database has something in it that the engine does not write.
     """
-    for name in schema.TABLES.keys() & engine_tables(connection):
-        kv.note_engine_table(name)
-    if kv.has_engine_table("_cf_KV"):
-        cursor = connection.execute(schema.ALL)
-        try:
-            kv.load_all(typed_rows(connection, cursor))
-        except SqliteError as error:
-            raise unusable(connection.path, error) from error
-        finally:
-            cursor.close()  # half-read it would keep the file from being closed
-    kv.alarm_ms = read_alarm(connection)
+    with connection.stopper.allowed():
+        for name in schema.TABLES.keys() & engine_tables(connection):
+            kv.note_engine_table(name)
+        if kv.has_engine_table("_cf_KV"):
+            # Closed whatever happens: the traceback of an interrupt would keep it, and with it the
+            # file and its lock.
+            with contextlib.closing(connection.execute(schema.ALL)) as rows:
+                try:
+                    kv.load_all(typed_rows(connection, rows))
+                except SqliteError as error:
+                    raise unusable(connection.path, error) from error
+        kv.alarm_ms = read_alarm(connection)
 
 
 def _odd(connection: Connection, what: str) -> StateDirectoryError:

@@ -307,6 +307,7 @@ class ObjectStore:
         connection = self._connection
         if connection is not None:
             try:
+                connection.cancel_readers()  # an exception's traceback may keep one half read
                 connection.rollback()
             except SqliteError:  # closing it does the same, whatever the disk says
                 self._connection = None

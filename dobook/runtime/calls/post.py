@@ -128,9 +128,9 @@ class PostOffice:
             self._report_sent(call, home)
         self._mail.append(call)
         if not self._scheduled:
-            self._scheduled = True
             self._kind = call.kind
             self._runtime.loop.call_soon(self._deliver)
+            self._scheduled = True  # last: what may break off this line leaves it to the next call
         elif call.kind != self._kind:
             self._mixed = True
 
@@ -191,12 +191,24 @@ class PostOffice:
             while due and mail:
                 due -= 1
                 call = mail.popleft()
-                call.actor.deliver(call)
+                try:
+                    call.actor.deliver(call)
+                except BaseException as error:  # nobody else would know of it
+                    if call.instance is None:
+                        call.settle(None, error)
+                    raise
         finally:
             if mail:
                 self._runtime.loop.call_soon(self._deliver)
             else:
                 self._scheduled = False
+
+    def mend(self) -> None:
+        """Have the mail delivered after an exception has broken off what would have."""
+        self._mixed = True
+        self._scheduled = bool(self._mail)
+        if self._mail:
+            self._loop.call_soon(self._deliver)
 
     @property
     def busy(self) -> bool:

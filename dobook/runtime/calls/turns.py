@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dobook import limits
 from dobook.gates import GOES_ON, GRACE_TICKS, CriticalSection, InputGate, open_gate
-from dobook.runtime.calls.promise import BrokenOff
 from dobook.runtime.loop.livelock import Chain, end, link
 
 if TYPE_CHECKING:
@@ -260,8 +259,8 @@ def _steps(
                     stop_code(coro)
             yielded = coro.send(None) if error is None else coro.throw(error)
         except BaseException as stop:
-            if isinstance(stop, BrokenOff) and frame.instance.dead is None:
-                frame.instance.runtime.driver.interrupts.broke(frame.instance, stop)
+            if not isinstance(stop, StopIteration):
+                frame.instance.runtime.driver.interrupts.left(frame.instance, stop)
             if own:  # whoever awaits it goes on now
                 open_gate(frame.gate).turn_goes_on()
             if isinstance(stop, StopIteration):
@@ -360,7 +359,7 @@ def task_factory(loop: Any, coro: Coroutine[Any, Any, Any], **options: Any) -> "
     """Make a task; one that an object starts is gated and belongs to that object."""
     context: Context | None = options.get("context")
     frame = current_frame.get() if context is None else context.get(current_frame)
-    if frame is None:
+    if frame is None or frame.instance.runtime.loop is not loop:  # that of a runtime around this
         task = ObjectTask(coro, loop=loop, **options)
         turning = asyncio.current_task(loop)
         if turning is not None:

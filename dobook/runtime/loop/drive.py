@@ -21,10 +21,12 @@ from typing import TYPE_CHECKING, Any
 
 from dobook.errors import DeadlockError, UsageError
 from dobook.runtime.calls.call import Call
-from dobook.runtime.calls.promise import Interrupted
+from dobook.runtime.calls.promise import BrokenOff, Interrupted
 from dobook.runtime.calls.waits import deadlock, where_it_stands
 from dobook.runtime.loop.interrupts import Interrupts, marked
 from dobook.runtime.loop.loop import running_loop
+from dobook.runtime.loop.mending import mend
+from dobook.runtime.loop.places import has_torn_callback
 from dobook.runtime.loop.realtime import Held
 
 if TYPE_CHECKING:
@@ -83,22 +85,25 @@ class Driver:
             self._stopped = False
             if horizon is not None and not loop.virtual:
                 loop.call_soon(self._settle, SETTLING_TICKS)
-            unharmed = False
             try:
-                if not (catches and self.interrupts.pressed):  # while another thread had it
+                if not (catches and self.interrupts.ending):  # while another thread had it
                     loop.run_forever()
-                unharmed = True
+            except BaseException as error:
+                if error is not self.interrupts.escaped and error is not self.interrupts.broken:
+                    if not isinstance(error, BrokenOff) and not has_torn_callback(error):
+                        raise
+                    loop.torn = error
             finally:
                 loop.horizon = None
-                if catches and self.interrupts.pressed:
-                    if unharmed or self.interrupts.broken is not None:
-                        self.interrupts.end_running()
-                    else:  # broken off outside of a handler: the loop is between two states
-                        self.interrupts.end_all()
+                torn, loop.torn = loop.torn, None
+                if torn is not None:
+                    self.interrupts.escaped = torn
+                    mend(runtime, torn)
+                elif catches and self.interrupts.ending:
+                    self.interrupts.end_running()
         if self.after_turn is not None:
             self.after_turn()
-        if catches:
-            self.interrupts.raise_if_pressed()
+        self.interrupts.raise_what_ended_it(catches=catches)
         if loop.failure is not None:
             failure, loop.failure = loop.failure, None
             raise failure

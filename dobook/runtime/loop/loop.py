@@ -123,6 +123,7 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
         self.start_ms = start_ms
         self.virtual = True
         self.in_flight = 0  # real operations that the clock must wait for
+        self.torn: BaseException | None = None  # what has broken off a callback of the engine's
         self.woken = False  # another thread has called
         self.horizon: float | None = None  # virtual time goes no further than this
         self.on_escape: Callable[[str], None] | None = None  # told of what no seed can repeat

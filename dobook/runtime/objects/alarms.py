@@ -77,6 +77,7 @@ class Entry:
 
     __slots__ = (
         "backoff",
+        "call",
         "chain",
         "counted",
         "deferred",
@@ -99,6 +100,7 @@ class Entry:
         self.due_ms: int | None = None  # the time that was set
         self.timer: asyncio.TimerHandle | None = None
         self.limit: asyncio.TimerHandle | None = None  # of the run that is under way
+        self.call: AlarmCall | None = None  # the run that is under way
         self.running = False
         self.ran_ms = 0  # when the handler was last called
         self.deferred = False  # the handler runs, and no other time has been set meanwhile
@@ -288,7 +290,7 @@ class AlarmScheduler:
         entry.running = entry.retried = True
         actor.alarm = entry
         info = AlarmInvocationInfo(entry.retries > 0, entry.retries, entry.due_ms)
-        call = AlarmCall(actor, "alarm", (), (info,))
+        call = entry.call = AlarmCall(actor, "alarm", (), (info,))
         if entry.chain is not None:
             call.chain, entry.chain = entry.chain._replace(depth=1), None
         ran_ms = entry.ran_ms = self._runtime.loop.now_ms
@@ -331,6 +333,7 @@ class AlarmScheduler:
         return delay_ms + int(self.rng.random() * (delay_ms * limits.ALARM_RETRY_JITTER + 1))
 
     def _over(self, entry: Entry, actor: "Actor", call: Call, ran_ms: int) -> None:
+        entry.call = None
         entry.running = False
         entry.deferred = False
         if entry.limit is not None:

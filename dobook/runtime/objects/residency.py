@@ -63,6 +63,23 @@ class Residency:
             instance.evict_at = eviction_time(instance)
             heapq.heappush(self._idle, instance)
 
+    def mend(self) -> None:
+        """Queue the idle instances anew after an exception may have broken that off."""
+        self._idle.clear()
+        for actor in [a for n in self._runtime.namespaces for a in n.actors.values()]:
+            instance = actor.instance
+            if instance is not None and instance not in self._instances:
+                if instance.object is None:
+                    actor.instance = None  # it has never come to be
+                    continue
+                self._instances[instance] = None
+        for instance in list(self._instances):
+            if instance.dead is not None or instance.actor.instance is not instance:
+                del self._instances[instance]
+                continue
+            instance.in_idle_queue = False
+            instance.maybe_idle()
+
     def evict_before(self, target: float) -> float | None:
         """Evict the first object that will have been idle long enough by `target` seconds.
 
@@ -120,8 +137,12 @@ class Residency:
         self._runtime.stores.committer.flush()
         if instance.dead is not None:
             return  # reset: what it had written could not be committed
-        instance.evict()
-        self._instances.pop(instance, None)
+        try:
+            instance.evict()
+        finally:  # whatever fails, nothing is delivered to it any more
+            self._instances.pop(instance, None)
+            if actor.instance is instance:
+                actor.instance = None
         self._runtime.observers.emit(actor.label, "evicted", why=why)
         self._runtime.stores.release(actor)
 

@@ -246,6 +246,12 @@ class Wire:
         self.mail.clear()
         self.mail.extend(kept)
 
+    def mend(self) -> None:
+        """Have the mail handed out after an exception has broken off what would have."""
+        self.scheduled = False
+        if self.mail:
+            self.schedule()
+
     def deliver_first(self) -> None:
         """Hand out what is on its way before calls of the same tick arrive.
 

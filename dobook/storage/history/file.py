@@ -56,12 +56,11 @@ class HistoryFile:
         try:
             migrate(self._db, path, _MIGRATIONS)
             meta = dict(self._db.execute("SELECT key, value FROM meta").fetchall())
-            self._db.begin()
-            if not clean and (boot is None or meta.get("boot") != boot):
-                for table in (*_PER_OBJECT, "objects"):
-                    self._db.execute(f"DELETE FROM {table}")
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('boot', ?)", (boot,))
-            self._db.commit()
+            with self._db.transaction():
+                if not clean and (boot is None or meta.get("boot") != boot):
+                    for table in (*_PER_OBJECT, "objects"):
+                        self._db.execute(f"DELETE FROM {table}")
+                self._db.execute("INSERT OR REPLACE INTO meta VALUES ('boot', ?)", (boot,))
         except BaseException:
             self._db.close()
             raise
@@ -95,12 +94,9 @@ class HistoryFile:
     def _transaction(self) -> Iterator[None]:
         """Commit what is done inside, or undo it and say what the disk has refused."""
         try:
-            self._db.begin()
-            yield
-            self._db.commit()
+            with self._db.transaction():
+                yield
         except SqliteError as error:
-            with contextlib.suppress(SqliteError):
-                self._db.rollback()
             raise StateDirectoryError(
                 f"the history at {self._db.path} cannot be written ({error_text(error)})."
             ) from error

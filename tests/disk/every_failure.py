@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import dobook
 from dobook.errors import DeadlockError, DobookError
+from tests.disk import sqlite_vfs
 from tests.disk.checking import Wrong, short
 from tests.disk.faults import Fault, Kind, failing, kinds
 from tests.disk.materials import put, scratch_folder
@@ -101,8 +102,10 @@ class Run:
             self.note(what, error, right=False)
         except DobookError as error:
             self.note(what, error, right=len(str(error)) > 10)
+        except MemoryError as error:
+            self.note(what, error, right=self.fault.kind.error in (MemoryError, sqlite_vfs.NOMEM))
         except Exception as error:
-            self.note(what, error, right=type(error) is self.fault.kind.error)
+            self.note(what, error, right=False)
         else:
             return True
         self.fault.mend()

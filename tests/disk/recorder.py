@@ -6,7 +6,7 @@ an inode does. Paths in the log are relative to the folder.
 
 The log is of use only if nothing goes past it. `Log.image` replays it, for a comparison with the
 real folder; and an audit hook notes each call of Python's own that changes the folder in another
-way, or opens a file there (`Log.bypassed`).
+way (`Log.bypassed`), or opens a file there to read it (`Log.read_past`).
 
 The file that holds the lock of a state directory is left out: it is made and locked by other means,
 and what it contains has no meaning. So are SQLite's shared-memory files, which it makes anew.
@@ -78,6 +78,7 @@ class Log:
         self.start = read_image(self.root)
         self.operations: list[Operation] = []
         self.bypassed: list[str] = []
+        self.read_past: list[str] = []
         self.lock = threading.RLock()  # held for a call and its note: their order is the same
         self.inside = threading.local()  # whether this thread is in a call that will be noted
         self.numbers = self.start_numbers()  # of the files, by path
@@ -347,6 +348,7 @@ def recording(root: Path) -> Iterator[Log]:
 # ---------------------------------------------------------------------- what goes past it
 
 _audited: list[Log] = []
+_WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _CHANGES: Final = frozenset(
     {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link"}
     | {"os.symlink", "shutil.rmtree"}
@@ -366,6 +368,8 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
             continue  # it belongs to a tree that was noted as deleted
         elif event == "open" and Path(log.root, inner).is_dir():
             continue
+        elif event == "open" and not arguments[2] & _WRITES:
+            log.read_past.append(inner)
         else:
             log.bypassed.append(f"{event} {inner}")
 

@@ -24,6 +24,8 @@ def test_all_file_work_of_a_state_directory_is_in_the_log(tmp_path, name, durabi
     recorded = record(name, program(name), durability, tmp_path, row_by_row=row_by_row)
     assert recorded.log.bypassed == []
     assert recorded.log.image() == read_image(tmp_path / "disk")
+    # A look at what SQLite would take for a journal is the only reading that cannot be made to fail.
+    assert [path for path in recorded.log.read_past if not path.endswith("-journal")] == []
 
 
 @pytest.mark.slow
@@ -77,7 +79,7 @@ def test_a_deleted_folder_is_in_the_log(tmp_path):
 @pytest.mark.parametrize(
     ("what", "act"),
     [
-        ("open a", lambda path: (path / "a").read_bytes()),
+        ("open a", lambda path: (path / "a").open("a").close()),
         ("open b", lambda path: (path / "b").write_bytes(b"")),
         ("os.rename a", lambda path: (path / "a").rename(path / "b")),
         ("os.remove a", lambda path: (path / "a").unlink()),
@@ -95,6 +97,13 @@ def test_what_goes_past_the_log_is_noticed(tmp_path, what, act):
     act_after = (tmp_path / "c").write_bytes
     act_after(b"")
     assert log.bypassed == [what], "nothing is noticed after the recording"
+
+
+def test_what_is_read_past_the_log_is_noticed(tmp_path):
+    (tmp_path / "a").write_bytes(b"1")
+    with recording(tmp_path) as log:
+        (tmp_path / "a").read_bytes()
+    assert (log.bypassed, log.read_past) == ([], ["a"])
 
 
 def test_each_call_of_the_system_is_recorded_or_known_to_change_nothing():

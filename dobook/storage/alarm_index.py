@@ -9,13 +9,13 @@ Source: cloudflare/workerd src/workerd/server/alarm-scheduler.c++
 
 import contextlib
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dobook.errors import StateDirectoryError
 from dobook.storage import files, schema
-from dobook.storage.blank import blank_database
+from dobook.storage.blank import blank_database, new_database
 from dobook.storage.connection import Connection, SqliteError, what_is_wrong
 from dobook.storage.foreign_files import check_database_files, check_regular
 from dobook.storage.names import is_identity
@@ -107,18 +107,26 @@ def alarm_in(file: Path) -> int | None:
         return read_alarm(connection)
 
 
-def create_index(folder: Path, *, power_safe: bool) -> None:
-    """Make an empty index, from which changes count.
+def create_index(
+    folder: Path, rows: Sequence[tuple[str, int, str | None]] = (), *, power_safe: bool
+) -> None:
+    """Make an index, from which changes count.
 
     Args:
         folder: Where the class has its files.
+        rows: All alarms there are: id, time in ns since 1970, name.
         power_safe: Whether to wait for the disk.
 
     Raises:
         OSError: If the disk refuses.
     """
-    image = blank_database(schema.CREATE_ALARM_INDEX)
-    files.write_new(folder / METADATA, image, durable=power_safe)
+    index = folder / METADATA
+    image = new_database(
+        blank_database(schema.CREATE_ALARM_INDEX),
+        lambda made: made.executemany("INSERT INTO _cf_ALARM VALUES (?, ?, ?)", rows),
+    )
+    files.remove_orphans(index, durable=power_safe)
+    files.write_new(index, image, durable=power_safe)
 
 
 def change_index(
@@ -159,16 +167,26 @@ def _make_table(index: Connection) -> None:
         index.execute("ALTER TABLE _cf_ALARM ADD COLUMN actor_name TEXT")
 
 
-async def write_index(folder: Path, alarms: Iterable[Alarm]) -> None:
-    """Write the index of a class's alarms, off the loop's thread."""
+async def write_index(folder: Path, alarms: Iterable[Alarm], *, power_safe: bool) -> None:
+    """Write the index of a class's alarms, off the loop's thread.
+
+    Args:
+        folder: Where the class has its files.
+        alarms: All alarms of the class.
+        power_safe: Whether to wait for the disk.
+    """
     import aiosqlite  # only where a directory is closed
 
     rows = [(identity, at_ms * schema.NS_PER_MS, name) for identity, at_ms, name in alarms]
     if not files.exists(folder):
         if not rows:
             return
-        files.make_folder(folder, durable=True)
-    opened = Connection(folder / METADATA, blank=blank_database()).hand_over()
+        files.make_folder(folder, durable=power_safe)
+    if not files.exists(folder / METADATA):
+        # Whole or not at all: what is there counts from then on.
+        create_index(folder, rows, power_safe=power_safe)
+        return
+    opened = Connection(folder / METADATA).hand_over()
     # Opened here, as aiosqlite's thread outlives the loop where opening fails.
     async with aiosqlite.Connection(lambda: opened, iter_chunk_size=64) as index:
         await index.execute("BEGIN IMMEDIATE")

@@ -157,7 +157,7 @@ class AlarmIndexes:
         if unique_key in self._unread:  # it would lack some; without one all files are read again
             files.remove_database(folder / METADATA)
         else:
-            await write_index(folder, alarms)
+            await write_index(folder, alarms, power_safe=self._power_safe)
         self._changes.pop(unique_key, None)
 
     def delete_class(self, unique_key: str) -> None:

@@ -159,6 +159,8 @@ class Connection:
         if not self._new and is_half_made(path):
             files.remove_database(path)
             self._new = True
+        if self._new:
+            files.remove_orphans(path, durable=self._power_safe)
         if self._new and blank is not None:
             # One write in place of the dozens that SQLite needs to make a file, its journal and
             # its first tables.

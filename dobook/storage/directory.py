@@ -26,9 +26,10 @@ from dobook.errors import StateDirectoryError
 from dobook.storage import files
 from dobook.storage.alarm_indexes import AlarmIndexes
 from dobook.storage.backlog import Backlog, progress_bar
+from dobook.storage.boot import UNKNOWN, boot_mark
 from dobook.storage.connection import Connection, SqliteError, is_damage
 from dobook.storage.entries import Entry
-from dobook.storage.history.file import HistoryFile, boot_id
+from dobook.storage.history.file import HistoryFile
 from dobook.storage.journal import Journal, replay
 from dobook.storage.layout import OWN, state_root
 from dobook.storage.lock import databases_allowed, lock_directory
@@ -99,6 +100,8 @@ class StateDirectory:
                 self.history = self._open_history(wanted=history)
                 if self.history is not None:
                     undo.callback(self.history.close)
+                if self._lost_power():
+                    self.journal.mark_boot(self.clock_ms)
                 self.session = self.own.meta("session") or self.journal.generation
                 self.own.set_meta(clean=0, session=self.session + 1)
             except SqliteError as error:
@@ -185,14 +188,17 @@ class StateDirectory:
     def _open_history(self, *, wanted: bool) -> HistoryFile | None:
         """Open the objects' history; if it is not wanted, what there is of it is deleted.
 
-        Objects change without it from then on, so it could not be used again.
+        Objects change without it from then on, so it could not be used again. It is deleted, too,
+        where a power cut may have taken or torn parts of it.
         """
         path = self.path / OWN / "history.sqlite"
-        if not wanted:
+        if not wanted or self._lost_power():
             files.remove_database(path)
-            return None
+            files.sync_folder(path.parent)
+            if not wanted:
+                return None
         try:
-            return HistoryFile(path, boot=boot_id(), clean=self.was_clean)
+            return HistoryFile(path)
         except (SqliteError, StateDirectoryError) as error:
             if not is_damage(error):
                 raise
@@ -200,7 +206,12 @@ class StateDirectory:
             warnings.warn(
                 f"history begins anew, the file is now {aside.name}: {error}", stacklevel=5
             )
-            return HistoryFile(path, boot=None, clean=True)
+            return HistoryFile(path)
+
+    def _lost_power(self) -> bool:
+        """Return whether the machine may have been started anew while the directory was in use."""
+        used_in, now = self.journal.found.boot, boot_mark()
+        return not self.was_clean and (used_in == UNKNOWN or used_in != now)
 
     # ------------------------------------------------------------------ objects
 
@@ -381,6 +392,8 @@ class StateDirectory:
             if self.history is not None:
                 closing.callback(self.history.close)
             self._close_stores()
+            if self.history is not None:
+                self.history.close(durable=self._power_safe)
             self.own.flush()
             clean = not self.waiting and not self.alarms.unread
             self.own.set_meta(clean=1 if clean else 0)

@@ -98,14 +98,15 @@ class OwnState:
         name = self._unjournaled.get(place) or self._unwritten.get(place)
         if name is not None:
             return name
-        row = self._db.execute(
-            "SELECT name FROM names WHERE unique_key = ? AND id = ?", place
-        ).fetchone()
-        return None if row is None else row[0]
+        rows = self._read("SELECT name FROM names WHERE unique_key = ? AND id = ?", *place)
+        return rows[0][0] if rows else None
 
     def remember_name(self, place: Place, name: str) -> None:
         """Keep the name of an object, if it is not known."""
-        if self.name(place) is None:
+        known = None
+        with contextlib.suppress(StateDirectoryError):  # kept once more, if that cannot be said
+            known = self.name(place)
+        if known is None:
             self._unjournaled[place] = name
 
     @property
@@ -148,12 +149,12 @@ class OwnState:
 
     def meta(self, key: str) -> Any:
         """Return one of dobook's own values, None if it was never set."""
-        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if row is None else row[0]
+        rows = self._read("SELECT value FROM meta WHERE key = ?", key)
+        return rows[0][0] if rows else None
 
     def notes(self) -> dict[str, Any]:
         """Return the values that deployments keep, which are not dobook's own."""
-        rows = self._db.execute("SELECT key, value FROM meta").fetchall()
+        rows = self._read("SELECT key, value FROM meta")
         return {key: value for key, value in rows if key not in OWN_META}
 
     def set_meta(self, **values: Any) -> None:
@@ -218,6 +219,14 @@ class OwnState:
                 f"{self._path} cannot be written ({text}). What it lacks stays in the journal."
             ) from error
 
+    def _read(self, query: str, *values: str) -> list[Any]:
+        try:
+            return self._db.execute(query, values).fetchall()
+        except SqliteError as error:
+            raise StateDirectoryError(
+                f"{self._path} cannot be read ({error_text(error)}). Try again when the disk works."
+            ) from error
+
     def close(self) -> None:
         """Close the files.
 
@@ -235,7 +244,7 @@ class OwnState:
 
     def _all_lines(self) -> list[Line]:
         """Return what a ledger of an older dobook's directory would have."""
-        names = self._db.execute("SELECT unique_key, id, name FROM names").fetchall()
+        names = self._read("SELECT unique_key, id, name FROM names")
         return [
             *((NAME, *row) for row in names),
             *((NOTE, key, value) for key, value in self.notes().items()),

@@ -4,6 +4,7 @@
 `GET /c/NAME` answers with the counter of that name, `/ws` is the chat room.
 """
 
+import os
 import select
 import subprocess
 import sys
@@ -16,15 +17,20 @@ START_S = 20
 
 
 @contextmanager
-def serving(durability: str, directory: Path) -> Iterator[tuple[int, int]]:
-    """Run the server; gives its port and the number of its process.
+def serving(durability: str, directory: Path, tree: Path = REPOSITORY) -> Iterator[tuple[int, int]]:
+    """Run the server of a tree of dobook; gives its port and the number of its process.
 
     Raises:
         RuntimeError: If it does not start.
     """
     command = [sys.executable, "-m", "benchmarks.server", durability, str(directory)]
     with subprocess.Popen(
-        command, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command,
+        cwd=tree,
+        env={**os.environ, "PYTHONPATH": str(tree)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None

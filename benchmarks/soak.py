@@ -1,8 +1,10 @@
-"""Long runs that nobody waits for in CI: random operations against a model, memory, promises.
+"""Long runs that nobody waits for in CI: random operations, memory, promises, crashes, failures.
 
     python -m benchmarks.soak model --operations 1000000      # evictions, crashes, restarts
     python -m benchmarks.soak memory --events 10000000        # does memory stay flat?
     python -m benchmarks.soak promises --runs 5000            # the engine's promises, explored
+    python -m benchmarks.soak crashes --states 100000 --jobs 2    # what a power cut may leave
+    python -m benchmarks.soak failures --jobs 2               # every call of the disk fails
 
 Each prints a line of JSON at the end and exits with 1 if something is wrong.
 """
@@ -305,20 +307,44 @@ def soak_promises(args):
     return {"schedules": runs, "distinct": distinct, "seconds": seconds, "wrong": wrong}
 
 
+def soak_crashes(args):
+    """What a power cut or a kill may leave, state by state."""
+    from benchmarks import crashes
+
+    return crashes.soak_crashes(args)
+
+
+def soak_failures(args):
+    """Every error of every call of the disk, for every n."""
+    from benchmarks import crashes
+
+    return crashes.soak_failures(args)
+
+
+SOAKS = {
+    "model": soak_model,
+    "memory": soak_memory,
+    "promises": soak_promises,
+    "crashes": soak_crashes,
+    "failures": soak_failures,
+}
+
+
 def main():
     """Run one of them."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("what", choices=["model", "memory", "promises"])
+    parser.add_argument("what", choices=SOAKS)
     parser.add_argument("--operations", type=int, default=1_000_000)
     parser.add_argument("--events", type=int, default=10_000_000)
     parser.add_argument("--runs", type=int, default=5_000)
+    parser.add_argument("--states", type=int, default=100_000, help="crashes: how many")
+    parser.add_argument("--jobs", type=int, default=1, help="crashes, failures: processes")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--memory", action="store_true", help="model: no state directory")
     parser.add_argument("--directory", help="model: where the state directory is made")
     parser.add_argument("--allowed", type=float, default=8, help="memory: MiB it may grow")
     args = parser.parse_args()
-    soak = {"model": soak_model, "memory": soak_memory, "promises": soak_promises}[args.what]
-    found = {"soak": args.what, **soak(args)}
+    found = {"soak": args.what, **SOAKS[args.what](args)}
     print(json.dumps(found))
     return int(bool(found["wrong"]))
 

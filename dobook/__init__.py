@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dobook.notebook.limiters import compare_limiters
     from dobook.notebook.state import open_state
     from dobook.runtime.calls.rpc import RpcTarget
-    from dobook.runtime.objects.alarms import AlarmRun
+    from dobook.runtime.objects.alarm import AlarmRun
     from dobook.runtime.runtime import Runtime
 
 __version__ = "0.1.0"

@@ -19,6 +19,7 @@
          ├─ DeploymentError          what Cloudflare's API rejects at deployment (RuntimeError)
          ├─ ConnectionClosedError    a client's WebSocket is over        (ConnectionError)
          ├─ DeadlockError            nothing is left that could wake the caller
+         ├─ LivelockError            code keeps itself busy while virtual time stands still
          └─ StateDirectoryError      a state directory that cannot be used (OSError)
 
 Errors that stand for the platform's carry its text word for word, so that a search for the
@@ -44,6 +45,7 @@ __all__ = [
     "InvalidAccessError",
     "InvalidStateError",
     "JsException",
+    "LivelockError",
     "NetworkError",
     "PlatformError",
     "PlatformRangeError",
@@ -233,6 +235,10 @@ class ConnectionClosedError(DobookError, ConnectionError):
 
 class DeadlockError(DobookError, RuntimeError):
     """Nothing is ready and nothing is scheduled, so what is awaited can never happen."""
+
+
+class LivelockError(DobookError, RuntimeError):
+    """Code is ready again and again without virtual time passing, so the run would never end."""
 
 
 class StateDirectoryError(DobookError, OSError):

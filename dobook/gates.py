@@ -106,11 +106,15 @@ class InputGate:
 
     def _admit(self) -> None:
         # Each waiter runs a turn; a turn that locks the gate ends the admission.
-        while not self.locks and (queue := self.sections or self.waiters):
-            if queue.popleft()() is GOES_ON:
-                self.passing += 1
-                self._call_soon(partial(self._after_grace, GRACE_TICKS))
-                return
+        try:
+            while not self.locks and (queue := self.sections or self.waiters):
+                if queue.popleft()() is GOES_ON:
+                    self.passing += 1
+                    self._call_soon(partial(self._after_grace, GRACE_TICKS))
+                    return
+        except BaseException:
+            self._call_soon(self._admit)  # the others wait still
+            raise
         self.busy = bool(self.locks or self.waiters or self.sections)
 
     def _after_grace(self, ticks: int) -> None:
@@ -214,8 +218,8 @@ class Commit:
     def shut(self, gate: OutputGate) -> None:
         """Shut a gate until this group is durable."""
         if gate.commit is not self:
+            self.gates.append(gate)  # first: what is in the list is opened whatever happens
             gate.commit = self
-            self.gates.append(gate)
 
     def done(self) -> None:
         """Open the gates, unless a later group keeps them shut, and let the waiters speak."""
@@ -223,5 +227,12 @@ class Commit:
             if gate.commit is self:
                 gate.commit = None
         waiters, self.waiters = self.waiters, []
-        for speak in waiters:
-            speak()
+        waiters.reverse()
+        while waiters:
+            speak = waiters.pop()
+            try:
+                speak()
+            except BaseException:
+                waiters.reverse()
+                self.waiters = waiters  # who calls this once more has the others speak
+                raise

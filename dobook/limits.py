@@ -43,6 +43,16 @@ PITR_HISTORY_MS: Final = 30 * 24 * 3_600_000
 # developers.cloudflare.com/durable-objects/platform/limits/ (read 2026-11)
 ALARM_TIMEOUT_MS: Final = 15 * 60_000  # wall-clock time of one run of alarm()
 
+# cloudflare/miniflare packages/shared/src/context.ts (read 2026-11); Cloudflare's pages name none
+MAX_SUBREQUEST_DEPTH: Final = 16  # of calls from object to object, the first one included
+
+# dobook's own: what an object may set in motion before the virtual clock moves. They stand in for
+# the CPU limit of developers.cloudflare.com/durable-objects/platform/limits/ (read 2026-11).
+MAX_LINKS_AT_AN_INSTANT: Final = 1_000  # each because of the one before
+MAX_YIELDS_AT_AN_INSTANT: Final = 100_000  # of `asyncio.sleep(0)` in one task
+MAX_TICKS_AT_AN_INSTANT: Final = 1_000_000  # of the loop, in which only objects' code runs
+MAX_WAIT_FOR_ALARMS_MS: Final = 366 * 24 * 3_600_000  # for one that might wake what is awaited
+
 
 @dataclass(frozen=True, slots=True)
 class Prices:

@@ -3,13 +3,17 @@
 The scenario and its classes travel by value (cloudpickle), because a notebook's are nowhere to be
 imported from; what comes back are numbers and texts. Each run's choices depend on its number
 alone, so it does not matter who makes it.
+
+Unpacking runs code, so it is done only in processes that the caller has chosen: dobook's own, over
+a pipe that it has made, and those of an executor that was passed. What is packed begins with the
+versions of Python and dobook, which are compared before anything is unpacked.
 """
 
 import contextlib
 import sys
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from dobook.errors import UsageError
 from dobook.explorer.run import Case, run_once
@@ -17,6 +21,10 @@ from dobook.explorer.strategies.base import Strategy
 from dobook.explorer.strategies.table import strategy_named
 from dobook.explorer.tally import Result, result
 
+MOST_BYTES: Final = 256 * 1024 * 1024
+"""The most that a packed case may have."""
+_MAGIC: Final = "dobook case: "
+_MOST_HEAD: Final = 200
 _cases: dict[bytes, tuple[Case, Strategy]] = {}  # the last one of this process, by what was sent
 _own: dict[bytes, tuple[Case, str, int]] = {}  # what this process has sent itself
 # While a run turns its loop, its clock and its randomness stand in for the process's own.
@@ -33,12 +41,17 @@ def pack(case: Case, strategy: str, seed: int) -> bytes:
 
     with _by_value(case, cloudpickle):
         try:
-            packed = bytes(cloudpickle.dumps((case, strategy, seed)))
+            packed = _head() + bytes(cloudpickle.dumps((case, strategy, seed)))
         except Exception as error:
             raise UsageError(
                 f"the scenario cannot be sent to other processes: {error}. Explore it with jobs=1, "
                 "or make what it needs inside of it."
             ) from error
+    if len(packed) > MOST_BYTES:
+        raise UsageError(
+            f"the scenario cannot be sent to other processes: with what it uses it has "
+            f"{len(packed):,} bytes, more than {MOST_BYTES:,}. Make large data inside of it."
+        )
     # Unpacking in the process that packed would give the very same classes other methods.
     _own.clear()
     _own[packed] = case, strategy, seed
@@ -67,12 +80,38 @@ def _unpacked(packed: bytes) -> tuple[Case, Strategy]:
     else:
         import cloudpickle
 
-        case, name, seed = cloudpickle.loads(packed)
+        case, name, seed = cloudpickle.loads(_checked(packed))
     strategy = strategy_named(name)(seed)
     chooser = strategy.chooser(1)
     if chooser is not None:
         strategy.learn(run_once(case, chooser))  # how long a run is
     return case, strategy
+
+
+def _head() -> bytes:
+    version = sys.modules["dobook"].__version__  # the package above: imports point downwards
+    python = ".".join(map(str, sys.version_info[:2]))
+    return f"{_MAGIC}Python {python}, dobook {version}\n".encode()
+
+
+def _checked(packed: bytes) -> bytes:
+    """Return what can be unpacked, once it is sure that the same versions packed it.
+
+    Raises:
+        UsageError: If others did, or it was not packed by `pack`.
+    """
+    head, own = bytes(packed[:_MOST_HEAD]).partition(b"\n")[0] + b"\n", _head()
+    if head == own:
+        return packed[len(own) :]
+    if not head.startswith(_MAGIC.encode()):
+        raise UsageError("this is not a scenario that dobook has packed; nothing was unpacked.")
+    theirs, here = (
+        line.decode("utf-8", "replace").removeprefix(_MAGIC).strip() for line in (head, own)
+    )
+    raise UsageError(
+        f"the scenario was packed by {theirs}, and this process has {here}. Nothing was unpacked. "
+        "Install the same versions in both, or explore with jobs=1."
+    )
 
 
 def make_runs(case: Case, strategy: Strategy, first: int, last: int) -> list[Result]:

@@ -36,8 +36,8 @@ KINDS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
 DELAYS_MS: Final = (1, 50, 500, 2_000, 15_000)  # how late a message or a reply may be
 SLOW_MS: Final = (1, 50, 500, 2_000)  # how long storage may take
 JUMPS_MS: Final = (1_000, 60_000)  # by how much a clock may jump
-_PICK = re.compile(r"(\d+)=(\d+)")
-_FAULT = re.compile(r"([a-z-]+) (\S+) (\d+) (\S+)")
+_PICK = re.compile(r"([0-9]{1,9})=([0-9]{1,9})")
+_FAULT = re.compile(r"([a-z-]+) (\S+) ([0-9]{1,9}) (\S+)")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -69,7 +69,7 @@ class Fault:
         for kind, places in KINDS.items():
             if (self.occasion, option) in places:
                 return kind
-        raise UsageError(f"nothing like {self.option!r} happens at {self.occasion!r}.")
+        raise UsageError(f"nothing like {self.option!r:.80} happens at {self.occasion!r:.80}.")
 
     def __str__(self) -> str:
         return f"{self.occasion} {quote(self.label, safe='/')} {self.nth} {self.option}"
@@ -153,13 +153,13 @@ def parse_schedule(text: str) -> Schedule:
                 continue
         elif (match := _FAULT.fullmatch(part)) and int(match[3]):
             fault = Fault(match[1], unquote(match[2]), int(match[3]), match[4])
-            if fault.option.startswith("+") and not re.fullmatch(r"\+\d{1,12}ms", fault.option):
-                raise UsageError(f"cannot read how late {part!r} is; write it like +500ms.")
+            if fault.option.startswith("+") and not re.fullmatch(r"\+[0-9]{1,12}ms", fault.option):
+                raise UsageError(f"cannot read how late {part!r:.80} is; write it like +500ms.")
             fault.kind  # noqa: B018 - raises if there is no such fault
             faults.append(fault)
             continue
         raise UsageError(
-            f"cannot read {part!r} in a schedule. Parts look like `next 3=1 7=2` or "
+            f"cannot read {part!r:.80} in a schedule. Parts look like `next 3=1 7=2` or "
             "`before-commit COUNTER/a 1 crash`."
         )
     return Schedule.of(picks, faults)

@@ -1,10 +1,11 @@
 """`dobook.explore`: run a scenario under many schedules and keep what fails."""
 
+import contextlib
 import inspect
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any
 
 from dobook.errors import UsageError, suggest
@@ -100,10 +101,11 @@ def explore(
     # Once for all runs: Python stops to cache a class's methods when they change too often.
     with patches, Progress(show=progress, runs=runs, seconds=seconds) as bar:
         try:
-            for results in _results(case, plan, runs, jobs, executor):
-                tally.add(results)
-                if (stop and tally.failed) or bar.advance(tally.runs):
-                    break
+            with contextlib.closing(_results(case, plan, runs, jobs, executor)) as found:
+                for results in found:
+                    tally.add(results)
+                    if (stop and tally.failed) or bar.advance(tally.runs):
+                        break
         except KeyboardInterrupt:
             if not tally.failed:
                 raise  # else what has been found is worth more
@@ -112,7 +114,7 @@ def explore(
 
 def _results(
     case: Case, plan: Strategy, runs: int | None, jobs: int | None, executor: Any
-) -> Iterator[list[Result]]:
+) -> Generator[list[Result], None, None]:
     """Yield results: alone at first, then, if it takes long, from other processes."""
     asked = executor is not None or (jobs or 1) > 1
     if asked and not plan.shareable:

@@ -129,7 +129,7 @@ def parse(text: str) -> ast.Module | None:
     """Return a cell's tree, in which `await` may stand at the top level; None if it is no Python."""
     try:
         tree = compile(text, "<cell>", "exec", _FLAGS)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, MemoryError, RecursionError):  # the last two: nested too deep
         return None
     assert isinstance(tree, ast.Module)
     return tree
@@ -140,7 +140,7 @@ def _wrong_line(text: str) -> int | None:
         compile(text, "<cell>", "exec", _FLAGS)
     except SyntaxError as error:
         return error.lineno
-    except ValueError:
+    except (ValueError, MemoryError, RecursionError):
         pass
     return None
 

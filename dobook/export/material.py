@@ -7,6 +7,7 @@ import argparse
 import ast
 import dataclasses
 import json
+import keyword
 import re
 import shlex
 from collections.abc import Sequence
@@ -55,9 +56,11 @@ def read_notebook(path: Path) -> Material:
         document = json.loads(path.read_text("utf-8"))
         cells = [c for c in document["cells"] if c["cell_type"] == "code"]
         texts = [_text(c["source"]) for c in cells]
+        failing = ["raises-exception" in _tags(c) for c in cells]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path} cannot be read as a notebook: {error}") from error
-    failing = ["raises-exception" in c.get("metadata", {}).get("tags", []) for c in cells]
+    except RecursionError:
+        raise UsageError(f"{path} cannot be read as a notebook: it is nested too deeply.") from None
     whole = [
         (part, f"cell {count}")
         for count, (text, fails) in enumerate(zip(texts, failing, strict=True), 1)
@@ -145,6 +148,9 @@ class _Reader:
         words = ("--binding", "--storage", "--name", "--renamed-from")
         options = _options(cell.options, words)
         name = options.name or written
+        _check_identifier(name, "class")
+        if options.binding:
+            _check_identifier(options.binding, "binding")
         if options.renamed_from in self.objects:
             del self.objects[options.renamed_from]
             for known in (self.bindings, self.storage):
@@ -194,4 +200,19 @@ def _options(line: str, valued: Sequence[str], flags: Sequence[str] = ()) -> arg
 
 
 def _text(source: Any) -> str:
-    return source if isinstance(source, str) else "".join(source)
+    text = source if isinstance(source, str) else "".join(source)
+    text.encode()  # half a surrogate pair can be in no file; raises a ValueError
+    return text
+
+
+def _tags(cell: dict[str, Any]) -> list[Any]:
+    """Return a cell's tags, none where its metadata is of another form."""
+    metadata = cell.get("metadata")
+    tags = metadata.get("tags") if isinstance(metadata, dict) else None
+    return tags if isinstance(tags, list) else []
+
+
+def _check_identifier(name: str, what: str) -> None:
+    # They are written into source code, a configuration and a test.
+    if not name.isidentifier() or keyword.iskeyword(name):
+        raise UsageError(f"{name[:80]!r} cannot be the name of a {what}: it is not an identifier.")

@@ -7,12 +7,15 @@ alone, and the difference is shown. What was written last is noted in `.dobook-e
 import difflib
 import hashlib
 import json
+import stat
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from dobook.errors import UsageError
 from dobook.export.project import Project
+from dobook.storage.foreign_files import kind_of, read_regular, replace_file
+from dobook.storage.names import is_segment
 
 MANIFEST = ".dobook-export.json"
 Status = Literal["new", "unchanged", "updated", "edited", "overwritten"]
@@ -74,31 +77,58 @@ def write_project(project: Project, folder: Path, *, force: bool = False) -> Rep
         force: Also replace what was edited by hand.
 
     Raises:
-        UsageError: If the folder cannot be written.
+        UsageError: If the folder cannot be written, or has a symbolic link, a pipe or a device in
+            the place of one of the files.
     """
     known = _manifest(folder)
     reports, written = [], {}
     try:
         for name, text in project.files.items():
             path = folder / name
+            _check_inside(folder, name)
             report = _compare(name, text, path, known.get(name), force=force)
             reports.append(report)
             if report.status in ("new", "updated", "overwritten"):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text, encoding="utf-8", newline="\n")
+                replace_file(path, text.encode())
             written[name] = known.get(name, "") if report.status == "edited" else _digest(text)
         note = json.dumps(written, indent=2, sort_keys=True) + "\n"
-        (folder / MANIFEST).write_text(note, encoding="utf-8", newline="\n")
+        folder.mkdir(parents=True, exist_ok=True)
+        replace_file(folder / MANIFEST, note.encode())
     except OSError as error:
         raise UsageError(f"{folder} cannot be written ({error.strerror or error}).") from error
     return Report(folder, tuple(reports), project.warnings)
+
+
+def _check_inside(folder: Path, name: str) -> None:
+    """Check that nothing in the folder leads a file of the project elsewhere.
+
+    The folder may have come with a stranger's project: a link in it would have another file
+    written over.
+    """
+    parts = PurePosixPath(name).parts
+    if not parts or not all(map(is_segment, (part.lstrip(".") for part in parts))):
+        raise UsageError(f"{name!r:.80} cannot be a file of a project.")
+    place = folder
+    for part in parts:
+        place = place / part
+        try:
+            mode = place.lstat().st_mode
+        except FileNotFoundError:
+            return
+        kind = kind_of(mode)
+        if kind is not None and (place == folder / name or not stat.S_ISDIR(mode)):
+            raise UsageError(
+                f"{place} is {kind}, so {name} is not written: it would lead elsewhere. Remove it "
+                "first, or choose another folder."
+            )
 
 
 def _compare(name: str, text: str, path: Path, last: str | None, *, force: bool) -> FileReport:
     if not path.exists():
         return FileReport(name, "new")
     try:
-        present = path.read_text("utf-8")
+        present = path.read_text("utf-8")  # not a link: see _check_inside
     except UnicodeDecodeError:
         return FileReport(name, "overwritten" if force else "edited")
     if present == text:
@@ -119,8 +149,8 @@ def _compare(name: str, text: str, path: Path, last: str | None, *, force: bool)
 
 def _manifest(folder: Path) -> dict[str, str]:
     try:
-        found = json.loads((folder / MANIFEST).read_text("utf-8"))
-    except (OSError, ValueError):
+        found = json.loads(read_regular(folder / MANIFEST))
+    except (OSError, ValueError, RecursionError):
         return {}
     return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
 

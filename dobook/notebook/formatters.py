@@ -33,7 +33,7 @@ from dobook.runtime.calls.answer import RpcPromise
 from dobook.runtime.calls.namespace import DurableObjectNamespace, Env
 from dobook.runtime.calls.stub import DurableObjectStub
 from dobook.runtime.loop.loop import Clock
-from dobook.runtime.objects.alarms import AlarmRun
+from dobook.runtime.objects.alarm import AlarmRun
 from dobook.runtime.runtime import Runtime
 from dobook.runtime.sockets.client import Client, Transcript
 from dobook.runtime.worker.worker import Worker

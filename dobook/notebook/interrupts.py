@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.interactiveshell import InteractiveShell
 
 from dobook.runtime.calls.promise import Interrupted
-from dobook.runtime.loop.interrupts import STUCK_AFTER_S, press, would_swallow
+from dobook.runtime.loop.interrupts import STUCK_AFTER_S, press
 from dobook.runtime.loop.loop import running_loop
+from dobook.runtime.loop.places import would_swallow
 
 if TYPE_CHECKING:
     from dobook.notebook.session import Session

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from dobook.errors import UsageError
-from dobook.runtime.objects.alarms import AlarmRun
+from dobook.runtime.objects.alarm import AlarmRun
 
 if TYPE_CHECKING:
     from dobook.notebook.session import Session

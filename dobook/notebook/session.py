@@ -314,7 +314,7 @@ class Session:
 
         What has been begun and needs no time is finished first.
         """
-        self.runtime.settle()
+        self.runtime.settle(alarms=False)
         return self.peek(target)
 
     def peek(self, target: Target) -> ObjectStore | None:
@@ -361,7 +361,7 @@ class Session:
 
     def _contents(self) -> list[tuple[str, str]]:
         runtime = self.runtime
-        runtime.settle()
+        runtime.settle(alarms=False)
         classes = [f"{n.binding} ({n.class_name})" for n in runtime.namespaces]
         objects, alarms = runtime.objects(), runtime.scheduled_alarms()
         living = sum(o.state != "evicted" for o in objects)

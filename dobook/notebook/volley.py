@@ -13,8 +13,8 @@ from typing import Any
 from dobook.clock import UNIT_MS
 from dobook.errors import UsageError
 from dobook.notebook.display import shorten
-from dobook.notebook.progress import Progress
 from dobook.notebook.responses import body_text
+from dobook.progress import Progress
 from dobook.runtime.runtime import Runtime
 
 _RATE = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(ms|s|m|h|d|w)", re.IGNORECASE)

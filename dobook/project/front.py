@@ -60,7 +60,7 @@ class Front(Worker):
         if self._assets is not None:
             file = self._assets.before_worker(request)
             if file is None and not self.has("fetch"):
-                file = self._assets.after_worker()
+                file = self._assets.after_worker(request)
             if file is not None:
                 return file._delivered(request.url, head=request.method == "HEAD")  # noqa: SLF001
         if path in TRIGGERS and self.has("scheduled"):

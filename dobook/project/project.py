@@ -142,6 +142,8 @@ class Project:
             env.bind(service.binding, Fetcher(runtime, service.service, service.entrypoint))
         assets = configuration.assets
         self._assets = None if assets is None else AssetsFetcher(self.folder, assets)
+        if self._assets is not None:
+            self.warnings.extend(w for w in self._assets.warnings if w not in self.warnings)
         if assets is not None and assets.binding is not None:
             env.bind(assets.binding, self._assets)
 

@@ -16,7 +16,7 @@ from dobook.runtime.calls.namespace import DurableObjectNamespace, Env
 from dobook.runtime.worker.worker import Worker
 from dobook.storage.contents import ClassRecord, Contents, Place, World
 from dobook.storage.history.history import History
-from dobook.storage.snapshot_file import load_world, save_world
+from dobook.storage.snapshot_file import check_values, load_world, save_world
 from dobook.storage.world_files import write_state
 
 if TYPE_CHECKING:
@@ -127,10 +127,13 @@ class Branching:
             options: Options of `Runtime`, in place of the ones the snapshot was made with.
 
         Raises:
-            StateDirectoryError: If the file is no snapshot or damaged, or `into` is not empty.
+            StateDirectoryError: If the file is not a snapshot, is damaged or has something in it that
+                dobook does not write, or if `into` is not empty.
             UsageError: If one of the classes was not in the snapshot.
         """
-        return _runtime_from(cls, load_world(Path(path)), classes, into, options)
+        world = load_world(Path(path))
+        check_values(world, Path(path))
+        return _runtime_from(cls, world, classes, into, options)
 
     def fork(self: Any, *, at: Mapping[Any, str] | None = None, **options: Any) -> "Runtime":
         """Return a new runtime in memory with the same classes, objects, alarms and clock.

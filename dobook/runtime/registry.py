@@ -91,7 +91,7 @@ class Registry:
         namespace = self.of_key(unique_key)
         if namespace is not None:
             for actor in list(namespace.actors.values()):
-                actor.released = True
+                namespace.release(actor)
                 if actor.instance is not None:
                     actor.instance.reset(PlatformError(CLASS_DELETED))
                 actor.drop_sockets()

@@ -29,12 +29,14 @@ from dobook.runtime.insight.trace import Recorder
 from dobook.runtime.insight.uncaught import report, uncaught
 from dobook.runtime.loop.current import TimeAndChance
 from dobook.runtime.loop.drive import Driver
+from dobook.runtime.loop.forked import check_open
 from dobook.runtime.loop.loop import Clock, RuntimeLoop, running_loop
 from dobook.runtime.loop.order import Order
 from dobook.runtime.loop.patches import patches, watch_class
 from dobook.runtime.loop.realtime import TimeKeeping
 from dobook.runtime.objects.actor import Actor
-from dobook.runtime.objects.alarms import AlarmRun, AlarmScheduler
+from dobook.runtime.objects.alarm import AlarmRun
+from dobook.runtime.objects.alarms import AlarmScheduler
 from dobook.runtime.objects.residency import Residency
 from dobook.runtime.registry import Registry, default_binding
 from dobook.runtime.sockets.client import Connecting
@@ -249,9 +251,10 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
         """
         return self.driver.run(awaitable)
 
-    def settle(self) -> None:
-        """Let everything happen that needs no further time."""
-        self.driver.turn(self.loop.time())
+    def settle(self, *, alarms: bool = True) -> None:
+        """Let everything happen that needs no further time; without `alarms`, none of those runs."""
+        with contextlib.nullcontext() if alarms else self.alarms.kept_back():
+            self.driver.turn(self.loop.time())
 
     def advance(self, duration: str | float | dt.timedelta) -> list[AlarmRun]:
         """Let virtual time pass; timers and alarms on the way run in order.
@@ -387,8 +390,7 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
         Raises:
             UsageError: If so.
         """
-        if self.closed:
-            raise UsageError("this runtime is closed. Make another with dobook.Runtime(...).")
+        check_open(self)
 
     def close(self) -> None:
         """Write what is left, close every file and let the state directory go. Twice is fine.
@@ -408,7 +410,7 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
             for close in reversed(self.on_close):
                 close()
             self.stop_real_time()
-            self.driver.turn(self.loop.time())
+            self.settle(alarms=False)
 
     def _end(self) -> None:
         self.closed = self.time_and_chance.closed = True

@@ -2,11 +2,14 @@
 
 A server on loopback can be reached by every page that a browser on this machine shows. So the
 Host has to be one of the server's (a page cannot get round that by having its own name point
-here), and a page of another origin is refused.
+here), and a page of another origin is refused. Browsers leave the Origin out when a page only embeds
+or links to something, and a GET can make an object write, so what they say of the site counts too.
 
-Source: fetch.spec.whatwg.org/#origin-header, datatracker.ietf.org/doc/html/rfc6750
+Source: fetch.spec.whatwg.org/#origin-header, w3c.github.io/webappsec-fetch-metadata/,
+datatracker.ietf.org/doc/html/rfc6750
 """
 
+import functools
 import hmac
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -16,6 +19,10 @@ from dobook.serve.settings import Settings, is_loopback
 
 TOKEN_COOKIE: Final = "dobook_token"
 TOKEN_PARAMETER: Final = "token"
+PAGES: Final = "/_dobook"  # the server's own
+
+_HOST_CHARACTERS: Final = 261  # a name of 255, the longest there is, and a port
+_OWN_SITE: Final = frozenset(("same-origin", "none"))  # "none": the address bar, a bookmark
 
 
 class Refusal(NamedTuple):
@@ -32,7 +39,7 @@ def refuse(settings: Settings, headers: Mapping[str, tuple[str, ...]]) -> Refusa
     if len(hosts) != 1:
         return Refusal(400, "A request has exactly one Host header.")
     host = hosts[0]
-    name = host_name(host)
+    name = _name_of(host) if len(host) <= _HOST_CHARACTERS else None
     if name is None:
         return Refusal(400, f"The Host header {host[:80]!r} is no host.")
     if not settings.behind_proxy and not _known_host(settings, name):
@@ -49,6 +56,66 @@ def refuse(settings: Settings, headers: Mapping[str, tuple[str, ...]]) -> Refusa
                 f"--allow-origin {origin[:80]}.",
             )
     return None
+
+
+def refuse_cross_site(
+    settings: Settings, method: str, target: str, headers: Mapping[str, tuple[str, ...]]
+) -> Refusal | None:
+    """Return why a request of another site's page may not be asked; None if it may.
+
+    The Origin, if there is one, has been found to be known. Without one, as for an image, a link
+    or a form that gets, a page is known by its Referer, which it can leave out but not make up.
+
+    Args:
+        settings: The server's.
+        method: The request's.
+        target: Its path and query.
+        headers: Its headers.
+    """
+    sites = headers.get("sec-fetch-site", ())
+    if _OWN_SITE.issuperset(sites) or "origin" in headers or "*" in settings.origins:
+        return None
+    host = headers["host"][0]
+    referers = headers.get("referer", ())
+    if len(referers) == 1 and _known_origin(settings, _origin_of(referers[0]), host):
+        return None
+    if sites == ("same-site",) and settings.loopback and is_loopback(host_name(host) or ""):
+        return None  # the site is this machine; elsewhere it may have hostile names and ports
+    if _shows_own_page(settings, method, target, headers):
+        return None
+    return Refusal(
+        403,
+        f"A page of another site has made this request (Sec-Fetch-Site: {sites[0][:80]}), and a "
+        "request can make objects write. If that page may use this server, start it with "
+        "--allow-origin and the page's origin. If you have followed a link, enter the address in "
+        "the address bar.",
+    )
+
+
+def _shows_own_page(
+    settings: Settings, method: str, target: str, headers: Mapping[str, tuple[str, ...]]
+) -> bool:
+    """Return whether a link leads to one of the server's own pages, which ask no object.
+
+    A query could make the chat page enter a room.
+    """
+    return (
+        settings.pages
+        and method in ("GET", "HEAD")
+        and "upgrade" not in headers
+        and "?" not in target
+        and (target == PAGES or target.startswith(f"{PAGES}/"))
+        and headers.get("sec-fetch-mode") == ("navigate",)
+        and headers.get("sec-fetch-dest") == ("document",)
+    )
+
+
+def _origin_of(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def host_name(host: str) -> str | None:
@@ -68,19 +135,27 @@ def host_name(host: str) -> str | None:
     return parts.hostname
 
 
+# A client asks for the same host again and again, and these are no longer than a name.
+_name_of = functools.lru_cache(256)(host_name)
+_is_local = functools.lru_cache(256)(is_loopback)
+
+
 def _known_host(settings: Settings, name: str) -> bool:
     if name in settings.hosts or name == settings.host.strip("[]").lower():
         return True
-    if settings.loopback:
-        return is_loopback(name)
-    # Whoever listens at every address cannot know its names; the token is what counts then.
+    if _is_local(settings.host):
+        return _is_local(name)
+    # A server that listens at every address cannot know its names; the token counts then.
     return settings.host in ("0.0.0.0", "::", "")
 
 
 def _known_origin(settings: Settings, origin: str, host: str) -> bool:
     if origin in settings.origins or "*" in settings.origins:
         return True
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
     if parts.scheme not in ("http", "https") or not parts.netloc:
         return False
     if parts.netloc.lower() == host.lower():

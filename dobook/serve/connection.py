@@ -1,22 +1,23 @@
-"""One client's HTTP connection: reading requests, one answer after the other.
+"""One client's HTTP connection: one answer after the other.
 
-Parsing is httptools', the parser of Node.js. A request whose bytes have been seen before, and that
-has no body, is not parsed again (see `head`). Requests that a client sends before it has the answer
-to the last one wait here, and when too many do the client is read no further.
+A `RequestReader` says what has come. Requests that a client sends before it has the answer to the
+last one wait here. Whatever waits for this connection's client counts: when it is too much, the
+client is not read, and an answer that has not left keeps the next request from being begun. A
+request whose bytes have been seen before, and that has no body, is not parsed again (see `head`).
 
 Source: datatracker.ietf.org/doc/html/rfc9112
 """
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final
-
-import httptools
+from typing import TYPE_CHECKING
 
 from dobook.errors import PlatformError
 from dobook.serve.access import Refusal
 from dobook.serve.answer import continue_bytes, refusal_bytes, response_bytes, stream_body
 from dobook.serve.head import Head, Pairs
+from dobook.serve.limits import CACHED_BYTES, MOST_WAITING, REQUEST_BYTES, Progress
+from dobook.serve.reading import RequestReader
 from dobook.serve.upload import Upload
 from dobook.web import ReadableStream, Response
 from dobook.web.body import Content
@@ -24,65 +25,56 @@ from dobook.web.body import Content
 if TYPE_CHECKING:
     from dobook.serve.server import Server
 
-MOST_WAITING: Final = 32  # requests of one connection
-EARLY_BYTES: Final = 1_048_576  # before a WebSocket is open
-CACHED_BYTES: Final = 4_096  # the longest head that is kept
-
-Parser = httptools.HttpRequestParser
-
 
 class Connection(asyncio.Protocol):
     """The server's side of one HTTP connection."""
 
     __slots__ = (
         "_body",
-        "_body_bytes",
-        "_bytes",
         "_deadline_s",
+        "_drained",
         "_early",
         "_ended",
-        "_head",
         "_heads",
-        "_pairs",
-        "_parser",
-        "_paused_s",
+        "_limits",
         "_peer",
-        "_reading",
-        "_refused",
+        "_receiving",
         "_request",
+        "_sending",
         "_server",
-        "_target",
         "_transport",
+        "_unread",
         "_upload",
         "_waiting",
+        "_waiting_bytes",
         "_why",
+        "_why_next",
         "_writable",
-        "rest",
+        "_written",
+        "reader",
     )
 
     _transport: asyncio.Transport
 
     def __init__(self, server: "Server") -> None:
         self._server = server
-        self._parser: Any = None  # made when it is needed first
+        limits = self._limits = server.settings.limits
         self._request: Head | None = None  # what is being answered
         self._waiting: deque[tuple[Head, bytes | None]] = deque()
-        self._head: Head | None = None  # of the request whose body is coming
-        self._body: list[bytes] = []
-        self._body_bytes = 0
+        self._waiting_bytes = 0
+        self._body = bytearray()  # of a request that has not begun to be answered
         self._upload: Upload | None = None  # the body of what is being answered, while it comes
         self._early = False  # the answer was complete before the body was
-        self._bytes = 0  # of the head that is coming
-        self._pairs: Pairs = []
-        self._target = b""
-        self._reading = True
-        self._refused = False  # nothing more is read
-        self._why: Refusal | None = None
+        self._unread = False  # the client is not read at the moment
+        self._why: Refusal | None = None  # nothing more is read
+        self._why_next = False  # and it is the next request's answer
         self._ended = False  # the client sends nothing more
-        self._paused_s = 0.0
-        self._writable: asyncio.Future[None] | None = None
-        self._deadline_s = 0.0
-        self.rest = b""  # what has come behind the handshake of a WebSocket
+        self._writable: asyncio.Future[None] | None = None  # while too much is unsent
+        self._drained: Head | None = None  # its answer is written, but has not left
+        self._written = 0
+        self._deadline_s = 0.0  # for a head, or between requests
+        self._receiving = Progress(limits.progress_bytes, limits.stalled_ms / 1000)
+        self._sending = Progress(limits.progress_bytes, limits.stalled_ms / 1000)
 
     # ------------------------------------------------------------------ asyncio's calls
 
@@ -92,202 +84,179 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         address = transport.get_extra_info("peername")
         self._peer = str(address[0]) if isinstance(address, tuple) else "127.0.0.1"
-        self._heads = self._server.heads(self._peer)
-        self._deadline_s = self._server.now_s + self._server.settings.limits.head_ms / 1000
+        self._heads = self._server.heads
+        self.reader = RequestReader(self._server.settings, self._peer, self)
+        self._deadline_s = self._server.now_s + self._limits.head_ms / 1000
+        self._sending.begin(self._server.now_s, 0)  # and at each check while nothing is unsent
         if not self._server.opened(self):
-            self._refuse(Refusal(503, "This server has too many connections."))
+            self.reader.refuse(Refusal(503, "This server has too many connections."))
 
     def data_received(self, data: bytes) -> None:
         """Take in what a client has sent."""
-        if self._request is None and not self._bytes and self._head is None:
-            head = self._heads.get(data)
+        idle = self._request is None and not self._waiting
+        if idle and len(data) <= CACHED_BYTES and self.reader.clean:
+            head = self._heads.get((self._peer, data))
             if head is not None:
                 self._begin(head, None)
                 return
-        self._feed(data)
+        self.reader.feed(data)
+        self._regulate()
 
     def eof_received(self) -> bool:
         """The client sends nothing more, but may wait for its answers."""
+        self.reader.advance(last=True)
         self._ended = True
         self._break_upload()
-        return self._request is not None
+        return bool(self._waiting) or (self._request is not None and not self._early)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         self._server.gone(self)
         self._break_upload()
         self._waiting.clear()
-        self._refused = True
+        self._body.clear()
+        self.reader.stopped = True
+        self._drained = None
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
 
     def pause_writing(self) -> None:
         """The client does not read as fast as it is answered."""
-        self._paused_s = self._server.now_s
         self._writable = self._server.runtime.loop.create_future()
 
     def resume_writing(self) -> None:
         """It has caught up."""
-        self._paused_s = 0.0
-        if self._writable is not None and not self._writable.done():
-            self._writable.set_result(None)
-        self._writable = None
+        writable, self._writable = self._writable, None
+        if writable is not None and not writable.done():
+            writable.set_result(None)
+        head, self._drained = self._drained, None
+        if head is not None:
+            self._next(head)
 
     # ------------------------------------------------------------------ reading
 
-    def _feed(self, data: bytes) -> None:
-        if self._refused:
-            if self._request is not None and self._request.key:
-                self._keep_rest(data)
-            return
-        parser = self._parser
-        if parser is None:
-            parser = self._parser = Parser(self)
-        before = self._bytes
-        if self._head is None:
-            self._bytes += len(data)
-        try:
-            parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._refused = True  # what follows is no HTTP
-            self._keep_rest(data[upgrade.args[0] :])
-        except httptools.HttpParserCallbackError as error:
-            if not self._refused:
-                raise (error.__context__ or error) from None
-        except httptools.HttpParserError as error:
-            self._refuse(Refusal(400, f"This is no HTTP request: {error}."))
-        limit = self._server.settings.limits.head_bytes
-        if self._bytes > limit and self._head is None:
-            self._refuse(Refusal(431, f"The request's head is longer than {limit} bytes."))
-        if self._head is not None:
-            self._patience(True)  # noqa: FBT003
-        elif self._bytes and not before and self._request is None:
-            self._deadline_s = self._server.now_s + self._server.settings.limits.head_ms / 1000
-        head = self._head
+    @property
+    def held(self) -> int:
+        """How many bytes the client makes this connection hold, answers included."""
+        unsent = self._transport.get_write_buffer_size()
+        return self._unprocessed + self.reader.held + unsent
+
+    @property
+    def _unprocessed(self) -> int:
+        upload = 0 if self._upload is None else self._upload.held
+        return self._waiting_bytes + len(self._body) + upload + len(self.reader.rest)
+
+    @property
+    def ready(self) -> bool:
+        """Whether more of the client can be taken now."""
+        if self._why is not None or len(self._waiting) >= MOST_WAITING:
+            return False
+        return self._unprocessed <= self._limits.held_bytes
+
+    def _regulate(self) -> None:
+        """Answer a request whose body is not all here yet, and read the client or do not."""
+        head, reader = self.reader.head, self.reader
         idle = self._request is None and not self._waiting
-        if head is not None and idle and not (self._refused or head.key):
+        if head is not None and idle and not (reader.stopped or head.key):
             self._begin_upload(head)
-
-    def _keep_rest(self, data: bytes) -> None:
-        """Keep what a client says on its WebSocket before the handshake is answered."""
-        self.rest += data
-        if len(self.rest) > EARLY_BYTES:
-            self._transport.close()
-
-    # These are called by the parser.
-
-    def on_message_begin(self) -> None:
-        """A request begins."""
-        self._pairs = []
-        self._target = b""
-
-    def on_url(self, url: bytes) -> None:
-        """A part of the target."""
-        self._target += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A header."""
-        self._pairs.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        """The head is complete; a body may follow."""
-        parser, limits = self._parser, self._server.settings.limits
-        size = sum([len(name) + len(value) + 4 for name, value in self._pairs], len(self._target))
-        head = self._head = Head(
-            self._server.settings,
-            self._peer,
-            method=parser.get_method().decode("latin-1"),
-            target=self._target.decode("latin-1"),
-            version=parser.get_http_version(),
-            pairs=self._pairs,
-            keep_alive=parser.should_keep_alive(),
-        )
-        self._bytes = 0
-        self._body = []
-        self._body_bytes = 0
-        values = head.headers._values
-        if size > limits.head_bytes:
-            head.refusal = Refusal(
-                431, f"The request's head is longer than {limits.head_bytes} bytes."
-            )
-        length = values.get("content-length", ("",))[0]
-        if length.isdigit() and int(length) > limits.body_bytes:
-            head.refusal = Refusal(413, f"The body is longer than {limits.body_bytes} bytes.")
-        if head.refusal is not None and (length not in ("", "0") or "transfer-encoding" in values):
-            # Its body is not worth reading, so what comes after it cannot be found.
-            self._refuse(head.refusal, head)
-        elif values.get("expect", ("",))[0].lower() == "100-continue" and self._request is None:
-            self._transport.write(continue_bytes())
-
-    def on_body(self, body: bytes) -> None:
-        """A part of the body."""
-        if self._refused:
+        unread = not self.ready
+        if unread == self._unread or self._transport.is_closing():
             return
-        if self._upload is None:
-            self._body.append(body)
+        self._unread = unread
+        if unread:
+            self._transport.pause_reading()
         else:
-            self._upload.feed(body)
-        self._body_bytes += len(body)
-        most = self._server.settings.limits.body_bytes
-        if self._body_bytes > most:
-            self._refuse(Refusal(413, f"The body is longer than {most} bytes."), self._head)
+            self._receiving.begin(self._server.now_s, reader.moved)
+            self._transport.resume_reading()
 
-    def on_message_complete(self) -> None:
+    def head_begins(self) -> None:
+        """The first byte of a request has come."""
+        if self._request is None:
+            self._deadline_s = self._server.now_s + self._limits.head_ms / 1000
+
+    def head_came(self, head: Head) -> None:
+        """A head is complete; a body may follow."""
+        self._receiving.begin(self._server.now_s, self.reader.moved)
+        if self._request is None and not self._waiting:
+            self._deadline_s = 0.0
+
+    def body_came(self, piece: bytes) -> None:
+        """A part of the body has come."""
+        if self._upload is None:
+            self._body += piece
+        else:
+            self._upload.feed(piece)
+
+    def request_came(self, head: Head, target: bytes, pairs: Pairs) -> None:
         """The request is complete."""
-        head, self._head = self._head, None
         upload, self._upload = self._upload, None
         if upload is not None:
             upload.end()
-            self._patience(False)  # noqa: FBT003
-            if self._early and head is not None:
+            if self._early:
                 self._next(head)
-            return
-        if self._refused or head is None:
             return
         values = head.headers._values
         has_body = "content-length" in values or "transfer-encoding" in values
-        body = b"".join(self._body) if has_body else None
-        self._body = []
+        body = bytes(self._body) if has_body else None
+        self._body = bytearray()
         if not has_body and not head.key and "upgrade" not in values and "expect" not in values:
-            self._server.keep_head(self._heads, head, self._target, self._pairs)
-        if self._request is None:
+            self._server.keep_head(self._peer, head, target, pairs)
+        if self._request is None and not self._waiting:
             self._begin(head, body)
             return
         self._waiting.append((head, body))
-        if len(self._waiting) >= MOST_WAITING and self._reading:
-            self._reading = False
-            self._transport.pause_reading()
+        self._waiting_bytes += REQUEST_BYTES + head.size + len(body or b"")
+
+    def unreadable(self, refusal: Refusal, head: Head | None) -> None:
+        """Answer that this cannot be read any further, and hang up."""
+        self._why, self._why_next = refusal, self._upload is None
+        self._body.clear()
+        self._break_upload(refusal.text)
+        if self._early:
+            self._transport.close()  # the answer is there; this was the rest of its request
+        elif self._request is None and not self._waiting:
+            self._write(refusal_bytes(refusal, head, close=True))
+            self._transport.close()
+        # Otherwise: after the answers that are under way.
 
     # ------------------------------------------------------------------ bodies that come slowly
 
     def _begin_upload(self, head: Head) -> None:
-        """Have a request answered whose body is not all here yet."""
-        upload = Upload(self._server.runtime.loop, self._transport, self._patience)
+        """Answer a request whose body is not all here yet."""
+        upload = Upload(self._server.runtime.loop, self._read_on)
         self._upload = upload
-        for piece in self._body:
-            upload.feed(piece)
-        self._body = []
-        self._begin(head, upload.stream(head.headers._values.get("content-length", ("",))[0]))
-        self._patience(True)  # noqa: FBT003
+        values = head.headers._values
+        if self._body:
+            upload.feed(self._body)
+        elif values.get("expect", ("",))[0].lower() == "100-continue":
+            self._write(continue_bytes())
+        self._body = bytearray()
+        self._begin(head, upload.stream(values.get("content-length", ("",))[0]))
 
     def _break_upload(self, why: str = "Network connection lost.") -> None:
         if self._upload is not None:
             self._upload.fail(PlatformError(why))
 
-    def _patience(self, waits: bool) -> None:  # noqa: FBT001
-        """Hang up if nothing comes for too long, or be content to wait."""
-        stalled_s = self._server.settings.limits.stalled_ms / 1000
-        self._deadline_s = self._server.now_s + stalled_s if waits else 0.0
+    def _read_on(self) -> None:
+        """Read the client again: the handler has read what there was."""
+        if self._unread or self.reader.waits:
+            self._soon()
 
     # ------------------------------------------------------------------ answering
 
+    def _write(self, data: bytes) -> None:
+        self._written += len(data)
+        self._transport.write(data)
+
     def _begin(self, head: Head, body: Content) -> None:
+        if self._transport.is_closing():
+            return  # what was sent behind the last request is not asked
         self._request = head
         self._deadline_s = 0.0
         if head.refusal is None:
             self._server.route(head, body, self.answered)
         else:
-            self._transport.write(refusal_bytes(head.refusal, head))
+            self._write(refusal_bytes(head.refusal, head))
             self._next(head)
 
     def answered(self, response: Response | None, error: BaseException | None) -> None:
@@ -298,9 +267,7 @@ class Connection(asyncio.Protocol):
             response = self._server.failed(head, error)
         self._server.log(head, response)
         if self._why is not None and self._upload is not None and response._status == 500:
-            self._transport.write(
-                refusal_bytes(self._why, head, close=True)
-            )  # what it has failed for
+            self._write(refusal_bytes(self._why, head, close=True))  # what it has failed for
             self._transport.close()
             return
         if self._transport.is_closing():
@@ -313,7 +280,7 @@ class Connection(asyncio.Protocol):
         if isinstance(body, ReadableStream):
             self._server.keep_task(self._stream(head, response, body))
             return
-        self._transport.write(response_bytes(self._server.date(), head, response))
+        self._write(response_bytes(self._server.date(), head, response))
         self._next(head)
 
     async def _stream(self, head: Head, response: Response, body: ReadableStream) -> None:
@@ -321,7 +288,7 @@ class Connection(asyncio.Protocol):
             async for piece in stream_body(self._server.date(), head, response, body):
                 if self._transport.is_closing():
                     break
-                self._transport.write(piece)
+                self._write(piece)
                 if self._writable is not None:
                     await self._writable
         except Exception as error:
@@ -333,42 +300,48 @@ class Connection(asyncio.Protocol):
         self._next(head)
 
     def _next(self, head: Head) -> None:
-        """The answer is written: go on with the next request."""
-        if self._upload is not None and not (self._refused or self._ended):
+        """Begin with the next request, the answer being written and sent."""
+        if self._writable is not None and not self._transport.is_closing():
+            self._drained = head  # or answers to a client that reads none would pile up
+            return
+        reader = self.reader
+        if self._upload is not None and not (reader.stopped or self._ended):
             self._early = True  # where the next one begins is known when the body is over
             self._upload.drop()
             return
         self._early = False
-        self._request = None
+        self._request = self._upload = None
         server = self._server
-        if not head.keep_alive or server.stopping or (self._refused and not self._waiting):
+        if not head.keep_alive or server.stopping:
             self._transport.close()
-            return
-        if self._waiting:
-            server.runtime.loop.call_soon(self._go_on)
-        elif self._ended:
+        elif self._waiting or reader.waits:
+            self._soon()
+        elif self._why is not None:
+            if self._why_next:
+                self._write(refusal_bytes(self._why, None, close=True))
             self._transport.close()
+        elif reader.stopped or self._ended:
+            self._transport.close()
+        elif reader.head is not None:
+            self._soon()  # its body is coming
         else:
-            self._deadline_s = server.now_s + server.settings.limits.idle_ms / 1000
+            patience_ms = self._limits.head_ms if reader.begun else self._limits.idle_ms
+            self._deadline_s = server.now_s + patience_ms / 1000
+
+    def _soon(self) -> None:
+        runtime = self._server.runtime
+        runtime.loop.call_soon(self._go_on, context=runtime.context.copy())
 
     def _go_on(self) -> None:
-        if not self._reading and len(self._waiting) < MOST_WAITING // 2:
-            self._reading = True
-            self._transport.resume_reading()
-        if self._request is None and self._waiting and not self._transport.is_closing():
-            self._begin(*self._waiting.popleft())
-
-    def _refuse(self, refusal: Refusal, head: Head | None = None) -> None:
-        """Answer that this cannot be read any further, and hang up."""
-        if self._refused:
+        """Take the next step, on a tick of its own so that other clients have their turn."""
+        if self._transport.is_closing():
             return
-        self._refused = True
-        self._why = refusal
-        self._break_upload(refusal.text)
-        if self._request is None:
-            self._transport.write(refusal_bytes(refusal, head, close=True))
-            self._transport.close()
-        # Otherwise: after the answer that is under way.
+        if self._request is None and self._waiting:
+            head, body = self._waiting.popleft()
+            self._waiting_bytes -= REQUEST_BYTES + head.size + len(body or b"")
+            self._begin(head, body)
+        self.reader.advance()
+        self._regulate()
 
     # ------------------------------------------------------------------ the server's calls
 
@@ -379,15 +352,28 @@ class Connection(asyncio.Protocol):
 
     def check(self, now_s: float) -> None:
         """Hang up on a client that is too slow, or has been silent for too long."""
-        limits = self._server.settings.limits
-        if self._paused_s and now_s - self._paused_s > limits.stalled_ms / 1000:
+        unsent = self._transport.get_write_buffer_size()
+        if not unsent:
+            self._sending.begin(now_s, self._written)
+        elif self._sending.stalled(now_s, self._written - unsent):
             self._transport.abort()
-        elif self._deadline_s and now_s > self._deadline_s:
-            told = self._why is not None
-            if self._bytes or self._head is not None:
-                self._refuse(Refusal(408, "The request did not come in time."), self._head)
-            if self._upload is None or told:  # else its handler learns of it, and answers
-                self._transport.close()
+            return
+        reader = self.reader
+        if reader.stopped:
+            return
+        if reader.head is None or self._unread:
+            self._receiving.begin(now_s, reader.moved)
+        elif self._receiving.stalled(now_s, reader.moved):
+            self._time_out()
+        if self._deadline_s and now_s > self._deadline_s:
+            self._time_out()
+
+    def _time_out(self) -> None:
+        self._deadline_s = 0.0
+        if self.reader.begun or self.reader.head is not None:
+            self.reader.refuse(Refusal(408, "The request did not come in time."))
+        if self._request is None:
+            self._transport.close()
 
     def close(self) -> None:
         """Hang up."""

@@ -1,33 +1,35 @@
 """WebSocket frames as bytes: reading those of a client, writing those of the server.
 
-No input or output here: bytes in, messages out, and the other way round.
-Source: datatracker.ietf.org/doc/html/rfc6455 sections 5, 7 and 8; the texts of errors are those of
-the engine's own library, capnproto/capnproto c++/src/kj/compat/http.c++
+Parsing and serialising are those of the `websockets` library, its Sans-I/O layer. What that leaves
+to its users is here: messages are put together from fragments and checked to be UTF-8, and what a
+message is made of is bounded. No input or output: bytes in, messages out, and the other way round.
+
+Source: datatracker.ietf.org/doc/html/rfc6455 sections 5, 7 and 8;
+websockets.readthedocs.io/en/stable/howto/sansio.html
 """
 
-import base64
 import codecs
-import hashlib
+import logging
 from typing import Any, Final, NamedTuple
 
+from websockets.exceptions import PayloadTooBig
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+from websockets.utils import accept_key
+
 from dobook.runtime.sockets.wire import Close
+from dobook.serve.limits import Limits
 
-_GUID: Final = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_CONTINUATION, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0, 1, 2, 8, 9, 10
-_CONTROL: Final = frozenset((_CLOSE, _PING, _PONG))
-_MOST_CONTROL: Final = 125
-NO_CODE: Final = 1005  # stands for a close frame without a code
+NO_CODE: Final = int(CloseCode.NO_STATUS_RCVD)  # stands for a close frame without a code
 
-PROTOCOL_ERROR: Final = 1002
-INVALID_DATA: Final = 1007
-TOO_BIG: Final = 1009
-
-_COMPRESSED: Final = (
-    "Received a WebSocket frame whose compression bit was set, but the compression extension was "
-    "not negotiated for this connection."
-)
+_DEFAULT: Final = Limits()
+_MOST_CONTROL: Final = 125  # bytes of a control frame's payload
+_REASON_BYTES: Final = _MOST_CONTROL - 2
 
 _utf8 = codecs.getincrementaldecoder("utf-8")
+
+_log = logging.getLogger("dobook.serve.frames")  # at DEBUG the library logs every frame
 
 
 class FrameError(Exception):
@@ -61,17 +63,6 @@ class Pong(NamedTuple):
 Item = str | bytes | Close | Ping | Pong
 
 
-def accept_key(key: str) -> str:
-    """Return the `Sec-WebSocket-Accept` for a handshake's key.
-
-    Example:
-        >>> accept_key("dGhlIHNhbXBsZSBub25jZQ==")
-        's3pPLMBiTxaQ9kYGzzhZRbK+xOo='
-    """
-    digest = hashlib.sha1(key.encode() + _GUID.encode(), usedforsecurity=False).digest()
-    return base64.b64encode(digest).decode()
-
-
 # ---------------------------------------------------------------------- writing
 
 
@@ -83,38 +74,49 @@ def message_frame(message: str | bytes) -> bytes:
         b'\x81\x02hi'
     """
     if isinstance(message, str):
-        return _frame(0x80 | _TEXT, message.encode())
-    return _frame(0x80 | _BINARY, message)
+        return Frame(Opcode.TEXT, message.encode()).serialize(mask=False)
+    return Frame(Opcode.BINARY, message).serialize(mask=False)
 
 
 def close_frame(close: Close) -> bytes:
     """Return the frame of a close."""
-    if close.code == NO_CODE:
-        return _frame(0x80 | _CLOSE, b"")
-    reason = close.reason.encode()[: _MOST_CONTROL - 2].decode(errors="ignore").encode()
-    return _frame(0x80 | _CLOSE, close.code.to_bytes(2, "big") + reason)
+    payload = b""
+    if close.code != NO_CODE:
+        reason = close.reason.encode()[:_REASON_BYTES].decode(errors="ignore").encode()
+        payload = close.code.to_bytes(2, "big") + reason
+    return Frame(Opcode.CLOSE, payload).serialize(mask=False)
 
 
 def ping_frame(data: bytes = b"") -> bytes:
     """Return the frame of a ping."""
-    return _frame(0x80 | _PING, data)
+    return Frame(Opcode.PING, data).serialize(mask=False)
 
 
 def pong_frame(data: bytes) -> bytes:
     """Return the frame that answers a ping."""
-    return _frame(0x80 | _PONG, data)
-
-
-def _frame(first: int, payload: bytes) -> bytes:
-    length = len(payload)
-    if length < 126:
-        return bytes((first, length)) + payload
-    if length < 65_536:
-        return bytes((first, 126)) + length.to_bytes(2, "big") + payload
-    return bytes((first, 127)) + length.to_bytes(8, "big") + payload
+    return Frame(Opcode.PONG, data).serialize(mask=False)
 
 
 # ---------------------------------------------------------------------- reading
+
+
+class _Protocol(ServerProtocol):
+    """The library's protocol, which reads only: the object decides what is answered, and when."""
+
+    most = 0
+
+    @property
+    def max_message_size(self) -> int:
+        """The longest frame now.
+
+        The library takes this for control frames too, so one that comes when a message in
+        fragments is nearly full needs room. `FrameReader` counts the message.
+        """
+        return self.most if self.current_size is None else self.most + _MOST_CONTROL
+
+    @max_message_size.setter
+    def max_message_size(self, most: int) -> None:
+        self.most = most
 
 
 class FrameReader:
@@ -122,18 +124,46 @@ class FrameReader:
 
     Args:
         message_bytes: The longest message.
+        fragments: Most fragments of a message.
+        empty_fragments: Most of them without content.
+
+    Attributes:
+        frames: How many frames have been read.
     """
 
-    __slots__ = ("_buffer", "_decoder", "_limit", "_opcode", "_parts", "_size", "_wanted")
+    __slots__ = (
+        "_decoder",
+        "_empty",
+        "_fragments",
+        "_message",
+        "_most",
+        "_most_empty",
+        "_most_fragments",
+        "_opcode",
+        "_protocol",
+        "frames",
+    )
 
-    def __init__(self, message_bytes: int) -> None:
-        self._limit = message_bytes
-        self._buffer = bytearray()
-        self._wanted = 0  # bytes that the buffer has to have before it is looked at again
+    def __init__(
+        self,
+        message_bytes: int,
+        fragments: int = _DEFAULT.fragments,
+        empty_fragments: int = _DEFAULT.empty_fragments,
+    ) -> None:
+        self._most = message_bytes
+        self._most_fragments = fragments
+        self._most_empty = empty_fragments
+        self._protocol = _Protocol(state=State.OPEN, max_size=message_bytes, logger=_log)
         self._opcode = 0  # of the message whose fragments are coming, 0 for none
-        self._parts: list[Any] = []
-        self._size = 0
+        self._message = bytearray()
+        self._fragments = self._empty = 0
         self._decoder = _utf8()
+        self.frames = 0
+
+    @property
+    def held(self) -> int:
+        """How many bytes of frames and messages that are not complete wait here."""
+        return len(self._protocol.reader.buffer) + len(self._message)
 
     def feed(self, data: bytes) -> list[Item]:
         """Return what is complete with these bytes, in order.
@@ -141,124 +171,117 @@ class FrameReader:
         Raises:
             FrameError: If the client breaks the protocol.
         """
-        buffer = self._buffer
-        if buffer:
-            buffer += data
-            if len(buffer) < self._wanted:
-                return []
-            data = bytes(buffer)
-            buffer.clear()
+        protocol = self._protocol
+        protocol.receive_data(data)
+        protocol.writes.clear()  # its own answers
         items: list[Item] = []
-        at, end = 0, len(data)
+        events = protocol.events_received()
+        self.frames += len(events)
         try:
-            while end - at >= 2:
-                first, second = data[at], data[at + 1]
-                length, start = second & 0x7F, at + 6
-                if length > 125:
-                    start = at + (8 if length == 126 else 14)
-                    if end < start - 4:
-                        break
-                    length = int.from_bytes(data[at + 2 : start - 4], "big")
-                self._check(first, second, length)
-                stop = start + length
-                if end < stop:
-                    self._wanted = stop - at
-                    break
-                payload = _unmasked(data[start:stop], data[start - 4 : start])
-                at = stop
-                if first == 0x81 and not self._opcode:  # a whole text, as nearly all are
-                    items.append(_text(payload))
-                elif (item := self._take(first, payload)) is not None:
+            for frame in events:
+                item = self._take(frame)
+                if item is not None:
                     items.append(item)
-                    if type(item) is Close:
-                        return items  # what follows a close does not count
+            if protocol.parser_exc is not None:
+                self._fail(protocol.parser_exc, items)
         except FrameError as error:
             error.items = items
             raise
-        if at < end:
-            buffer += data[at:]
-            if len(buffer) < 14:
-                self._wanted = 0
         return items
 
-    def _check(self, first: int, second: int, length: int) -> None:
-        """Refuse a frame by its head, before its payload is there."""
-        if first & 0x30:
-            raise FrameError(PROTOCOL_ERROR, "Received frame had RSV bits 2 or 3 set")
-        if first & 0x40:
-            raise FrameError(PROTOCOL_ERROR, _COMPRESSED)
-        if not second & 0x80:
-            raise FrameError(PROTOCOL_ERROR, "Received frame was not masked")
-        opcode = first & 0x0F
-        if opcode in _CONTROL:
-            if not first & 0x80:
-                raise FrameError(PROTOCOL_ERROR, "Received fragmented control frame")
-            if second & 0x7F > _MOST_CONTROL:
-                raise FrameError(PROTOCOL_ERROR, "Control frame payload too large")
-            return
-        if opcode not in (_CONTINUATION, _TEXT, _BINARY):
-            raise FrameError(PROTOCOL_ERROR, f"Unknown opcode {opcode}")
-        if self._opcode and opcode:
-            raise FrameError(PROTOCOL_ERROR, "Missing continuation frame")
-        if not self._opcode and not opcode:
-            raise FrameError(PROTOCOL_ERROR, "Unexpected continuation frame")
-        if length + self._size > self._limit:
-            left = self._limit - self._size
-            raise FrameError(TOO_BIG, f"Message is too large: {length} > {left}")
+    def _take(self, frame: Any) -> Item | None:
+        opcode, data = frame.opcode, frame.data
+        if opcode is Opcode.TEXT and frame.fin:  # a whole text, as nearly all are
+            return _text(data)
+        if opcode is Opcode.PING:
+            return Ping(bytes(data))
+        if opcode is Opcode.PONG:
+            return Pong(bytes(data))
+        if opcode is Opcode.CLOSE:
+            return self._close()
+        if opcode is Opcode.BINARY and frame.fin:
+            return bytes(data)
+        return self._join(opcode, data, last=frame.fin)
 
-    def _take(self, first: int, payload: bytes) -> Item | None:
-        opcode = first & 0x0F
-        if opcode == _PING:
-            return Ping(payload)
-        if opcode == _PONG:
-            return Pong(payload)
-        if opcode == _CLOSE:
-            return _close(payload)
-        last = bool(first & 0x80)
-        if last and not self._opcode:
-            return _text(payload) if opcode == _TEXT else payload
-        if opcode:
+    def _join(self, opcode: Opcode, data: bytes, *, last: bool) -> Item | None:
+        """Add a fragment to its message; returns the message once it is complete."""
+        if opcode is not Opcode.CONT:
             self._opcode = opcode
-        self._size += len(payload)
-        if self._opcode == _TEXT:
+        self._fragments += 1
+        self._empty += not data
+        if self._fragments > self._most_fragments:
+            raise FrameError(
+                CloseCode.POLICY_VIOLATION,
+                f"A message has more than {self._most_fragments} fragments",
+            )
+        if self._empty > self._most_empty:
+            raise FrameError(
+                CloseCode.POLICY_VIOLATION,
+                f"A message has more than {self._most_empty} empty fragments",
+            )
+        message = self._message
+        if len(message) + len(data) > self._most:
+            raise _too_large(len(data), self._most - len(message))
+        message += data
+        if self._opcode == Opcode.TEXT:
             try:
-                self._parts.append(self._decoder.decode(payload, last))
+                self._decoder.decode(data, last)
             except UnicodeDecodeError:
-                raise FrameError(INVALID_DATA, "Received text is not UTF-8") from None
-        else:
-            self._parts.append(payload)
+                raise _not_utf8("text") from None
         if not last:
             return None
-        whole: Item = ("" if self._opcode == _TEXT else b"").join(self._parts)
-        self._parts.clear()
-        self._opcode = self._size = 0
+        whole: Item = message.decode() if self._opcode == Opcode.TEXT else bytes(message)
+        self._message = bytearray()
+        self._opcode = self._fragments = self._empty = 0
         self._decoder.reset()
         return whole
 
+    def _close(self) -> Close:
+        received = self._protocol.close_rcvd
+        assert received is not None
+        return Close(int(received.code), received.reason)
 
-def _unmasked(payload: bytes, mask: bytes) -> bytes:
-    # One number as long as the payload: a hundred times faster than byte by byte.
-    size = len(payload)
-    key = int.from_bytes((mask * (size // 4 + 1))[:size], "little")
-    return (int.from_bytes(payload, "little") ^ key).to_bytes(size, "little")
+    def _fail(self, error: Exception, items: list[Item]) -> None:
+        """Raise what the library has found wrong."""
+        protocol = self._protocol
+        if protocol.close_rcvd is not None:
+            # It refuses a close between fragments, which RFC 6455 allows (section 5.4).
+            items.append(self._close())
+            protocol.parser_exc = None
+            return
+        if isinstance(error, PayloadTooBig):
+            raise _too_large(error.size or 0, self._most - len(self._message))
+        if isinstance(error, UnicodeDecodeError):
+            raise _not_utf8("close reason")
+        raise FrameError(CloseCode.PROTOCOL_ERROR, f"Received a frame that is wrong: {error}")
 
 
-def _text(payload: bytes) -> str:
+def _too_large(size: int, left: int) -> FrameError:
+    # The text is the engine's: capnproto/capnproto c++/src/kj/compat/http.c++.
+    return FrameError(CloseCode.MESSAGE_TOO_BIG, f"Message is too large: {size} > {left}")
+
+
+def _not_utf8(what: str) -> FrameError:
+    return FrameError(CloseCode.INVALID_DATA, f"Received {what} that is not UTF-8")
+
+
+def _text(data: bytes) -> str:
     try:
-        return payload.decode()
+        return data.decode()
     except UnicodeDecodeError:
-        raise FrameError(INVALID_DATA, "Received text is not UTF-8") from None
+        raise _not_utf8("text") from None
 
 
-def _close(payload: bytes) -> Close:
-    if not payload:
-        return Close(NO_CODE, "")
-    if len(payload) == 1:
-        raise FrameError(PROTOCOL_ERROR, "Received close frame with half a code")
-    code = int.from_bytes(payload[:2], "big")
-    if not (1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999):
-        raise FrameError(PROTOCOL_ERROR, f"Received close frame with code {code}")
-    try:
-        return Close(code, payload[2:].decode())
-    except UnicodeDecodeError:
-        raise FrameError(INVALID_DATA, "Received close reason is not UTF-8") from None
+__all__ = [
+    "NO_CODE",
+    "FrameError",
+    "FrameReader",
+    "Item",
+    "Ping",
+    "Pong",
+    "accept_key",
+    "close_frame",
+    "message_frame",
+    "ping_frame",
+    "pong_frame",
+]

@@ -10,7 +10,14 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from dobook.errors import PlatformTypeError
-from dobook.serve.access import Refusal, refuse, show_token, token_cookie, without_token
+from dobook.serve.access import (
+    Refusal,
+    refuse,
+    refuse_cross_site,
+    show_token,
+    token_cookie,
+    without_token,
+)
 from dobook.serve.settings import Settings
 from dobook.web import Headers, Request
 from dobook.web.body import Content
@@ -19,7 +26,6 @@ from dobook.web.url import delivered_url
 
 Pairs = list[tuple[bytes, bytes]]
 
-PAGES: Final = "/_dobook"
 _KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==").fullmatch
 
 
@@ -36,6 +42,7 @@ class Head:
         key: The WebSocket handshake's key; empty if the request is none.
         refusal: Why it is not passed on; None if it is.
         cookie: A Set-Cookie header for the answer; empty for none.
+        size: Its bytes, about.
     """
 
     __slots__ = (
@@ -47,6 +54,7 @@ class Head:
         "method",
         "origin",
         "refusal",
+        "size",
         "target",
         "url",
     )
@@ -62,10 +70,11 @@ class Head:
         pairs: Pairs,
         keep_alive: bool,
     ) -> None:
-        values: dict[str, tuple[str, ...]] = {}
+        listed: dict[str, list[str]] = {}
         for name, value in pairs:
-            key, text = name.decode("latin-1").lower(), _text(value).strip("\t ")
-            values[key] = (*values[key], text) if key in values else (text,)
+            listed.setdefault(name.decode("latin-1").lower(), []).append(_text(value).strip("\t "))
+        values = {name: tuple(texts) for name, texts in listed.items()}
+        self.size = 0
         self.keep_alive = keep_alive
         self.chunks = version == "1.1"
         self.key = self.cookie = ""
@@ -75,6 +84,8 @@ class Head:
         self.refusal = self._read(settings, values)
         if settings.token and self.refusal is None:
             self.refusal = self._check_token(settings, values)
+        if self.refusal is None and not self.cookie:  # a link with the token may come from anywhere
+            self.refusal = refuse_cross_site(settings, self.method, self.target, values)
         if self.refusal is None:
             try:
                 self.url = delivered_url(self.origin + self.target)

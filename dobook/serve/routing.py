@@ -11,7 +11,8 @@ from urllib.parse import quote
 
 from dobook.errors import DobookError
 from dobook.runtime.worker.entrance import Answered, fetch_object, fetch_worker
-from dobook.serve.head import PAGES, Head
+from dobook.serve.access import PAGES
+from dobook.serve.head import Head
 from dobook.web import Response
 from dobook.web.body import Content
 from dobook.web.url import delivered_url

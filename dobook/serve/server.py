@@ -23,9 +23,10 @@ from dobook.runtime.worker.entrance import Answered
 from dobook.serve.access import TOKEN_PARAMETER
 from dobook.serve.answer import upgrade_bytes
 from dobook.serve.channel import Channel
-from dobook.serve.connection import CACHED_BYTES, Connection
+from dobook.serve.connection import Connection
 from dobook.serve.frames import message_frame
 from dobook.serve.head import Head, Pairs
+from dobook.serve.limits import CACHE_BYTES, CACHED_BYTES, open_files
 from dobook.serve.routing import Router
 from dobook.serve.settings import Settings
 from dobook.web import Response
@@ -34,8 +35,6 @@ from dobook.web.body import Content
 if TYPE_CHECKING:
     from dobook.runtime.runtime import Runtime
 
-MOST_HEADS: Final = 2_048  # kept for each address that asks
-MOST_PEERS: Final = 256
 SWEEP_S: Final = 1.0
 BACKLOG: Final = 1_024
 
@@ -90,7 +89,9 @@ class Server:
         self._channels: set[Channel] = set()
         self._flushing: list[Channel] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._heads: dict[str, dict[bytes, Head]] = {}
+        self._most = settings.limits.connections
+        self.heads: dict[tuple[str, bytes], Head] = {}  # by address and bytes
+        self._heads_bytes = 0
         self._sweeping: asyncio.TimerHandle | None = None
         self._date = b""
         self._frame: tuple[Any, bytes] = ("", message_frame(""))
@@ -132,6 +133,7 @@ class Server:
             backlog=BACKLOG,
         )
         self.port = self._listening.sockets[0].getsockname()[1]
+        self._most = min(self.settings.limits.connections, open_files())
         self._sweep()
 
     def stop(self, grace_ms: int = 5_000) -> None:
@@ -173,7 +175,7 @@ class Server:
         await asyncio.sleep(0)  # for the sockets to be closed
         if self._sweeping is not None:
             self._sweeping.cancel()
-        self._heads.clear()
+        self._forget_heads()
 
     @property
     def running(self) -> bool:
@@ -216,33 +218,31 @@ class Server:
     # ------------------------------------------------------------------ what connections call
 
     def opened(self, connection: Connection) -> bool:
-        """Count a connection; returns whether it is one too many."""
+        """Count a connection; returns whether there is room for it."""
         self._connections.add(connection)
-        return self.clients <= self.settings.limits.connections
+        return self.clients <= self._most
 
     def gone(self, connection: Connection) -> None:
         """A connection is over, or has become a WebSocket."""
         self._connections.discard(connection)
         self._note_empty()
 
-    def heads(self, peer: str) -> dict[bytes, Head]:
-        """Return the heads that were seen from an address."""
-        known = self._heads.get(peer)
-        if known is None:
-            if len(self._heads) >= MOST_PEERS:
-                self._heads.clear()
-            known = self._heads[peer] = {}
-        return known
-
-    def keep_head(self, known: dict[bytes, Head], head: Head, target: bytes, pairs: Pairs) -> None:
-        """Keep a head for when the same bytes come again."""
+    def keep_head(self, peer: str, head: Head, target: bytes, pairs: Pairs) -> None:
+        """Keep a head for when the same bytes come again from that address."""
         lines = [b"%b %b HTTP/1.1" % (head.method.encode(), target)]
         lines += [b"%b: %b" % pair for pair in pairs]
         data = b"\r\n".join(lines) + b"\r\n\r\n"
         if len(data) <= CACHED_BYTES and head.chunks:
-            if len(known) >= MOST_HEADS:
-                known.clear()
-            known[data] = head
+            size = 3 * len(data) + 1_024  # bytes, texts, and the objects around them
+            if self._heads_bytes + size > CACHE_BYTES:
+                self._forget_heads()
+            if (peer, data) not in self.heads:
+                self._heads_bytes += size
+                self.heads[peer, data] = head
+
+    def _forget_heads(self) -> None:
+        self.heads.clear()
+        self._heads_bytes = 0
 
     def route(self, head: Head, body: Content, answered: Answered) -> None:
         """Pass a request on."""
@@ -260,8 +260,9 @@ class Server:
         transport.write(upgrade_bytes(head, response))
         channel = Channel(self, transport, end)
         self._channels.add(channel)
-        if old.rest:
-            channel.data_received(old.rest)
+        transport.resume_reading()
+        if old.reader.rest:
+            channel.data_received(bytes(old.reader.rest))
 
     def failed(self, head: Head, error: BaseException | None) -> Response:
         """Return the answer to a request whose object raised."""

@@ -1,48 +1,16 @@
-"""What a server may be asked for and by whom: its limits, its token, the hosts and origins it knows.
+"""Where a server listens and whom it answers: its token, the hosts and origins it knows.
 
-Values only; `access` decides by them, `connection` and `channel` keep to the limits.
+Values only; `access` decides by them.
 """
 
 import ipaddress
 from dataclasses import dataclass, field
 from typing import Final
 
+from dobook.serve.limits import Limits
+
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 8787  # what wrangler uses
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How much a client may ask of a server, and how long it may take. Sizes in bytes.
-
-    Attributes:
-        url_bytes: The longest URL; a longer one is answered with 414.
-        head_bytes: The longest request line and headers; longer ones are answered with 431.
-        body_bytes: The longest body of a request; a longer one is answered with 413.
-        message_bytes: The longest message of a WebSocket; a longer one closes it with 1009.
-        connections: Most connections at a time; further ones are answered with 503.
-        unsent_bytes: How much may wait for a client that does not read before it is cut off.
-        head_ms: How long a request's head may take from its first byte.
-        stalled_ms: How long a client may make no progress in the middle of a body or an answer.
-        idle_ms: How long a connection may stay open between requests.
-        ping_ms: After how long a silent WebSocket is asked whether it is still there; one that
-            does not answer for as long again is taken to be lost.
-        closing_ms: How long a WebSocket waits for the client's answer to a close.
-
-    Source of the first three: developers.cloudflare.com/workers/platform/limits/ (read 2026-11)
-    """
-
-    url_bytes: int = 16_384
-    head_bytes: int = 131_072
-    body_bytes: int = 104_857_600
-    message_bytes: int = 33_554_432
-    connections: int = 10_000
-    unsent_bytes: int = 67_108_864
-    head_ms: int = 10_000
-    stalled_ms: int = 30_000
-    idle_ms: int = 75_000
-    ping_ms: int = 30_000
-    closing_ms: int = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,3 +60,6 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
+
+
+__all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "Limits", "Settings", "is_loopback"]

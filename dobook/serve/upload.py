@@ -1,18 +1,16 @@
-"""The body of a request that is still coming, as the handler reads it piece by piece.
+"""The body of a request that is still coming, as the handler reads it.
 
-A client that sends faster than it is read is made to wait.
+What has come since the handler last read is one piece: many small chunks cost no more memory than
+their bytes. A client that sends faster than it is read is made to wait by its connection.
 Source: developers.cloudflare.com/workers/runtime-apis/streams/
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from dobook.runtime.calls.turns import EXTERNAL
 from dobook.web import ReadableStream
-
-MOST_HELD: Final = 262_144  # bytes that wait to be read, before the client has to
 
 
 class Upload:
@@ -20,25 +18,22 @@ class Upload:
 
     Args:
         loop: The runtime's.
-        transport: The connection's; it is read no further while enough is waiting.
-        patience: Called with whether the client is expected to send more.
+        read: Called when the handler has taken what was held.
     """
 
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        transport: asyncio.Transport,
-        patience: Callable[[bool], None],
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, read: Callable[[], None]) -> None:
         self._loop = loop
-        self._transport = transport
-        self._patience = patience
-        self._pieces: deque[bytes] = deque()
-        self._held = 0
+        self._read = read
+        self._pieces = bytearray()
         self._over = False
         self._dropped = False  # nobody reads on
         self._failure: Exception | None = None
         self._reader: asyncio.Future[None] | None = None
+
+    @property
+    def held(self) -> int:
+        """How many bytes wait to be read."""
+        return len(self._pieces)
 
     # ------------------------------------------------------------------ the connection's side
 
@@ -52,14 +47,11 @@ class Upload:
         stream.expected = int(length) if length.isdigit() else None
         return stream
 
-    def feed(self, piece: bytes) -> None:
+    def feed(self, piece: bytes | bytearray) -> None:
         """Take a piece that has come."""
         if self._dropped:
             return
-        self._pieces.append(piece)
-        self._held += len(piece)
-        if self._held > MOST_HELD:
-            self._hold_back(True)  # noqa: FBT003
+        self._pieces += piece
         self._wake()
 
     def end(self) -> None:
@@ -77,7 +69,7 @@ class Upload:
         """Nobody reads on: what comes is thrown away."""
         self._dropped = self._over = True
         self._pieces.clear()
-        self._hold_back(False)  # noqa: FBT003
+        self._read()
         self._wake()
 
     # ------------------------------------------------------------------ the reader's side
@@ -94,18 +86,10 @@ class Upload:
             self._reader = self._loop.create_future()
             setattr(self._reader, EXTERNAL, True)
             await self._reader
-        piece = self._pieces.popleft()
-        before, self._held = self._held, self._held - len(piece)
-        if self._held <= MOST_HELD < before and not self._over:
-            self._hold_back(False)  # noqa: FBT003
+        piece = bytes(self._pieces)
+        self._pieces.clear()
+        self._read()
         return piece
-
-    def _hold_back(self, hold: bool) -> None:  # noqa: FBT001
-        if hold:
-            self._transport.pause_reading()
-        elif not self._transport.is_closing():
-            self._transport.resume_reading()
-        self._patience(not hold)
 
     async def cancel(self, reason: Any = None) -> None:
         """Throw the rest away."""

@@ -9,16 +9,17 @@ Source: cloudflare/workerd src/workerd/server/alarm-scheduler.c++
 
 import contextlib
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dobook.errors import StateDirectoryError
 from dobook.storage import files, schema
-from dobook.storage.blank import blank_database
+from dobook.storage.blank import blank_database, new_database
 from dobook.storage.connection import Connection, SqliteError, what_is_wrong
+from dobook.storage.foreign_files import check_database_files, check_regular
 from dobook.storage.names import is_identity
-from dobook.storage.rows import has_table, read_alarm
+from dobook.storage.rows import engine_tables, read_alarm
 
 METADATA = "metadata.sqlite"
 
@@ -38,26 +39,43 @@ def read_index(folder: Path) -> list[Alarm] | None:
         folder: Where the class has its files.
     """
     index = folder / METADATA
-    if not files.exists(index):
-        return []
     reason: Exception
+    try:
+        check_regular(index)
+        check_database_files(index)
+    except FileNotFoundError:
+        return []
+    except StateDirectoryError as error:  # a symbolic link or a pipe of that name, or beside it
+        set_index_aside(index, error)
+        return None
     try:
         with contextlib.closing(Connection(index)) as connection:
             rows: list[Any] = []
-            if has_table(connection, "_cf_ALARM"):
+            if "_cf_ALARM" in engine_tables(connection):
                 rows = connection.execute(
                     "SELECT * FROM _cf_ALARM ORDER BY scheduled_time, actor_id"
                 ).fetchall()
     except (SqliteError, StateDirectoryError) as error:
         reason = error
     else:
-        return [
-            (row[0], row[1] // schema.NS_PER_MS, row[2] if len(row) > 2 else None)
-            for row in rows
-            if is_identity(row[0]) and type(row[1]) is int
-        ]
+        if all(map(_is_alarm, rows)):
+            return [
+                (row[0], row[1] // schema.NS_PER_MS, row[2] if len(row) > 2 else None)
+                for row in rows
+                if row[1] is not None
+            ]
+        reason = StateDirectoryError(f"{index} has a row that the engine does not write.")
     set_index_aside(index, reason)
     return None
+
+
+def _is_alarm(row: tuple[Any, ...]) -> bool:
+    name = row[2] if len(row) > 2 else None
+    return (
+        is_identity(row[0])
+        and (row[1] is None or type(row[1]) is int)
+        and (name is None or type(name) is str)
+    )
 
 
 def set_index_aside(index: Path, reason: Exception) -> None:
@@ -79,24 +97,36 @@ def alarm_in(file: Path) -> int | None:
         StateDirectoryError: If the file cannot be read.
         SqliteError: If it is damaged.
     """
-    if not files.exists(file):
+    try:
+        check_regular(file)
+        check_database_files(file)
+    except FileNotFoundError:
         return None
     with contextlib.closing(Connection(file)) as connection:
+        engine_tables(connection)
         return read_alarm(connection)
 
 
-def create_index(folder: Path, *, power_safe: bool) -> None:
-    """Make an empty index, from which changes count.
+def create_index(
+    folder: Path, rows: Sequence[tuple[str, int, str | None]] = (), *, power_safe: bool
+) -> None:
+    """Make an index, from which changes count.
 
     Args:
         folder: Where the class has its files.
+        rows: All alarms there are: id, time in ns since 1970, name.
         power_safe: Whether to wait for the disk.
 
     Raises:
         OSError: If the disk refuses.
     """
-    image = blank_database(schema.CREATE_ALARM_INDEX)
-    files.write_new(folder / METADATA, image, durable=power_safe)
+    index = folder / METADATA
+    image = new_database(
+        blank_database(schema.CREATE_ALARM_INDEX),
+        lambda made: made.executemany("INSERT INTO _cf_ALARM VALUES (?, ?, ?)", rows),
+    )
+    files.remove_orphans(index, durable=power_safe)
+    files.write_new(index, image, durable=power_safe)
 
 
 def change_index(
@@ -113,8 +143,8 @@ def change_index(
         StateDirectoryError: If it cannot be opened.
         SqliteError: If it cannot be written, or is damaged.
     """
-    with contextlib.closing(Connection(folder / METADATA, power_safe=power_safe)) as index:
-        index.begin()
+    opened = Connection(folder / METADATA, power_safe=power_safe)
+    with contextlib.closing(opened) as index, index.transaction():
         _make_table(index)
         index.executemany(
             "DELETE FROM _cf_ALARM WHERE actor_id = ?",
@@ -128,7 +158,6 @@ def change_index(
                 if at_ms is not None
             ],
         )
-        index.commit()
 
 
 def _make_table(index: Connection) -> None:
@@ -138,21 +167,35 @@ def _make_table(index: Connection) -> None:
         index.execute("ALTER TABLE _cf_ALARM ADD COLUMN actor_name TEXT")
 
 
-async def write_index(folder: Path, alarms: Iterable[Alarm]) -> None:
-    """Write the index of a class's alarms, off the loop's thread."""
+async def write_index(folder: Path, alarms: Iterable[Alarm], *, power_safe: bool) -> None:
+    """Write the index of a class's alarms, off the loop's thread.
+
+    Args:
+        folder: Where the class has its files.
+        alarms: All alarms of the class.
+        power_safe: Whether to wait for the disk.
+    """
     import aiosqlite  # only where a directory is closed
 
     rows = [(identity, at_ms * schema.NS_PER_MS, name) for identity, at_ms, name in alarms]
     if not files.exists(folder):
         if not rows:
             return
-        files.make_folder(folder, durable=True)
-    async with aiosqlite.connect(folder / METADATA) as index:
-        await index.execute("PRAGMA journal_mode=WAL")
+        files.make_folder(folder, durable=power_safe)
+    if not files.exists(folder / METADATA):
+        # Whole or not at all: what is there counts from then on.
+        create_index(folder, rows, power_safe=power_safe)
+        return
+    opened = Connection(folder / METADATA).hand_over()
+    # Opened here, as aiosqlite's thread outlives the loop where opening fails.
+    async with aiosqlite.Connection(lambda: opened, iter_chunk_size=64) as index:
+        await index.execute("BEGIN IMMEDIATE")
         await index.execute(schema.CREATE_ALARM_INDEX)
         columns = await index.execute_fetchall("PRAGMA table_info(_cf_ALARM)")
         if all(column[1] != "actor_name" for column in columns):
             await index.execute("ALTER TABLE _cf_ALARM ADD COLUMN actor_name TEXT")
         await index.execute("DELETE FROM _cf_ALARM")
         await index.executemany("INSERT INTO _cf_ALARM VALUES (?, ?, ?)", rows)
-        await index.commit()
+        await index.execute("COMMIT")
+        await index.execute("PRAGMA synchronous=NORMAL")  # for this checkpoint: see `connection`
+        await index.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -20,6 +20,7 @@ from dobook.storage.alarm_index import (
     set_index_aside,
     write_index,
 )
+from dobook.storage.backlog import progress_bar
 from dobook.storage.connection import SqliteError, is_damage
 
 Place = tuple[str, str]
@@ -128,13 +129,15 @@ class AlarmIndexes:
             look = {place[1] for place in self._look if place[0] == unique_key}
             found = {identity: at_ms for identity, at_ms, _ in listed}
             names = {identity: name for identity, _, name in listed}
-        for identity in look:
-            try:
-                found[identity] = alarm_in(folder / f"{identity}.sqlite")
-            except (SqliteError, StateDirectoryError) as error:
-                # Who uses the object gets the error; its alarm is looked for again next time.
-                warnings.warn(f"an object's alarm cannot be read: {error}", stacklevel=6)
-                self._unread.add(unique_key)
+        with progress_bar(len(look), "reading alarms of") as bar:
+            for identity in look:
+                try:
+                    found[identity] = alarm_in(folder / f"{identity}.sqlite")
+                except (SqliteError, StateDirectoryError) as error:
+                    # Who uses the object gets the error; its alarm is looked for the next time.
+                    warnings.warn(f"an object's alarm cannot be read: {error}", stacklevel=6)
+                    self._unread.add(unique_key)
+                bar.add()
         for identity, at_ns in self._changes.get(unique_key, {}).items():
             found[identity] = _in_ms(at_ns)
         rows = [
@@ -154,7 +157,7 @@ class AlarmIndexes:
         if unique_key in self._unread:  # it would lack some; without one all files are read again
             files.remove_database(folder / METADATA)
         else:
-            await write_index(folder, alarms)
+            await write_index(folder, alarms, power_safe=self._power_safe)
         self._changes.pop(unique_key, None)
 
     def delete_class(self, unique_key: str) -> None:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from dobook.progress import Progress
 from dobook.storage import files
 from dobook.storage.blank import blank_database, new_database
 from dobook.storage.connection import Connection, SqliteError
@@ -19,6 +20,7 @@ from dobook.storage.rows import Changes, write_rows
 
 Place = tuple[str, str]
 SYNC_THREADS = 8
+QUIET_S = 2.0  # nobody needs a bar for less
 MAX_OBJECTS = 20_000  # that may wait; each costs a file when its turn comes
 
 
@@ -105,9 +107,8 @@ class Backlog:
         """
         pending = self._pending.get(place)
         if pending is not None:
-            connection.begin()
-            write_rows(connection, pending.changes())
-            connection.commit()
+            with connection.transaction():
+                write_rows(connection, pending.changes())
             del self._pending[place]
 
     def write_all(self) -> dict[Place, Exception]:
@@ -119,16 +120,18 @@ class Backlog:
         written: dict[Place, None] = {}
         fresh: list[Place] = []
         failed: dict[Place, Exception] = {}
-        for place, pending in list(self._pending.items()):
-            try:
-                if write_file(self.path(place), pending.changes(), power_safe=self._wait):
-                    fresh.append(place)
-            except (OSError, SqliteError) as error:
-                failed[place] = error
-            else:
-                written[place] = None
+        with progress_bar(len(self._pending), "writing") as bar:
+            for place, pending in list(self._pending.items()):
+                try:
+                    if write_file(self.path(place), pending.changes(), power_safe=self._wait):
+                        fresh.append(place)
+                except (OSError, SqliteError) as error:
+                    failed[place] = error
+                else:
+                    written[place] = None
+                bar.add()
         if self._wait:
-            failed.update(self.each(self._sync_fresh, fresh))
+            failed.update(self.each(self._sync_fresh, fresh, "syncing"))
             folders = dict.fromkeys(place[0] for place in fresh)
             for unique_key, refusal in self.each(self._sync_folder, folders):
                 failed.update((place, refusal) for place in fresh if place[0] == unique_key)
@@ -152,9 +155,14 @@ class Backlog:
         files.sync_folder(self._root / unique_key)
 
     def each(
-        self, work: Callable[[Any], object], items: Iterable[Any]
+        self, work: Callable[[Any], object], items: Iterable[Any], verb: str = ""
     ) -> list[tuple[Any, Exception]]:
         """Do something that waits for the disk to each of the items, several at a time.
+
+        Args:
+            work: What to do to an item.
+            items: The items.
+            verb: What a bar says when it takes long; without one there is no bar.
 
         Returns:
             The items for which it failed, each with its error.
@@ -173,7 +181,12 @@ class Backlog:
         else:
             if self._threads is None:
                 self._threads = ThreadPoolExecutor(SYNC_THREADS, thread_name_prefix="dobook-sync")
-            errors = list(self._threads.map(attempt, waiting))
+            errors = []
+            with progress_bar(len(waiting), verb) as bar:
+                for error in self._threads.map(attempt, waiting):
+                    errors.append(error)
+                    if verb:
+                        bar.add()
         return [(item, e) for item, e in zip(waiting, errors, strict=True) if e is not None]
 
     def places(self) -> Iterator[Place]:
@@ -186,6 +199,11 @@ class Backlog:
             self._threads.shutdown()
 
 
+def progress_bar(total: int, verb: str) -> Progress:
+    """Return a bar for work on many objects, which shows itself after QUIET_S."""
+    return Progress(total, after_s=QUIET_S, desc=f"{verb} objects", unit="object")
+
+
 def write_file(path: Path, changes: Changes, *, power_safe: bool = True) -> bool:
     """Write changes to a file, making it whole if there is none.
 
@@ -194,14 +212,16 @@ def write_file(path: Path, changes: Changes, *, power_safe: bool = True) -> bool
     """
     if not files.exists(path):
         files.make_folder(path.parent, durable=power_safe)
+        files.remove_orphans(path, durable=power_safe)
         blank = blank_database(*changes.tables)
         image = new_database(blank, lambda connection: write_rows(connection, changes))
         files.write_new(path, image, durable=False)  # never half a file
         return True
-    with contextlib.closing(
-        Connection(path, blank=blank_database(), power_safe=power_safe)
-    ) as connection:
-        connection.begin()
+    with (
+        contextlib.closing(
+            Connection(path, blank=blank_database(), power_safe=power_safe)
+        ) as connection,
+        connection.transaction(),
+    ):
         write_rows(connection, changes)
-        connection.commit()
     return False

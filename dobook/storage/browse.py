@@ -14,16 +14,17 @@ from dobook.errors import StateDirectoryError, UnknownNameError, UsageError
 from dobook.ids import IdFactory
 from dobook.storage import schema
 from dobook.storage.alarm_index import METADATA
-from dobook.storage.connection import Connection
 from dobook.storage.contents import ClassRecord, Contents, Place, World, user_image
 from dobook.storage.entries import Entry
-from dobook.storage.image import copy_of
+from dobook.storage.foreign import ForeignDatabase
+from dobook.storage.image import bytes_of
 from dobook.storage.journal import read_journal, replay
 from dobook.storage.kv import Encoded
 from dobook.storage.layout import OWN, state_root
-from dobook.storage.names import check_place
-from dobook.storage.own_state import STATE_FILE
-from dobook.storage.rows import has_table, read_alarm
+from dobook.storage.migrations import CREATE_META
+from dobook.storage.names import is_identity, is_segment
+from dobook.storage.own_state import CREATE_NAMES, STATE_FILE
+from dobook.storage.rows import has_table, read_alarm, typed_rows
 from dobook.storage.snapshot_file import is_snapshot, load_world
 
 
@@ -46,7 +47,7 @@ class StateReader:
         self._names: dict[Place, str] = {}
         self._journal: dict[Place, Entry] = {}
         self.root = self.path
-        if self.path.is_file():
+        if not self.path.is_dir():
             self._world = load_world(self.path)
             self.clock_ms = self._world.clock_ms
             return
@@ -70,7 +71,7 @@ class StateReader:
             found = {
                 Place(file.parent.name, file.stem)
                 for file in self.root.glob(f"*/{'?' * 64}.sqlite")
-                if file.parent.name != OWN
+                if is_segment(file.parent.name) and is_identity(file.stem)
             } | set(self._journal)
         return sorted(p for p in found if unique_key in (None, p.unique_key))
 
@@ -96,9 +97,12 @@ class StateReader:
         rows: dict[str, Any] = {}
         alarm_ms, image = None, None
         if file.exists() and not (entry is not None and entry.new):
-            with contextlib.closing(copy_of(file)) as connection:
+            with contextlib.closing(ForeignDatabase(bytes_of(file), file)) as database:
+                database.check_engine_tables()
+                connection = database.connection
                 if has_table(connection, "_cf_KV"):
-                    rows = {key: Encoded(value) for key, value in connection.execute(schema.ALL)}
+                    found = typed_rows(connection, database.rows(schema.ALL))
+                    rows = {key: Encoded(value) for key, value in found}
                 alarm_ms = read_alarm(connection)
                 image = user_image(connection)
         if entry is not None:
@@ -172,26 +176,34 @@ class StateReader:
         """Read what dobook keeps beside: names, the clock, and the journal after an open end."""
         own = self.root / OWN
         state = own / STATE_FILE
-        clean = True
+        clean: Any = 1
         if state.exists():
-            with contextlib.closing(copy_of(state, limited=False)) as db:
-                meta = dict(db.execute("SELECT key, value FROM meta").fetchall())
-                self.clock_ms = meta.get("clock_ms")
-                clean = bool(meta.get("clean", 1))
-                for unique_key, identity, name in db.execute(
-                    "SELECT unique_key, id, name FROM names"
-                ):
-                    self._names[Place(unique_key, identity)] = name
+            with contextlib.closing(ForeignDatabase(bytes_of(state), state)) as db:
+                db.check_schema({"meta": CREATE_META, "names": CREATE_NAMES}, others=True)
+                meta = dict(db.rows("SELECT key, value FROM meta"))
+                clean = meta.get("clean", 1)
+                clock_ms = meta.get("clock_ms")
+                if type(clock_ms) is int:
+                    self.clock_ms = clock_ms
+                for unique_key, identity, name in db.rows("SELECT unique_key, id, name FROM names"):
+                    if is_segment(unique_key) and is_identity(identity) and type(name) is str:
+                        self._names[Place(unique_key, identity)] = name
         journal = own / "journal"
-        if journal.exists():
+        if not journal.exists():
+            return
+        try:
             found = read_journal(journal)
-            if not (found.old and clean):
-                replay(found.entries, self._take)
-            if found.clock_ms is not None:
-                self.clock_ms = max(self.clock_ms or 0, found.clock_ms)
+        except OSError as error:
+            raise StateDirectoryError(f"{journal} cannot be read ({error}).") from error
+        if not (found.old and clean):
+            replay(found.entries, self._take)
+        if found.clock_ms is not None:
+            self.clock_ms = max(self.clock_ms or 0, found.clock_ms)
 
     def _take(self, entry: Entry) -> None:
-        place = Place(*check_place(entry.unique_key, entry.id, self.root / OWN / "journal"))
+        if not (is_segment(entry.unique_key) and is_identity(entry.id)):
+            return
+        place = Place(entry.unique_key, entry.id)
         if entry.name is not None:
             self._names.setdefault(place, entry.name)
         if entry.rows or entry.alarm is not None:
@@ -200,16 +212,21 @@ class StateReader:
     def _read_alarm_names(self) -> None:
         """Read the names that the real engine keeps with the alarms it has set."""
         for index in self.root.glob(f"*/{METADATA}"):
-            with contextlib.suppress(StateDirectoryError), contextlib.closing(copy_of(index)) as db:
-                for identity, name in _alarm_names(db):
+            if not is_segment(index.parent.name):
+                continue
+            # A damaged or foreign index has no names; the objects themselves can still be read.
+            with contextlib.suppress(StateDirectoryError):
+                for identity, name in _alarm_names(index):
                     self._names.setdefault(Place(index.parent.name, identity), name)
 
 
-def _alarm_names(db: Connection) -> Iterator[tuple[str, str]]:
-    if has_table(db, "_cf_ALARM"):
-        for row in db.execute("SELECT * FROM _cf_ALARM"):
-            if len(row) > 2 and row[2] is not None:
-                yield row[0], row[2]
+def _alarm_names(index: Path) -> Iterator[tuple[str, str]]:
+    with contextlib.closing(ForeignDatabase(bytes_of(index), index)) as database:
+        database.check_engine_tables()
+        if has_table(database.connection, "_cf_ALARM"):
+            for row in database.rows("SELECT * FROM _cf_ALARM"):
+                if len(row) > 2 and is_identity(row[0]) and type(row[2]) is str:
+                    yield row[0], row[2]
 
 
 def _letters(text: str) -> str:

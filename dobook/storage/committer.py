@@ -50,8 +50,10 @@ class Committer:
             return
         group = self._group
         if group is None:
+            self._call_soon(
+                self._flush_tick
+            )  # first: what is broken off here leaves no group behind
             group = self._group = Commit()
-            self._call_soon(self._flush_tick)
         if not store.dirty or store not in self._dirty:
             store.dirty = True
             self._dirty[store] = None

@@ -24,7 +24,7 @@ import sqlite3
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,12 +32,14 @@ from dobook import limits
 from dobook.errors import StateDirectoryError
 from dobook.storage import files
 from dobook.storage.blank import MEMORY, PAGE_BYTES, is_half_made
+from dobook.storage.foreign_files import check_database_files
 from dobook.storage.sqlite_errors import OPEN_REASONS, primary_code
 from dobook.storage.sqlite_errors import SqliteError as SqliteError  # for those who use both
 from dobook.storage.sqlite_errors import error_text as error_text
 from dobook.storage.sqlite_errors import is_constraint as is_constraint
 from dobook.storage.sqlite_errors import is_critical as is_critical
 from dobook.storage.sqlite_errors import is_damage as is_damage
+from dobook.storage.stopping import Stopper
 
 SqliteCursor = sqlite3.Cursor
 LIMIT_FUNCTION_ARG: Final = sqlite3.SQLITE_LIMIT_FUNCTION_ARG
@@ -116,6 +118,7 @@ class Connection:
         self.source: Any = None  # of `sql`: whose time and chance they see; None for the real ones
         self._cursors: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
         self._owned: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
+        self.stopper = Stopper()
         self.closed = False
         self._limited = limited
         self._sync_lock = threading.Lock()
@@ -128,7 +131,7 @@ class Connection:
         self._new = path is not None and not files.size_of_file(path)
         try:
             if path is not None:
-                files.check_no_link(path)
+                check_database_files(path)
                 self._begin_file(path, blank)
         except OSError as error:
             raise StateDirectoryError(f"{path} cannot be opened ({error}).") from error
@@ -142,22 +145,23 @@ class Connection:
             )
             try:
                 self._prepare()
+                self.execute = self.db.execute
+                self._control = self.cursor()
                 if self._power_safe and files.size_of_file(f"{path}-wal"):
-                    self._control = self.cursor()
                     self.checkpoint()  # of a process that was killed before it could sync
             except BaseException:
                 self.db.close()
                 raise
         except sqlite3.Error as error:
             raise unusable(path, error) from error
-        self.execute = self.db.execute
-        self._control = self.cursor()
 
     def _begin_file(self, path: Path, blank: bytes | None) -> None:
         """Make the file where there is none, or only the half that a crash has left."""
         if not self._new and is_half_made(path):
             files.remove_database(path)
             self._new = True
+        if self._new:
+            files.remove_orphans(path, durable=self._power_safe)
         if self._new and blank is not None:
             # One write, in place of the dozens that SQLite needs for a file and its first tables.
             fd = files.system.open(str(path), os.O_RDWR | os.O_CREAT)
@@ -168,6 +172,7 @@ class Connection:
 
     def _prepare(self) -> None:
         db = self.db
+        self.stopper.watch(db)
         if self.path is not None:
             # The directory is locked, so nobody else needs the shared index of the journal.
             db.execute("PRAGMA locking_mode=EXCLUSIVE")
@@ -260,6 +265,17 @@ class Connection:
         if self.db.in_transaction:
             self._control.execute("ROLLBACK")
 
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what is written inside; undo it if that, or the commit, raises."""
+        try:
+            self.begin()
+            yield
+            self.commit()
+        except BaseException:
+            self.rollback()
+            raise
+
     def savepoint(self, name: str) -> None:
         """Open a savepoint. The name must be one of the engine's own, not a user's text."""
         self._control.execute(f"SAVEPOINT {name}")
@@ -289,6 +305,8 @@ class Connection:
 
     def cancel_readers(self) -> None:
         """Close the user's cursors, which else keep tables from being dropped."""
+        if self.rules is not None:
+            self.rules.on = False  # an exception may have broken off the user's statement
         self.idle.clear()
         self.plans.clear()
         for cursor in list(self._cursors):
@@ -349,6 +367,13 @@ class Connection:
             raise
         self._sync_fds = fds
 
+    def hand_over(self) -> sqlite3.Connection:
+        """Give the database away; whoever gets it writes its log back and closes it."""
+        for cursor in list(self._owned):
+            cursor.close()
+        self.closed = True
+        return self.db
+
     def close(self) -> None:
         """Write the log back into the file and close. Closing twice does nothing.
 
@@ -359,9 +384,11 @@ class Connection:
         with self._sync_lock:
             if self.closed:
                 return
-            self.closed = True
             try:
                 self.cancel_readers()
+                # A cursor with a statement in it would keep the file, and its lock, open.
+                for cursor in list(self._owned):
+                    cursor.close()
                 if self.db.in_transaction:
                     self.db.execute("ROLLBACK")
                 if self._power_safe:  # for what SQLite does by itself when it closes, too
@@ -370,10 +397,8 @@ class Connection:
                 if self.path is not None:
                     self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             finally:
-                # A cursor with a statement in it would keep the file, and its lock, open.
-                for cursor in list(self._owned):
-                    cursor.close()
                 self.db.close()
+                self.closed = True  # not before: a close that was broken off can be repeated
                 for fd in (*self._sync_fds, *self._spare_fds):
                     with contextlib.suppress(OSError):
                         files.system.close(fd)

@@ -13,7 +13,7 @@ from dobook.codec import deserialize, freeze, serialize, thaw
 from dobook.errors import CodecError, UsageError
 from dobook.storage import schema
 from dobook.storage.connection import Connection
-from dobook.storage.image import from_image, image_of
+from dobook.storage.image import from_image, harden, image_of
 from dobook.storage.kv import ALARM, DELETED, KV, MISSING, Encoded
 
 if TYPE_CHECKING:
@@ -84,8 +84,10 @@ class Contents:
         return rows + (0 if self.image is None else len(self.image))
 
     def database(self) -> Connection:
-        """Return a copy of the SQL database, to be closed by the caller."""
-        return Connection(None) if self.image is None else from_image(self.image)
+        """Return a copy of the SQL database for reading, to be closed by the caller."""
+        connection = Connection(None) if self.image is None else from_image(self.image)
+        harden(connection)
+        return connection
 
     def tables(self) -> list[str]:
         """Return the names of the SQL tables."""

@@ -25,14 +25,15 @@ from pathlib import Path
 from dobook.errors import StateDirectoryError
 from dobook.storage import files
 from dobook.storage.alarm_indexes import AlarmIndexes
-from dobook.storage.backlog import Backlog
+from dobook.storage.backlog import Backlog, progress_bar
+from dobook.storage.boot import UNKNOWN, boot_mark
 from dobook.storage.connection import Connection, SqliteError, is_damage
 from dobook.storage.entries import Entry
-from dobook.storage.history.file import HistoryFile, boot_id
+from dobook.storage.history.file import HistoryFile
 from dobook.storage.journal import Journal, replay
 from dobook.storage.layout import OWN, state_root
 from dobook.storage.lock import databases_allowed, lock_directory
-from dobook.storage.names import check_place, is_identity, is_segment
+from dobook.storage.names import check_place, check_unique_key, is_identity, is_segment
 from dobook.storage.own_state import OwnState
 from dobook.storage.rows import Changes
 from dobook.storage.store import ObjectStore
@@ -92,11 +93,15 @@ class StateDirectory:
                 if not self.journal.existed and power_safe:
                     files.sync_folder(own)
                 self.own = OwnState(own, power_safe=power_safe)
-                undo.callback(self.own.close)
+                undo.callback(self._give_up_own)
                 self.backlog = Backlog(path, wait=power_safe)
                 self.alarms = AlarmIndexes(self.folder, self.own.name, power_safe=power_safe)
                 self._take_in_journal()
                 self.history = self._open_history(wanted=history)
+                if self.history is not None:
+                    undo.callback(self.history.close)
+                if self._lost_power():
+                    self.journal.mark_boot(self.clock_ms)
                 self.session = self.own.meta("session") or self.journal.generation
                 self.own.set_meta(clean=0, session=self.session + 1)
             except SqliteError as error:
@@ -106,6 +111,10 @@ class StateDirectory:
                     raise
                 raise StateDirectoryError(f"{own} cannot be used ({error}).") from error
             undo.pop_all()
+
+    def _give_up_own(self) -> None:
+        with contextlib.suppress(StateDirectoryError):
+            self.own.close()
 
     # ------------------------------------------------------------------ the journal
 
@@ -124,7 +133,8 @@ class StateDirectory:
         if not self.was_clean:
             if self._power_safe and journal.existed:
                 journal.sync()  # what a killed process wrote may not have reached the disk
-            self.recovered = replay(found.entries, self._take_in)
+            with progress_bar(len(found.entries), "recovering") as bar:
+                self.recovered = replay(found.entries, self._take_in, bar.add)
         if damage:
             self._warn_of_damage(damage)
         if found.old or damage:
@@ -178,14 +188,17 @@ class StateDirectory:
     def _open_history(self, *, wanted: bool) -> HistoryFile | None:
         """Open the objects' history; if it is not wanted, what there is of it is deleted.
 
-        Objects change without it from then on, so it could not be used again.
+        Objects change without it from then on, so it could not be used again. It is deleted, too,
+        where a power cut may have taken or torn parts of it.
         """
         path = self.path / OWN / "history.sqlite"
-        if not wanted:
+        if not wanted or self._lost_power():
             files.remove_database(path)
-            return None
+            files.sync_folder(path.parent)
+            if not wanted:
+                return None
         try:
-            return HistoryFile(path, boot=boot_id(), clean=self.was_clean)
+            return HistoryFile(path)
         except (SqliteError, StateDirectoryError) as error:
             if not is_damage(error):
                 raise
@@ -193,7 +206,12 @@ class StateDirectory:
             warnings.warn(
                 f"history begins anew, the file is now {aside.name}: {error}", stacklevel=5
             )
-            return HistoryFile(path, boot=None, clean=True)
+            return HistoryFile(path)
+
+    def _lost_power(self) -> bool:
+        """Return whether the machine may have been started anew while the directory was in use."""
+        used_in, now = self.journal.found.boot, boot_mark()
+        return not self.was_clean and (used_in == UNKNOWN or used_in != now)
 
     # ------------------------------------------------------------------ objects
 
@@ -201,11 +219,12 @@ class StateDirectory:
         """Return where a class has its files; the same object each time.
 
         Raises:
-            StateDirectoryError: If it is a symbolic link, which could lead anywhere.
+            StateDirectoryError: If the key cannot name a folder, or the folder is a symbolic link,
+                which could lead anywhere.
         """
         folder = self._folders.get(unique_key)
         if folder is None:
-            folder = self.path / unique_key
+            folder = self.path / check_unique_key(unique_key, self.path)
             files.check_no_link(folder)
             self._folders[unique_key] = folder
         return folder
@@ -249,6 +268,10 @@ class StateDirectory:
         """
         if place in self._doubtful:
             self._settle(place)
+
+    def is_doubtful(self, place: Place) -> bool:
+        """Return whether the disk may not have what an object's file says."""
+        return place in self._doubtful
 
     def doubt(self, place: Place) -> None:
         """Note that the disk may not have what an object's file says."""
@@ -347,6 +370,10 @@ class StateDirectory:
         """Whether something is in the journal only."""
         return bool(self._doubtful) or next(self.backlog.places(), None) is not None
 
+    def forked(self) -> None:
+        """Leave the directory to the parent of this process, which keeps the lock."""
+        self._lock.close()
+
     def close(self, clock_ms: int) -> None:
         """Close every file and let the directory go.
 
@@ -365,6 +392,8 @@ class StateDirectory:
             if self.history is not None:
                 closing.callback(self.history.close)
             self._close_stores()
+            if self.history is not None:
+                self.history.close(durable=self._power_safe)
             self.own.flush()
             clean = not self.waiting and not self.alarms.unread
             self.own.set_meta(clean=1 if clean else 0)
@@ -373,7 +402,7 @@ class StateDirectory:
 
     def _close_stores(self) -> None:
         stores, self._open = list(self._open), OrderedDict()
-        for store, _ in self.backlog.each(ObjectStore.close, stores):
+        for store, _ in self.backlog.each(ObjectStore.close, stores, "closing"):
             self.doubt(store.place)
         for place, _ in self.backlog.each(self._settle, sorted(self._doubtful)):
             self.doubt(place)

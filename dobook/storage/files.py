@@ -13,11 +13,11 @@ Source: man7.org/linux/man-pages/man2/fsync.2.html, "All File Systems Are Not Cr
 
 import contextlib
 import os
-import shutil
 from pathlib import Path
 from typing import Final
 
 from dobook.errors import StateDirectoryError
+from dobook.storage.foreign_files import check_regular
 
 NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
 BINARY: Final = getattr(os, "O_BINARY", 0)  # Windows translates line ends without it
@@ -79,6 +79,10 @@ class System:
         """Delete a file."""
         os.unlink(path)  # noqa: PTH108
 
+    def rmdir(self, path: str) -> None:
+        """Delete an empty folder."""
+        os.rmdir(path)  # noqa: PTH106
+
     def mkdir(self, path: str) -> None:
         """Make a folder."""
         os.mkdir(path)  # noqa: PTH102
@@ -106,6 +110,7 @@ def read_file(path: str | Path) -> bytes:
     Raises:
         OSError: If it cannot be read, or is a symbolic link.
     """
+    check_regular(Path(path))  # a pipe would wait for ever
     fd = system.open(str(path), os.O_RDONLY)
     try:
         parts, position = [], 0
@@ -229,16 +234,33 @@ def remove_database(path: str | Path) -> None:
         remove(file)
 
 
+def remove_orphans(path: str | Path, *, durable: bool) -> None:
+    """Before a database is created: delete logs of an earlier one, which would be replayed over it.
+
+    Args:
+        path: The database, which does not exist.
+        durable: Whether to wait until the disk has forgotten them.
+
+    Raises:
+        OSError: If one cannot be deleted.
+    """
+    removed = [remove(f"{path}{suffix}") for suffix in ("-wal", "-journal", "-shm")]
+    if durable and any(removed):
+        system.sync_folder(os.path.dirname(path))  # noqa: PTH120
+
+
 def remove_tree(path: Path) -> None:
-    """Delete a folder with all that is in it.
+    """Delete a folder with all that is in it; symbolic links are deleted, not followed.
 
     Raises:
         OSError: If something cannot be deleted.
     """
-    if path.is_symlink():
+    if path.is_symlink() or path.is_file():
         system.unlink(str(path))
     elif path.exists():
-        shutil.rmtree(path)
+        for entry in sorted(path.iterdir()):
+            remove_tree(entry)
+        system.rmdir(str(path))
 
 
 def set_aside(path: Path) -> Path:
@@ -262,8 +284,9 @@ def set_database_aside(path: Path) -> Path:
         OSError: If one cannot be renamed.
     """
     aside = set_aside(path)
-    if exists(f"{path}-wal"):  # it would be taken for the log of the database that comes next
-        system.rename(f"{path}-wal", f"{aside}-wal")
+    for suffix in ("-wal", "-journal"):  # they would be taken for the next database's
+        if exists(f"{path}{suffix}"):
+            system.rename(f"{path}{suffix}", f"{aside}{suffix}")
     remove(f"{path}-shm")
     return aside
 

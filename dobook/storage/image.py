@@ -12,7 +12,8 @@ from typing import Final
 
 from dobook.errors import StateDirectoryError
 from dobook.storage.blank import PAGE_BYTES, blank_database
-from dobook.storage.connection import Connection, SqliteError, unusable
+from dobook.storage.connection import Connection
+from dobook.storage.foreign_files import read_regular
 
 READS: Final = 20  # of a file that changes while it is read
 
@@ -50,6 +51,15 @@ def from_image(image: bytes, *, limited: bool = True) -> Connection:
     return connection
 
 
+def harden(connection: Connection) -> None:
+    """Make SQLite distrust a database's schema and pages, and refuse to write.
+
+    `Connection` turns on the defensive mode already, where Python has it.
+    """
+    for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "query_only = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
 def load_image(
     connection: Connection,
     image: bytes,
@@ -85,49 +95,45 @@ def load_image(
         other.db.backup(connection.db)
 
 
-def copy_of(path: Path, *, limited: bool = True) -> Connection:
-    """Return a copy, in memory, of a database file that somebody else may be using.
+def bytes_of(path: Path) -> bytes:
+    """Return a database file that somebody else may be using, with its journal, as bytes.
 
     The file, its folder and its journal stay as they are, and no lock is taken: the bytes are read,
-    again if they have changed meanwhile.
+    again if they have changed meanwhile. No symbolic link is followed.
 
     Raises:
-        StateDirectoryError: If it cannot be read, or is damaged or no database.
+        StateDirectoryError: If it cannot be read, or its journal cannot be applied.
     """
     wal = Path(f"{path}-wal")
     try:
         for _ in range(READS):
             before = _state(path), _state(wal)
-            data = path.read_bytes()
-            journal = wal.read_bytes() if before[1] is not None and before[1][0] else b""
+            data = read_regular(path)
+            journal = read_regular(wal) if before[1] is not None and before[1][0] else b""
             if before == (_state(path), _state(wal)):
                 break
         else:
             raise StateDirectoryError(f"{path} is being written all the time. Try again later.")
+    except StateDirectoryError:
+        raise
     except OSError as error:
         raise StateDirectoryError(f"{path} cannot be read ({error.strerror}).") from error
-    if journal:
-        with tempfile.TemporaryDirectory(prefix="dobook-") as folder:
-            beside = Path(folder) / "copy"
-            beside.write_bytes(data)
-            Path(f"{beside}-wal").write_bytes(journal)
-            try:
-                with contextlib.closing(Connection(beside, power_safe=False)) as merged:
-                    data = image_of(merged)
-            except StateDirectoryError as error:
-                raise StateDirectoryError(str(error).replace(str(beside), str(path))) from error
-    connection = from_image(data, limited=limited) if data else Connection(None, limited=limited)
-    try:
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except SqliteError as error:
-        connection.close()
-        raise unusable(path, error) from error
-    return connection
+    if not journal:
+        return data or blank_database()
+    with tempfile.TemporaryDirectory(prefix="dobook-") as folder:
+        beside = Path(folder) / "copy"
+        beside.write_bytes(data)
+        Path(f"{beside}-wal").write_bytes(journal)
+        try:
+            with contextlib.closing(Connection(beside, power_safe=False)) as merged:
+                return image_of(merged)
+        except StateDirectoryError as error:
+            raise StateDirectoryError(str(error).replace(str(beside), str(path))) from error
 
 
 def _state(path: Path) -> tuple[int, int] | None:
     try:
-        found = path.stat()
+        found = path.lstat()
     except FileNotFoundError:
         return None
     return found.st_size, found.st_mtime_ns

@@ -38,14 +38,16 @@ from pathlib import Path
 from typing import Final
 
 from dobook.storage import files, journal_v1
+from dobook.storage.boot import UNKNOWN, boot_mark
 from dobook.storage.entries import Entry, decode, encode
+from dobook.storage.foreign_files import check_regular
 
 # The runtime may put a seeded `os.urandom` in place later; salts must not repeat with a seed.
 _urandom: Final = os.urandom
 
 HEAD_MAGIC: Final = b"dbj2"
 RECORD_MAGIC: Final = b"dbr2"
-_HEAD: Final = struct.Struct("<4sQ8sBqI")  # magic, generation, salt, clean, clock, checksum
+_HEAD: Final = struct.Struct("<4sQ8s8sBqI")  # magic, generation, salt, boot, clean, clock, checksum
 _RECORD: Final = struct.Struct("<4sQ8sIqI")  # magic, generation, salt, length, clock, checksum
 _HEAD_COPIES: Final = (0, 2_048)
 FIRST_RECORD: Final = 4_096
@@ -60,6 +62,7 @@ class Reading:
     Attributes:
         generation: The current generation; 0 if there is none yet.
         salt: Its salt.
+        boot: In which boot of the machine the file was used last; see `boot_mark`.
         clean: Whether the directory was closed properly, so that no entry counts.
         clock_ms: The latest time on the runtime's clock, in ms since 1970; None if unknown.
         entries: The entries of the generation, in order.
@@ -70,6 +73,7 @@ class Reading:
 
     generation: int = 0
     salt: bytes = b""
+    boot: bytes = UNKNOWN
     clean: bool = True
     clock_ms: int | None = None
     entries: list[Entry] = field(default_factory=list)
@@ -96,6 +100,8 @@ class Journal:
     def __init__(self, path: Path, *, wait: bool = True) -> None:
         self.path = path
         self._wait = wait
+        if files.exists(path):
+            check_regular(path)
         self.existed = files.size_of_file(path) > 0
         self._fd = files.system.open(str(path), os.O_RDWR | os.O_CREAT)
         try:
@@ -204,12 +210,22 @@ class Journal:
         self._limit = self._position + CHECKPOINT_BYTES
 
     def _head(self, clock_ms: int, *, clean: bool) -> bytes:
-        bare = _HEAD.pack(HEAD_MAGIC, self._generation, self._salt, clean, clock_ms, 0)[:-4]
+        known = self._generation, self._salt, boot_mark(), clean, clock_ms
+        bare = _HEAD.pack(HEAD_MAGIC, *known, 0)[:-4]
         head = bare + zlib.crc32(bare).to_bytes(4, "little")
         block = bytearray(FIRST_RECORD)
         for place in _HEAD_COPIES:
             block[place : place + len(head)] = head
         return bytes(block)
+
+    def mark_boot(self, clock_ms: int) -> None:
+        """Note that the file is used in this boot of the machine; its entries stay.
+
+        Raises:
+            OSError: If the disk refuses.
+        """
+        files.write_at(self._fd, self._head(clock_ms, clean=False), 0)
+        files.system.sync(self._fd)
 
     def postpone(self) -> None:
         """Ask for no checkpoint for a while: one has just failed."""
@@ -236,23 +252,25 @@ def read_journal(path: Path) -> Reading:
     if data[:4] == journal_v1.MAGIC:
         generation, entries, damage = journal_v1.read(data)
         # Version 1 could not tell whether it was closed properly: its entries always count.
-        return Reading(generation, b"", clean=False, entries=entries, damage=damage, old=True)
+        return Reading(generation, clean=False, entries=entries, damage=damage, old=True)
     heads = [head for place in _HEAD_COPIES if (head := _read_head(data, place)) is not None]
     if heads:
-        generation, salt, clean, clock_ms = max(heads)
-        reading = Reading(generation, salt, clean, clock_ms)
+        generation, salt, boot, clean, clock_ms = max(heads)
+        reading = Reading(generation, salt, boot, clean, clock_ms)
         if not clean:
             _read_records(data, reading)
         return reading
     return _without_head(data)
 
 
-def _read_head(data: bytes, place: int) -> tuple[int, bytes, bool, int] | None:
+def _read_head(data: bytes, place: int) -> tuple[int, bytes, bytes, bool, int] | None:
     raw = data[place : place + _HEAD.size]
     if len(raw) < _HEAD.size or raw[:4] != HEAD_MAGIC:
         return None
-    _, generation, salt, clean, clock_ms, checksum = _HEAD.unpack(raw)
-    return (generation, salt, bool(clean), clock_ms) if zlib.crc32(raw[:-4]) == checksum else None
+    _, generation, salt, boot, clean, clock_ms, checksum = _HEAD.unpack(raw)
+    if zlib.crc32(raw[:-4]) != checksum:
+        return None
+    return generation, salt, boot, bool(clean), clock_ms
 
 
 def _read_records(data: bytes, reading: Reading) -> None:
@@ -340,18 +358,25 @@ def _order(mark: bytes) -> int:
     return int.from_bytes(mark[4:12], "little") if mark else -1
 
 
-def replay(entries: Iterable[Entry], apply: Callable[[Entry], None]) -> int:
+def replay(
+    entries: Iterable[Entry],
+    apply: Callable[[Entry], None],
+    done: Callable[[int], None] = lambda _: None,
+) -> int:
     """Merge the entries that still count, by object and in order; returns how many objects.
 
     Args:
         entries: The entries of a generation.
         apply: Called with one merged entry an object. `seal` says that the object's own file is
             newer than its earlier entries, `look` that the alarm may have changed in the file.
+        done: Called with 1 for each entry that has been read or applied.
     """
     merged: dict[tuple[str, str], Entry] = {}
     for entry in entries:
         key = (entry.unique_key, entry.id)
         before = merged.get(key)
+        if before is not None:
+            done(1)
         if before is None:
             merged[key] = entry._replace(rows=list(entry.rows), look=entry.look or entry.seal)
             continue
@@ -370,4 +395,5 @@ def replay(entries: Iterable[Entry], apply: Callable[[Entry], None]) -> int:
     for entry in merged.values():
         # Of a key that was deleted and written again only the last counts: rows have no order.
         apply(entry._replace(rows=list(dict(entry.rows).items())))
+        done(1)
     return len(merged)

@@ -275,10 +275,10 @@ class KV:
 
     def load_all(self, rows: Iterable[tuple[str, bytes]]) -> None:
         """Take in all rows of the source, which is not asked again."""
-        self.source = None
         self.rows = {
             key: value if type(value) is Encoded else Encoded(value) for key, value in rows
         }
+        self.source = None  # only now: reading the rows may fail
         self._sorted = None
 
     def _load(self, key: str) -> Any:

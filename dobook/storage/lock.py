@@ -8,6 +8,7 @@ from typing import IO, Final
 
 from dobook.errors import StateDirectoryError
 from dobook.storage import files
+from dobook.storage.foreign_files import check_regular
 
 MAX_OPEN_DATABASES: Final = 2_000
 DESCRIPTORS_PER_DATABASE: Final = 4
@@ -29,8 +30,12 @@ def lock_directory(file: Path, directory: Path) -> IO[str]:
             "browser has not. Leave the directory out; state in memory works."
         )
     try:
+        if files.exists(file):
+            check_regular(file)
         descriptor = files.system.open(str(file), os.O_RDWR | os.O_CREAT | os.O_APPEND)
         handle = os.fdopen(descriptor, "a+", encoding="ascii")
+    except StateDirectoryError:
+        raise
     except OSError as error:
         raise StateDirectoryError(
             f"{directory} cannot be written ({error.strerror}). Choose a directory that can be, or "

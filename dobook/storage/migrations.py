@@ -36,9 +36,11 @@ def migrate(connection: Connection, path: Path, migrations: Sequence[Migration])
         migrations: All of them; the first one leads to version 1.
 
     Raises:
-        StateDirectoryError: If it was written by a newer dobook.
+        StateDirectoryError: If it was written by a newer dobook, or has a view, a trigger or
+            anything else than plain tables in it.
         SqliteError: If it cannot be written; then it is as it was.
     """
+    _check_plain(connection, path)
     connection.execute(CREATE_META)
     row = connection.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
     version = 0 if row is None else int(row[0])
@@ -56,3 +58,23 @@ def migrate(connection: Connection, path: Path, migrations: Sequence[Migration])
         except BaseException:
             connection.rollback()
             raise
+
+
+def _check_plain(connection: Connection, path: Path) -> None:
+    """Check that a file has plain tables only: whatever computes may come from a stranger."""
+    schema = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
+    for kind, name, sql in schema:
+        if kind == "index" and sql is None:
+            continue  # of a primary key
+        odd = kind != "table" or not isinstance(sql, str) or sql[:14].upper() == "CREATE VIRTUAL"
+        if not odd:
+            quoted = name.replace('"', '""')
+            columns = connection.execute(f'PRAGMA table_xinfo("{quoted}")').fetchall()
+            odd = any(column[6] for column in columns)  # generated ones
+        if odd:
+            where = connection.path or path
+            raise StateDirectoryError(
+                f"{where} has the {kind} {name!r:.80} in it, which dobook does not make. It is "
+                "left as it is. If the directory is not your own, do not use it; else move the "
+                "file away to start without it."
+            )

@@ -7,6 +7,7 @@ files get it at the next checkpoint.
 
 import contextlib
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,12 +25,11 @@ Place = tuple[str, str]
 STATE_FILE: Final = "state.sqlite"
 LEDGER_FILE: Final = "ledger"
 OWN_META: Final = ("version", "clean", "session", "clock_ms")
-_MIGRATIONS: Final = (
-    statements(
-        "CREATE TABLE IF NOT EXISTS names (unique_key TEXT, id TEXT, name TEXT, "
-        "PRIMARY KEY (unique_key, id)) WITHOUT ROWID",
-    ),
+CREATE_NAMES: Final = (
+    "CREATE TABLE IF NOT EXISTS names (unique_key TEXT, id TEXT, name TEXT, "
+    "PRIMARY KEY (unique_key, id)) WITHOUT ROWID"
 )
+_MIGRATIONS: Final = (statements(CREATE_NAMES),)
 
 
 class OwnState:
@@ -73,10 +73,13 @@ class OwnState:
                 self._rebuild(own / LEDGER_FILE)
             elif had_file and not has_ledger:
                 self._ledger.append(self._all_lines())
+            self._clock_ms = self.meta("clock_ms") or 0  # the time that is remembered
         except BaseException:
-            self._db.close()
+            with contextlib.suppress(SqliteError):
+                self._db.close()
+            with contextlib.suppress(OSError):
+                self._ledger.close()
             raise
-        self._clock_ms = self.meta("clock_ms") or 0  # the time that is remembered
 
     def _open(self) -> Connection:
         db = Connection(self._path, blank=blank_database(), power_safe=self._power_safe)
@@ -95,14 +98,15 @@ class OwnState:
         name = self._unjournaled.get(place) or self._unwritten.get(place)
         if name is not None:
             return name
-        row = self._db.execute(
-            "SELECT name FROM names WHERE unique_key = ? AND id = ?", place
-        ).fetchone()
-        return None if row is None else row[0]
+        rows = self._read("SELECT name FROM names WHERE unique_key = ? AND id = ?", *place)
+        return rows[0][0] if rows else None
 
     def remember_name(self, place: Place, name: str) -> None:
         """Keep the name of an object, if it is not known."""
-        if self.name(place) is None:
+        known = None
+        with contextlib.suppress(StateDirectoryError):  # kept once more, if that cannot be said
+            known = self.name(place)
+        if known is None:
             self._unjournaled[place] = name
 
     @property
@@ -137,21 +141,20 @@ class OwnState:
             for place in [place for place in waiting if place[0] == unique_key]:
                 del waiting[place]
         with self._writing():
-            self._db.begin()
-            self._db.execute("DELETE FROM names WHERE unique_key = ?", (unique_key,))
-            self._db.commit()
+            with self._db.transaction():
+                self._db.execute("DELETE FROM names WHERE unique_key = ?", (unique_key,))
             self._ledger.append([(GONE, unique_key)])
 
     # ------------------------------------------------------------------ clock and notes
 
     def meta(self, key: str) -> Any:
         """Return one of dobook's own values, None if it was never set."""
-        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if row is None else row[0]
+        rows = self._read("SELECT value FROM meta WHERE key = ?", key)
+        return rows[0][0] if rows else None
 
     def notes(self) -> dict[str, Any]:
         """Return the values that deployments keep, which are not dobook's own."""
-        rows = self._db.execute("SELECT key, value FROM meta").fetchall()
+        rows = self._read("SELECT key, value FROM meta")
         return {key: value for key, value in rows if key not in OWN_META}
 
     def set_meta(self, **values: Any) -> None:
@@ -162,9 +165,8 @@ class OwnState:
         """
         notes = [(NOTE, key, value) for key, value in values.items() if key not in OWN_META]
         with self._writing():
-            self._db.begin()
-            self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
-            self._db.commit()
+            with self._db.transaction():
+                self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
             self._ledger.append(notes)
             if notes and self._power_safe:
                 self._sync()
@@ -187,12 +189,11 @@ class OwnState:
         names = {**self._unwritten, **self._unjournaled}
         with self._writing():
             if names:
-                self._db.begin()
-                self._db.executemany(
-                    "INSERT OR REPLACE INTO names VALUES (?, ?, ?)",
-                    [(*place, name) for place, name in names.items()],
-                )
-                self._db.commit()
+                with self._db.transaction():
+                    self._db.executemany(
+                        "INSERT OR REPLACE INTO names VALUES (?, ?, ?)",
+                        [(*place, name) for place, name in names.items()],
+                    )
                 self._ledger.append([(NAME, *place, name) for place, name in names.items()])
             if self._power_safe:
                 self._sync()
@@ -207,17 +208,23 @@ class OwnState:
         self._ledger.sync()
 
     @contextlib.contextmanager
-    def _writing(self) -> Any:
+    def _writing(self) -> Iterator[None]:
         try:
             yield
         except (SqliteError, OSError) as error:
-            with contextlib.suppress(SqliteError):
-                self._db.rollback()
             if isinstance(error, StateDirectoryError):
                 raise
             text = error_text(error) if isinstance(error, SqliteError) else str(error)
             raise StateDirectoryError(
                 f"{self._path} cannot be written ({text}). What it lacks stays in the journal."
+            ) from error
+
+    def _read(self, query: str, *values: str) -> list[Any]:
+        try:
+            return self._db.execute(query, values).fetchall()
+        except SqliteError as error:
+            raise StateDirectoryError(
+                f"{self._path} cannot be read ({error_text(error)}). Try again when the disk works."
             ) from error
 
     def close(self) -> None:
@@ -237,7 +244,7 @@ class OwnState:
 
     def _all_lines(self) -> list[Line]:
         """Return what a ledger of an older dobook's directory would have."""
-        names = self._db.execute("SELECT unique_key, id, name FROM names").fetchall()
+        names = self._read("SELECT unique_key, id, name FROM names")
         return [
             *((NAME, *row) for row in names),
             *((NOTE, key, value) for key, value in self.notes().items()),
@@ -256,11 +263,9 @@ class OwnState:
                         notes[key] = value
                 case ("gone", gone):
                     names = {place: name for place, name in names.items() if place[0] != gone}
-        with self._writing():
-            self._db.begin()
+        with self._writing(), self._db.transaction():
             self._db.executemany(
                 "INSERT OR REPLACE INTO names VALUES (?, ?, ?)",
                 [(*place, name) for place, name in names.items()],
             )
             self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", notes.items())
-            self._db.commit()

@@ -1,11 +1,23 @@
 """The engine's rows inside an object's database, and the user's tables beside them, to be dropped."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any, Final
 
+from dobook.errors import StateDirectoryError
 from dobook.storage import schema
-from dobook.storage.connection import Connection
+from dobook.storage.connection import Connection, SqliteError, unusable
 from dobook.storage.kv import KV
+
+_ENGINES: Final = (
+    "SELECT type, name, sql FROM sqlite_master WHERE name LIKE '\\_cf\\_%' ESCAPE '\\' "
+    "OR tbl_name LIKE '\\_cf\\_%' ESCAPE '\\'"
+)
+_PLAIN: Final = frozenset(
+    text.replace("IF NOT EXISTS ", "", 1)
+    for text in (*schema.TABLES.values(), schema.CREATE_ALARM_INDEX)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +69,87 @@ def has_table(connection: Connection, name: str) -> bool:
     )
 
 
+def engine_tables(connection: Connection) -> set[str]:
+    """Return which of the engine's own tables (`_cf_…`) a database has.
+
+    The file may come from a stranger. A trigger on one of them would run with each write, and a
+    view or a generated column in the place of one would compute what is read.
+
+    Raises:
+        StateDirectoryError: If one is not a plain table, or something is attached to it.
+    """
+    found = set()
+    for kind, name, sql in connection.execute(_ENGINES):
+        if kind == "index" and sql is None:
+            continue  # of the primary key
+        if kind != "table" or not isinstance(name, str) or not isinstance(sql, str):
+            raise _odd(connection, f"has the {kind} {name!r:.80} on a table of the engine")
+        if sql not in _PLAIN:
+            if sql[:14].upper() == "CREATE VIRTUAL":
+                raise _odd(connection, f"has the virtual table {name!r:.80}")
+            quoted = name.replace('"', '""')
+            columns = connection.execute(f'PRAGMA table_xinfo("{quoted}")').fetchall()
+            if any(column[6] for column in columns):
+                raise _odd(connection, f"has a generated column in {name!r:.80}")
+        found.add(name)
+    return found
+
+
 def read_alarm(connection: Connection) -> int | None:
-    """Return an object's alarm in ms since 1970, read from its database."""
+    """Return an object's alarm in ms since 1970, read from its database.
+
+    Raises:
+        StateDirectoryError: If it is not a number.
+    """
     if not has_table(connection, "_cf_METADATA"):
         return None
     row = connection.execute(schema.GET_ALARM).fetchone()
-    return None if row is None or row[0] is None else int(row[0]) // schema.NS_PER_MS
+    if row is None or row[0] is None:
+        return None
+    if type(row[0]) is not int:
+        raise _odd(connection, "has an alarm that is not a whole number")
+    return row[0] // schema.NS_PER_MS
+
+
+def typed_rows(
+    connection: Connection, rows: Iterable[tuple[Any, ...]]
+) -> Iterator[tuple[str, bytes]]:
+    """Yield rows of `_cf_KV`, whose columns may hold anything.
+
+    Raises:
+        StateDirectoryError: If a key is not text, or a value is not bytes.
+    """
+    for key, value in rows:
+        if type(key) is not str or type(value) is not bytes:
+            raise _odd(connection, f"has a row that the engine does not write (key {key!r:.80})")
+        yield key, value
 
 
 def load_rows(connection: Connection, kv: KV) -> None:
-    """Have `kv` take in all rows of a database, and the alarm."""
-    for name in schema.TABLES:
-        if has_table(connection, name):
+    """Load all rows of a database, and the alarm, into `kv`.
+
+    Raises:
+        StateDirectoryError: If the database has something in it that the engine does not write.
+    """
+    with connection.stopper.allowed():
+        for name in schema.TABLES.keys() & engine_tables(connection):
             kv.note_engine_table(name)
-    if kv.has_engine_table("_cf_KV"):
-        kv.load_all(connection.execute(schema.ALL))
-    kv.alarm_ms = read_alarm(connection)
+        if kv.has_engine_table("_cf_KV"):
+            # Closed whatever happens: the traceback of an interrupt would keep it, and with it the
+            # file and its lock.
+            with contextlib.closing(connection.execute(schema.ALL)) as rows:
+                try:
+                    kv.load_all(typed_rows(connection, rows))
+                except SqliteError as error:
+                    raise unusable(connection.path, error) from error
+        kv.alarm_ms = read_alarm(connection)
+
+
+def _odd(connection: Connection, what: str) -> StateDirectoryError:
+    where = connection.path or "the object's database"
+    return StateDirectoryError(
+        f"{where} {what}. It is left as it is: move it away to start without it."
+    )
 
 
 def settle_schema(connection: Connection, kv: KV, will_write: Callable[[], None]) -> None:

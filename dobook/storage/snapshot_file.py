@@ -16,23 +16,16 @@ import contextlib
 from pathlib import Path
 from typing import Any, Final
 
-from dobook.errors import StateDirectoryError
+from dobook.codec import deserialize
+from dobook.errors import CodecError, StateDirectoryError
 from dobook.storage.connection import Connection, SqliteError, error_text
-from dobook.storage.contents import ClassRecord, Contents, Place, World
-from dobook.storage.files import sync_file
-from dobook.storage.image import copy_of, image_of
-from dobook.storage.kv import Encoded
+from dobook.storage.contents import World
+from dobook.storage.foreign import MAGIC, ForeignDatabase
+from dobook.storage.foreign_files import MOST_BYTES, check_regular, read_regular, replace_file
+from dobook.storage.image import image_of
+from dobook.storage.snapshot_rows import FORMAT, NOTE, TABLES, read_world
 
-FORMAT: Final = 1
 APPLICATION_ID: Final = 0x646F_626B  # "dobk", in the file's header
-NOTE: Final = "note "
-_TABLES: Final = (
-    "CREATE TABLE meta (key TEXT PRIMARY KEY, value)",
-    "CREATE TABLE classes (unique_key TEXT PRIMARY KEY, binding TEXT, class_name TEXT, sqlite INT)",
-    "CREATE TABLE objects (object INTEGER PRIMARY KEY, unique_key TEXT, id TEXT, name TEXT, "
-    "alarm_ms INT, retries INT, runs_ms INT, sql BLOB, UNIQUE (unique_key, id))",
-    "CREATE TABLE rows (object INT, key TEXT, value BLOB, PRIMARY KEY (object, key)) WITHOUT ROWID",
-)
 
 
 def save_world(world: World, path: Path) -> None:
@@ -41,16 +34,12 @@ def save_world(world: World, path: Path) -> None:
     Raises:
         StateDirectoryError: If it cannot be written.
     """
-    beside = path.with_name(f"{path.name}.new")
     try:
         with contextlib.closing(Connection(None, limited=False)) as file:
             _write(file, world)
-            beside.write_bytes(image_of(file))
-        sync_file(beside)
-        beside.replace(path)
+            data = image_of(file)
+        replace_file(path, data)
     except (OSError, SqliteError) as error:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
         reason = error_text(error) if isinstance(error, SqliteError) else error.strerror
         raise StateDirectoryError(
             f"the snapshot {path} cannot be written ({reason}). Choose a folder that exists and "
@@ -60,7 +49,7 @@ def save_world(world: World, path: Path) -> None:
 
 def _write(file: Connection, world: World) -> None:
     file.begin()
-    for table in _TABLES:
+    for table in TABLES.values():
         file.execute(table)
     file.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     meta: dict[str, Any] = {**world.settings, "format": FORMAT, "clock_ms": world.clock_ms}
@@ -85,58 +74,71 @@ def _write(file: Connection, world: World) -> None:
 def is_snapshot(path: Path) -> bool:
     """Return whether a file is a snapshot, by its header."""
     try:
+        check_regular(path)
         with path.open("rb") as file:
-            head = file.read(72)
+            return _has_header(file.read(72))
     except OSError:
         return False
-    return head[:16] == b"SQLite format 3\0" and head[68:72] == APPLICATION_ID.to_bytes(4, "big")
 
 
-def load_world(path: Path) -> World:
+def _has_header(head: bytes) -> bool:
+    return head.startswith(MAGIC) and head[68:72] == APPLICATION_ID.to_bytes(4, "big")
+
+
+def _is_whole(data: bytes) -> bool:
+    """Return whether a file has as many bytes as its header says: sqlite.org/fileformat2.html."""
+    page_bytes = int.from_bytes(data[16:18], "big")
+    page_bytes = 65_536 if page_bytes == 1 else page_bytes
+    return len(data) == page_bytes * int.from_bytes(data[28:32], "big")
+
+
+def load_world(path: Path, *, most: int = MOST_BYTES) -> World:
     """Return the world that a file holds.
 
+    The file may come from a stranger: everything in it is checked before any of it is used, and
+    reading ends in bounded time and memory. Values are decoded when they are needed.
+
+    Args:
+        path: The file.
+        most: How many bytes it may have.
+
     Raises:
-        StateDirectoryError: If it is no snapshot, damaged, or of a newer dobook.
+        StateDirectoryError: If it is too large, is not a snapshot, damaged, of a newer dobook, or has something
+            in it that dobook does not write.
     """
-    if path.exists() and not is_snapshot(path):
-        raise StateDirectoryError(
-            f"{path} is no snapshot of dobook's; runtime.snapshot() makes one."
-        )
     try:
-        with contextlib.closing(copy_of(path, limited=False)) as file:
-            return _read(file, path)
-    except SqliteError as error:
+        data = read_regular(path, most=most)
+    except OSError as error:
+        if isinstance(error, StateDirectoryError):
+            raise
+        raise StateDirectoryError(f"{path} cannot be read ({error.strerror}).") from error
+    if not _has_header(data):
         raise StateDirectoryError(
-            f"the snapshot {path} is damaged ({error_text(error)})."
-        ) from error
+            f"{path} is not a snapshot of dobook's; runtime.snapshot() makes one."
+        )
+    with contextlib.closing(ForeignDatabase(data, path)) as file:
+        if not _is_whole(data):
+            raise file.refused("its end is missing, or something was added to it")
+        return read_world(file, path)
 
 
-def _read(file: Connection, path: Path) -> World:
-    meta = dict(file.execute("SELECT key, value FROM meta").fetchall())
-    version = meta.pop("format")
-    if version > FORMAT:
-        raise StateDirectoryError(
-            f"{path} was written by a newer dobook (format {version}, this one knows {FORMAT}). "
-            "Upgrade dobook to open it."
-        )
-    clock_ms = meta.pop("clock_ms")
-    classes = [
-        ClassRecord(unique_key, binding, class_name, bool(sqlite))
-        for unique_key, binding, class_name, sqlite in file.execute(
-            "SELECT unique_key, binding, class_name, sqlite FROM classes ORDER BY rowid"
-        )
-    ]
-    rows: dict[int, dict[str, Any]] = {}
-    for number, key, value in file.execute("SELECT object, key, value FROM rows"):
-        rows.setdefault(number, {})[key] = Encoded(value)
-    objects = {
-        Place(unique_key, identity): Contents(
-            rows.get(number, {}), alarm_ms, sql, name, retries, runs_ms
-        )
-        for number, unique_key, identity, name, alarm_ms, retries, runs_ms, sql in file.execute(
-            "SELECT object, unique_key, id, name, alarm_ms, retries, runs_ms, sql FROM objects "
-            "ORDER BY object"
-        )
-    }
-    notes = {k.removeprefix(NOTE): meta.pop(k) for k in list(meta) if k.startswith(NOTE)}
-    return World(objects, classes, clock_ms, meta, notes)
+def check_values(world: World, path: Path) -> None:
+    """Check that every stored value of a world can be read.
+
+    Raises:
+        StateDirectoryError: If one cannot; the message names the object and the key.
+    """
+    labels = world.labels()
+    for place, found in world.objects.items():
+        for key in found.rows:
+            try:
+                deserialize(found.stored(key))
+            except CodecError as error:
+                raise StateDirectoryError(
+                    f"{path} is refused: the value of key {_short(key)} of {_short(labels[place])} "
+                    f"cannot be read ({error}). dobook.open_state shows what the file has in it."
+                ) from error
+
+
+def _short(text: str) -> str:
+    return repr(text) if len(text) <= 80 else f"{text[:80]!r}…"

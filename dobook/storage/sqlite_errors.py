@@ -52,6 +52,11 @@ def is_critical(error: BaseException) -> bool:
     return isinstance(error, sqlite3.Error) and primary_code(error) in CRITICAL_CODES
 
 
+def is_interrupt(error: BaseException) -> bool:
+    """Say whether an error is that somebody stopped the statement."""
+    return isinstance(error, sqlite3.Error) and primary_code(error) == sqlite3.SQLITE_INTERRUPT
+
+
 def is_damage(error: BaseException) -> bool:
     """Say whether an error, or its cause, is that a file is no database or a damaged one."""
     found = error if isinstance(error, sqlite3.Error) else error.__cause__

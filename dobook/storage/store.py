@@ -25,9 +25,12 @@ from dobook.storage.loading import load_changes, load_file, reading, storage_err
 from dobook.storage.rows import (
     Changes,
     drop,
+    engine_tables,
+    has_table,
     load_rows,
     read_alarm,
     settle_schema,
+    typed_rows,
     user_objects,
     write_rows,
 )
@@ -129,16 +132,19 @@ class ObjectStore:
         self.touch(confirmed=confirmed)
         connection = self.connection()
         if not connection.in_transaction:
-            if self.history is not None:
-                nested = bool(self.kv.layers or self.transactions)
-                self.history.before_sql(connection, nested=nested)
-            connection.begin()
-            for depth in range(len(self.kv.layers)):
-                connection.savepoint(f"_cf_savepoint_{depth}")
+            with self._guard():
+                if self.history is not None:
+                    nested = bool(self.kv.layers or self.transactions)
+                    self.history.before_sql(connection, nested=nested)
+                connection.begin()
+                for depth in range(len(self.kv.layers)):
+                    connection.savepoint(f"_cf_savepoint_{depth}")
 
     def settle_schema(self) -> None:
         """Have those of the engine's tables that the real engine would have made by now."""
-        settle_schema(self.connection(), self.kv, self.will_write)
+        connection = self.connection()
+        with self._guard():
+            settle_schema(connection, self.kv, self.will_write)
 
     def touch(self, *, confirmed: bool = True) -> None:
         """Announce a write to the rows or the alarm."""
@@ -157,11 +163,31 @@ class ObjectStore:
         count = self.kv.delete_all()
         if self._connection is not None or self.folder is not None or self.image is not None:
             connection = self.connection()
-            if tables := user_objects(connection):
-                self.will_write()
-                connection.cancel_readers()
-                drop(connection, tables)
+            with self._guard():
+                if tables := user_objects(connection):
+                    self.will_write()
+                    connection.cancel_readers()
+                    drop(connection, tables)
         return count
+
+    @contextlib.contextmanager
+    def _guard(self) -> Iterator[None]:
+        """Reset the object if the disk refuses one of the engine's own statements.
+
+        Its code may not have awaited what it called, and must not go on as if that had worked.
+
+        Raises:
+            PlatformError: In place of an error of SQLite or of the system.
+        """
+        try:
+            yield
+        except (SqliteError, OSError) as error:
+            raise self._refused("be used", error) from error
+
+    def _refused(self, verb: str, error: BaseException) -> PlatformError:
+        if self.owner is not None:
+            self._committer.lost(self, error)
+        return storage_error(verb, error)
 
     # ------------------------------------------------------------------ transactions
 
@@ -176,20 +202,24 @@ class ObjectStore:
         Args:
             explicit: One that may wait (`transaction`); `commit_before_transaction` goes before.
         """
-        if explicit:
-            self.transactions += 1
         connection = self._connection
         if connection is not None and connection.in_transaction:
-            connection.savepoint(f"_cf_savepoint_{len(self.kv.layers)}")
+            with self._guard():
+                connection.savepoint(f"_cf_savepoint_{len(self.kv.layers)}")
+        if explicit:
+            self.transactions += 1
         self.kv.push()
 
     def commit_transaction(self, *, explicit: bool) -> None:
         """Keep what the innermost transaction did."""
+        if not self.kv.layers:
+            return  # the object was reset in the midst of it, which has undone everything
         self.kv.pop()
         connection = self._connection
         sql = connection is not None and connection.in_transaction
         if connection is not None and sql:
-            connection.release(f"_cf_savepoint_{len(self.kv.layers)}")
+            with self._guard():
+                connection.release(f"_cf_savepoint_{len(self.kv.layers)}")
         if explicit:
             self.transactions -= 1
             if not self.transactions and (self.kv.undo or sql):
@@ -197,17 +227,20 @@ class ObjectStore:
 
     def rollback_transaction(self, *, explicit: bool) -> None:
         """Undo what the innermost transaction did."""
+        if not self.kv.layers:
+            return  # the object was reset in the midst of it, which has undone everything
         self.kv.pop_and_undo()
         connection = self._connection
         sql = connection is not None and connection.in_transaction
-        if connection is not None and sql:
-            name = f"_cf_savepoint_{len(self.kv.layers)}"
-            connection.rollback_to(name)
-            connection.release(name)
-        if explicit:
-            self.transactions -= 1
-            if not self.transactions and sql and not self.dirty and connection is not None:
-                connection.rollback()  # nothing was written before it
+        with self._guard():
+            if connection is not None and sql:
+                name = f"_cf_savepoint_{len(self.kv.layers)}"
+                connection.rollback_to(name)
+                connection.release(name)
+            if explicit:
+                self.transactions -= 1
+                if not self.transactions and sql and not self.dirty and connection is not None:
+                    connection.rollback()  # nothing was written before it
 
     def check_read(self) -> None:
         """Raise PlatformError if rows of RETURNING are unread, as then nothing can be committed."""
@@ -272,8 +305,15 @@ class ObjectStore:
         self.dirty = False
         self.transactions = 0
         self.kv.undo_all()
-        if self._connection is not None:
-            self._connection.rollback()
+        connection = self._connection
+        if connection is not None:
+            try:
+                connection.cancel_readers()  # an exception's traceback may keep one half read
+                connection.rollback()
+            except SqliteError:  # closing it does the same, whatever the disk says
+                self._connection = None
+                with contextlib.suppress(SqliteError):
+                    connection.close()
         if self.wiped:
             self.touch()
             self.delete_all()
@@ -298,7 +338,7 @@ class ObjectStore:
             except (OSError, SqliteError) as error:
                 lost = error
         if lost is not None:
-            raise storage_error("be opened", lost)
+            raise self._refused("be opened", lost)
         assert connection is not None
         self._connection = connection
         connection.source = self._committer.source
@@ -382,15 +422,30 @@ class ObjectStore:
 
     def read_row(self, key: str) -> bytes | None:
         """Return the stored bytes of a row, None if there is none."""
-        row = self.connection().execute(schema.GET, (key,)).fetchone()
-        return None if row is None else row[0]
+        connection = self.connection()
+        with self._guard():
+            if self._is_bare(connection):
+                return None
+            row = connection.execute(schema.GET, (key,)).fetchone()
+            if row is None:
+                return None
+            ((_, value),) = typed_rows(connection, [(key, row[0])])
+            return value
 
     def read_rows(
         self, start: str, end: str | None, *, reverse: bool
     ) -> Iterator[tuple[str, bytes]]:
         """Yield the stored rows with start <= key < end, in key order."""
         bindings = (start,) if end is None else (start, end)
-        yield from self.connection().execute(schema.range_query(end, reverse=reverse), bindings)
+        connection = self.connection()
+        with self._guard():
+            if not self._is_bare(connection):
+                found = connection.execute(schema.range_query(end, reverse=reverse), bindings)
+                yield from typed_rows(connection, found)
+
+    def _is_bare(self, connection: Connection) -> bool:
+        """Return whether everything was deleted in this turn, the table of rows included."""
+        return self.wiped and not has_table(connection, "_cf_KV")
 
     def _load(self, folder: Path) -> None:
         file = f"{folder}/{self.place[1]}.sqlite"  # a Path would be interned for good, id and all
@@ -399,6 +454,7 @@ class ObjectStore:
                 self.was_new = False
                 if size > WHOLE_LOAD_BYTES:
                     connection = self.connection()
+                    engine_tables(connection)
                     connection.execute(schema.CREATE_KV)
                     self.kv.alarm_ms = read_alarm(connection)
                     self.kv.source = self

@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-from dobook.runtime.objects.alarms import AlarmRun
+from dobook.runtime.objects.alarm import AlarmRun
 from dobook.runtime.runtime import Runtime
 from dobook.testing.objects import DurableObjects
 

@@ -8,8 +8,9 @@ Source: url.spec.whatwg.org and cloudflare/workerd src/workerd/api/url-standard.
 import functools
 import re
 import sys
+from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from dobook.errors import PlatformTypeError, misspelt
 from dobook.web.search_params import URLSearchParams
@@ -28,6 +29,8 @@ _SIMPLE: Final = re.compile(
     r"/[A-Za-z0-9_.~!$&'()*+,;=:@/-]*"
     r"(?:\?[A-Za-z0-9_.~!$&()*+,;=:@/?%-]*)?"
 ).fullmatch
+_MOST_REMEMBERED: Final = 2_048  # characters
+_T = TypeVar("_T")
 HAS_HOST: Final = re.compile(r"[a-z][a-z0-9+.-]*://").match
 _STRIPPED: Final = re.compile(r"([a-z][a-z0-9+.-]*://)(?:[^/?#@]*@)?([^#]*)").match
 
@@ -52,7 +55,19 @@ def _parse_in_browser(url: str, base: str | None) -> Any:
         return None
 
 
-@functools.lru_cache(1024)
+def _remembered(function: Callable[[str], _T]) -> Callable[[str], _T]:
+    """Cache a function of URLs, but not for long ones: clients choose them, and they add up."""
+    cached = functools.lru_cache(1024)(function)
+
+    @functools.wraps(function)
+    def call(url: str) -> _T:
+        return cached(url) if len(url) <= _MOST_REMEMBERED else function(url)
+
+    call.cache_info = cached.cache_info  # type: ignore[attr-defined]
+    return call
+
+
+@_remembered
 def normalise(url: str) -> str | None:
     """Return an absolute URL in normal form, or None if it is no absolute URL.
 
@@ -66,7 +81,7 @@ def normalise(url: str) -> str | None:
     return None if parsed is None else parsed.href
 
 
-@functools.lru_cache(1024)
+@_remembered
 def request_url(url: str) -> str:
     """Return the `url` a Request of this URL has.
 
@@ -79,7 +94,7 @@ def request_url(url: str) -> str:
     return normal
 
 
-@functools.lru_cache(1024)
+@_remembered
 def delivered_url(url: str) -> str:
     """Return the URL the receiving object sees: without credentials and fragment.
 

@@ -94,7 +94,7 @@ def load(path: str | Path, *, environment: str | None = None) -> Configuration:
     """
     file = find(path)
     try:
-        text = file.read_text("utf-8-sig")
+        text = file.read_text("utf-8-sig")  # a link is followed, as wrangler does
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"it cannot be read: {error}", file.name) from error
     kind: Format = "toml" if file.suffix == ".toml" else "jsonc"

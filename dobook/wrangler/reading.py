@@ -77,6 +77,8 @@ class Source:
             line = int(found[1]) if found else self.text.count("\n") + 1
             reason = str(error).partition(" (at ")[0]
             raise ConfigurationError(f"this is not TOML: {reason}", self.name, line) from None
+        except ValueError as error:  # a number of thousands of digits
+            raise ConfigurationError(f"this is not TOML: {error}", self.name) from None
 
     def _json(self) -> dict[str, Any]:
         import json5  # only where a configuration in JSON is read

@@ -9,7 +9,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from dobook.errors import StateDirectoryError
 from dobook.runtime.runtime import Runtime
+from dobook.storage.names import check_unique_key
 from dobook.wrangler.configuration import Migration, Rename, Transfer
 
 _KEY = "deployed"
@@ -54,7 +56,15 @@ class Deployed:
 def read_all(runtime: Runtime) -> dict[str, Deployed]:
     """Return what was deployed, by the names of the Workers."""
     text = runtime.stores.note(_KEY)
-    return {} if text is None else {name: _read(v) for name, v in json.loads(text).items()}
+    if text is None:
+        return {}
+    try:  # the note may come from a stranger's directory or snapshot
+        return {str(name): _read(values) for name, values in json.loads(text).items()}
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+        raise StateDirectoryError(
+            "the state has a note of what was deployed to it that dobook did not write "
+            f"({type(error).__name__}: {error!s:.200}). Begin with a new state directory."
+        ) from error
 
 
 def read(runtime: Runtime, script: str) -> Deployed:
@@ -84,19 +94,34 @@ def _write_all(runtime: Runtime, known: dict[str, Deployed]) -> None:
 
 def _read(values: dict[str, Any]) -> Deployed:
     return Deployed(
-        values["script"],
-        values["tag"],
-        tuple(DeployedClass(**c) for c in values["classes"]),
+        _text(values["script"]),
+        None if values["tag"] is None else _text(values["tag"]),
+        tuple(_read_class(**c) for c in values["classes"]),
         tuple(_read_migration(m) for m in values["migrations"]),
     )
 
 
+def _read_class(name: Any, unique_key: Any, sqlite: Any) -> DeployedClass:
+    if type(sqlite) is not bool:
+        raise TypeError(f"sqlite is {sqlite!r:.80}")
+    return DeployedClass(_text(name), check_unique_key(unique_key, "the state"), sqlite)
+
+
 def _read_migration(values: dict[str, Any]) -> Migration:
     return Migration(
-        values["tag"],
-        tuple(values["new_classes"]),
-        tuple(values["new_sqlite_classes"]),
-        tuple(Rename(**r) for r in values["renamed_classes"]),
-        tuple(values["deleted_classes"]),
-        tuple(Transfer(**t) for t in values["transferred_classes"]),
+        _text(values["tag"]),
+        tuple(map(_text, values["new_classes"])),
+        tuple(map(_text, values["new_sqlite_classes"])),
+        tuple(Rename(_text(r["source"]), _text(r["target"])) for r in values["renamed_classes"]),
+        tuple(map(_text, values["deleted_classes"])),
+        tuple(
+            Transfer(**{key: _text(value) for key, value in t.items()})
+            for t in values["transferred_classes"]
+        ),
     )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.80} is not text")
+    return value

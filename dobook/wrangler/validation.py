@@ -20,6 +20,7 @@ from dobook.wrangler.configuration import (
     UnsupportedBinding,
 )
 from dobook.wrangler.reading import Place, Source
+from dobook.wrangler.segments import unsafe_name
 
 _ALMOST = 0.8  # so alike are words of which one is a misspelling
 
@@ -52,6 +53,9 @@ class Reader:
             found = self._read(values, ())
         else:
             found = self._read_environment(values, environments, self.environment)
+        unsafe = unsafe_name(found)
+        if unsafe is not None:
+            raise self.source.error(unsafe)
         return dataclasses.replace(
             found,
             environment=self.environment,

@@ -94,7 +94,7 @@ def test_the_hash_of_code_is_the_same_on_every_python():
 def test_a_line_that_names_what_is_not_here_says_what_to_do():
     with pytest.raises(UsageError, match="Run the cell or import the module"):
         dobook.replay("nowhere:scenario A=A code=00000000 | ordinary")
-    with pytest.raises(UsageError, match="no line that replays"):
+    with pytest.raises(UsageError, match="not a line that replays"):
         dobook.replay("something else")
 
 

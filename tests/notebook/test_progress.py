@@ -2,8 +2,8 @@
 
 import pytest
 
-from dobook.notebook import progress
-from dobook.notebook.progress import Progress
+from dobook import progress
+from dobook.progress import Progress
 
 
 class Bar:

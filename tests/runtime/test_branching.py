@@ -198,7 +198,7 @@ def test_a_snapshot_that_cannot_be_written_leaves_the_old_one(tmp_path):
 def test_what_is_no_snapshot_is_refused(tmp_path):
     for name, data in {"empty": b"", "text": b"hello" * 100}.items():
         (tmp_path / name).write_bytes(data)
-        with pytest.raises(StateDirectoryError, match="is no snapshot"):
+        with pytest.raises(StateDirectoryError, match="is not a snapshot"):
             Runtime.restore(tmp_path / name)
     with pytest.raises(StateDirectoryError, match="cannot be read"):
         Runtime.restore(tmp_path / "missing")

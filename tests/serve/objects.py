@@ -198,4 +198,26 @@ class Classic(DurableObject):
         return self.closes_seen
 
 
-ALL = (Counter, Echo, Odd, Room, Hall, Classic)
+class Stuck(DurableObject):
+    """Handles one message after the other, when it is let go."""
+
+    def __init__(self, ctx, env):
+        super().__init__(ctx, env)
+        self.go_on = asyncio.Event()
+        self.heard = []
+
+    async def fetch(self, request):
+        client, server = WebSocketPair().object_values()
+        if request.url.endswith("classic"):
+            server.accept()
+            server.addEventListener("message", lambda e: self.webSocketMessage(server, e.data))
+        else:
+            self.ctx.acceptWebSocket(server)
+        return Response(None, status=101, web_socket=client)
+
+    async def webSocketMessage(self, ws, message):
+        self.heard.append(len(message))
+        await self.ctx.blockConcurrencyWhile(self.go_on.wait)
+
+
+ALL = (Counter, Echo, Odd, Room, Hall, Classic, Stuck)

@@ -50,6 +50,12 @@ def test_another_name_is_not(server, host, expected):
     assert status(server, Host=host) == expected
 
 
+def test_a_host_is_as_long_as_a_name_can_be(server):
+    assert status(server, Host="a." * 123 + ".localhost"[1:] + ":65535") == 200
+    assert status(server, Host="a." * 126 + "localhost:1") == 400
+    assert status(server, Host="a" * 100_000 + ".localhost") == 400
+
+
 def test_two_hosts_are_none(server):
     raw = Raw(server)
     raw.say("GET /COUNTER/a HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n")
@@ -88,6 +94,129 @@ def test_a_refused_request_reaches_no_object(runtime, server):
     get(server, Host="evil.example")
     get(server, Origin="https://evil.example")
     assert runtime.objects() == []
+
+
+# ---------------------------------------------------------------------- pages of other sites
+
+IMAGE = {"Sec_Fetch_Mode": "no-cors", "Sec_Fetch_Dest": "image"}
+LINK = {"Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document", "Sec_Fetch_User": "?1"}
+FRAME = {"Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "iframe"}
+FETCH = {"Sec_Fetch_Mode": "no-cors", "Sec_Fetch_Dest": "empty"}
+SOCKET = {"Sec_Fetch_Mode": "websocket", "Sec_Fetch_Dest": "websocket"}
+LOCAL = "http://localhost:8888/lab/tree/a.ipynb"
+WAYS = [IMAGE, LINK, FRAME, FETCH, SOCKET]
+
+
+@pytest.mark.parametrize("how", WAYS)
+@pytest.mark.parametrize(
+    ("site", "more", "expected"),
+    [
+        (None, {}, 200),  # no browser, or an old one
+        ("none", {}, 200),
+        ("same-origin", {}, 200),
+        ("same-site", {}, 200),  # another port of this machine, as with an Origin
+        ("cross-site", {}, 403),
+        ("Cross-Site", {}, 403),
+        ("what-will-be", {}, 403),
+        ("", {}, 403),
+        ("cross-site", {"Referer": LOCAL}, 200),  # a notebook at localhost, this at 127.0.0.1
+        ("cross-site", {"Referer": "https://evil.example/?http://localhost/"}, 403),
+        ("cross-site", {"Referer": "http://localhost:1@evil.example/"}, 403),
+        ("cross-site", {"Referer": "http://[evil"}, 403),
+        ("cross-site", {"Referer": "about:client"}, 403),
+        ("cross-site", {"Origin": "http://localhost:5173"}, 200),
+        ("cross-site", {"Origin": "https://evil.example"}, 403),
+        ("cross-site", {"Origin": "null", "Referer": LOCAL}, 403),
+    ],
+)
+def test_what_a_browser_says_of_the_site_counts(runtime, server, how, site, more, expected):
+    told = get(server, Sec_Fetch_Site=site, **how, **more)
+    assert int(told.split()[1]) == expected
+    if expected == 403:
+        assert b"--allow-origin" in told
+        assert runtime.objects() == []
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS", "DELETE"])
+def test_no_method_of_another_site_gets_through(runtime, server, method):
+    raw = Raw(server)
+    raw.say(
+        f"{method} /COUNTER/a HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: cross-site\r\n"
+        "Connection: close\r\n\r\n"
+    )
+    assert raw.hear_all().startswith(b"HTTP/1.1 403")
+    raw.close()
+    assert runtime.objects() == []
+
+
+def test_a_websocket_of_another_site_is_refused_without_an_origin_too(runtime, server):
+    from .speaking import handshake
+
+    for changes, expected in (
+        ({"Sec_Fetch_Site": "cross-site"}, b"403"),
+        ({"Sec_Fetch_Site": "cross-site", "Origin": "https://evil.example"}, b"403"),
+        ({"Sec_Fetch_Site": "cross-site", "Origin": "http://localhost:1"}, b"101"),
+        ({"Sec_Fetch_Site": "same-origin"}, b"101"),
+    ):
+        raw = Raw(server)
+        assert raw.say(handshake("/ROOM/a", **changes)).hear().split()[1] == expected
+        raw.close()
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_an_origin_that_is_allowed_may_embed_and_link_too(serving, how):
+    server = serving(origins=("https://my.example",))
+    cross = {"Sec_Fetch_Site": "cross-site", **how}
+    assert status(server, Origin="https://my.example", **cross) == 200
+    assert status(server, Referer="https://my.example/page", **cross) == 200
+    assert status(server, Referer="https://my.example.evil.example/", **cross) == 403
+    assert status(server, Referer="https://evil.example/", **cross) == 403
+    assert status(server, **cross) == 403
+    assert status(serving(origins=("*",)), **cross) == 200
+
+
+def test_a_link_leads_to_the_servers_own_pages_which_ask_no_object(runtime, server, serving):
+    link = {"Sec_Fetch_Site": "cross-site", **LINK}
+    for path, expected in (
+        ("/_dobook", 200),
+        ("/_dobook/", 200),
+        ("/_dobook/chat/ROOM/lobby", 200),
+        ("/_dobook/chat/ROOM/lobby?name=ada", 403),  # would enter the room
+        ("/_dobook/chat/COUNTER/a?name=x&path=/COUNTER/a", 403),
+        ("/_dobookkeeping/a", 403),
+        ("/", 403),
+        ("/ROOM/lobby/websocket", 403),
+    ):
+        assert status(server, path, **link) == expected, path
+        assert status(server, path, Sec_Fetch_Site="cross-site", **FRAME) == 403
+        assert status(server, path, Sec_Fetch_Site="cross-site", **IMAGE) == 403
+    assert status(serving(pages=False), "/_dobook/", **link) == 403
+    assert runtime.objects() == []
+
+
+def test_another_name_of_the_same_site_may_be_hostile_where_others_can_have_one(serving):
+    """On loopback the site is this machine; a name of the internet has subdomains."""
+    same = {"Sec_Fetch_Site": "same-site", **IMAGE}
+    server = serving(hosts=("app.example",))
+    assert status(server, Host="localhost:8787", **same) == 200
+    assert status(server, Host="app.example", **same) == 403
+    assert status(server, Host="app.example", Referer="http://app.example/", **same) == 200
+    assert status(server, Host="app.example", Referer="http://evil.app.example/", **same) == 403
+    proxied = serving(behind_proxy=True)
+    assert status(proxied, Host="hub.example.org", **same) == 403
+    assert (
+        status(proxied, Host="hub.example.org", Referer="https://hub.example.org/", **same) == 200
+    )
+
+
+def test_a_link_with_the_token_may_come_from_anywhere(serving):
+    server = serving(token="s3cret")
+    for site in ("cross-site", "same-site"):
+        link = {"Sec_Fetch_Site": site, **LINK, "Host": "localhost"}
+        assert status(server, "/COUNTER/a?token=s3cret", **link) == 200
+        assert status(server, "/COUNTER/a?token=wrong", **link) == 401
+    cookie = f"{TOKEN_COOKIE}=s3cret"
+    assert status(server, Cookie=cookie, Sec_Fetch_Site="cross-site", **LINK) == 403
 
 
 # ---------------------------------------------------------------------- the token

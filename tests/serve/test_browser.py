@@ -3,6 +3,7 @@
 import os
 import shutil
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
@@ -13,6 +14,13 @@ from tests.npm import missing as missing_here
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
+
+
+# Chromium keeps pages of the internet from this machine on its own; other browsers leave it to servers.
+OTHERS = [
+    "--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets,"
+    "BlockInsecurePrivateNetworkRequests"
+]
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +36,7 @@ def browser():
         missing_here(f"{missing} is not installed")
     with playwright() as running:
         browser = running.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", *OTHERS]
         )
         yield browser
         browser.close()
@@ -125,3 +133,62 @@ def test_a_tab_comes_back_by_itself_when_the_room_has_crashed(runtime, url, tab)
     ada.get_by_text("ada came in").nth(1).wait_for()
     say(ada, "after")
     ada.get_by_text("ada: after").wait_for()
+
+
+ELSEWHERE = [
+    "@evil.example/", "//evil.example/", "///evil.example/", "/\\evil.example/", "\\\\evil.example/", "/\t/evil.example/",
+    "https://evil.example/", "http:evil.example", "ws://evil.example/", "wss://evil.example/", ":@evil.example/",
+    ".evil.example/", ":1/", ":80@evil.example/", "evil.example", "?@evil.example/", "#@evil.example/",
+    "javascript:alert(1)", "data:,x", "//user@127.0.0.1/", "//127.0.0.1:1/", "http://127.0.0.1:1/", "",
+]  # fmt: skip
+HERE = {
+    "/ROOM/a": "/ROOM/a?name=ada",
+    "/ROOM/a?x=1": "/ROOM/a?x=1&name=ada",
+    "/@evil.example/": "/@evil.example/?name=ada",
+    "/a/..//evil.example/": "//evil.example/?name=ada",
+    "/ROOM/a#part": "/ROOM/a?name=ada",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_the_chat_page_connects_to_the_server_it_is_from_and_to_no_other(url, tab):
+    page = tab(url)
+    sockets = []
+    page.on("websocket", lambda socket: sockets.append(socket.url))
+    start = url.partition("/_dobook")[0]
+    for path in ELSEWHERE:
+        page.goto(f"{url}?{urlencode({'path': path, 'name': 'ada'})}")
+        page.get_by_text("not connected: the path leads to no room").wait_for()
+    assert sockets == []
+    for path, expected in HERE.items():
+        with page.expect_websocket() as opened:
+            page.goto(f"{url}?{urlencode({'path': path, 'name': 'ada'})}")
+        assert opened.value.url == start.replace("http", "ws") + expected
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_a_page_of_another_site_reaches_no_object(runtime, url, browser):
+    """As a browser asks for it: an image, a script, a style, a frame, a form, a beacon, a socket."""
+    start = url.partition("/_dobook")[0]
+    asked = [f"{start}/CHAT/{n}/websocket" for n in range(8)]
+    ways = f"""<!doctype html><img src="{asked[0]}"><script src="{asked[1]}"></script>
+        <link rel="stylesheet" href="{asked[2]}"><iframe src="{asked[3]}"></iframe>
+        <iframe name="in"></iframe><form target="in" action="{asked[4]}"></form><script>
+        document.forms[0].submit(); navigator.sendBeacon("{asked[5]}", "x");
+        fetch("{asked[6]}", {{ mode: "no-cors" }}).catch(() => 0);
+        new WebSocket("{asked[7].replace("http", "ws")}");</script>"""
+    answers, context = {}, browser.new_context()
+    page = context.new_page()
+    page.route("http://evil.example/", lambda r: r.fulfill(body=ways, content_type="text/html"))
+    page.on("response", lambda r: answers.__setitem__(r.url.partition("?")[0], r.status))
+    page.goto("http://evil.example/")
+    page.wait_for_load_state("networkidle")
+    context.close()
+    del answers["http://evil.example/"]
+    assert set(answers.values()) == {403}
+    assert answers.keys() >= set(
+        asked[:5]
+    )  # Playwright tells of no beacon, and sockets have no answer
+    assert runtime.objects() == []

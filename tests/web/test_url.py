@@ -172,3 +172,16 @@ def test_a_normal_form_is_its_own_normal_form(scheme, host, rest):
 )
 def test_everyday_urls_take_the_shortcut(url):
     assert _SIMPLE(url)
+
+
+def test_long_urls_are_not_kept():
+    """Clients choose URLs: a thousand of 16 KiB in each cache would be tens of MiB."""
+    from dobook.web.url import delivered_url, normalise, request_url
+
+    caches = (normalise, request_url, delivered_url)
+    for size, kept in ((2_048, 1), (2_049, 0)):
+        before = [cache.cache_info().misses for cache in caches]
+        url = "http://localhost/" + "z" * (size - 17)
+        assert delivered_url(url) == url
+        after = [cache.cache_info().misses for cache in caches]
+        assert [b - a for a, b in zip(before, after, strict=True)] == [kept] * 3

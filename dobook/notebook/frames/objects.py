@@ -8,7 +8,7 @@ from dobook.codec import serialize
 from dobook.notebook.display import count
 from dobook.notebook.frames.frame import ID_DIGITS, TIME, Frame, make_frame
 from dobook.runtime.insight.snapshots import AlarmSnapshot, ObjectSnapshot
-from dobook.runtime.objects.alarms import AlarmRun
+from dobook.runtime.objects.alarm import AlarmRun
 from dobook.storage.store import ObjectStore
 
 

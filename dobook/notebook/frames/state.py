@@ -27,10 +27,10 @@ def state_frame(state: StateReader, unique_key: str | None = None) -> Frame:
     for place in sorted(state.places(unique_key), key=state.label):
         try:
             found = state.contents(place)
+            tables = ", ".join(found.tables())
         except StateDirectoryError as error:
             rows.append((state.label(place), None, "", None, None, str(error), place.id))
             continue
-        tables = ", ".join(found.tables())
         shown = (len(found.rows), tables, found.alarm_ms, found.size)
         rows.append((state.label(place), *shown, None, place.id))
     columns = {

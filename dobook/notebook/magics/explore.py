@@ -116,5 +116,5 @@ def _unquoted(line: str) -> str:
     text = line.strip().removeprefix("dobook.replay(").removesuffix(")")
     try:
         return str(ast.literal_eval(text))
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, MemoryError, RecursionError):  # the last two: nested too deep
         return line

@@ -197,7 +197,7 @@ class FaultMagics(MagicsBase):
 
     def _living(self, text: str) -> tuple[Target, ObjectSnapshot]:
         target = self.session.target(text)
-        self.session.runtime.settle()
+        self.session.runtime.settle(alarms=False)
         found = self._snapshot(target)
         if found is None or found.state == "evicted":
             raise UsageError(f"{text} is not in memory; there is nothing to end.")

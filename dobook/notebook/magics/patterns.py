@@ -90,7 +90,7 @@ class PatternMagics(MagicsBase):
             )
             return limiter_frame(limiter, label, self.session.runtime.clock.now_ms)
 
-        self.session.runtime.settle()
+        self.session.runtime.settle(alarms=False)
         return RateLimitFrame.follow(args.target, make)
 
     @line_magic
@@ -116,7 +116,7 @@ class PatternMagics(MagicsBase):
             workflow = read_workflow(values, label, args.key)
             return workflow_frame(workflow, label, self.session.runtime.clock.now_ms)
 
-        self.session.runtime.settle()
+        self.session.runtime.settle(alarms=False)
         return WorkflowFrame.follow(args.target, make)
 
     def _values(self, text: str) -> tuple[str, dict[str, Any]]:

@@ -216,7 +216,7 @@ class RequestMagics(MagicsBase):
             %requests COUNTER/a --errors
         """
         runtime = self.session.runtime
-        runtime.settle()
+        runtime.settle(alarms=False)
         asked = self.session.log.entries()
         if args.target is not None:
             if args.target != "worker":

@@ -124,7 +124,7 @@ class StorageMagics(MagicsBase):
             %objects --cost
         """
         runtime = self.session.runtime
-        runtime.settle()
+        runtime.settle(alarms=False)
         known = [n.binding for n in runtime.namespaces]
         if args.binding is not None:
             known = [runtime.namespace(args.binding.partition("/")[0]).binding]

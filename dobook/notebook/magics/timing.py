@@ -11,8 +11,8 @@ from dobook.errors import UsageError
 from dobook.notebook.frames.frame import Frame
 from dobook.notebook.frames.objects import alarms_frame, runs_frame
 from dobook.notebook.magics.base import MagicsBase, command
-from dobook.notebook.progress import Progress
-from dobook.runtime.objects.alarms import AlarmRun
+from dobook.progress import Progress
+from dobook.runtime.objects.alarm import AlarmRun
 from dobook.runtime.runtime import Runtime
 
 _STEPS = 200  # of a long way, between two looks at the progress
@@ -97,7 +97,7 @@ class TimingMagics(MagicsBase):
             %alarms
         """
         runtime = self.session.runtime
-        runtime.settle()
+        runtime.settle(alarms=False)
         return alarms_frame(runtime.scheduled_alarms(), runtime.clock.now_ms)
 
 

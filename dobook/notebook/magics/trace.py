@@ -72,7 +72,7 @@ class TraceMagics(MagicsBase):
             raise UsageError(f"%trace {args.verb}: {suggest(args.verb, _VERBS)}")
         if args.lanes < 2 or args.rows < 3:
             raise UsageError("a diagram has at least 2 lanes and 3 rows.")
-        runtime.settle()
+        runtime.settle(alarms=False)
         if args.verb == "clear":
             runtime.recorder.clear()
         elif args.verb is not None:
@@ -101,7 +101,7 @@ class TraceMagics(MagicsBase):
         """
         target = self.session.target(args.target)
         runtime = self.session.runtime
-        runtime.settle()
+        runtime.settle(alarms=False)
         reasons = runtime.why_awake(target.stub)
         if reasons:
             return Card(target.label, tuple(("because", text) for text in reasons), "awake")

@@ -141,7 +141,7 @@ def _texts(count: int, value: Any) -> list[str | None]:
         return [None if value is None else str(value)] * count
     try:
         values = ast.literal_eval(str(value))
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, MemoryError, RecursionError):  # cut off, or nested too deep
         return [None] * count
     if not isinstance(values, tuple) or len(values) != count:
         return [None] * count

@@ -9,7 +9,7 @@ from dobook.notebook.player import RATES
 from dobook.notebook.session import Session
 from dobook.notebook.views.schedule import schedule, schedule_card
 from dobook.notebook.widgets.base import View
-from dobook.runtime.objects.alarms import AlarmRun
+from dobook.runtime.objects.alarm import AlarmRun
 
 _MOST_RUNS_SAID = 5
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from dobook.errors import PlatformError, PlatformTypeError
 from dobook.observer import current_cause
 from dobook.runtime.calls.conveyor import conveyed
-from dobook.runtime.calls.promise import INTERRUPTED, BrokenOff
+from dobook.runtime.calls.promise import INTERRUPTED
 from dobook.runtime.calls.rpc import (
     PLAIN,
     SMALL,
@@ -38,6 +38,7 @@ from dobook.runtime.calls.turns import (
     resume,
     stop_code,
 )
+from dobook.runtime.loop.livelock import Chain
 from dobook.web import ReadableStream, Response
 from dobook.web.request import RedirectError
 
@@ -70,6 +71,7 @@ class Call:
     sent = 0
     waited = False  # at the input gate
     home: "Instance | None" = None  # the object that calls
+    chain: Chain | None = None  # what led to it
     _future: "asyncio.Future[None] | None" = None
 
     def __init__(
@@ -101,18 +103,19 @@ class Call:
         context = instance.context()
         if self.seq:
             context = self._report_start(context)
-        _enter_task(loop, self)
         try:
-            waits, result = context.run(self._first_turn)
+            try:
+                _enter_task(loop, self)
+                waits, result = context.run(self._first_turn)
+            finally:
+                _leave_task(loop, self)
         except BaseException as error:
-            _leave_task(loop, self)
-            if isinstance(error, BrokenOff):
-                instance.runtime.driver.interrupts.broke(instance, error)
+            current: Any = tasks.current_task(loop)
+            if current is self:  # broken off just before it was left
+                _leave_task(loop, self)
+            instance.runtime.driver.interrupts.left(instance, error, self)
             self.fail(error)
-            if isinstance(error, KeyboardInterrupt | SystemExit):
-                raise
             return
-        _leave_task(loop, self)
         if waits is None:
             self.finish(result)
         else:
@@ -168,6 +171,7 @@ class Call:
             return
         task = ObjectTask(resume(loop, instance, coro, yielded), loop=loop, context=context)
         self.task = task
+        task.chain = self.chain
         self.rest = coro
         instance.adopt(task)
         task.add_done_callback(self._task_done)
@@ -264,20 +268,25 @@ class Call:
                 value, error = None, lost
             if self.done:
                 return
-        self.done = DONE
         self.value = value
         self.error = error
-        instance = self.instance
-        if instance is not None:
-            calls = instance.calls
-            calls.pop(self, None)
-            if not calls and not instance.tasks:
-                instance.maybe_idle()
-        if self.on_done is not None:
-            self.on_done(self)
-        future = self._future
-        if future is not None and not future.done():
-            future.set_result(None)
+        self.done = DONE
+        # Whatever fails on the way, nobody may wait for this call for ever.
+        try:
+            instance = self.instance
+            if instance is not None:
+                calls = instance.calls
+                calls.pop(self, None)
+                if not calls and not instance.tasks:
+                    instance.maybe_idle()
+        finally:
+            try:
+                if self.on_done is not None:
+                    self.on_done(self)
+            finally:
+                future = self._future
+                if future is not None and not future.done():
+                    future.set_result(None)
 
     def waiter(self) -> "asyncio.Future[None]":
         """Return a future of the runtime's loop that is done when the call is."""

@@ -6,11 +6,12 @@ The names are Cloudflare's. Source: developers.cloudflare.com/durable-objects/ap
 import random
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from dobook.errors import PlatformTypeError, UsageError, misspelt, suggest
 from dobook.ids import DurableObjectId, IdFactory
 from dobook.runtime.calls.stub import DurableObjectStub
-from dobook.runtime.objects.actor import Actor
+from dobook.runtime.objects.actor import Actor, Tie
 from dobook.runtime.objects.context import DurableObjectState
 from dobook.web.text import js_string
 
@@ -59,6 +60,8 @@ class DurableObjectNamespace:
         self.withdrawn = False  # deleted, or moved to another name
         self.env: Env | None = None  # that of its Worker, if not the runtime's
         self.actors: dict[str, Actor] = {}
+        # Of released actors, while a stub is bound to one: a reset of the successor breaks it too.
+        self._ties: WeakValueDictionary[str, Tie] = WeakValueDictionary()
         self._ids = IdFactory(unique_key, rng)
 
     # ------------------------------------------------------------------ the platform's methods
@@ -131,10 +134,21 @@ class DurableObjectNamespace:
                     "from a binding that there is now."
                 )
             actor = self.actors[key] = Actor(self, identity, self.runtime.stores.open(self, key))
+            if self._ties:
+                actor.tie = self._ties.pop(key, None)
             self.runtime.stores.name_of(self, identity)
         elif identity.name is not None and actor.id.name is None and actor.instance is None:
             actor.id = identity
         return actor
+
+    def release(self, actor: Actor) -> None:
+        """Forget an object that has left memory; the next use of it makes another actor."""
+        key = actor.id.toString()
+        actor.released = True
+        if self.actors.get(key) is actor:
+            del self.actors[key]
+            if actor.tie is not None:
+                self._ties[key] = actor.tie
 
     def construct(self, instance: "Instance") -> None:
         """Make the user's object for an instance.

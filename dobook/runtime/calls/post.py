@@ -9,12 +9,15 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
+from dobook.errors import PlatformError
 from dobook.runtime.calls.answer import RpcPromise
 from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.conveyor import conveyed
 from dobook.runtime.calls.promise import Pending, Promise, Rejected
 from dobook.runtime.calls.rpc import PLAIN, SMALL, carry, check_weight
+from dobook.runtime.loop.livelock import link, too_deep
 from dobook.runtime.loop.loop import running_loop
+from dobook.runtime.objects.instance import HOME_GONE
 from dobook.web import ReadableStream
 
 if TYPE_CHECKING:
@@ -110,6 +113,8 @@ class PostOffice:
                 self._runtime.driver.interrupts.note(call)
         if home is not None:
             call.home = home
+            if not self._may_go(call, home):
+                return
             if (commit := home.output_gate.commit) is not None:
                 if self._observers.detailed:
                     call.sent = self._observers.emit(
@@ -117,21 +122,37 @@ class PostOffice:
                     )
                 commit.waiters.append(lambda: self._send_unless_dead(call, home))
                 return
+        else:
+            self._loop.ticks_here = 0
         if self._observers.detailed:
             self._report_sent(call, home)
         self._mail.append(call)
         if not self._scheduled:
-            self._scheduled = True
             self._kind = call.kind
             self._runtime.loop.call_soon(self._deliver)
+            self._scheduled = True  # last: what may break off this line leaves it to the next call
         elif call.kind != self._kind:
             self._mixed = True
+
+    def _may_go(self, call: Call, home: "Instance") -> bool:
+        """Return whether an object may send a call; False if it is too deep, and has failed.
+
+        Raises:
+            DurableObjectAbort: If objects call each other for ever at one instant.
+        """
+        # A function that was lent is called in the session that it came with.
+        deeper = call.target is None
+        chain = call.chain = link(self._loop, home, "makes calls that make others", deeper=deeper)
+        if deeper and not self._runtime.stores.unsafe_limits:
+            error = too_deep(chain)
+            if error is not None:
+                call.settle(None, error)
+                return False
+        return True
 
     def _post_from_elsewhere(self, call: Call) -> None:
         """Post a call of another thread than the one that turns the loop."""
         with self._held:
-            if call.actor.released:  # its object has left memory since the call was made
-                call.actor = call.actor.namespace.actor(call.actor.id)
             self.post(call, None)
 
     def _report_sent(self, call: Call, home: "Instance | None") -> None:
@@ -154,8 +175,10 @@ class PostOffice:
         return f"caller {number}"
 
     def _send_unless_dead(self, call: Call, home: "Instance") -> None:
-        if home.dead is None:  # else its writes were lost, and it never got to call
+        if home.dead is None:
             self.post(call, home)
+        else:  # its writes were lost, and it never got to call; nor is its function there any more
+            call.settle(None, home.dead if call.target is None else PlatformError(HOME_GONE))
 
     def _deliver(self) -> None:
         self._runtime.wire.deliver_first()
@@ -168,12 +191,24 @@ class PostOffice:
             while due and mail:
                 due -= 1
                 call = mail.popleft()
-                call.actor.deliver(call)
+                try:
+                    call.actor.deliver(call)
+                except BaseException as error:  # nobody else would know of it
+                    if call.instance is None:
+                        call.settle(None, error)
+                    raise
         finally:
             if mail:
                 self._runtime.loop.call_soon(self._deliver)
             else:
                 self._scheduled = False
+
+    def mend(self) -> None:
+        """Have the mail delivered after an exception has broken off what would have."""
+        self._mixed = True
+        self._scheduled = bool(self._mail)
+        if self._mail:
+            self._loop.call_soon(self._deliver)
 
     @property
     def busy(self) -> bool:

@@ -16,8 +16,9 @@ from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
+from dobook import limits
 from dobook.gates import GOES_ON, GRACE_TICKS, CriticalSection, InputGate, open_gate
-from dobook.runtime.calls.promise import BrokenOff
+from dobook.runtime.loop.livelock import Chain, end, link
 
 if TYPE_CHECKING:
     from dobook.runtime.faults import ObjectFaults
@@ -46,12 +47,14 @@ class ObjectTask(asyncio.Task[Any]):
     cancel a group's tasks, has to be the same in every process.
     """
 
-    __slots__ = ("_number", "owner")
+    __slots__ = ("_number", "chain", "owner")
 
     owner: str  # the label of the object whose code has started it; empty for others
+    chain: Chain | None  # what led to it
 
     def __init__(self, coro: Any, *, loop: "RuntimeLoop", **options: Any) -> None:
         self.owner = ""
+        self.chain = None
         self._number = loop.next_task()  # first: asyncio takes the hash while it makes the task
         if options.get("name") is None:
             options["name"] = f"Task-{self._number}"
@@ -77,6 +80,11 @@ class Frame:
 
 
 current_frame: ContextVar[Frame | None] = ContextVar("dobook_frame", default=None)
+
+
+def frame_of(context: Context | None) -> Frame | None:
+    """Return on whose behalf code runs in a context, None for outside; no context is the current."""
+    return current_frame.get() if context is None else context.get(current_frame)
 
 
 class _Wait:
@@ -197,6 +205,7 @@ def _steps(
     own: bool,
 ) -> Generator[Any, None, Any]:
     counted = yielded is not _NOT_STARTED  # the wait that the first turn ended with
+    yields, since = 0, -1.0  # of `asyncio.sleep(0)` in a row, and the instant of the first
     while True:
         error: BaseException | None = None
         if yielded is not _NOT_STARTED:
@@ -236,11 +245,22 @@ def _steps(
             # The object is gone; its code stops where it stands, as if it had never been resumed.
             stop_code(coro, yielded)
             raise asyncio.CancelledError
+        if yielded is None:
+            if since != loop.time():
+                yields, since = 0, loop.time()
+            yields += 1
         try:
+            if yields > limits.MAX_YIELDS_AT_AN_INSTANT:
+                yields = 0
+                what = f"has awaited asyncio.sleep(0) {limits.MAX_YIELDS_AT_AN_INSTANT:,} times"
+                try:
+                    end(loop, frame.instance, what, coro)
+                finally:
+                    stop_code(coro)
             yielded = coro.send(None) if error is None else coro.throw(error)
         except BaseException as stop:
-            if isinstance(stop, BrokenOff) and frame.instance.dead is None:
-                frame.instance.runtime.driver.interrupts.broke(frame.instance, stop)
+            if not isinstance(stop, StopIteration):
+                frame.instance.runtime.driver.interrupts.left(frame.instance, stop)
             if own:  # whoever awaits it goes on now
                 open_gate(frame.gate).turn_goes_on()
             if isinstance(stop, StopIteration):
@@ -339,9 +359,19 @@ def task_factory(loop: Any, coro: Coroutine[Any, Any, Any], **options: Any) -> "
     """Make a task; one that an object starts is gated and belongs to that object."""
     context: Context | None = options.get("context")
     frame = current_frame.get() if context is None else context.get(current_frame)
-    if frame is None:
-        return ObjectTask(coro, loop=loop, **options)
+    if frame is None or frame.instance.runtime.loop is not loop:  # that of a runtime around this
+        task = ObjectTask(coro, loop=loop, **options)
+        turning = asyncio.current_task(loop)
+        if turning is not None:
+            task.chain = turning.chain  # type: ignore[attr-defined]
+        return task
+    try:
+        chain = link(loop, frame.instance, "starts tasks that start others")
+    except BaseException:
+        coro.close()
+        raise
     task = ObjectTask(gated(loop, frame, coro), loop=loop, **options)
+    task.chain = chain
     task.add_done_callback(lambda _: stop_code(coro))  # it may have been cancelled at its start
     task.owner = frame.instance.actor.label
     frame.instance.adopt(task)

@@ -1,9 +1,8 @@
 """Who waits for whom: what keeps an object in memory, and circles of objects that wait for ever."""
 
-import linecache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-_MACHINERY = ("dobook", "asyncio")
+from dobook.runtime.loop.livelock import where_it_waits
 
 if TYPE_CHECKING:
     from dobook.runtime.calls.call import Call
@@ -61,17 +60,7 @@ def deadlock(runtime: "Runtime", instance: "Instance | None" = None) -> str:
 
 def where_it_stands(call: "Call") -> str:
     """Return the line of the user's code at which a handler waits, in words; empty if unknown."""
-    coro: Any = call.rest
-    frame = None
-    while coro is not None:
-        at = getattr(coro, "cr_frame", None)
-        if at is not None and at.f_globals.get("__name__", "").partition(".")[0] not in _MACHINERY:
-            frame = at
-        coro = getattr(coro, "cr_await", None)
-    if frame is None:
-        return ""
-    line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
-    return f" at line {frame.f_lineno}{f', `{line}`' if line else ''}"
+    return where_it_waits(call.rest)
 
 
 def _circle(

@@ -97,7 +97,7 @@ def costs(runtime: "Runtime") -> list[Cost]:
                 actor = namespace.actor(runtime.meters[unique_key, identity][1])
                 found.append(_cost(actor))
                 if actor.instance is None:
-                    namespace.actors.pop(identity, None)
+                    runtime.stores.release(actor)
     return found
 
 

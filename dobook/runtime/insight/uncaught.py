@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dobook.runtime.calls.rpc import users_part
 from dobook.runtime.calls.turns import ObjectTask
+from dobook.runtime.loop.places import has_torn_callback
 
 if TYPE_CHECKING:
     from dobook.runtime.runtime import Runtime
@@ -48,6 +49,9 @@ def uncaught(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     if error is None:
         loop.default_exception_handler(context)
         return
+    if "handle" in context and has_torn_callback(error):
+        loop.torn = error  # type: ignore[attr-defined]  # the driver mends what it has left undone
+        loop.stop()
     shown = error.with_traceback(users_part(error.__traceback__))
     logger.error("%s", headline(context), exc_info=(type(error), shown, shown.__traceback__))
 

@@ -21,10 +21,14 @@ from typing import TYPE_CHECKING, Any
 
 from dobook.errors import DeadlockError, UsageError
 from dobook.runtime.calls.call import Call
-from dobook.runtime.calls.promise import Interrupted
+from dobook.runtime.calls.promise import BrokenOff, Interrupted
 from dobook.runtime.calls.waits import deadlock, where_it_stands
+from dobook.runtime.loop import forked
+from dobook.runtime.loop.hopeless import Wait
 from dobook.runtime.loop.interrupts import Interrupts, marked
 from dobook.runtime.loop.loop import running_loop
+from dobook.runtime.loop.mending import mend
+from dobook.runtime.loop.places import has_torn_callback
 from dobook.runtime.loop.realtime import Held
 from dobook.runtime.loop.sleep import Sleep
 from dobook.runtime.loop.swaps import Swaps
@@ -38,6 +42,8 @@ GRACE_TICKS = 4  # of a foreign loop, for what awaits one answer to go on before
 
 _swap_current_task: Callable[[Any, Any], Any] | None = getattr(tasks, "_swap_current_task", None)
 
+Awaited = Call | Sleep  # on a foreign loop
+
 
 class Driver:
     """Turns the loop of one runtime."""
@@ -46,14 +52,11 @@ class Driver:
         self._runtime = runtime
         self._loop = runtime.loop
         self.held = Held(runtime.loop)
+        forked.watch(runtime)
         self.interrupts = Interrupts(runtime)
         self.swaps = Swaps()
-        self._bridged: dict[
-            asyncio.Future[None], tuple[Call | Sleep, asyncio.AbstractEventLoop]
-        ] = {}
-        self._waiting: list[
-            tuple[Call | Sleep, asyncio.Future[None], asyncio.AbstractEventLoop]
-        ] = []
+        self._bridged: dict[asyncio.Future[None], tuple[Awaited, asyncio.AbstractEventLoop]] = {}
+        self._waiting: list[tuple[Awaited, asyncio.Future[None], asyncio.AbstractEventLoop]] = []
         self._pumping: asyncio.AbstractEventLoop | None = None  # the foreign loop that turns this
         self._newest = runtime.context  # of those who wait
         self._stopped = False
@@ -90,22 +93,28 @@ class Driver:
             self._stopped = False
             if horizon is not None and not loop.virtual:
                 loop.call_soon(self._settle, SETTLING_TICKS)
-            unharmed = False
             try:
-                if not (catches and self.interrupts.pressed):  # while another thread had it
+                if not (catches and self.interrupts.ending):  # while another thread had it
                     loop.run_forever()
-                unharmed = True
+            except BaseException as error:
+                if error is not self.interrupts.escaped and error is not self.interrupts.broken:
+                    if not isinstance(error, BrokenOff) and not has_torn_callback(error):
+                        raise
+                    loop.torn = error
             finally:
                 loop.horizon = None
-                if catches and self.interrupts.pressed:
-                    if unharmed or self.interrupts.broken is not None:
-                        self.interrupts.end_running()
-                    else:  # broken off outside of a handler: the loop is between two states
-                        self.interrupts.end_all()
+                torn, loop.torn = loop.torn, None
+                if torn is not None:
+                    self.interrupts.escaped = torn
+                    mend(runtime, torn)
+                elif catches and self.interrupts.ending:
+                    self.interrupts.end_running()
         if self.after_turn is not None:
             self.after_turn()
-        if catches:
-            self.interrupts.raise_if_pressed()
+        self.interrupts.raise_what_ended_it(catches=catches)
+        if loop.failure is not None:
+            failure, loop.failure = loop.failure, None
+            raise failure
 
     @contextlib.contextmanager
     def _turning(self) -> Iterator[bool]:
@@ -151,7 +160,7 @@ class Driver:
         future.add_done_callback(self._stop)
         try:
             with self.interrupts.running(future, mark):
-                self._turn_until(future.done)
+                self._turn_until(future.done, [future])
         except BaseException:
             if not future.done():
                 future.cancel()
@@ -166,14 +175,19 @@ class Driver:
             raise DeadlockError(self.why_stuck())
         return future.result()
 
-    def _turn_until(self, done: Callable[[], bool]) -> None:
-        """Turn until something is done, or nothing can happen any more."""
-        self.turn()
-        while not self._loop.virtual and not done():  # in real time something always can
+    def _turn_until(self, done: Callable[[], bool], awaited: list[Any]) -> None:
+        """Turn until something is done, or nothing can happen any more that would do it."""
+        loop = self._loop
+        before, loop.wait = loop.wait, Wait(self._runtime, awaited)
+        try:
             self.turn()
-        # What an earlier, interrupted turn waited for stops the loop too when it ends at last.
-        while self._stopped and not done():
-            self.turn()
+            while not loop.virtual and not done():  # in real time something always can
+                self.turn()
+            # What an earlier, interrupted turn waited for stops the loop too when it ends at last.
+            while self._stopped and not done():
+                self.turn()
+        finally:
+            loop.wait = before
 
     def _stop(self, _done: Any) -> None:
         self._stopped = True
@@ -203,8 +217,11 @@ class Driver:
             "Two objects that wait for each other, one that calls itself inside "
             "blockConcurrencyWhile, or a write to a stream that nobody reads, look like this."
         )
+        due = self._loop.next_timer()
         return (
-            "nothing is ready and no timer is set, so what is awaited can never happen. "
+            "nothing is ready and "
+            + ("no timer is set" if due is None else "no alarm that is set can change that")
+            + ", so what is awaited can never happen. "
             + (f"Still waiting: {what}. " if held else "")
             + hint
         )
@@ -221,7 +238,7 @@ class Driver:
 
     # ------------------------------------------------------------------ foreign loops
 
-    def wait_elsewhere(self, call: "Call | Sleep") -> Generator[Any, None, None]:
+    def wait_elsewhere(self, call: Awaited) -> Generator[Any, None, None]:
         """Wait for a call on another loop than the runtime's.
 
         Raises:
@@ -253,10 +270,7 @@ class Driver:
             self.turn(self._loop.time())  # what is due at the same instant and was set later
 
     def _wait_turning(
-        self,
-        call: "Call | Sleep",
-        future: "asyncio.Future[None]",
-        foreign: asyncio.AbstractEventLoop,
+        self, call: Awaited, future: "asyncio.Future[None]", foreign: asyncio.AbstractEventLoop
     ) -> None:
         self._waiting.append((call, future, foreign))
         self._newest = copy_context()  # of the cell, which is where a handler's prints belong
@@ -265,10 +279,7 @@ class Driver:
             foreign.call_soon(self._pump, foreign)
 
     def _wait_bridged(
-        self,
-        call: "Call | Sleep",
-        future: "asyncio.Future[None]",
-        foreign: asyncio.AbstractEventLoop,
+        self, call: Awaited, future: "asyncio.Future[None]", foreign: asyncio.AbstractEventLoop
     ) -> None:
         """Real time: the answer comes from the thread that turns the loop."""
 
@@ -304,7 +315,7 @@ class Driver:
             for waiter in waiters:
                 waiter.add_done_callback(self._stop)
             try:
-                self._turn_until(lambda: any(call.done for call, _, _ in pending))
+                self._turn_until(lambda: any(call.done for call, _, _ in pending), waiters)
             except KeyboardInterrupt as error:  # a bare one would end the foreign loop
                 self._hand_on(foreign, error if isinstance(error, Interrupted) else Interrupted())
                 return

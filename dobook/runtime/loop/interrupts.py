@@ -16,7 +16,9 @@ import _thread
 import asyncio
 import contextlib
 import signal
+import sys
 import threading
+from asyncio import CancelledError
 from collections.abc import Iterator
 from contextvars import Context, ContextVar, copy_context
 from types import FrameType
@@ -24,7 +26,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import PlatformError
 from dobook.runtime.calls.promise import INTERRUPTED, BrokenOff, Interrupted
+from dobook.runtime.calls.rpc import carry_error
 from dobook.runtime.loop.loop import running_loop
+from dobook.runtime.loop.places import in_sql_callback, is_torn, is_users, would_swallow
+from dobook.runtime.loop.signals import Signals
+from dobook.storage.sqlite_errors import is_interrupt
+from dobook.storage.stopping import forget_stop, raise_in, stop_statement
 
 if TYPE_CHECKING:
     from dobook.runtime.calls.call import Call
@@ -32,8 +39,14 @@ if TYPE_CHECKING:
     from dobook.runtime.runtime import Runtime
 
 STUCK_AFTER_S: Final = 0.3
+SOON_S: Final = 0.01
+PATIENCE: Final = 50  # of interrupts that come in the engine's own code, until one is raised there
 UNWIND_TICKS: Final = 50  # of the loop, for what was interrupted to run its `finally` blocks
 RESET: Final = "The Durable Object was reset because the user interrupted its code."
+TORN: Final = (
+    "The Durable Object was reset because an exception from outside (of a signal handler, or a lack "
+    "of memory) has broken off what dobook did for it."
+)
 
 
 class Interrupts:
@@ -45,6 +58,9 @@ class Interrupts:
         stopping: What an interrupt raises in those who wait on other loops, while they are being
             cancelled because of it.
         broken: What was raised in the code that has been broken off in place in this turn.
+        carried: What a signal handler has raised where it would have done harm.
+        raised: What a signal handler has raised in the user's code.
+        escaped: What has left the user's code to end the program, or the engine's own code.
     """
 
     def __init__(self, runtime: "Runtime") -> None:
@@ -53,8 +69,13 @@ class Interrupts:
         self.expected = False
         self.stopping: Interrupted | None = None
         self.broken: BaseException | None = None
+        self.carried: BaseException | None = None
+        self.raised: BaseException | None = None
+        self.escaped: BaseException | None = None
+        self._signals = Signals(self._carry)
+        self._before: Any = signal.SIG_DFL  # the handler of interrupts around this turn
         self._turn = 0  # odd while the interrupts of a turn are caught
-        self._lock = threading.Lock()  # of `_turn`
+        self._lock = threading.RLock()  # of `_turn`
         self._unwinding = 0
         self._running: dict[object, asyncio.Task[Any]] = {}  # in real time
         self._begun: dict[Call, object] = {}  # in real time: what was begun from here, by whom
@@ -69,51 +90,129 @@ class Interrupts:
             yield False
             return
         self.pressed = 0
-        self.broken = None
+        self.broken = self.carried = self.raised = self.escaped = None
         try:
             before = signal.signal(signal.SIGINT, self._caught)
         except ValueError:  # not the main interpreter
             yield False
             return
-        self._turn += 1
+        if before == self._caught:  # an exception has kept the last turn from putting it back
+            before = self._before
+        self._before = before
+        self._lock = threading.RLock()  # a new one: an exception may have kept the last one shut
+        self._turn += 1 + self._turn % 2
+        wrapped = None
         try:
+            wrapped = self._signals.wrap()
             yield True
         finally:
-            with self._lock:
-                self._turn += 1
-            signal.signal(signal.SIGINT, before)
+            try:
+                with self._lock:
+                    self._turn += 1
+                forget_stop()
+            finally:
+                signal.signal(signal.SIGINT, before)
+                if wrapped is not None:
+                    self._signals.unwrap(wrapped)
 
     def _caught(self, _signum: int, frame: FrameType | None) -> None:
         self.pressed += 1
         if self.pressed == 1:
             self._runtime.loop.call_soon_threadsafe(self._runtime.loop.stop)
             self._watch(self._turn)
-        elif self._turn % 2 and not would_swallow(frame):
-            raise BrokenOff
+        elif self._turn % 2:
+            if in_sql_callback(frame):
+                stop_statement(BrokenOff())
+            elif is_users(frame) or (self.pressed > PATIENCE and not would_swallow(frame)):
+                raise BrokenOff
+            else:
+                self._watch(self._turn, SOON_S)
 
-    def _watch(self, turn: int) -> None:
-        watch = threading.Timer(STUCK_AFTER_S, self._break_off, (turn,))
+    def _carry(self, error: BaseException, frame: FrameType | None) -> bool:
+        """Take what a signal handler has raised; returns False if it may be raised where it is."""
+        if not self._turn % 2:
+            return False
+        if is_users(frame):
+            self.raised = error
+            return False
+        if in_sql_callback(frame):  # the statement is stopped with it if that does not end before
+            self.raised = error
+            stop_statement(error)
+        if self.carried is None:
+            self.carried = error
+            self._runtime.loop.call_soon_threadsafe(self._runtime.loop.stop)
+            watch = threading.Thread(target=self._raise_carried, args=(self._turn,), daemon=True)
+            watch.start()
+        return True
+
+    def _raise_carried(self, turn: int) -> None:
+        """Raise what is carried in the user's code, if that keeps the loop from stopping."""
+        main = threading.main_thread().ident
+        assert main is not None
+        over = threading.Event()
+        while not over.wait(SOON_S):
+            with self._during(turn) as lasts:
+                error = self.carried
+                if not lasts or error is None:
+                    return
+                # No other thread runs in between: Python would let one after 5 ms only.
+                if is_users(sys._current_frames().get(main)):
+                    self.carried, self.raised = None, error
+                    raise_in(main, error)
+                    return
+
+    @contextlib.contextmanager
+    def _during(self, turn: int) -> Iterator[bool]:
+        """Keep a turn from ending meanwhile; yields whether it lasts still."""
+        lock = self._lock
+        while not lock.acquire(timeout=STUCK_AFTER_S):
+            if self._turn != turn or self._lock is not lock:
+                yield False
+                return
+        try:
+            yield self._turn == turn
+        finally:
+            lock.release()
+
+    def _watch(self, turn: int, after_s: float = STUCK_AFTER_S) -> None:
+        watch = threading.Timer(after_s, self._break_off, (turn, after_s))
         watch.daemon = True
         watch.start()
 
-    def _break_off(self, turn: int) -> None:
-        with self._lock:  # as long as it is this turn, its handler takes the signal
-            if self._turn != turn:
+    def _break_off(self, turn: int, after_s: float) -> None:
+        with self._during(turn) as lasts:  # so long its handler takes the signal
+            if not lasts:
                 return
             press()
         # Raised in a destructor, an exception is printed and gone: then once is not enough.
-        self._watch(turn)
+        if after_s == STUCK_AFTER_S:
+            self._watch(turn)
 
-    def raise_if_pressed(self) -> None:
-        """Raise the interrupt that has ended a turn.
+    @property
+    def ending(self) -> bool:
+        """Whether a signal ends this turn of the loop."""
+        return bool(self.pressed) or self.carried is not None or self.broken is not None
+
+    def raise_what_ended_it(self, *, catches: bool) -> None:
+        """Raise the interrupt, or the exception of a signal handler, that has ended a turn.
+
+        Args:
+            catches: Whether the turn has taken signals.
 
         Raises:
-            Interrupted: If one has; with the traceback of the code that was broken off, if any was.
+            BaseException: If one has; with the traceback of the code that was broken off, if any
+                was.
         """
-        pressed, self.pressed = self.pressed, 0
-        error, self.broken = self.broken, None
-        if pressed:
-            raise error or Interrupted
+        escaped, self.escaped = self.escaped, None
+        if catches:
+            pressed, self.pressed = self.pressed, 0
+            error, self.broken, self.carried = self.broken or self.carried, None, None
+            if error is not None:
+                raise error
+            if pressed:
+                raise Interrupted
+        if escaped is not None:
+            raise escaped
 
     def expect(self) -> None:
         """The user has interrupted between two turns; what the code runs in will be cancelled."""
@@ -134,7 +233,38 @@ class Interrupts:
     def broke(self, instance: "Instance", error: BaseException) -> None:
         """Code of an object has been broken off in the middle of a turn."""
         self.broken = error
-        _reset(instance)
+        reset_interrupted(instance)
+
+    def left(self, instance: "Instance", error: BaseException, call: "Call | None" = None) -> None:
+        """An exception has left an object's code: end the object's life if that broke it off.
+
+        Args:
+            instance: The object.
+            error: The exception.
+            call: Whose turn it has ended, if it is to fail with the exception itself.
+        """
+        if isinstance(error, BrokenOff) or error is self.raised:
+            if instance.dead is None:
+                self.broke(instance, error)
+            if threading.current_thread() is not threading.main_thread():
+                self.escaped = error
+        elif is_torn(error):
+            if call is not None:
+                call.settle(None, carry_error(error, remote=True))
+            reset_interrupted(instance, TORN)
+            # The commit of its tick may have been begun and not scheduled.
+            self._runtime.loop.call_soon(self._runtime.stores.committer.flush)
+            if isinstance(error, Exception):
+                return
+            self.escaped = error
+        elif isinstance(error, KeyboardInterrupt | SystemExit) and not isinstance(
+            error, CancelledError
+        ):
+            self.escaped = error
+        else:
+            return
+        if self._runtime.loop.is_running():
+            self._runtime.loop.stop()
 
     # ------------------------------------------------------------------ what was begun from here
 
@@ -170,12 +300,12 @@ class Interrupts:
         """End what was begun from here; in virtual time, all that is under way."""
         self._end(set(self._begun))
 
-    def end_all(self) -> None:
-        """End all that is under way."""
-        self._end(None)
+    def end_all(self, error: BaseException | None = None) -> None:
+        """End all that is under way, as interrupted or with another error."""
+        self._end(None, error)
 
-    def _end(self, which: "set[Call] | None") -> None:
-        runtime, error = self._runtime, Interrupted()
+    def _end(self, which: "set[Call] | None", error: BaseException | None = None) -> None:
+        runtime, error = self._runtime, error or Interrupted()
         if runtime.loop.virtual:
             which = None
         calls = [
@@ -196,7 +326,7 @@ class Interrupts:
             if not call.done:
                 call.settle(None, error)
                 if call.instance is not None:
-                    _reset(call.instance)
+                    reset_interrupted(call.instance)
 
     def _unwind(self) -> None:
         self._unwinding = UNWIND_TICKS
@@ -213,11 +343,23 @@ class Interrupts:
             self._runtime.loop.stop()
 
 
-def _reset(instance: "Instance") -> None:
-    error = PlatformError(RESET)
+def reset_interrupted(instance: "Instance", why: str = RESET) -> None:
+    """End an object's life because its code has been interrupted in the middle of a turn."""
+    error = PlatformError(why)
     for call in list(instance.calls):
         call.settle(None, error)  # not rejected, which would break the stub that made it
     instance.reset(error, stubs=False, unsaid=True)
+
+
+def reset_if_stopped(instance: "Instance | None", error: BaseException) -> bool:
+    """End an object's life if SQLite has undone its turn because a statement was stopped.
+
+    What stopped it is raised in the object's code too, which may catch it and go on.
+    """
+    stopped = is_interrupt(error)
+    if stopped and instance is not None:
+        reset_interrupted(instance)
+    return stopped
 
 
 # By whose `runtime.run(...)` code was begun; tasks inherit it.
@@ -229,11 +371,6 @@ def marked(mark: object) -> Context:
     context = copy_context()
     context.run(_mark.set, mark)
     return context
-
-
-def would_swallow(frame: FrameType | None) -> bool:
-    """Return whether an exception raised in a frame would only be printed: a weak reference goes."""
-    return frame is not None and frame.f_globals.get("__name__") in ("weakref", "_weakrefset")
 
 
 def press() -> None:

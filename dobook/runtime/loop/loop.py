@@ -24,10 +24,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
 from typing import Any
 
+from dobook import limits
 from dobook.clock import format_time
-from dobook.runtime.calls.turns import EXTERNAL
+from dobook.runtime.calls.turns import EXTERNAL, frame_of
+from dobook.runtime.loop.hopeless import Wait
+from dobook.runtime.loop.livelock import Chain, link
 from dobook.runtime.loop.order import Order
 from dobook.runtime.loop.real import monotonic
+from dobook.runtime.loop.standstill import Again, Watch
 
 _set_result_unless_cancelled: Callable[..., object] = futures._set_result_unless_cancelled  # type: ignore[attr-defined]
 GRID = 6  # decimals of a second
@@ -66,6 +70,9 @@ class VirtualSelector(selectors.BaseSelector):
         if loop is None or not loop.virtual:
             return self._real.select(timeout)
         if timeout is not None and timeout <= 0:
+            loop.ticks_here += 1
+            if loop.ticks_here >= limits.MAX_TICKS_AT_AN_INSTANT:
+                loop.watch()
             if loop.woken or loop.in_flight:
                 loop.woken = False
                 return self._real.select(0)
@@ -118,12 +125,19 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
         self.start_ms = start_ms
         self.virtual = True
         self.in_flight = 0  # real operations that the clock must wait for
+        self.torn: BaseException | None = None  # what has broken off a callback of the engine's
         self.woken = False  # another thread has called
         self.horizon: float | None = None  # virtual time goes no further than this
         self.on_escape: Callable[[str], None] | None = None  # told of what no seed can repeat
         self.before_real: Callable[[], None] | None = None  # called before real work begins
         self.before_jump: Callable[[float], float | None] | None = None
         self.time_and_chance: Any = None  # what code on this loop sees; see `current`
+        self.chain: Chain | None = None  # what led to the callback that runs; see `livelock`
+        self.failure: BaseException | None = None  # what the turn of the loop ends with
+        self.ticks_here = 0  # of the loop, since the clock moved last
+        self.watch = Watch(self)
+        self.wait: Wait | None = None  # what is awaited while the loop turns
+        self.is_alarm: Callable[[Any], bool] = lambda _timer: False
         self._now = 0.0
         self._offset = 0.0  # real mode: virtual time minus the monotonic clock
         self._sequence = itertools.count()
@@ -192,6 +206,7 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
 
     def pass_time(self) -> None:
         """Nothing is ready: jump to the next timer, or stop the loop if there is none to reach."""
+        self.ticks_here = 0
         due = self.next_timer()
         horizon = self.horizon
         if due is None or (horizon is not None and due > horizon):
@@ -204,12 +219,20 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
                 self._now = max(self._now, horizon)
             self.stop()
             return
+        if horizon is None and not self._may_wait_for(due):
+            self.stop()
+            return
         if self.before_jump is not None:
             # Something that is no timer (the eviction of an idle object) may come first.
             stop = self.before_jump(due)
             if stop is not None:
                 due = stop
         self._now = max(self._now, due)
+
+    def _may_wait_for(self, due: float) -> bool:
+        """Return whether the clock may jump to the next timer for what is awaited."""
+        wait, timer = self.wait, self._scheduled[0]  # type: ignore[attr-defined]
+        return wait is None or not self.is_alarm(timer) or wait.allows(due)
 
     def is_stuck(self) -> bool:
         """Return whether nothing is ready, no timer is set and nothing real is under way."""
@@ -250,6 +273,9 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
         when = round(when, GRID)
         if callback is _set_result_unless_cancelled:  # what asyncio.sleep waits for
             setattr(args[0], EXTERNAL, True)
+        elif when <= self._now and self.virtual and (frame := frame_of(context)) is not None:
+            chain = link(self, frame.instance, "sets a timer that is due at once")
+            callback = Again(self, callback, chain)
         rank = 0 if self.order is None else self.order.rank(when, context, args)
         place = (when, rank, next(self._sequence))
         timer = Timer(place, when, callback, args, self, context)

@@ -73,8 +73,12 @@ class Patches:
         """Put everything in place, unless it is."""
         with self._lock:
             self._holders += 1
-            if self._holders == 1:
-                self._install()
+            try:
+                if self._holders == 1:
+                    self._install()
+            except BaseException:  # an interrupt
+                self.release()
+                raise
 
     def release(self) -> None:
         """Take everything away if nobody else needs it."""

@@ -48,6 +48,14 @@ class Held:
         self.claims = 0
         self.changed = threading.Condition()
 
+    def forked(self) -> None:
+        """Let go of what other threads had when this process was forked: they are not in it."""
+        self.background = self.claims = 0
+        if not self.here:  # else a handler has forked, and its turn is still to end
+            self._lock = threading.RLock()
+            self._owner = self._depth = 0
+        self.changed = threading.Condition()
+
     @property
     def here(self) -> bool:
         """Whether the calling thread has the loop."""
@@ -201,6 +209,7 @@ class TimeKeeping:
     """The part of a runtime that switches between virtual and real time."""
 
     _background: Background | None = None
+    owner: int | None = None  # the process that has it, if this one is its child
 
     def start_real_time(self: Any) -> None:
         """Let time pass by itself, at the speed of the clock on the wall.

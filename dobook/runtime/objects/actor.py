@@ -1,13 +1,19 @@
 """One object as the runtime knows it: its id, its storage and, while it is in memory, its instance.
 
+With a state directory an actor is released when its object leaves memory, and the next use of the
+object makes another one. Calls, stubs, alarms and sockets may still hold the released one. It
+starts no instance any more: it hands each event to its successor (`current`), which the namespace
+has at most one of. So an object has at most one instance, whatever path an event takes.
+
 Source: cloudflare/workerd src/workerd/server/server.c++ (`ActorContainer`)
 """
 
 from typing import TYPE_CHECKING, Any
 
+from dobook.errors import DobookError, PlatformError
 from dobook.ids import DurableObjectId
 from dobook.runtime.calls.call import Call
-from dobook.runtime.objects.instance import Instance
+from dobook.runtime.objects.instance import HOME_GONE, Instance
 from dobook.storage.store import ObjectStore
 
 if TYPE_CHECKING:
@@ -23,7 +29,7 @@ class Tie:
     A stub is bound by its first call. Source: cloudflare/workerd src/workerd/server/server.c++
     """
 
-    __slots__ = ("error",)
+    __slots__ = ("__weakref__", "error")
 
     def __init__(self, error: BaseException | None = None) -> None:
         self.error = error
@@ -66,7 +72,7 @@ class Actor:
         self.faults: ObjectFaults | None = self.runtime.faults.of(namespace, identity.toString())
         self.meter: Meter | None = self.runtime.meter_of(self) if self.runtime.metering else None
         self.tie: Tie | None = None  # what the stubs in use share; made when there is one
-        self.released = False  # forgotten by the namespace; a new one has taken its place
+        self.released = False  # the namespace has forgotten it; see `current`
         store.owner = self
 
     @property
@@ -74,6 +80,15 @@ class Actor:
         """How people call the object: `BINDING/name`, or the start of its id when it has none."""
         name = self.id.name
         return f"{self.namespace.binding}/{name if name is not None else self.id.toString()[:8]}"
+
+    def current(self) -> "Actor":
+        """Return the actor that stands for this object now: this one until it is released.
+
+        Raises:
+            UsageError: If the class is not there any more.
+            StateDirectoryError: If the object's file cannot be read.
+        """
+        return self.namespace.actor(self.id) if self.released else self
 
     def bind(self) -> Tie:
         """Return what a stub that calls for the first time is bound to."""
@@ -88,23 +103,46 @@ class Actor:
         if tie is not None:
             tie.error = error
 
-    def deliver(self, call: Call) -> None:
-        """Hand an event to the object, making its instance if there is none."""
-        if self.runtime.observers.active:
-            self._observe(call)
-        if self.faults is not None and self.faults.refuses(call):
-            return
+    def deliver(self, call: Call, *, arrived: bool = False) -> None:
+        """Hand an event to the object, making its instance if there is none.
+
+        Args:
+            call: The event.
+            arrived: Whether it was reported, and met its faults, at the actor before this one.
+        """
+        if not arrived:
+            if self.runtime.observers.active:
+                self._observe(call)
+            if self.faults is not None and self.faults.refuses(call):
+                return
         stub = call.stub
-        if stub is not None and stub.tie is not None and stub.tie.error is not None:
+        if stub is None:
+            if call.target is not None and call.home is not None and call.home.dead is not None:
+                # The function belongs to a life that has ended since the call was sent.
+                call.settle(None, PlatformError(HOME_GONE))
+                return
+        elif stub.tie is not None and stub.tie.error is not None:
             call.reject(stub.tie.error)  # it was sent before the object was reset
             return
         instance = self.instance
         if instance is None:
+            if self.released:
+                self._hand_on(call)
+                return
             instance = self._start(call)
             if instance is None:
                 return
         self.requests += 1
         instance.enter(call)
+
+    def _hand_on(self, call: Call) -> None:
+        """Deliver a call to the actor that stands for the object now; fail it if there is none."""
+        try:
+            successor = call.actor = self.current()
+        except DobookError as error:
+            call.settle(None, error)
+        else:
+            successor.deliver(call, arrived=True)
 
     def drop_sockets(self) -> None:
         """Lose the hibernatable connections, as when the object is reset."""

@@ -11,14 +11,16 @@ cloudflare/workerd src/workerd/server/alarm-scheduler.c++, src/workerd/io/actor-
 """
 
 import asyncio
+import contextlib
 import random
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook import limits
-from dobook.clock import format_duration, format_time
 from dobook.errors import PlatformError, StateDirectoryError
 from dobook.runtime.calls.call import Call
+from dobook.runtime.loop.livelock import link
+from dobook.runtime.objects.alarm import AlarmInvocationInfo, AlarmRun, Entry
 from dobook.storage.kv import ALARM
 
 if TYPE_CHECKING:
@@ -27,85 +29,6 @@ if TYPE_CHECKING:
     from dobook.runtime.runtime import Runtime
 
 TOO_LONG: Final = "Alarm exceeded its allowed execution time"
-
-
-@dataclass(frozen=True, slots=True)
-class AlarmInvocationInfo:
-    """What `alarm(info)` is told; the names are the platform's.
-
-    Attributes:
-        isRetry: Whether an earlier run of this alarm failed.
-        retryCount: How many runs have failed before.
-        scheduledTime: When it was set to run, in ms since 1970.
-    """
-
-    isRetry: bool
-    retryCount: int
-    scheduledTime: int
-
-
-@dataclass(frozen=True, slots=True)
-class AlarmRun:
-    """One run of an alarm handler.
-
-    Attributes:
-        object: `BINDING/name`.
-        scheduled_ms: When it was set to run, in ms since 1970.
-        ran_ms: When it ran.
-        attempt: 0 for the first run, then the number of the retry.
-        outcome: "ok", "error" (will be retried), "gave up", "cancelled" or "running".
-        error: What the handler raised, as text; empty when it did not.
-        retry_ms: When it will be tried again; None when it will not.
-    """
-
-    object: str
-    scheduled_ms: int
-    ran_ms: int
-    attempt: int
-    outcome: str
-    error: str = ""
-    retry_ms: int | None = None
-
-    def __str__(self) -> str:
-        text = f"{format_time(self.ran_ms)}  {self.object}  {self.outcome}"
-        return f"{text}: {self.error}" if self.error else text
-
-
-class Entry:
-    """The alarm of one object."""
-
-    __slots__ = (
-        "backoff",
-        "counted",
-        "deferred",
-        "due_ms",
-        "id",
-        "limit",
-        "namespace",
-        "queued_ms",
-        "ran_ms",
-        "retried",
-        "retries",
-        "running",
-        "set_by",
-        "timer",
-    )
-
-    def __init__(self, namespace: "DurableObjectNamespace", identity: Any) -> None:
-        self.namespace = namespace
-        self.id = identity
-        self.due_ms: int | None = None  # the time that was set
-        self.timer: asyncio.TimerHandle | None = None
-        self.limit: asyncio.TimerHandle | None = None  # of the run that is under way
-        self.running = False
-        self.ran_ms = 0  # when the handler was last called
-        self.deferred = False  # the handler runs, and no other time has been set meanwhile
-        self.queued_ms: int | None = None
-        self.retries = 0
-        self.retried = True  # whether the run under way is tried again if it fails
-        self.backoff = 0
-        self.counted = True  # the last failure was the handler's own
-        self.set_by = 0  # the trace's event that set it
 
 
 class AlarmCall(Call):
@@ -119,10 +42,12 @@ class AlarmScheduler:
 
     def __init__(self, runtime: "Runtime", rng: random.Random) -> None:
         self._runtime = runtime
+        runtime.loop.is_alarm = self.is_alarm
         self.rng = rng
         self._entries: dict[tuple[str, str], Entry] = {}
         self.runs: list[AlarmRun] = []
         self.keep_runs = False
+        self._kept_back: list[Entry] | None = None  # those that came due while none may run
 
     # ------------------------------------------------------------------ what storage asks and tells
 
@@ -137,6 +62,10 @@ class AlarmScheduler:
     def written(self, actor: "Actor") -> None:
         """The alarm of an object was set, deleted or restored by a rollback."""
         entry: Entry | None = actor.alarm
+        loop, at_ms = self._runtime.loop, actor.store.kv.alarm_ms
+        if at_ms is not None and at_ms <= loop.now_ms and actor.instance is not None:
+            entry = self._entry(actor)
+            entry.chain = link(loop, actor.instance, "sets its alarm for now")
         # Inside a transaction it is not settled yet; `visible_ms` looks at the undo log meanwhile.
         if entry is not None and entry.deferred and not actor.store.kv.layers:
             entry.deferred = not _touched(actor)
@@ -222,7 +151,29 @@ class AlarmScheduler:
             return None
         return self._runtime.loop.start_ms + round(waiting[0].timer.when() * 1000)
 
+    def is_alarm(self, timer: asyncio.TimerHandle) -> bool:
+        """Return whether a timer of the loop is that of an alarm."""
+        return bool(timer._callback == self._fire)  # type: ignore[attr-defined]
+
     # ------------------------------------------------------------------ running
+
+    @contextlib.contextmanager
+    def kept_back(self) -> Iterator[None]:
+        """Run no alarm meanwhile; those that come due are due afterwards."""
+        if self._kept_back is not None or not self._runtime.loop.virtual:
+            yield
+            return
+        kept = self._kept_back = []
+        try:
+            yield
+        finally:
+            self._kept_back = None
+            for entry in kept:
+                if entry.timer is not None and not self._runtime.loop.is_closed():
+                    when = entry.timer.when()
+                    entry.timer = self._runtime.loop.call_at(
+                        when, self._fire, entry, context=self._runtime.context
+                    )
 
     def handler(self, actor: "Actor", found: Any) -> Any:
         """Return what runs the user's `alarm`, called when the gate admits the event."""
@@ -269,8 +220,14 @@ class AlarmScheduler:
         entry.timer = loop.call_at(when, self._fire, entry, context=self._runtime.context)
 
     def _fire(self, entry: Entry) -> None:
-        entry.timer = None
+        timer, entry.timer = entry.timer, None
         assert entry.due_ms is not None
+        if entry.namespace.withdrawn:
+            return
+        if self._kept_back is not None:
+            self._kept_back.append(entry)
+            entry.timer = timer  # it counts as waiting
+            return
         try:
             actor = entry.namespace.actor(entry.id)
         except StateDirectoryError as error:
@@ -279,9 +236,11 @@ class AlarmScheduler:
         entry.running = entry.retried = True
         actor.alarm = entry
         info = AlarmInvocationInfo(entry.retries > 0, entry.retries, entry.due_ms)
-        call = AlarmCall(actor, "alarm", (), (info,))
+        call = entry.call = AlarmCall(actor, "alarm", (), (info,))
+        if entry.chain is not None:
+            call.chain, entry.chain = entry.chain._replace(depth=1), None
         ran_ms = entry.ran_ms = self._runtime.loop.now_ms
-        call.on_done = lambda done: self._over(entry, actor, done, ran_ms)
+        call.on_done = lambda done: self._over(entry, done.actor, done, ran_ms)
         observers = self._runtime.observers
         if observers.active:
             seq = observers.emit(actor.label, "alarm", entry.set_by, attempt=entry.retries)
@@ -320,6 +279,7 @@ class AlarmScheduler:
         return delay_ms + int(self.rng.random() * (delay_ms * limits.ALARM_RETRY_JITTER + 1))
 
     def _over(self, entry: Entry, actor: "Actor", call: Call, ran_ms: int) -> None:
+        entry.call = None
         entry.running = False
         entry.deferred = False
         if entry.limit is not None:
@@ -376,10 +336,3 @@ def _cancelled(_info: AlarmInvocationInfo) -> Any:
 def _touched(actor: "Actor") -> bool:
     kv = actor.store.kv
     return ALARM in kv.undo or any(ALARM in layer for layer in kv.layers)
-
-
-def describe(entry: Entry, now_ms: int) -> str:
-    """Return when an alarm is due, as people read it."""
-    if entry.due_ms is None:
-        return "none"
-    return f"{format_time(entry.due_ms)} (in {format_duration(entry.due_ms - now_ms)})"

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextvars import Context
 from types import FunctionType, MappingProxyType, MethodType
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 
 from dobook.errors import PlatformError
 from dobook.gates import InputGate
@@ -181,6 +181,15 @@ class Instance(Frame):
             self.actor.break_stubs(error)
         self.actor.drop_sockets()
         self.runtime.residency.gone(self, error)
+
+    def stop_with(self, error: BaseException) -> NoReturn:
+        """Reset the object because of what its own code does, and end that code.
+
+        Raises:
+            DurableObjectAbort: Always.
+        """
+        self.reset(error, unsaid=True)
+        raise DurableObjectAbort(str(error))
 
     def _unsay(self) -> None:
         hub = self.actor.sockets

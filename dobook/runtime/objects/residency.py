@@ -63,6 +63,23 @@ class Residency:
             instance.evict_at = eviction_time(instance)
             heapq.heappush(self._idle, instance)
 
+    def mend(self) -> None:
+        """Queue the idle instances anew after an exception may have broken that off."""
+        self._idle.clear()
+        for actor in [a for n in self._runtime.namespaces for a in n.actors.values()]:
+            instance = actor.instance
+            if instance is not None and instance not in self._instances:
+                if instance.object is None:
+                    actor.instance = None  # it has never come to be
+                    continue
+                self._instances[instance] = None
+        for instance in list(self._instances):
+            if instance.dead is not None or instance.actor.instance is not instance:
+                del self._instances[instance]
+                continue
+            instance.in_idle_queue = False
+            instance.maybe_idle()
+
     def evict_before(self, target: float) -> float | None:
         """Evict the first object that will have been idle long enough by `target` seconds.
 
@@ -98,6 +115,7 @@ class Residency:
         Raises:
             PlatformError: If it is not in memory.
         """
+        actor = actor.current()
         if actor.instance is None:
             raise PlatformError("Cannot evict Durable Object: it is not currently running.")
         while True:
@@ -117,8 +135,14 @@ class Residency:
         """Put an instance out of memory."""
         actor = instance.actor
         self._runtime.stores.committer.flush()
-        instance.evict()
-        self._instances.pop(instance, None)
+        if instance.dead is not None:
+            return  # reset: what it had written could not be committed
+        try:
+            instance.evict()
+        finally:  # whatever fails, nothing is delivered to it any more
+            self._instances.pop(instance, None)
+            if actor.instance is instance:
+                actor.instance = None
         self._runtime.observers.emit(actor.label, "evicted", why=why)
         self._runtime.stores.release(actor)
 

@@ -14,6 +14,7 @@ from dobook.errors import PlatformError
 from dobook.gates import InputGate, open_gate
 from dobook.limits import MAX_WEBSOCKET_MESSAGE_BYTES
 from dobook.runtime.calls.call import Call
+from dobook.runtime.loop.livelock import link
 from dobook.runtime.sockets.values import in_background
 from dobook.runtime.sockets.wire import (
     HIBERNATABLE,
@@ -41,6 +42,10 @@ class Receiver(Protocol):
     """Whoever holds an end in an object."""
 
     @property
+    def end(self) -> End:
+        """The end."""
+
+    @property
     def timeout_ms(self) -> int | None:
         """How long a handler may take, None for as long as it likes."""
 
@@ -61,6 +66,7 @@ class SocketEvent(Call):
     """Something that arrived at a socket of an object, on its way through the input gate."""
 
     inside = True
+    begun = False
     timer: asyncio.TimerHandle | None = None
 
     def __init__(self, actor: "Actor", kind: str, receiver: Receiver, item: Any) -> None:
@@ -68,6 +74,7 @@ class SocketEvent(Call):
         self.receiver = receiver
         self.item = item
         self.on_done = _over
+        self.chain = actor.runtime.loop.chain
 
     def start(self) -> None:
         """Run the first turn; the gate has admitted the event."""
@@ -80,6 +87,7 @@ class SocketEvent(Call):
             seq = _report(wire, self.actor.label, self.item)
             if wire.observers.detailed:
                 self.seq = seq
+        self.begin()
         try:
             super().start()
         finally:
@@ -88,9 +96,20 @@ class SocketEvent(Call):
         if task is not None and not task.done() and (ms := self.receiver.timeout_ms) is not None:
             self.timer = wire.runtime.loop.call_later(ms / 1000, self._time_out)
 
+    def begin(self) -> None:
+        """Note that a message waits no longer, which lets its sender send more."""
+        if not self.begun:
+            self.begun = True
+            if isinstance(self.item, str | bytes):
+                self.receiver.end.on_read(self.item)
+
     def _invoke(self) -> Any:
-        assert self.instance is not None
-        return self.receiver.happen(self.instance, self.item)
+        instance = self.instance
+        assert instance is not None
+        self.chain = link(
+            instance.runtime.loop, instance, "is sent messages because of those it has sent"
+        )
+        return self.receiver.happen(instance, self.item)
 
     def _time_out(self) -> None:
         """Stop the handler, and let the object's storage go.
@@ -110,6 +129,7 @@ class SocketEvent(Call):
 
 def _over(call: Call) -> None:
     assert isinstance(call, SocketEvent)
+    call.begin()
     if call.timer is not None:
         call.timer.cancel()
     error, instance = call.error, call.instance

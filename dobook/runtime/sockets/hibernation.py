@@ -83,6 +83,7 @@ class Connection:
         kind = "webSocketMessage"
         if isinstance(item, str):
             if item == hub.auto_request:
+                self._end.on_read(item)
                 self._answer(hub.auto_response)
                 return
             item = refuse_if_too_large(self._end, item) or item

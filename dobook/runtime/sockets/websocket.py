@@ -187,13 +187,12 @@ class WebSocket(EventTarget):
             return
         if wire.observers.active and end.label:
             wire.observers.emit(end.label, "socket sent", data=message)
+        end.peer.chain = wire.chain()
         commit = end.gate.commit
         if commit is not None:
             end.hold(commit, message)
-            return
-        wire.mail.append((end.peer, message))
-        if not wire.scheduled:
-            wire.schedule()
+        else:
+            wire.put(end.peer, message)
 
     def close(self, code: Any = None, reason: Any = None) -> None:
         """Close this side of the connection; what was sent before still arrives.

@@ -10,6 +10,7 @@ Source: cloudflare/workerd src/workerd/api/web-socket.c++ (`readLoop`, `pump`)
 
 import asyncio
 import threading
+from asyncio import current_task
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -19,6 +20,7 @@ from weakref import ReferenceType, WeakKeyDictionary, ref
 from dobook.errors import PlatformError, UsageError
 from dobook.gates import Commit, OutputGate
 from dobook.runtime.calls.turns import current_frame
+from dobook.runtime.loop.livelock import Chain
 from dobook.runtime.loop.loop import running_loop
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ class End:
         aborted: Nothing that this side says can arrive any more.
         coupled: A response has carried the connection away from where the pair was made.
         held: How many messages wait for the output gate.
+        on_read: Called with each message that an object has begun to handle, or cannot.
         attachment: What `serializeAttachment` was given, serialised.
         answered_ms: When a message was last answered automatically, in ms since 1970.
     """
@@ -75,6 +78,7 @@ class End:
         "aborted",
         "answered_ms",
         "attachment",
+        "chain",
         "closed_in",
         "closed_out",
         "coupled",
@@ -82,6 +86,7 @@ class End:
         "held",
         "inbox",
         "label",
+        "on_read",
         "open",
         "peer",
         "reader",
@@ -105,9 +110,11 @@ class End:
         self.receiver: Any = None  # who holds it, in an object
         self.gate = _ALWAYS_OPEN
         self.held = 0
+        self.on_read: Callable[[Any], object] = ignore
         self.label = ""  # the object that holds it
         self.attachment: bytes | None = None
         self.answered_ms: int | None = None
+        self.chain: Chain | None = None  # what led to the last message to this end
 
     def begin(
         self, state: int, reader: Callable[[Any], object], actor: "Actor | None" = None
@@ -130,6 +137,7 @@ class End:
 
     def say(self, item: Any) -> None:
         """Put something on its way, as soon as the object's writes before it are durable."""
+        self.peer.chain = self.wire.chain()
         commit = self.gate.commit
         if commit is not None:
             self.hold(commit, item)
@@ -193,6 +201,11 @@ class Wire:
         self.mark: tuple[End, Any] | None = None  # the last that was said before this turn
         _wires[runtime.loop] = ref(self)
 
+    def chain(self) -> Chain | None:
+        """Return what led to the code that says something now."""
+        task: Any = current_task(self.loop)
+        return self.loop.chain if task is None else task.chain
+
     def put(self, end: End, item: Any) -> None:
         """Have something arrive at an end on the next tick."""
         self.mail.append((end, item))
@@ -233,6 +246,12 @@ class Wire:
         self.mail.clear()
         self.mail.extend(kept)
 
+    def mend(self) -> None:
+        """Have the mail handed out after an exception has broken off what would have."""
+        self.scheduled = False
+        if self.mail:
+            self.schedule()
+
     def deliver_first(self) -> None:
         """Hand out what is on its way before calls of the same tick arrive.
 
@@ -252,17 +271,20 @@ class Wire:
         if self.runtime.loop.order is not None:
             self.runtime.loop.order.mix(mail, lambda entry: id(entry[0]))
         last = len(mail)  # what is said meanwhile is for the next tick
+        loop = self.runtime.loop
         try:
             while last and mail:
                 last -= 1
                 end, item = mail.popleft()
                 if end.reading:
+                    loop.chain = end.chain
                     end.reader(item)
                 elif item is _BEGIN:
                     end.read_inbox()
                 else:
                     end.inbox.append(item)
         finally:
+            loop.chain = None
             if mail:
                 self.runtime.loop.call_soon(self._deliver)
             else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dobook.errors import PlatformError
 from dobook.ids import DurableObjectId
 from dobook.runtime.calls.promise import Pending, Promise
+from dobook.runtime.loop.interrupts import reset_if_stopped
 from dobook.runtime.storage.refusals import broken, in_words
 from dobook.storage.browse import StateReader
 from dobook.storage.committer import Committer
@@ -150,6 +151,9 @@ class Stores:
         try:
             history.go_back(store)
             self.committer.flush()
+            refused = self.committer.catch_up()  # before it is forgotten that it has to go back
+            if refused is not None:
+                raise PlatformError(str(refused))
             history.went_back()
         except (SqliteError, OSError) as error:
             store.discard()
@@ -218,9 +222,8 @@ class Stores:
         if self.directory is None:
             return objects, dict(self._notes)
         state = StateReader(self.directory.path)
-        for place in state.places():
-            if place.unique_key not in registered:
-                objects[place] = state.contents(place)
+        others = [place for place in state.places() if place.unique_key not in registered]
+        objects |= {place: state.contents(place) for place in others}
         return objects, self.directory.own.notes()
 
     def adopt(self, world: World) -> None:
@@ -292,8 +295,7 @@ class Stores:
             self.committer.leave_asleep(actor.store)
             if actor.sockets is not None and actor.sockets.needed:
                 return  # its connections go on without it
-            actor.namespace.actors.pop(actor.id.toString(), None)
-            actor.released = True
+            actor.namespace.release(actor)
             if actor.meter is not None:
                 actor.meter.add_stay(actor)
 
@@ -352,9 +354,12 @@ class Stores:
 
     def _failed(self, store: ObjectStore, error: BaseException) -> None:
         actor: Actor = store.owner
-        self._runtime.report(actor, "commit", error)
+        if not reset_if_stopped(actor.instance, error):
+            self._runtime.report(actor, "commit", error)
         if actor.instance is not None:
             actor.instance.reset(broken(error), flagged=False)
+        if self.directory is not None and self.directory.is_doubtful(store.place):
+            self.release(actor)  # whoever needs it next makes sure of the disk first: see `open`
 
     def _lost(self, error: BaseException) -> None:
         """End every object's life: each may have heard of what could not be written."""

@@ -3,16 +3,20 @@
 What an object is about to commit is written here first, one transaction a tick, without waiting
 for the disk. So after a killed process history knows at least as much as the objects' files, and
 since it holds old values, not differences, knowing more does no harm. A loss of power may take
-the end of it: then it begins anew, and so does the history of an object whose file another
+or tear any of it: then the file is deleted unread and history begins anew (the journal knows in
+which boot of the machine it was used), and so does the history of an object whose file another
 program has changed.
 """
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from dobook.codec import serialize
 from dobook.errors import StateDirectoryError
+from dobook.storage import files
+from dobook.storage.blank import blank_database
 from dobook.storage.connection import Connection, SqliteError, error_text
 from dobook.storage.entries import decode, encode_nameless
 from dobook.storage.history.pages import Pages
@@ -45,30 +49,28 @@ class HistoryFile:
     """The database that holds the history of all objects of a state directory.
 
     Args:
-        path: The file.
-        boot: Names the time since the machine was started; None if unknown.
-        clean: Whether the directory was closed properly the last time.
+        path: The file. What it knows must be as new as the objects' files: after a power cut it
+            has to be deleted before.
+
+    Raises:
+        StateDirectoryError: If it cannot be opened.
+        SqliteError: If it cannot be read or written.
     """
 
-    def __init__(self, path: Path, *, boot: str | None, clean: bool) -> None:
-        self._db = Connection(path, power_safe=False)
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._db = Connection(path, blank=blank_database(), power_safe=False)
         try:
             migrate(self._db, path, _MIGRATIONS)
-            meta = dict(self._db.execute("SELECT key, value FROM meta").fetchall())
-            self._db.begin()
-            if not clean and (boot is None or meta.get("boot") != boot):
-                for table in (*_PER_OBJECT, "objects"):
-                    self._db.execute(f"DELETE FROM {table}")
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('boot', ?)", (boot,))
-            self._db.commit()
-        except BaseException:
-            self._db.close()
-            raise
-        self.pending: dict[tuple[str, str], int] = {
-            (unique_key, identity): number
-            for unique_key, identity, number in self._db.execute(
+            found = self._db.execute(
                 "SELECT unique_key, id, pending FROM objects WHERE pending IS NOT NULL"
             ).fetchall()
+        except BaseException:
+            with contextlib.suppress(SqliteError):
+                self._db.close()
+            raise
+        self.pending: dict[tuple[str, str], int] = {
+            (unique_key, identity): number for unique_key, identity, number in found
         }
         self._queue: dict[str, list[tuple[Any, ...]]] = {}
         self._logs: list[FileLog] = []
@@ -85,18 +87,21 @@ class HistoryFile:
         """
         if not self._queue:
             return
-        try:
-            self._db.begin()
+        with self._transaction():
             for sql, rows in self._queue.items():
                 self._db.executemany(sql, rows)
-            self._db.commit()
+        self._queue.clear()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Commit what is done inside, or undo it and say what the disk has refused."""
+        try:
+            with self._db.transaction():
+                yield
         except SqliteError as error:
-            with contextlib.suppress(SqliteError):
-                self._db.rollback()
             raise StateDirectoryError(
                 f"the history at {self._db.path} cannot be written ({error_text(error)})."
             ) from error
-        self._queue.clear()
 
     def delete_class(self, unique_key: str) -> None:
         """Delete the history of a class's objects."""
@@ -104,18 +109,35 @@ class HistoryFile:
         self._logs = [log for log in self._logs if log.unique_key != unique_key]
         self.pending = {k: number for k, number in self.pending.items() if k[0] != unique_key}
         of_class = "SELECT object FROM objects WHERE unique_key = ?"
-        self._db.begin()
-        for table in (*_PER_OBJECT, "objects"):
-            self._db.execute(f"DELETE FROM {table} WHERE object IN ({of_class})", (unique_key,))
-        self._db.commit()
+        with self._transaction():
+            for table in (*_PER_OBJECT, "objects"):
+                self._db.execute(f"DELETE FROM {table} WHERE object IN ({of_class})", (unique_key,))
 
-    def close(self) -> None:
-        """Write what is left, and what the objects' files look like now."""
-        with contextlib.suppress(StateDirectoryError):
+    def close(self, *, durable: bool = False) -> None:
+        """Write what is left, and what the objects' files look like now.
+
+        A history that cannot be written is deleted and begins anew the next time; objects lose
+        nothing.
+
+        Args:
+            durable: Whether to wait for the disk, after which the directory counts as closed.
+        """
+        if self._db.closed:
+            return
+        try:
             for log in self._logs:
                 log.seal()
             self.flush()
-        self._db.close()
+        except StateDirectoryError:
+            self._queue.clear()
+        try:
+            self._db.close()
+            if durable:
+                files.sync_file(self._path)
+                files.sync_folder(self._path.parent)
+        except (SqliteError, OSError):
+            with contextlib.suppress(OSError):
+                files.remove_database(self._path)
 
     # ------------------------------------------------------------------ for the logs
 
@@ -123,25 +145,23 @@ class HistoryFile:
         """Return the number of an object's log, which is used from now on."""
         self.flush()
         self._logs.append(log)
-        row = self._db.execute(
-            "SELECT object, file FROM objects WHERE unique_key = ? AND id = ?",
-            (log.unique_key, log.id),
-        ).fetchone()
-        self._db.begin()
-        if row is None:
-            cursor = self._db.execute(
-                "INSERT INTO objects (unique_key, id) VALUES (?, ?)", (log.unique_key, log.id)
-            )
-            number = int(cursor.lastrowid or 0)
-        else:
-            number = row[0]
+        with self._transaction():
+            row = self._db.execute(
+                "SELECT object, file FROM objects WHERE unique_key = ? AND id = ?",
+                (log.unique_key, log.id),
+            ).fetchone()
+            if row is None:
+                cursor = self._db.execute(
+                    "INSERT INTO objects (unique_key, id) VALUES (?, ?)", (log.unique_key, log.id)
+                )
+                return int(cursor.lastrowid or 0)
+            number = int(row[0])
             if row[1] is not None:
                 if row[1] != file_state(log.path):
                     for table in _PER_OBJECT:
                         self._db.execute(f"DELETE FROM {table} WHERE object = ?", (number,))
                 self._db.execute("UPDATE objects SET file = NULL WHERE object = ?", (number,))
-        self._db.commit()
-        return number
+            return number
 
     def later(self, sql: str, rows: list[tuple[Any, ...]]) -> None:
         """Have rows written with the next `flush`."""
@@ -153,9 +173,18 @@ class HistoryFile:
         self.flush()
 
     def read(self, sql: str, values: tuple[Any, ...]) -> list[Any]:
-        """Return the rows of a query."""
+        """Return the rows of a query.
+
+        Raises:
+            StateDirectoryError: If the disk refuses.
+        """
         self.flush()
-        return self._db.execute(sql, values).fetchall()
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except SqliteError as error:
+            raise StateDirectoryError(
+                f"the history at {self._db.path} cannot be read ({error_text(error)})."
+            ) from error
 
 
 class FileLog:
@@ -332,13 +361,6 @@ class FileLog:
     def flush(self) -> None:
         """Write what was added."""
         self._file.flush()
-
-
-def boot_id() -> str | None:
-    """Return what names the time since the machine was started, None where nothing does."""
-    with contextlib.suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    return None
 
 
 def file_state(path: Path) -> str:

@@ -129,8 +129,11 @@ class History:
         """Take note of what a store is about to commit."""
         if not self._loaded:
             self._load()
-        if (now_ms != self._at_ms or self._pinned) and (
-            not store.in_sql_transaction or self._imaged == self._number
+        # With SQL, what counts is whether the database was copied before the write.
+        if (
+            self._imaged == self._number
+            if store.in_sql_transaction
+            else now_ms != self._at_ms or self._pinned
         ):
             self._begin(self._number + 1, now_ms, pinned=False)
             if store.in_sql_transaction or self._went_back:
@@ -302,8 +305,8 @@ class History:
     def _load(self) -> None:
         if self._loaded:
             return
-        self._loaded = True
         points = self._log.points()
+        self._loaded = True
         if points:
             self._number, self._at_ms, _ = points[-1]
             self._pinned = True  # what it has touched is not known any more

@@ -6,6 +6,7 @@ an object may run SQL, and never opens or ends a transaction: `SqlStorage` and i
 Source: cloudflare/workerd src/workerd/util/sqlite.c++
 """
 
+import contextlib
 import itertools
 from collections.abc import Iterator
 from typing import Any, Final
@@ -110,6 +111,7 @@ class Session:
                 connection.rules.clock = clock
             connection.set_authorizer(connection.rules)
         self.rules: Rules = connection.rules
+        connection.stopper.rules = self.rules
         self.plans: dict[str, Plan] = connection.plans
         self._planned_chars = 0
         self.deferred = False  # PRAGMA defer_foreign_keys was used outside a transaction
@@ -139,19 +141,18 @@ class Session:
         names = statement.names
         nothing: Any = [None] * statement.parameters if names is None else dict.fromkeys(names)
         text = statement.text if statement.explained else "EXPLAIN " + statement.text
-        cursor = self.connection.cursor()
-        self.run(cursor, text, nothing, statement)
-        cursor.close()
+        with contextlib.closing(self.connection.reader()) as cursor:
+            self.run(cursor, text, nothing, statement)
         if not allowed_name(statement.renamed_to):
             raise PlatformError(NOT_AUTHORIZED)
 
     def step(self, statement: Statement) -> None:
         """Make the first step of a statement without bindings and forget its rows."""
-        cursor = self.connection.cursor()
-        self.run(cursor, USERS + statement.text, (), statement)
-        if statement.writes and cursor.description is not None and cursor.fetchone() is not None:
-            self.connection.unread.append(NEVER_READ)
-        cursor.close()
+        with contextlib.closing(self.connection.reader()) as cursor:
+            self.run(cursor, USERS + statement.text, (), statement)
+            returns = statement.writes and cursor.description is not None
+            if returns and cursor.fetchone() is not None:
+                self.connection.unread.append(NEVER_READ)
 
     @property
     def defers_foreign_keys(self) -> bool:
@@ -187,7 +188,14 @@ class Session:
             raise error
 
     def error(self, error: SqliteError, statement: Statement | None = None) -> PlatformError:
-        """Return the platform's error for one of SQLite's."""
+        """Return the platform's error for one of SQLite's.
+
+        Raises:
+            BaseException: What a signal handler raised, if that stopped the statement.
+        """
+        stopped = self.connection.stopper.stopped(error)
+        if stopped is not None:
+            raise stopped from None
         if self.connection.closed or str(error) == CLOSED_CURSOR:
             return PlatformError(DELETED)
         clock = self.rules.clock

@@ -575,6 +575,35 @@ def test_once_every_runtime_is_closed_everything_is_what_it_was():
     assert changed == []
 
 
+@pytest.mark.parametrize("line", range(1, 200, 7))
+def test_an_interrupt_while_it_is_put_in_place_leaves_nothing(line):
+    before = snapshot()
+    reached = 0
+
+    def trace(frame, event, _argument):
+        nonlocal reached
+        if event == "line" and frame.f_code.co_filename.endswith("patches.py"):
+            reached += 1
+            if reached == line:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return trace
+
+    outer = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        patches.acquire()
+    except KeyboardInterrupt:
+        pass
+    else:
+        patches.release()
+    finally:
+        sys.settrace(outer)
+    assert [(o[0], o[1]) for o, n in zip(before, snapshot(), strict=True) if o[2] != n[2]] == []
+    with Runtime(start=START) as runtime:
+        assert of_the_time(runtime.run(runtime.register(Asker).getByName("a").handler())) == {}
+
+
 def test_an_owner_that_never_releases_does_so_when_it_is_collected():
     class Owner:
         pass

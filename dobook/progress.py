@@ -12,11 +12,13 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
 
     Args:
         total: When it is done.
+        after_s: From how many seconds on there is a bar; AFTER_S by default.
         options: How tqdm's bar looks.
     """
 
-    def __init__(self, total: int, **options: Any) -> None:
+    def __init__(self, total: int, *, after_s: float | None = None, **options: Any) -> None:
         self._total = total
+        self._after_s = AFTER_S if after_s is None else after_s
         self._options = options
         self._done = 0
         self._began = time.monotonic()
@@ -32,7 +34,7 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
         self._done += more
         if self._bar is not None:
             self._bar.update(more)
-        elif self._done < self._total and time.monotonic() - self._began > AFTER_S:
+        elif self._done < self._total and time.monotonic() - self._began > self._after_s:
             from tqdm.auto import tqdm  # brings widgets along: only when there is something to show
 
             self._bar = tqdm(total=self._total, initial=self._done, leave=False, **self._options)

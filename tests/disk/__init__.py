@@ -1,0 +1,1 @@
+"""A disk that can be watched, refuse, and lose power: what dobook's storage is tried on."""

@@ -72,12 +72,16 @@ class Patches:
     def acquire(self) -> None:
         """Put everything in place, unless it is."""
         with self._lock:
-            self._holders += 1
             try:
-                if self._holders == 1:
+                if not self._holders:
                     self._install()
-            except BaseException:  # an interrupt
-                self.release()
+                self._holders += 1
+            except BaseException:  # an interrupt; what it left half done is done again next time
+                if not self._holders:
+                    self._uninstall()
+                    self._places.clear()
+                    self._searched.clear()
+                    self._modules = 0
                 raise
 
     def release(self) -> None:
@@ -138,7 +142,7 @@ class Patches:
         self._watched.clear()
 
     def _prepare(self) -> None:
-        self._ready = True
+        self._names, self._methods = [], []
         datetime, date = dt.datetime, dt.date
         bound: Any = datetime.now, datetime.utcnow, datetime.today, date.today
         for name, stand_in in wallclock.functions():
@@ -155,6 +159,7 @@ class Patches:
             stand_in = next(m[3] for m in self._methods if m[1] == method.__name__)
             self._know(method, stand_in.__get__(None, method.__self__))
         self._marks |= {id(m) for m in (dt, dt.date, dt.datetime, random, time, uuid)}
+        self._ready = True
 
     def _add(self, names: dict[str, Any], name: str, stand_in: StandIn) -> None:
         real = names[name]
@@ -180,23 +185,27 @@ class Patches:
 
     def _search_new(self, new: dict[Any, Any]) -> None:
         if len(sys.modules) != self._modules:
-            self._modules = len(sys.modules)
+            count = len(sys.modules)
             for name in [name for name in sys.modules if name not in self._searched]:
-                self._searched.add(name)
                 names = getattr(sys.modules.get(name), "__dict__", None)
                 if type(names) is dict and name.partition(".")[0] not in _LEFT_ALONE:
-                    self._places += self._search(names, new)
+                    self._search(names, new, self._places)
+                self._searched.add(name)
+            self._modules = count
         # What these have changes all the time.
         for names in (vars(sys.modules["__main__"]), *self._watched.values()):
             self._search(names, new)
 
-    def _search(self, names: dict[str, Any], new: dict[Any, Any]) -> "list[_Place]":
+    def _search(
+        self, names: dict[str, Any], new: dict[Any, Any], places: "list[_Place] | None" = None
+    ) -> None:
         if self._marks.isdisjoint(map(id, list(names.values()))):
-            return []
+            return
         found = list(_places(names, new))
+        if places is not None:
+            places += found
         for place in found:
             place.put(new)
-        return found
 
 
 class _Place:

@@ -116,6 +116,8 @@ class Patches:
     def _install(self) -> None:
         if not self._ready:
             self._prepare()
+        if _NUMPY in sys.modules:
+            self._numpy_loaded()
         for names, name, _, stand_in in self._names:
             names[name] = stand_in
         for owner, name, _, stand_in in self._methods:
@@ -124,8 +126,6 @@ class Patches:
             place.put(self._forth)
         self._search_new(self._forth)
         sys.meta_path.insert(0, self._finder)
-        if _NUMPY in sys.modules:
-            self._numpy_loaded()
 
     def _uninstall(self) -> None:
         with contextlib.suppress(ValueError):
@@ -171,15 +171,14 @@ class Patches:
         self._marks |= {id(real), id(stand_in)}
 
     def _numpy_loaded(self) -> None:
-        module = sys.modules[_NUMPY]
         with self._lock:
             if self._numpy_done:
                 return
-            self._numpy_done = True
-            for owner, name, stand_in in chance.numpy_functions(module):
+            for owner, name, stand_in in chance.numpy_functions(sys.modules[_NUMPY]):
                 self._add(vars(owner), name, stand_in)
                 if self._holders:
                     vars(owner)[name] = stand_in
+            self._numpy_done = True
 
     # ------------------------------------------------------------------ names in other modules
 

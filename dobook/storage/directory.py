@@ -28,9 +28,9 @@ from dobook.storage.alarm_indexes import AlarmIndexes
 from dobook.storage.backlog import Backlog, progress_bar
 from dobook.storage.boot import UNKNOWN, boot_mark
 from dobook.storage.connection import Connection, SqliteError, is_damage
-from dobook.storage.entries import Entry
+from dobook.storage.entries import Entry, replay
 from dobook.storage.history.file import HistoryFile
-from dobook.storage.journal import Journal, replay
+from dobook.storage.journal import Journal
 from dobook.storage.layout import OWN, state_root
 from dobook.storage.lock import databases_allowed, lock_directory
 from dobook.storage.names import check_place, check_unique_key, is_identity, is_segment

@@ -108,7 +108,7 @@ def decode(payload: bytes) -> Iterator[Entry]:
         return int(_LENGTH.unpack(take(_LENGTH.size))[0])
 
     def text() -> str:
-        return take(number()).decode("utf-8", "surrogatepass")
+        return take(number()).decode()  # strictly: no half of a surrogate pair is ever stored
 
     while position < len(payload):
         unique_key, identity = text(), text()

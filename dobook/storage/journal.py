@@ -69,6 +69,8 @@ class Reading:
         end: Where the next record goes.
         damage: What is wrong, in words; empty for a journal that is whole or has a torn end.
         old: Whether it is of the layout of dobook 0.1.
+        head_copies: How many of the two copies of its head can be read.
+        short: Whether the file is shorter than it was made.
     """
 
     generation: int = 0
@@ -80,6 +82,8 @@ class Reading:
     end: int = FIRST_RECORD
     damage: str = ""
     old: bool = False
+    head_copies: int = 0
+    short: bool = False
 
 
 class Journal:
@@ -242,6 +246,21 @@ class Journal:
             self._size += CHUNK_BYTES
 
 
+def damage_of(found: Reading, *, closed: bool) -> str:
+    """Return what is wrong with a journal, in words; empty if nothing is.
+
+    Args:
+        found: What it says.
+        closed: Whether `state.sqlite` says that the directory was closed properly, or never used.
+    """
+    if found.damage or found.clean or not found.short:
+        return found.damage
+    # A crash in the very first moments leaves a short file too, in which there can be nothing.
+    if closed and found.generation == 1 and not found.entries:
+        return ""
+    return "it has been cut short"
+
+
 def read_journal(path: Path) -> Reading:
     """Read a journal, which may be in use, without changing it.
 
@@ -256,11 +275,22 @@ def read_journal(path: Path) -> Reading:
     heads = [head for place in _HEAD_COPIES if (head := _read_head(data, place)) is not None]
     if heads:
         generation, salt, boot, clean, clock_ms = max(heads)
-        reading = Reading(generation, salt, boot, clean, clock_ms)
+        reading = Reading(generation, salt, boot, clean, clock_ms, head_copies=len(heads))
         if not clean:
             _read_records(data, reading)
+            reading.short = _is_short(data, reading.end)
         return reading
     return _without_head(data)
+
+
+def _is_short(data: bytes, end: int) -> bool:
+    """Return whether a journal has lost its end.
+
+    It grows by whole chunks of zeros, before anything is written to the new one. A crash may leave
+    part of the last chunk, but then no record has reached that.
+    """
+    whole = len(data) - len(data) % CHUNK_BYTES
+    return whole < len(data) and end > whole
 
 
 def _read_head(data: bytes, place: int) -> tuple[int, bytes, bytes, bool, int] | None:

@@ -115,6 +115,7 @@ class Connection:
         self.on_lost: Callable[[sqlite3.Error], None] | None = None
         """Called when SQLite ended the transaction by itself: all its writes are undone."""
         self.rules: Any = None  # of `sql`: what holds for the user's statements
+        self.source: Any = None  # of `sql`: whose time and chance they see; None for the real ones
         self._cursors: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
         self._owned: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
         self.stopper = Stopper()

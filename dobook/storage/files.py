@@ -269,11 +269,17 @@ def set_aside(path: Path) -> Path:
     Raises:
         OSError: If it cannot be renamed.
     """
+    aside = free_name(path)
+    system.rename(str(path), str(aside))
+    return aside
+
+
+def free_name(path: Path) -> Path:
+    """Return a name for the evidence of a damaged file that nothing has yet."""
     number, aside = 1, path.with_name(f"{path.name}{DAMAGED_SUFFIX}")
     while exists(aside):
         number += 1
         aside = path.with_name(f"{path.name}{DAMAGED_SUFFIX}-{number}")
-    system.rename(str(path), str(aside))
     return aside
 
 

@@ -32,7 +32,7 @@ import contextlib
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -69,6 +69,8 @@ class Reading:
         end: Where the next record goes.
         damage: What is wrong, in words; empty for a journal that is whole or has a torn end.
         old: Whether it is of the layout of dobook 0.1.
+        head_copies: How many of the two copies of its head can be read.
+        short: Whether the file is shorter than it was made.
     """
 
     generation: int = 0
@@ -80,6 +82,8 @@ class Reading:
     end: int = FIRST_RECORD
     damage: str = ""
     old: bool = False
+    head_copies: int = 0
+    short: bool = False
 
 
 class Journal:
@@ -242,6 +246,21 @@ class Journal:
             self._size += CHUNK_BYTES
 
 
+def damage_of(found: Reading, *, closed: bool) -> str:
+    """Return what is wrong with a journal, in words; empty if nothing is.
+
+    Args:
+        found: What it says.
+        closed: Whether `state.sqlite` says that the directory was closed properly, or never used.
+    """
+    if found.damage or found.clean or not found.short:
+        return found.damage
+    # A crash in the very first moments leaves a short file too, in which there can be nothing.
+    if closed and found.generation == 1 and not found.entries:
+        return ""
+    return "it has been cut short"
+
+
 def read_journal(path: Path) -> Reading:
     """Read a journal, which may be in use, without changing it.
 
@@ -256,11 +275,22 @@ def read_journal(path: Path) -> Reading:
     heads = [head for place in _HEAD_COPIES if (head := _read_head(data, place)) is not None]
     if heads:
         generation, salt, boot, clean, clock_ms = max(heads)
-        reading = Reading(generation, salt, boot, clean, clock_ms)
+        reading = Reading(generation, salt, boot, clean, clock_ms, head_copies=len(heads))
         if not clean:
             _read_records(data, reading)
+            reading.short = _is_short(data, reading.end)
         return reading
     return _without_head(data)
+
+
+def _is_short(data: bytes, end: int) -> bool:
+    """Return whether a journal has lost its end.
+
+    It grows by whole chunks of zeros, before anything is written to the new one. A crash may leave
+    part of the last chunk, but then no record has reached that.
+    """
+    whole = len(data) - len(data) % CHUNK_BYTES
+    return whole < len(data) and end > whole
 
 
 def _read_head(data: bytes, place: int) -> tuple[int, bytes, bytes, bool, int] | None:
@@ -356,44 +386,3 @@ def _without_head(data: bytes) -> Reading:
 
 def _order(mark: bytes) -> int:
     return int.from_bytes(mark[4:12], "little") if mark else -1
-
-
-def replay(
-    entries: Iterable[Entry],
-    apply: Callable[[Entry], None],
-    done: Callable[[int], None] = lambda _: None,
-) -> int:
-    """Merge the entries that still count, by object and in order; returns how many objects.
-
-    Args:
-        entries: The entries of a generation.
-        apply: Called with one merged entry an object. `seal` says that the object's own file is
-            newer than its earlier entries, `look` that the alarm may have changed in the file.
-        done: Called with 1 for each entry that has been read or applied.
-    """
-    merged: dict[tuple[str, str], Entry] = {}
-    for entry in entries:
-        key = (entry.unique_key, entry.id)
-        before = merged.get(key)
-        if before is not None:
-            done(1)
-        if before is None:
-            merged[key] = entry._replace(rows=list(entry.rows), look=entry.look or entry.seal)
-            continue
-        name = entry.name if entry.name is not None else before.name
-        look = before.look or entry.look or entry.seal
-        if entry.seal:
-            merged[key] = entry._replace(rows=list(entry.rows), name=name, look=look)
-            continue
-        before.rows.extend(entry.rows)
-        merged[key] = before._replace(
-            alarm=before.alarm if entry.alarm is None else entry.alarm,
-            name=name,
-            look=look,
-            new=before.new or entry.new,
-        )
-    for entry in merged.values():
-        # Of a key that was deleted and written again only the last counts: rows have no order.
-        apply(entry._replace(rows=list(dict(entry.rows).items())))
-        done(1)
-    return len(merged)

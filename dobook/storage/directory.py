@@ -79,10 +79,10 @@ class StateDirectory:
         self._folders: dict[str, Path] = {}
         self._doubtful: set[Place] = set()  # objects whose files the disk may not have
         self._open: OrderedDict[ObjectStore, None] = OrderedDict()
-        self._max_open = databases_allowed()
         with contextlib.ExitStack() as undo:
             self._lock = lock_directory(own / "lock", path)
             undo.callback(self._lock.close)
+            self._max_open = databases_allowed()
             try:
                 self.journal = Journal(own / "journal", wait=power_safe)
                 undo.callback(self.journal.close)

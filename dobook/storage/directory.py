@@ -271,7 +271,7 @@ class StateDirectory:
             try:
                 with contextlib.closing(Connection(path, power_safe=True)) as connection:
                     connection.checkpoint()
-            except SqliteError as error:
+            except (OSError, SqliteError) as error:
                 raise StateDirectoryError(
                     f"{path} cannot be synced ({error}). What it says may not be on the disk, so it is "
                     "not used before that works."
@@ -292,7 +292,7 @@ class StateDirectory:
         for store, error in self.backlog.each(ObjectStore.sync, list(self._open)):
             try:
                 store.checkpoint()
-            except SqliteError:
+            except (OSError, SqliteError):
                 failed[store.place] = error
         failed.update(self.backlog.each(self._settle, sorted(self._doubtful)))
         return failed

@@ -23,6 +23,7 @@ from dobook.runtime.calls.promise import INTERRUPTED
 from dobook.runtime.calls.rpc import (
     PLAIN,
     SMALL,
+    Crossing,
     carry,
     carry_error,
     check_weight,
@@ -72,6 +73,8 @@ class Call:
     waited = False  # at the input gate
     home: "Instance | None" = None  # the object that calls
     chain: Chain | None = None  # what led to it
+    lent: Crossing | None = None  # the stubs among its arguments
+    given: Crossing | None = None  # the stubs in its result
     _future: "asyncio.Future[None] | None" = None
 
     def __init__(
@@ -199,7 +202,8 @@ class Call:
         try:
             if self.kind == "rpc":
                 if type(value) not in PLAIN:
-                    value = carry(value, instance)
+                    self.given = Crossing()
+                    value = carry(value, instance, self.given)
                 if type(value) not in SMALL:
                     check_weight((value,))
             elif self.kind == "fetch":
@@ -212,6 +216,8 @@ class Call:
         except BaseException as error:
             self.fail(error)
             return
+        if self.lent is not None:
+            self.lent.end_of_call()
         if instance.output_gate.commit is None:
             self.settle(value, None)
         else:
@@ -221,6 +227,8 @@ class Call:
         """Answer with an error of the object's own code."""
         if self.done:
             return
+        if self.lent is not None:
+            self.lent.end_of_call()
         instance = self.instance
         if instance is not None and instance.dead is not None:
             self.reject(instance.dead)
@@ -271,6 +279,8 @@ class Call:
         self.value = value
         self.error = error
         self.done = DONE
+        if self.given is not None and error is None:
+            self.given.returned()
         # Whatever fails on the way, nobody may wait for this call for ever.
         try:
             instance = self.instance

@@ -14,7 +14,8 @@ from dobook.runtime.calls.answer import RpcPromise
 from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.conveyor import conveyed
 from dobook.runtime.calls.promise import Pending, Promise, Rejected
-from dobook.runtime.calls.rpc import PLAIN, SMALL, carry, check_weight
+from dobook.runtime.calls.rpc import PLAIN, SMALL, Crossing, carry, check_weight
+from dobook.runtime.calls.turns import current_frame
 from dobook.runtime.loop.livelock import link, too_deep
 from dobook.runtime.loop.loop import running_loop
 from dobook.runtime.objects.instance import HOME_GONE
@@ -40,18 +41,30 @@ class Outside:
         kwargs: dict[str, Any] | None,
     ) -> Promise:
         """Call a function that lives outside, on the runtime's loop."""
+        lent = Crossing()
+        try:
+            home = giver(self._runtime)
+            sent = None if args is None else [carry(value, home, lent) for value in args]
+            named = {name: carry(value, home, lent) for name, value in (kwargs or {}).items()}
+        except Exception as error:
+            return Rejected(error)
 
         async def call() -> Any:
-            self._runtime.stores.leave()
-            at = target
-            for name in path:
-                at = getattr(at, name)
-            if args is None:
-                return carry(at, self)
-            result = at(*args, **(kwargs or {}))
-            if hasattr(type(result), "__await__"):
-                result = await result
-            return carry(result, self)
+            given = Crossing()
+            try:
+                self._runtime.stores.leave()
+                at = target
+                for name in path:
+                    at = getattr(at, name)
+                if sent is None:
+                    return carry(at, self)
+                result = at(*sent, **named)
+                if hasattr(type(result), "__await__"):
+                    result = await result
+                return carry(result, self, given)
+            finally:
+                lent.end_of_call()
+                given.returned()
 
         return Pending(self._runtime.loop.create_task(call(), context=self._runtime.context))
 
@@ -62,6 +75,12 @@ class Outside:
     def convey(self, stream: ReadableStream) -> ReadableStream:
         """Return a stream from outside as an object gets it."""
         return conveyed(stream, None, self._runtime)
+
+
+def giver(runtime: "Runtime") -> "Instance | Outside":
+    """Return where the functions and targets live that the running code gives to others."""
+    frame = current_frame.get()
+    return runtime.post.outside if frame is None else frame.instance
 
 
 class PostOffice:
@@ -89,15 +108,18 @@ class PostOffice:
         """
         args = call.args
         if args or call.kwargs:
-            place = self.outside if home is None else home
             try:
+                place = giver(self._runtime)
+                lent = Crossing()
                 if args:
-                    args = tuple([a if type(a) in PLAIN else carry(a, place) for a in args])
+                    args = tuple([a if type(a) in PLAIN else carry(a, place, lent) for a in args])
                     call.args = args
                     if len(args) > 1 or type(args[0]) not in SMALL:
                         check_weight(args)
                 if call.kwargs:
-                    call.kwargs = {k: carry(v, place) for k, v in call.kwargs.items()}
+                    call.kwargs = {k: carry(v, place, lent) for k, v in call.kwargs.items()}
+                if lent.made:
+                    call.lent = lent
             except Exception as error:
                 return Rejected(error)
         self.post(call, home)

@@ -7,6 +7,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from dobook.errors import UsageError
+from dobook.runtime.calls.aborting import heeding
 from dobook.runtime.calls.conveyor import send_body
 from dobook.runtime.calls.post import giver
 from dobook.runtime.calls.promise import Promise, Rejected
@@ -53,7 +54,7 @@ class Fetcher:
                 raise error
             return response
 
-        return self._sent(answer)
+        return heeding(request, lambda: self._sent(answer))
 
     def scheduled(self, options: Any = None, **given: Any) -> Promise:
         """Run the Worker's scheduled handler; returns a promise of `{"outcome": "ok"}`."""

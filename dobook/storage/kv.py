@@ -70,12 +70,24 @@ class KV:
         source: Where rows are read from that are not cached; None if all rows are here.
     """
 
-    __slots__ = ("_had", "_sorted", "alarm_ms", "cursor", "layers", "rows", "source", "undo")
+    __slots__ = (
+        "_had",
+        "_sorted",
+        "alarm_ms",
+        "cursor",
+        "layers",
+        "rows",
+        "source",
+        "turn",
+        "undo",
+    )
 
     def __init__(self, source: RowSource | None = None) -> None:
         self.rows: dict[str, Any] = {}
         self.undo: dict[str, Any] = {}
         self.layers: tuple[dict[str, Any], ...] = ()  # an empty list would take 56 bytes
+        # What the latest event found where it wrote; None if it alone has written, see `turn`.
+        self.turn: dict[str, Any] | None = None
         self.alarm_ms: int | None = None
         self.source = source
         self._sorted: list[str] | None = None
@@ -161,6 +173,8 @@ class KV:
                 self._sorted = None
         elif key not in rows:
             self._sorted = None
+        if self.turn is not None and key not in self.turn:
+            self.turn[key] = rows.get(key, MISSING)
         rows[key] = frozen
 
     def delete(self, key: str) -> bool:
@@ -172,6 +186,8 @@ class KV:
         if self.source is not None:
             self.rows[key] = DELETED  # a tombstone: the source still has the row
         self.undo.setdefault(key, old)
+        if self.turn is not None:
+            self.turn.setdefault(key, old)
         self._sorted = None
         return True
 
@@ -186,6 +202,8 @@ class KV:
     def set_alarm(self, at_ms: int | None) -> None:
         """Set the alarm time in ms since 1970, or remove it with None."""
         self.undo.setdefault(ALARM, self.alarm_ms)
+        if self.turn is not None:
+            self.turn.setdefault(ALARM, self.alarm_ms)
         if at_ms is not None:
             self._had |= 4
         self.alarm_ms = at_ms
@@ -229,7 +247,7 @@ class KV:
 
     def pop_and_undo(self) -> None:
         """Undo what the innermost transaction did."""
-        self._restore()
+        self._restore(self.undo)
         self.undo = self.layers[-1]
         self.layers = self.layers[:-1]
 
@@ -237,8 +255,20 @@ class KV:
         """Undo everything since the last commit, open transactions included."""
         while self.layers:
             self.pop_and_undo()
-        self._restore()
+        self._restore(self.undo)
         self.undo = {}
+        self.turn = None
+
+    def undo_turn(self) -> None:
+        """Undo what the latest event did, open transactions included."""
+        while self.layers:
+            self.pop_and_undo()
+        turn, self.turn = self.turn, None
+        if turn:
+            self._restore(turn)
+            for key, old in turn.items():
+                if self.undo.get(key, turn) is old:  # it is again what is committed
+                    del self.undo[key]
 
     def changes(self) -> list[tuple[str, Any]]:
         """Return (key, frozen value or MISSING) of every row changed since the last commit."""
@@ -260,6 +290,7 @@ class KV:
     def committed(self) -> dict[str, Any]:
         """Forget the undo log, as its changes are safe now; returns it."""
         log, self.undo = self.undo, {}
+        self.turn = None
         if self._had & 12:
             self._had |= self._had >> 3 | self._had >> 1 & 2
             self._had &= 3
@@ -343,10 +374,10 @@ class KV:
             keys = self._sorted = sorted(self.rows)
         return keys
 
-    def _restore(self) -> None:
+    def _restore(self, log: dict[str, Any]) -> None:
         rows = self.rows
         self._had &= ~8
-        for key, old in self.undo.items():
+        for key, old in log.items():
             if key is ALARM:
                 self.alarm_ms = old
                 self._had &= ~4

@@ -34,6 +34,7 @@ from dobook.storage.rows import (
     user_objects,
     write_rows,
 )
+from dobook.storage.turn import Turn
 
 if TYPE_CHECKING:
     from dobook.storage.backlog import Backlog
@@ -73,10 +74,12 @@ class ObjectStore:
         "history",
         "image",
         "kv",
+        "marked",
         "output_gate",
         "owner",
         "place",
         "transactions",
+        "turn",
         "unsafe_limits",
         "was_new",
         "wiped",
@@ -98,6 +101,8 @@ class ObjectStore:
         self.kv = KV()
         self.output_gate = OutputGate()
         self.dirty = False
+        self.marked = False  # what is written from now on is another event's
+        self.turn: Turn | None = None  # what an event has written that was marked
         self.broken: BaseException | None = None
         self.transactions = 0  # explicit asynchronous ones that are open
         self.unsafe_limits = unsafe_limits
@@ -131,6 +136,7 @@ class ObjectStore:
         """Announce a write to SQL: open the transaction that the tick's commit will end."""
         self.touch(confirmed=confirmed)
         connection = self.connection()
+        self._save_turn(connection)
         if not connection.in_transaction:
             with self._guard():
                 if self.history is not None:
@@ -148,10 +154,32 @@ class ObjectStore:
 
     def touch(self, *, confirmed: bool = True) -> None:
         """Announce a write to the rows or the alarm."""
+        if self.marked:
+            self._mark()
         # Inside an explicit transaction nothing is committed, nor the output gate shut, before it
         # ends; see `commit_transaction`.
         if not self.transactions:
             self._committer.add(self, confirmed=confirmed)
+
+    def begin_event(self) -> None:
+        """Tell what follows from what earlier events wrote that is not committed yet.
+
+        `discard(event=True)` undoes what follows.
+        """
+        if not self.transactions and not self.kv.layers:
+            self.marked = True
+
+    def _mark(self) -> None:
+        self.marked = False
+        if self.turn is None:
+            self.turn = Turn()
+        self.turn.begin(wiped=self.wiped)
+        self.kv.turn = {}
+
+    def _save_turn(self, connection: Connection) -> None:
+        if self.turn is not None:
+            with self._guard():
+                self.turn.before_sql(connection)
 
     def delete_all(self) -> int:
         """Remove all rows and SQL tables; returns the number of rows. The alarm stays.
@@ -202,8 +230,11 @@ class ObjectStore:
         Args:
             explicit: One that may wait (`transaction`); `commit_before_transaction` goes before.
         """
+        if self.marked:
+            self._mark()
         connection = self._connection
         if connection is not None and connection.in_transaction:
+            self._save_turn(connection)
             with self._guard():
                 connection.savepoint(f"_cf_savepoint_{len(self.kv.layers)}")
         if explicit:
@@ -297,12 +328,21 @@ class ObjectStore:
 
     def committed(self) -> dict[str, Any]:
         """Note that the changes are safe; returns the undo log."""
-        self.dirty = self.wiped = False
+        self.dirty = self.wiped = self.marked = False
+        self.turn = None
         return self.kv.committed()
 
-    def discard(self) -> None:
-        """Undo everything that has not been committed, but for `delete_all`."""
-        self.dirty = False
+    def discard(self, *, event: bool = False) -> None:
+        """Undo everything that has not been committed, but for `delete_all`.
+
+        Args:
+            event: Only what the running event has written; what earlier ones wrote is committed.
+        """
+        if event and (self.marked or self.turn is not None):
+            self._discard_event()
+            return
+        self.dirty = self.marked = False
+        self.turn = None
         self.transactions = 0
         self.kv.undo_all()
         connection = self._connection
@@ -319,6 +359,26 @@ class ObjectStore:
             self.delete_all()
             if self.kv.alarm_ms is not None:
                 self.kv.set_alarm(None)
+
+    def _discard_event(self) -> None:
+        connection, turn = self._connection, self.turn
+        self.transactions = 0
+        self.kv.undo_turn()
+        if connection is not None:
+            try:
+                connection.cancel_readers()
+                connection.unread.clear()
+                if turn is not None and not self.marked:
+                    turn.undo(connection)
+            except SqliteError:
+                self.discard()
+                return
+        if turn is not None and self.wiped and not turn.wiped and not self.marked:
+            self.touch()
+            self.delete_all()
+            if self.kv.alarm_ms is not None:
+                self.kv.set_alarm(None)
+        self.marked = True
 
     # ------------------------------------------------------------------ the database
 

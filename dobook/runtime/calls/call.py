@@ -102,6 +102,9 @@ class Call:
         instance = self.instance
         if self.done or instance is None:
             return
+        store = instance.actor.store
+        if store.dirty:
+            store.begin_event()
         loop = instance.runtime.loop
         context = instance.context()
         if self.seq:

@@ -83,6 +83,8 @@ class Section:
         if self.instance.dead is not None:
             return
         instance = self.instance
+        if instance.actor.store.dirty:
+            instance.actor.store.begin_event()
         # The section's own gate is open, so its code needs no gating until it waits; the task
         # factory wraps it all the same.
         task = self.loop.create_task(self._run(), context=self.context)

@@ -110,7 +110,7 @@ class KV:
             found = self.rows[key] = freeze(deserialize(found))
         elif found is DELETED:
             return None
-        return _fresh(found)
+        return fresh(found)
 
     def has(self, key: str) -> bool:
         """Return whether there is a row."""
@@ -165,6 +165,8 @@ class KV:
 
     def put(self, key: str, frozen: Any) -> None:
         """Store a value that is already frozen."""
+        if self.cursor is not None:
+            self.cursor.will_write(key, frozen)
         rows = self.rows
         undo = self.undo
         if key not in undo:
@@ -173,8 +175,9 @@ class KV:
                 self._sorted = None
         elif key not in rows:
             self._sorted = None
-        if self.turn is not None and key not in self.turn:
-            self.turn[key] = rows.get(key, MISSING)
+        turn = self.turn
+        if turn is not None and key not in turn:
+            turn[key] = rows.get(key, MISSING)
         rows[key] = frozen
 
     def delete(self, key: str) -> bool:
@@ -182,6 +185,8 @@ class KV:
         self._had |= 8
         if not self.has(key):
             return False
+        if self.cursor is not None:
+            self.cursor.will_write(key, MISSING)
         old = self.rows.pop(key)
         if self.source is not None:
             self.rows[key] = DELETED  # a tombstone: the source still has the row
@@ -193,6 +198,8 @@ class KV:
 
     def delete_all(self) -> int:
         """Remove every row; returns how many there were."""
+        if self.cursor is not None:
+            self.cursor.lose()
         keys = list(self.keys())
         for key in keys:
             self.delete(key)
@@ -318,7 +325,7 @@ class KV:
         if data is None:
             return None
         frozen = self.rows[key] = freeze(deserialize(data))
-        return _fresh(frozen)
+        return fresh(frozen)
 
     def _decoded(self, key: str, value: Any) -> Any:
         if type(value) is Encoded:
@@ -350,7 +357,7 @@ class KV:
                 key = own[position]
                 if before is not None and (key < before if reverse else key > before):
                     return
-                result[key] = _fresh(self._decoded(key, self.rows[key]))
+                result[key] = fresh(self._decoded(key, self.rows[key]))
                 position += 1
 
         for key, data in self.source.read_rows(start, end, reverse=reverse):
@@ -360,9 +367,9 @@ class KV:
             if key not in dirty:
                 cached = self.rows.get(key, MISSING)
                 result[key] = (
-                    _fresh(freeze(deserialize(data)))
+                    fresh(freeze(deserialize(data)))
                     if cached is MISSING
-                    else _fresh(self._decoded(key, cached))
+                    else fresh(self._decoded(key, cached))
                 )
         take_own(None)
         return result
@@ -376,6 +383,8 @@ class KV:
 
     def _restore(self, log: dict[str, Any]) -> None:
         rows = self.rows
+        if log and self.cursor is not None:
+            self.cursor.lose()
         self._had &= ~8
         for key, old in log.items():
             if key is ALARM:
@@ -388,6 +397,6 @@ class KV:
         self._sorted = None
 
 
-def _fresh(frozen: Any) -> Any:
+def fresh(frozen: Any) -> Any:
     """Return a fresh copy of a value; bytes answer to an ArrayBuffer's names."""
     return JsBuffer(frozen) if type(frozen) is bytes else thaw(frozen)

@@ -68,6 +68,7 @@ class ObjectStore:
         "_connection",
         "_on_open",
         "_power_safe",
+        "_was_wiped",
         "broken",
         "dirty",
         "folder",
@@ -101,8 +102,8 @@ class ObjectStore:
         self.kv = KV()
         self.output_gate = OutputGate()
         self.dirty = False
-        self.marked = False  # what is written from now on is another event's
-        self.turn: Turn | None = None  # what an event has written that was marked
+        self.marked = False  # set when an event begins while earlier ones' writes are uncommitted
+        self.turn: Turn | None = None  # the SQL of the latest event that was marked
         self.broken: BaseException | None = None
         self.transactions = 0  # explicit asynchronous ones that are open
         self.unsafe_limits = unsafe_limits
@@ -110,6 +111,7 @@ class ObjectStore:
         self.image: bytes | None = None  # in memory: what its database begins with
         self.was_new = True  # there was nothing of it when it was opened
         self.wiped = False  # everything was deleted, and that is not committed yet
+        self._was_wiped = False  # by an event before the latest one
         self.owner: Any = None  # whoever wants to find its way back from a store
         self._committer = committer
         self._power_safe = power_safe
@@ -161,23 +163,20 @@ class ObjectStore:
         if not self.transactions:
             self._committer.add(self, confirmed=confirmed)
 
-    def begin_event(self) -> None:
-        """Tell what follows from what earlier events wrote that is not committed yet.
-
-        `discard(event=True)` undoes what follows.
-        """
-        if not self.transactions and not self.kv.layers:
-            self.marked = True
-
     def _mark(self) -> None:
+        """Tell what follows from what earlier events wrote, so that it can be undone alone."""
         self.marked = False
-        if self.turn is None:
-            self.turn = Turn()
-        self.turn.begin(wiped=self.wiped)
+        if self.transactions or self.kv.layers:
+            return  # one that is open is undone as a whole
         self.kv.turn = {}
+        self._was_wiped = self.wiped
+        if self.turn is not None:
+            self.turn.begin()
 
     def _save_turn(self, connection: Connection) -> None:
-        if self.turn is not None:
+        if self.kv.turn is not None:
+            if self.turn is None:
+                self.turn = Turn()
             with self._guard():
                 self.turn.before_sql(connection)
 
@@ -338,7 +337,7 @@ class ObjectStore:
         Args:
             event: Only what the running event has written; what earlier ones wrote is committed.
         """
-        if event and (self.marked or self.turn is not None):
+        if event and (self.marked or self.kv.turn is not None):
             self._discard_event()
             return
         self.dirty = self.marked = False
@@ -362,23 +361,27 @@ class ObjectStore:
 
     def _discard_event(self) -> None:
         connection, turn = self._connection, self.turn
+        marked, self.marked = self.marked, True
+        if marked:  # this event has written nothing
+            self.kv.turn = turn = None
+        wiped = not marked and self.wiped and not self._was_wiped
         self.transactions = 0
         self.kv.undo_turn()
         if connection is not None:
             try:
                 connection.cancel_readers()
                 connection.unread.clear()
-                if turn is not None and not self.marked:
+                if turn is not None:
                     turn.undo(connection)
             except SqliteError:
                 self.discard()
                 return
-        if turn is not None and self.wiped and not turn.wiped and not self.marked:
+        if wiped:
             self.touch()
             self.delete_all()
             if self.kv.alarm_ms is not None:
                 self.kv.set_alarm(None)
-        self.marked = True
+            self.marked = True
 
     # ------------------------------------------------------------------ the database
 

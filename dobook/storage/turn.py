@@ -18,19 +18,14 @@ NAME: Final = "_cf_turn"  # of the savepoint
 class Turn:
     """How to undo the SQL of the latest event that wrote; `KV.turn` is the same for the rows."""
 
-    __slots__ = ("_began", "_pending", "_savepoint", "wiped")
+    __slots__ = ("_began", "_pending", "_savepoint")
 
     def __init__(self) -> None:
         self._savepoint = False
-        self.begin(wiped=False)
+        self.begin()
 
-    def begin(self, *, wiped: bool) -> None:
-        """Note that what follows was written by another event.
-
-        Args:
-            wiped: Whether an earlier event has deleted everything.
-        """
-        self.wiped = wiped
+    def begin(self) -> None:
+        """Note that what follows is written by another event."""
         self._pending = True  # nothing of SQL yet
         self._began = False  # the transaction, so that all of it is this event's
 

@@ -104,7 +104,7 @@ class Call:
             return
         store = instance.actor.store
         if store.dirty:
-            store.begin_event()
+            store.marked = True
         loop = instance.runtime.loop
         context = instance.context()
         if self.seq:
@@ -193,6 +193,12 @@ class Call:
             self.finish(task.result())
         else:
             self.fail(error)
+
+    def lend(self) -> Crossing:
+        """Return where the stubs among the arguments are noted."""
+        if self.lent is None:
+            self.lent = Crossing()
+        return self.lent
 
     # ------------------------------------------------------------------ answering
 

@@ -99,27 +99,30 @@ class PostOffice:
         self.outside = Outside(runtime)
         self._kept: set[asyncio.Future[Any]] = set()
 
-    def send(self, call: Call, *, home: "Instance | None") -> Promise:
+    def send(
+        self, call: Call, *, home: "Instance | None", place: "Instance | Outside | None" = None
+    ) -> Promise:
         """Copy a call's arguments and put it on its way.
 
         Args:
             call: The call.
             home: The object that calls, None from outside.
+            place: Where functions and targets among the arguments live; None for with the caller.
         """
         args = call.args
         if args or call.kwargs:
+            if place is None:
+                place = self.outside if home is None else home
             try:
-                place = giver(self._runtime)
-                lent = Crossing()
                 if args:
-                    args = tuple([a if type(a) in PLAIN else carry(a, place, lent) for a in args])
+                    args = tuple(
+                        [a if type(a) in PLAIN else carry(a, place, call.lend()) for a in args]
+                    )
                     call.args = args
                     if len(args) > 1 or type(args[0]) not in SMALL:
                         check_weight(args)
                 if call.kwargs:
-                    call.kwargs = {k: carry(v, place, lent) for k, v in call.kwargs.items()}
-                if lent.made:
-                    call.lent = lent
+                    call.kwargs = {k: carry(v, place, call.lend()) for k, v in call.kwargs.items()}
             except Exception as error:
                 return Rejected(error)
         self.post(call, home)

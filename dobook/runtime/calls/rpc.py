@@ -169,7 +169,7 @@ class Crossing:
         passed: Those of the sending side that they were made of.
     """
 
-    # Every call with arguments makes one, and nearly all have no stubs: no lists before they do.
+    # Most have no stubs.
     made: "tuple[RpcStub, ...]" = ()
     passed: "tuple[RpcStub, ...]" = ()
 

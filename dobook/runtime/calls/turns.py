@@ -248,7 +248,7 @@ def _steps(
             raise asyncio.CancelledError
         store = frame.instance.actor.store
         if store.dirty and type(yielded) not in _SAME_EVENT and not _is_own_doing(yielded):
-            store.begin_event()
+            store.marked = True
         if yielded is None:
             if since != loop.time():
                 yields, since = 0, loop.time()

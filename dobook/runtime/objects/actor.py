@@ -178,7 +178,7 @@ class Actor:
 
     def _start(self, call: Call) -> Instance | None:
         if self.store.dirty:
-            self.store.begin_event()
+            self.store.marked = True
         instance = self.instance = Instance(self)
         self.runtime.residency.started(instance, call.seq)
         try:

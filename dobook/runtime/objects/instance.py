@@ -371,8 +371,11 @@ class Instance(Frame):
         """Call a function or target of this object, as an event of it."""
         if self.dead is not None:
             return self.refuse(PlatformError(HOME_GONE))
-        return self.runtime.post.send(
-            Call(self.actor, "rpc", path, args, kwargs, target=target), home=self
+        frame, post = current_frame.get(), self.runtime.post
+        return post.send(
+            Call(self.actor, "rpc", path, args, kwargs, target=target),
+            home=self,
+            place=post.outside if frame is None else frame.instance,
         )
 
     def refuse(self, error: BaseException) -> Any:

@@ -84,7 +84,7 @@ class Section:
             return
         instance = self.instance
         if instance.actor.store.dirty:
-            instance.actor.store.begin_event()
+            instance.actor.store.marked = True
         # The section's own gate is open, so its code needs no gating until it waits; the task
         # factory wraps it all the same.
         task = self.loop.create_task(self._run(), context=self.context)

@@ -58,10 +58,19 @@ def is_interrupt(error: BaseException) -> bool:
 def is_damage(error: BaseException) -> bool:
     """Say whether an error, or its cause, is that a file is no database or a damaged one."""
     found = error if isinstance(error, sqlite3.Error) else error.__cause__
-    return isinstance(found, sqlite3.Error) and primary_code(found) in (
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_NOTADB,
-    )
+    if not isinstance(found, sqlite3.Error):
+        return False
+    if primary_code(found) is None:  # Python's module: a text in the file is not UTF-8
+        return "decode" in str(found)
+    return primary_code(found) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def malformed() -> sqlite3.DatabaseError:
+    """Return SQLite's error of a damaged file, for what SQLite itself lets pass."""
+    error = sqlite3.DatabaseError("database disk image is malformed")
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    error.sqlite_errorname = "SQLITE_CORRUPT"
+    return error
 
 
 def is_constraint(error: BaseException) -> bool:

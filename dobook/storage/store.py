@@ -18,7 +18,7 @@ from dobook.errors import PlatformError
 from dobook.gates import OutputGate
 from dobook.storage import files, schema
 from dobook.storage.blank import blank_database
-from dobook.storage.connection import Connection, SqliteError, is_critical
+from dobook.storage.connection import Connection, SqliteError, is_constraint, is_critical
 from dobook.storage.image import from_image, image_of, size_of
 from dobook.storage.kv import ALARM, DELETED, KV, MISSING
 from dobook.storage.loading import load_changes, load_file, reading, storage_error
@@ -45,6 +45,10 @@ UNREAD = (
     "internal error: rows that a statement with RETURNING gave were not read to the end, and SQLite "
     "commits nothing before. Read them all, for instance with toArray()."
 )
+ROLLED_BACK = (
+    "internal error: a statement (OR ROLLBACK, RAISE(ROLLBACK)) has rolled back everything that this "
+    "event wrote, so it cannot be committed. Use OR ABORT, or RAISE(ABORT)."
+)
 # Objects up to this size are read whole when they are first used, larger ones row by row.
 WHOLE_LOAD_BYTES = 4 * 1024 * 1024
 
@@ -68,6 +72,7 @@ class ObjectStore:
         "_connection",
         "_on_open",
         "_power_safe",
+        "_rolled_back",
         "_was_wiped",
         "broken",
         "dirty",
@@ -111,6 +116,7 @@ class ObjectStore:
         self.image: bytes | None = None  # in memory: what its database begins with
         self.was_new = True  # there was nothing of it when it was opened
         self.wiped = False  # everything was deleted, and that is not committed yet
+        self._rolled_back = False  # by INSERT OR ROLLBACK, or RAISE(ROLLBACK)
         self._was_wiped = False  # by an event before the latest one
         self.owner: Any = None  # whoever wants to find its way back from a store
         self._committer = committer
@@ -191,7 +197,8 @@ class ObjectStore:
         if self._connection is not None or self.folder is not None or self.image is not None:
             connection = self.connection()
             with self._guard():
-                if tables := user_objects(connection):
+                tables = user_objects(connection)
+                if tables or has_table(connection, "sqlite_sequence"):
                     self.will_write()
                     connection.cancel_readers()
                     drop(connection, tables)
@@ -310,9 +317,12 @@ class ObjectStore:
 
         Raises:
             SqliteError: If the file refuses.
-            PlatformError: If rows that RETURNING gave have not been read.
+            PlatformError: If rows that RETURNING gave have not been read, or a statement has
+                rolled back the whole transaction.
         """
         connection = self._connection
+        if self._rolled_back:
+            raise PlatformError(ROLLED_BACK)
         if self.folder is not None and self.kv.undo:
             connection = self.connection()
             if not connection.in_transaction:
@@ -340,7 +350,7 @@ class ObjectStore:
         if event and (self.marked or self.kv.turn is not None):
             self._discard_event()
             return
-        self.dirty = self.marked = False
+        self.dirty = self.marked = self._rolled_back = False
         self.turn = None
         self.transactions = 0
         self.kv.undo_all()
@@ -428,8 +438,10 @@ class ObjectStore:
         return connection
 
     def _lost(self, error: BaseException) -> None:
-        if is_critical(error):  # not INSERT OR ROLLBACK, which the statement asked for
+        if is_critical(error):
             self._committer.lost(self, error)
+        elif is_constraint(error):  # OR ROLLBACK: the code may catch the error and continue
+            self._rolled_back = True
 
     @property
     def in_sql_transaction(self) -> bool:

@@ -70,6 +70,7 @@ class ObjectStore:
         "_backlog",
         "_committer",
         "_connection",
+        "_ends_transaction",
         "_on_open",
         "_power_safe",
         "_rolled_back",
@@ -116,6 +117,7 @@ class ObjectStore:
         self.image: bytes | None = None  # in memory: what its database begins with
         self.was_new = True  # there was nothing of it when it was opened
         self.wiped = False  # everything was deleted, and that is not committed yet
+        self._ends_transaction = False  # the next commit is that of an explicit one
         self._rolled_back = False  # by INSERT OR ROLLBACK, or RAISE(ROLLBACK)
         self._was_wiped = False  # by an event before the latest one
         self.owner: Any = None  # whoever wants to find its way back from a store
@@ -261,6 +263,7 @@ class ObjectStore:
             self.transactions -= 1
             if not self.transactions and (self.kv.undo or sql):
                 self.touch()
+                self._ends_transaction = True
 
     def rollback_transaction(self, *, explicit: bool) -> None:
         """Undo what the innermost transaction did."""
@@ -332,12 +335,16 @@ class ObjectStore:
             write_rows(connection, changes or self.changes())
         if connection is not None and connection.in_transaction:
             self.check_read()
-            connection.commit()
+            try:
+                connection.commit()
+            except SqliteError as error:
+                error.ends_transaction = self._ends_transaction  # type: ignore[attr-defined]
+                raise
         return self.committed()
 
     def committed(self) -> dict[str, Any]:
         """Note that the changes are safe; returns the undo log."""
-        self.dirty = self.wiped = self.marked = False
+        self.dirty = self.wiped = self.marked = self._ends_transaction = False
         self.turn = None
         return self.kv.committed()
 
@@ -350,7 +357,7 @@ class ObjectStore:
         if event and (self.marked or self.kv.turn is not None):
             self._discard_event()
             return
-        self.dirty = self.marked = self._rolled_back = False
+        self.dirty = self.marked = self._rolled_back = self._ends_transaction = False
         self.turn = None
         self.transactions = 0
         self.kv.undo_all()

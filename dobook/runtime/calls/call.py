@@ -261,10 +261,9 @@ class Call:
 
     def reject(self, error: BaseException) -> None:
         """Fail because the object is gone, not because its code raised."""
-        carried = carry_error(error, remote=self.kind == "fetch")
         if self.stub is not None:
-            self.stub.break_with(carried)
-        self.settle(None, carried)
+            self.stub.break_with(carry_error(error, remote=False))
+        self.settle(None, carry_error(error, remote=self.kind == "fetch"))
 
     def interrupt(self, error: BaseException) -> None:
         """End because the user wants it, as cancelled, and what was called in turn as well."""

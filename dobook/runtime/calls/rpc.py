@@ -256,6 +256,13 @@ def _carry_deep(value: Any, home: "Home", seen: dict[int, Any], crossing: Crossi
     if isinstance(value, RpcStub):
         return crossing.add(value.dup(), value)
     is_target = isinstance(value, RpcTarget)
+    if isinstance(value, Response) and value.web_socket is not None:
+        error = DataCloneError(
+            'Could not serialize object of type "WebSocket". This type does not support '
+            "serialization."
+        )
+        error.add_note("A WebSocket is handed over by fetch() only: return the response there.")
+        raise error
     if isinstance(value, Response | Request):
         copied = getattr(value, "_of", value).clone()  # as Python has it
         if type(copied._body) is ReadableStream:
@@ -287,12 +294,13 @@ def _carry_deep(value: Any, home: "Home", seen: dict[int, Any], crossing: Crossi
     return clone(value)
 
 
-def find(target: Any, path: tuple[str, ...], *, root: bool) -> Any:
+def find(target: Any, path: tuple[str, ...], *, root: bool, of: str = "") -> Any:
     """Return what a path leads to, as the receiving side resolves it.
 
     Args:
         target: Where the path begins.
         path: Names, one after the other.
+        of: The name that led to `target`, if one did.
         root: Whether `target` is a Durable Object, where handlers cannot be called.
 
     Raises:
@@ -312,7 +320,7 @@ def find(target: Any, path: tuple[str, ...], *, root: bool) -> Any:
             at = at[name]
         elif not isinstance(at, RpcTarget) and not (root and depth == 0):
             # What has no members itself is what the platform names.
-            raise _missing(path[depth - 1] if depth else name, ())
+            raise _missing(path[depth - 1] if depth else of or name, ())
         else:
             kind = type(at)
             if name.startswith("_") or not hasattr(kind, name):

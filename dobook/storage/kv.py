@@ -263,8 +263,7 @@ class KV:
         while self.layers:
             self.pop_and_undo()
         self._restore(self.undo)
-        self.undo = {}
-        self.turn = None
+        self.undo, self.turn = {}, None
 
     def undo_turn(self) -> None:
         """Undo what the latest event did, open transactions included."""
@@ -296,8 +295,7 @@ class KV:
 
     def committed(self) -> dict[str, Any]:
         """Forget the undo log, as its changes are safe now; returns it."""
-        log, self.undo = self.undo, {}
-        self.turn = None
+        log, self.undo, self.turn = self.undo, {}, None
         if self._had & 12:
             self._had |= self._had >> 3 | self._had >> 1 & 2
             self._had &= 3

@@ -169,7 +169,6 @@ class Crossing:
         passed: Those of the sending side that they were made of.
     """
 
-    # Most have no stubs.
     made: "tuple[RpcStub, ...]" = ()
     passed: "tuple[RpcStub, ...]" = ()
 

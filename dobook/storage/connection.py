@@ -304,6 +304,25 @@ class Connection:
             cursor.close()
         self._cursors.clear()
 
+    def drop_sequences(self) -> None:
+        """Drop `sqlite_sequence`, which SQLite keeps once there was an AUTOINCREMENT.
+
+        It is renamed in the schema first, as SQLite refuses to drop it under its own name.
+        """
+        if sys.version_info >= (3, 12):
+            self.db.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, False)  # noqa: FBT003
+        try:
+            self.execute("PRAGMA writable_schema=ON")
+            self.execute(
+                "UPDATE sqlite_master SET name='_cf_sequence', tbl_name='_cf_sequence', "
+                "sql='CREATE TABLE _cf_sequence(name,seq)' WHERE name='sqlite_sequence'"
+            )
+        finally:
+            self.execute("PRAGMA writable_schema=RESET")  # off, and the schema is read again
+            if sys.version_info >= (3, 12):
+                self.db.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)  # noqa: FBT003
+        self.execute("DROP TABLE _cf_sequence")
+
     def set_authorizer(self, authorizer: Callable[..., int]) -> None:
         """Have SQLite ask `authorizer` about every statement, the engine's own included.
 

@@ -249,7 +249,8 @@ class Operations:
         try:
             self._use("setAlarm()")
             at_ms = alarm_time(self._NAME, scheduledTime)
-            if not hasattr(self._instance.object or self._instance.actor.namespace.cls, "alarm"):
+            # A constructor may: the engine does not know the object's methods yet.
+            if self._instance.object is not None and not hasattr(self._instance.object, "alarm"):
                 raise PlatformTypeError(
                     "Your Durable Object class must have an alarm() handler in order to call "
                     "setAlarm()"

@@ -43,8 +43,16 @@ class RpcPromise(Promise):
             else:
                 yield from runtime.driver.wait_elsewhere(call)
         if call.error is not None:
+            if call.refusal is not None:
+                call.refusal.heard = True
             raise call.error
         return call.value
+
+    def _hand_over(self) -> None:
+        if self._call.refusal is not None:
+            self._call.refusal.heard = True
+        elif not self._call.done:
+            self._call.waiter()
 
     def __getattr__(self, name: str) -> Member:
         return member(_Pipeline(self), (name,))

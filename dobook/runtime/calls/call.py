@@ -38,6 +38,7 @@ from dobook.runtime.calls.turns import (
     resume,
     stop_code,
 )
+from dobook.runtime.insight.unheard import Refusal, is_awaited, note_later
 from dobook.runtime.loop.livelock import Chain
 from dobook.web import ReadableStream, Response
 from dobook.web.request import RedirectError
@@ -72,6 +73,7 @@ class Call:
     waited = False  # at the input gate
     home: "Instance | None" = None  # the object that calls
     chain: Chain | None = None  # what led to it
+    refusal: Refusal | None = None  # it has failed before anybody awaited it
     _future: "asyncio.Future[None] | None" = None
 
     def __init__(
@@ -271,6 +273,8 @@ class Call:
         self.value = value
         self.error = error
         self.done = DONE
+        if error is not None and not is_awaited(self):
+            self.refusal = note_later(self.actor.runtime, self.home, self._named(), error)
         # Whatever fails on the way, nobody may wait for this call for ever.
         try:
             instance = self.instance
@@ -287,6 +291,10 @@ class Call:
                 future = self._future
                 if future is not None and not future.done():
                     future.set_result(None)
+
+    def _named(self) -> str:
+        path = ".".join(self.path) if self.kind == "rpc" else self.kind
+        return f"a call of {self.actor.label}.{path}()"
 
     def waiter(self) -> "asyncio.Future[None]":
         """Return a future of the runtime's loop that is done when the call is."""

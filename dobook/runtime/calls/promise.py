@@ -5,9 +5,13 @@ plain coroutine, which would not start before it is awaited. All of them may be 
 and, as they follow the coroutine protocol too, made into tasks.
 """
 
+import sys
 from asyncio import CancelledError, Future, ensure_future
 from collections.abc import Generator
 from typing import Any, Final
+
+from dobook.runtime.calls.turns import current_frame
+from dobook.runtime.insight.unheard import Refusal, note, place_of, users_frame
 
 INTERRUPTED: Final = "interrupted"  # of a cancellation: it goes on to the calls that are awaited
 
@@ -67,6 +71,7 @@ class Promise:
 
         Source: pyodide.org/en/stable/usage/api/python-api/ffi.html#pyodide.ffi.JsPromise
         """
+        self._hand_over()
         return ensure_future(_followed(self, fulfilled, rejected))
 
     def catch(self, rejected: Any) -> "Future[Any]":
@@ -75,7 +80,11 @@ class Promise:
 
     def finally_(self, settled: Any) -> "Future[Any]":
         """Call a function without arguments once there is a result or an error."""
+        self._hand_over()
         return ensure_future(_settled(self, settled))
+
+    def _hand_over(self) -> None:
+        """Note that somebody else looks after an error from now on: a task, a callback."""
 
     def _begun(self) -> Generator[Any, None, Any]:
         steps = getattr(self, "_steps", None)
@@ -147,19 +156,43 @@ class Resolved(_Own):
 
 
 class Rejected(_Own):
-    """An error that awaiting raises."""
+    """An error that awaiting raises; one that nobody awaits is reported, see `insight.unheard`."""
 
-    __slots__ = ("_error",)
+    __slots__ = ("_error", "_refusal")
 
     def __init__(self, error: BaseException) -> None:
         self._error = error
+        frame = current_frame.get()
+        self._refusal: Refusal | None = None
+        if frame is not None:
+            place = place_of(users_frame())
+            self._refusal = note(frame.instance, _refused(), error, place)
 
     def __await__(self) -> Generator[Any, None, Any]:
+        self._hand_over()
         raise self._error
         yield
 
+    def _hand_over(self) -> None:
+        if self._refusal is not None:
+            self._refusal.heard = True
+
     def __repr__(self) -> str:
         return f"<rejected {self._error!r}>"
+
+
+def _refused() -> str:
+    """Return what the user's code has called to get a rejected promise."""
+    frame = sys._getframe(2)
+    users = users_frame()
+    while frame.f_back is not None and frame.f_back is not users:
+        frame = frame.f_back
+    name = frame.f_code.co_name
+    if name != "__call__":
+        return f"{name}()"
+    called = frame.f_locals["self"]  # a member of something remote
+    target = repr(getattr(called, "_target", called)).strip("<>")
+    return f"a call of {'.'.join([target, *getattr(called, '_path', ())])}()"
 
 
 class Pending(_Own):

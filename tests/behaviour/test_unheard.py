@@ -183,7 +183,10 @@ def test_the_line_names_object_method_and_the_users_line(runtime, stub):
     runtime.run(stub.run("put()", "dropped"))
     (unheard,) = runtime.unheard
     assert (unheard.object, unheard.what) == ("OBJECT/a", "put()")
-    assert unheard.error == "PlatformTypeError: <class 'tuple'> cannot be sent over RPC."
+    assert unheard.error == (
+        "PlatformTypeError: <class 'tuple'> cannot be sent over RPC. Keep or send it as a list: "
+        "list(…)."
+    )
     assert "o.ctx.storage.put" in unheard.place
 
 

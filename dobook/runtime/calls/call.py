@@ -16,6 +16,7 @@ from contextvars import Context
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
+from dobook.codec.refusal import call_of, returned
 from dobook.errors import PlatformError, PlatformTypeError
 from dobook.observer import current_cause
 from dobook.runtime.calls.conveyor import conveyed
@@ -38,7 +39,7 @@ from dobook.runtime.calls.turns import (
     resume,
     stop_code,
 )
-from dobook.runtime.insight.unheard import Refusal, is_awaited, note_later
+from dobook.runtime.insight.unheard import Refusal, is_awaited, note_later, note_unsent
 from dobook.runtime.loop.livelock import Chain
 from dobook.web import ReadableStream, Response
 from dobook.web.request import RedirectError
@@ -201,6 +202,8 @@ class Call:
         try:
             if self.kind == "rpc":
                 if type(value) not in PLAIN:
+                    if hasattr(type(value), "__await__"):
+                        raise returned(value, ".".join(self.path))
                     value = carry(value, instance)
                 if type(value) not in SMALL:
                     check_weight((value,))
@@ -273,8 +276,8 @@ class Call:
         self.value = value
         self.error = error
         self.done = DONE
-        if error is not None and not is_awaited(self):
-            self.refusal = note_later(self.actor.runtime, self.home, self._named(), error)
+        if (error is not None or self.kind == "fetch") and not is_awaited(self):
+            self.refusal = self._unawaited(error)
         # Whatever fails on the way, nobody may wait for this call for ever.
         try:
             instance = self.instance
@@ -291,6 +294,11 @@ class Call:
                 future = self._future
                 if future is not None and not future.done():
                     future.set_result(None)
+
+    def _unawaited(self, error: BaseException | None) -> Refusal | None:
+        if error is not None:
+            return note_later(self.actor.runtime, self.home, self._named(), error)
+        return None if self.home is None else note_unsent(self.home, self._named())
 
     def _named(self) -> str:
         path = ".".join(self.path) if self.kind == "rpc" else self.kind
@@ -334,6 +342,20 @@ async def _awaiting(awaitable: Any) -> Any:
     return await awaitable
 
 
+def instead_of(value: Any) -> str:
+    """Return what a fetch handler has returned that is no response, and what to write."""
+    if hasattr(type(value), "__await__"):
+        return f"fetch() returned what it did not await. Write: return await {call_of(value)}"
+    if value is None:
+        return "fetch() returned nothing. Every way through it has to return a Response."
+    said = f"fetch() returned {type(value).__name__}: {value!r:.80}"
+    if isinstance(value, str | bytes):
+        return f"{said}. Write: return Response(…)"
+    if isinstance(value, dict | list | tuple | int | float):
+        return f"{said}. Write: return Response.json(…)"
+    return said
+
+
 def deliver_response(call: Call, value: Any) -> Response | None:
     """Return a fetch handler's result as the caller receives it.
 
@@ -347,7 +369,8 @@ def deliver_response(call: Call, value: Any) -> Response | None:
         error = PlatformTypeError(
             "Incorrect type for Promise: the Promise did not resolve to 'Response'."
         )
-        error.add_note(f"fetch() returned {type(value).__name__}: {value!r:.80}")
+        error.add_note(instead_of(value))
+        error.handlers_fault = True  # type: ignore[attr-defined]
         raise error
     assert call.args is not None
     request = call.args[0]

@@ -11,6 +11,7 @@ from collections.abc import Generator
 from typing import Any, Final
 
 from dobook.runtime.calls.turns import current_frame
+from dobook.runtime.insight.portable import remark_if_called
 from dobook.runtime.insight.unheard import Refusal, note, place_of, users_frame
 
 INTERRUPTED: Final = "interrupted"  # of a cancellation: it goes on to the calls that are awaited
@@ -83,6 +84,25 @@ class Promise:
         self._hand_over()
         return ensure_future(_settled(self, settled))
 
+    def __bool__(self) -> bool:
+        _remark_on_use("as a truth value, which it always is")
+        return True
+
+    def __eq__(self, other: object) -> Any:
+        if self is not other and not isinstance(other, Promise):
+            _remark_on_use("in a comparison, which is never equal")
+        return NotImplemented
+
+    __hash__ = object.__hash__
+
+    def __format__(self, spec: str) -> str:
+        _remark_on_use("in a text, which shows the promise")
+        return format(repr(self), spec)
+
+    def __str__(self) -> str:
+        _remark_on_use("in a text, which shows the promise")
+        return repr(self)
+
     def _hand_over(self) -> None:
         """Note that somebody else looks after an error from now on: a task, a callback."""
 
@@ -91,6 +111,11 @@ class Promise:
         if steps is None:
             steps = self._steps = self.__await__()
         return steps
+
+
+def _remark_on_use(how: str) -> None:
+    text = f"a promise is used {how}, and not its value: write `await` before the call."
+    remark_if_called(text, anywhere=True, depth=3)
 
 
 def _not_awaited(self: Promise, *_: Any) -> Any:
@@ -102,6 +127,7 @@ def _not_awaited(self: Promise, *_: Any) -> Any:
 for _operator in (
     *("add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv", "mod", "floordiv"),
     *("lt", "le", "gt", "ge", "getitem", "setitem", "contains", "iadd", "int", "float", "index"),
+    "len",
 ):
     setattr(Promise, f"__{_operator}__", _not_awaited)
 

@@ -13,7 +13,6 @@ promise is dropped.
 
 import asyncio
 import linecache
-import logging
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,9 +25,7 @@ if TYPE_CHECKING:
     from dobook.runtime.objects.instance import Instance
     from dobook.runtime.runtime import Runtime
 
-logger = logging.getLogger("dobook")
-
-_MACHINERY: Final = ("dobook", "asyncio", "contextlib")
+_MACHINERY: Final = ("dobook", "asyncio", "contextlib", "importlib")
 _KEPT: Final = 1000  # of the refusals that a runtime remembers
 _USERS: Final = "dobook.patterns."  # classes that are written as users write theirs
 
@@ -80,7 +77,7 @@ class Refusal:
         known = self.runtime.unheard
         known.append(unheard)
         del known[:-_KEPT]
-        logger.error("%s", unheard)
+        self.runtime.loop.call_exception_handler({"message": str(unheard), "unheard": unheard})
 
 
 class DroppedRefusal(Refusal):
@@ -140,8 +137,51 @@ def note_later(
         return DroppedRefusal(runtime, Unheard("outside", what, _in_words(error), ""))
     if _was_reset(home):
         return None
-    place = place or _line_of_call(home, what)
+    if not place and (line := _line_of_call(home, what)):
+        place = place_at(*line)
     refusal = Refusal(runtime, Unheard(home.actor.label, what, _in_words(error), place))
+    _when_all_over(home, refusal.report)
+    return refusal
+
+
+class _Unsent(Refusal):
+    """A request that has been answered and that nobody has awaited so far.
+
+    Source: `fetch` of Cloudflare's Python SDK is a coroutine, which sends nothing until it is
+    awaited; here, as in the engine, the request is on its way when `fetch` returns.
+    """
+
+    __slots__ = ("home",)
+
+    def __init__(self, home: "Instance", what: str) -> None:
+        super().__init__(home.runtime, Unheard(home.actor.label, what, "", ""))
+        self.home = home
+
+    def report(self, *_: Any) -> None:
+        """Warn at the line that makes the request, or at its class if that is not certain."""
+        if self.heard:
+            return
+        from dobook.runtime.insight.portable import warn_at
+
+        kind = type(self.home.object)
+        module = sys.modules.get(kind.__module__)
+        text = "that nothing awaits: Cloudflare's Python SDK never sends it. Write `await`."
+        warn_at(
+            f"a fetch of {self.unheard.object} {text}",
+            *(_line_of_call(self.home, self.unheard.what) or (kind.__module__, 1)),
+            {} if module is None else vars(module),
+        )
+
+
+def note_unsent(home: "Instance", what: str) -> Refusal:
+    """Note that a request of an object has been answered that nobody awaits at the moment."""
+    unsent = _Unsent(home, what)
+    _when_all_over(home, unsent.report)
+    return unsent
+
+
+def _when_all_over(home: "Instance", then: Callable[[], object]) -> None:
+    """Call a function when all events of an object are over that are under way now."""
     under_way = [*home.calls, *home.tasks]  # one of them may still come to await it
     left = len(under_way)
 
@@ -149,13 +189,12 @@ def note_later(
         nonlocal left
         left -= 1
         if left <= 0:
-            refusal.report()
+            then()
 
     for owner in under_way:
         _after(owner, one_is_over)
     if not under_way:
-        runtime.loop.call_soon(refusal.report)
-    return refusal
+        home.runtime.loop.call_soon(then)
 
 
 def when_over(instance: "Instance", then: Callable[[], object]) -> None:
@@ -209,7 +248,8 @@ def is_awaited(call: "Call") -> bool:
 
 
 def _in_words(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    text = " ".join([str(error), *getattr(error, "__notes__", ())])
+    return f"{type(error).__name__}: {' '.join(text.split())}"
 
 
 def _worth_telling(error: BaseException) -> bool:
@@ -227,11 +267,16 @@ def users_frame() -> FrameType | None:
     """Return the innermost frame of the user's code; None if there is none."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        module = frame.f_globals.get("__name__", "")
-        if module.startswith(_USERS) or module.partition(".")[0] not in _MACHINERY:
+        if is_users(frame):
             return frame
         frame = frame.f_back
     return None
+
+
+def is_users(frame: FrameType) -> bool:
+    """Return whether a frame is of the user's code."""
+    module = frame.f_globals.get("__name__", "")
+    return module.startswith(_USERS) or module.partition(".")[0] not in _MACHINERY
 
 
 def place_of(frame: FrameType | None) -> str:
@@ -258,8 +303,8 @@ def place_of_error(error: BaseException) -> str:
     return found
 
 
-def _line_of_call(home: "Instance", what: str) -> str:
-    """Return the line of a class at which a call is made that is not awaited; empty if unsure."""
+def _line_of_call(home: "Instance", what: str) -> tuple[str, int] | None:
+    """Return where a class makes a call that it does not await; None if that is not certain."""
     kind = type(home.object)
     name = what.rpartition(".")[2].partition("(")[0]
     known = _LINES.setdefault(kind, {})
@@ -268,10 +313,10 @@ def _line_of_call(home: "Instance", what: str) -> str:
     return known[name]
 
 
-_LINES: WeakKeyDictionary[type, dict[str, str]] = WeakKeyDictionary()
+_LINES: WeakKeyDictionary[type, dict[str, tuple[str, int] | None]] = WeakKeyDictionary()
 
 
-def _line_in(kind: type, name: str) -> str:
+def _line_in(kind: type, name: str) -> tuple[str, int] | None:
     import ast
     import inspect
     import textwrap
@@ -281,7 +326,7 @@ def _line_in(kind: type, name: str) -> str:
         tree = ast.parse(textwrap.dedent("".join(lines)))
         file = inspect.getsourcefile(kind) or ""
     except (OSError, TypeError, SyntaxError):
-        return ""
+        return None
     for kind_of_statement in (ast.Expr, ast.Assign):  # what drops a promise, what may keep it
         found = [
             node.lineno
@@ -292,5 +337,5 @@ def _line_in(kind: type, name: str) -> str:
             and node.value.func.attr == name
         ]
         if found:
-            return place_at(file, first + found[0] - 1) if len(found) == 1 else ""
-    return ""
+            return (file, first + found[0] - 1) if len(found) == 1 else None
+    return None

@@ -18,6 +18,7 @@ from dobook.runtime.storage.arguments import (
     SMALL,
     UNSET,
     alarm_time,
+    check_alarm_handler,
     list_range,
     read_key,
     read_options,
@@ -249,11 +250,9 @@ class Operations:
         try:
             self._use("setAlarm()")
             at_ms = alarm_time(self._NAME, scheduledTime)
-            if not hasattr(self._instance.object or self._instance.actor.namespace.cls, "alarm"):
-                raise PlatformTypeError(
-                    "Your Durable Object class must have an alarm() handler in order to call "
-                    "setAlarm()"
-                )
+            kind = self._instance.object or self._instance.actor.namespace.cls
+            if not hasattr(kind, "alarm"):
+                check_alarm_handler(kind)
             confirmed = self._confirmed("setAlarm", ALARM_OPTIONS, options, keywords)
             self._store.touch(confirmed=confirmed)
             # The platform takes a time that has passed for now.
@@ -324,7 +323,12 @@ class Operations:
             size += len(key.encode("utf-8", "surrogatepass"))
         if self._sqlite:
             if size > maximum:
-                raise PlatformError("string or blob too big: SQLITE_TOOBIG")
+                error = PlatformError("string or blob too big: SQLITE_TOOBIG")
+                error.add_note(
+                    f"The value of {key!r:.60} has {size:,} bytes with its key; at most {maximum:,} "
+                    "can be kept under one key. Divide it."
+                )
+                raise error
         elif size > maximum + limits.KV_VALUE_GRACE_BYTES:
             raise PlatformRangeError(
                 f"Values cannot be larger than {maximum} bytes. A value of size {size} was "

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dobook.errors import PlatformError, UnknownNameError, UsageError, misspelt
 from dobook.observer import current_cause
+from dobook.runtime.calls.call import instead_of
 from dobook.runtime.calls.conveyor import conveyed, send_body
 from dobook.runtime.calls.promise import Promise, Rejected
 from dobook.runtime.calls.rpc import carry, carry_error, find
@@ -215,9 +216,11 @@ class Worker:
             given = JsRequest.showing(request) if self._wants_javascript("fetch") else request
             result = await self._run(entrypoint, "fetch", given)
             if not isinstance(result, Response):
-                raise PlatformError(
+                wrong = PlatformError(
                     "Incorrect type for Promise: the Promise did not resolve to 'Response'."
                 )
+                wrong.add_note(instead_of(result))
+                raise wrong
             delivered = result._delivered(request.url, head=request.method == "HEAD")
             if type(delivered._body) is ReadableStream:
                 delivered._body = conveyed(delivered._body, None, runtime)

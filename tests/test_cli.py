@@ -96,3 +96,57 @@ def test_a_cell_that_raises_ends_it_with_the_traceback(capsys, tmp_path):
     assert main(["quickstart", "--notebook", str(file), "--output", str(tmp_path / "out")]) == 1
     assert "ZeroDivisionError" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+# ---------------------------------------------------------------------- dobook state check
+
+
+@pytest.fixture
+def state(tmp_path):
+    """A state directory with one object."""
+
+    class Box:
+        def __init__(self, ctx, env):
+            self.storage = ctx.storage
+
+        async def put(self):
+            await self.storage.put("k", 1)
+
+    with dobook.Runtime(tmp_path / "state") as runtime:
+        runtime.run(runtime.register(Box).getByName("a").put())
+    return tmp_path / "state"
+
+
+def test_a_good_state_directory_ends_with_0(capsys, state):
+    assert main(["state", "check", str(state)]) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first == f"{state}: 1 object of 1 class, all right."
+
+
+def test_damage_ends_with_1_and_says_what_happens(capsys, state):
+    (state / ".dobook" / "state.sqlite").write_bytes(b"not what it was\n" * 400)
+    assert main(["state", "check", str(state)]) == 1
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == f"{state}: 1 object of 1 class, 1 finding of damage."
+    assert said[1].startswith("damage .dobook/state.sqlite: it is not a SQLite database")
+    assert said[1].endswith("It is set aside, and the names are made again from the ledger.")
+
+
+def test_a_report_for_programs_is_json(capsys, state):
+    assert main(["state", "check", "--json", str(state)]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["objects"], report["classes"], report["damage"], report["in_use"]) == (
+        *(1, 1, 0),
+        False,
+    )
+    assert {finding["level"] for finding in report["findings"]} == {"ok"}
+
+
+@pytest.mark.parametrize("what", ["missing", "a file"])
+def test_what_cannot_be_looked_at_ends_with_2(capsys, tmp_path, what):
+    if what == "a file":
+        (tmp_path / "state").write_text("x", "utf-8")
+    assert main(["state", "check", str(tmp_path / "state")]) == 2
+    captured = capsys.readouterr()
+    assert "is not a directory" in captured.err
+    assert "Traceback" not in captured.err

@@ -258,6 +258,7 @@ LONGER = {
     "dobook/runtime/runtime.py": 600,
     "dobook/runtime/storage/stores.py": 600,
     "dobook/storage/connection.py": 600,
+    "dobook/storage/directory.py": 600,
     "dobook/storage/store.py": 600,
 }
 

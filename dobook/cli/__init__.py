@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Sequence
 
 import dobook
-from dobook.cli import check, export, quickstart, run, serve
+from dobook.cli import check, export, quickstart, run, serve, state
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: What follows the command's name; by default what the shell gave.
 
     Returns:
-        The exit status: 0, or 1 if it could not be done.
+        The exit status: 0, or another one if it could not be done.
 
     Example:
         >>> main(["version"])
@@ -34,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     version = commands.add_parser("version", help="print the version")
     version.set_defaults(run=_version)
-    for subcommand in (quickstart, run, serve, export, check):
+    for subcommand in (quickstart, run, serve, export, check, state):
         subcommand.add_to(commands)
     return parser
 

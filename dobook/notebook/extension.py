@@ -15,6 +15,7 @@ from dobook.notebook import (
     interrupts,
     nesting,
     redefined,
+    sleeping,
     tracebacks,
 )
 from dobook.notebook.magics import ALL, MagicsBase
@@ -46,6 +47,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
         config.install(shell, session),
         history.install(shell, session.cells),
         redefined.install(shell, session),
+        sleeping.install(shell, session),
         _following(shell, session),
         _unregistering(shell, families),
         _answering_misplaced(shell, families),

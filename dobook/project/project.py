@@ -17,6 +17,7 @@ from dobook.project.assets import AssetsFetcher
 from dobook.project.front import Front
 from dobook.project.modules import ModuleSpace
 from dobook.runtime.calls.namespace import Env
+from dobook.runtime.loop.patches import patches
 from dobook.runtime.runtime import Runtime
 from dobook.runtime.worker.cron import Crontab
 from dobook.runtime.worker.services import Fetcher
@@ -200,7 +201,7 @@ class Project:
         self.space = ModuleSpace(
             file.parent,
             [path for path in vendored if path.is_dir()],
-            lambda module: runtime.wall_clock.watch_names(vars(module)),
+            lambda module: patches.watch(vars(module)),
         )
         token = loading_env.set(env)
         try:

@@ -9,19 +9,21 @@ Source: cloudflare/workerd src/workerd/server/alarm-scheduler.c++
 
 import contextlib
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dobook.errors import StateDirectoryError
 from dobook.storage import files, schema
-from dobook.storage.blank import blank_database
+from dobook.storage.blank import blank_database, is_half_made, new_database
 from dobook.storage.connection import Connection, SqliteError, what_is_wrong
 from dobook.storage.foreign_files import check_database_files, check_regular
 from dobook.storage.names import is_identity
 from dobook.storage.rows import engine_tables, read_alarm
+from dobook.storage.sqlite_errors import malformed
 
 METADATA = "metadata.sqlite"
+FIRST_COLUMNS = ["actor_id", "scheduled_time"]  # an older engine's index has no others
 
 Alarm = tuple[str, int, str | None]  # id, time in ms since 1970, name
 
@@ -33,48 +35,58 @@ _PUT = (
 
 
 def read_index(folder: Path) -> list[Alarm] | None:
-    """Return the alarms that a class's index lists, soonest first; None if it is damaged.
+    """Return the alarms that a class's index lists, soonest first; None if it does not say.
+
+    That is, if it is missing, was never filled, or is damaged.
 
     Args:
         folder: Where the class has its files.
     """
     index = folder / METADATA
-    reason: Exception
     try:
         check_regular(index)
         check_database_files(index)
+        if is_unfilled(folder):
+            return None
+        with contextlib.closing(Connection(index)) as connection:
+            if "_cf_ALARM" not in engine_tables(connection):
+                return None
+            if connection.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
+                raise malformed()
+            columns = columns_of(connection)
+            if columns[:2] != FIRST_COLUMNS:
+                raise malformed()
+            name = "actor_name" if "actor_name" in columns else "NULL"
+            rows = connection.execute(
+                f"SELECT actor_id, scheduled_time, {name} FROM _cf_ALARM "
+                "ORDER BY scheduled_time, actor_id"
+            ).fetchall()
+        if not all(map(_is_alarm, rows)):
+            raise StateDirectoryError(f"{index} has a row that the engine does not write.")
     except FileNotFoundError:
-        return []
-    except StateDirectoryError as error:  # a symbolic link or a pipe of that name, or beside it
+        return None
+    except (SqliteError, OSError) as error:  # also a symbolic link or a pipe of that name
         set_index_aside(index, error)
         return None
-    try:
-        with contextlib.closing(Connection(index)) as connection:
-            rows: list[Any] = []
-            if "_cf_ALARM" in engine_tables(connection):
-                rows = connection.execute(
-                    "SELECT * FROM _cf_ALARM ORDER BY scheduled_time, actor_id"
-                ).fetchall()
-    except (SqliteError, StateDirectoryError) as error:
-        reason = error
-    else:
-        if all(map(_is_alarm, rows)):
-            return [
-                (row[0], row[1] // schema.NS_PER_MS, row[2] if len(row) > 2 else None)
-                for row in rows
-                if row[1] is not None
-            ]
-        reason = StateDirectoryError(f"{index} has a row that the engine does not write.")
-    set_index_aside(index, reason)
-    return None
+    return [(row[0], row[1] // schema.NS_PER_MS, row[2]) for row in rows if row[1] is not None]
+
+
+def columns_of(index: Connection) -> list[str]:
+    """Return the names of the columns of an index's table."""
+    return [row[1] for row in index.execute("PRAGMA table_info(_cf_ALARM)").fetchall()]
+
+
+def is_unfilled(folder: Path) -> bool:
+    """Return whether a class's index is what a crash leaves of one that was being made."""
+    index = folder / METADATA
+    return files.exists(index) and (not files.size_of_file(index) or is_half_made(index))
 
 
 def _is_alarm(row: tuple[Any, ...]) -> bool:
-    name = row[2] if len(row) > 2 else None
     return (
         is_identity(row[0])
         and (row[1] is None or type(row[1]) is int)
-        and (name is None or type(name) is str)
+        and (row[2] is None or type(row[2]) is str)
     )
 
 
@@ -94,7 +106,7 @@ def alarm_in(file: Path) -> int | None:
     """Return the alarm in an object's own file in ms since 1970, None without one.
 
     Raises:
-        StateDirectoryError: If the file cannot be read.
+        OSError: If the file cannot be read.
         SqliteError: If it is damaged.
     """
     try:
@@ -102,23 +114,33 @@ def alarm_in(file: Path) -> int | None:
         check_database_files(file)
     except FileNotFoundError:
         return None
+    if not files.size_of_file(file) or is_half_made(file):
+        return None
     with contextlib.closing(Connection(file)) as connection:
         engine_tables(connection)
         return read_alarm(connection)
 
 
-def create_index(folder: Path, *, power_safe: bool) -> None:
-    """Make an empty index, from which changes count.
+def create_index(
+    folder: Path, rows: Sequence[tuple[str, int, str | None]] = (), *, power_safe: bool
+) -> None:
+    """Make an index, from which changes count.
 
     Args:
         folder: Where the class has its files.
+        rows: All alarms there are: id, time in ns since 1970, name.
         power_safe: Whether to wait for the disk.
 
     Raises:
         OSError: If the disk refuses.
     """
-    image = blank_database(schema.CREATE_ALARM_INDEX)
-    files.write_new(folder / METADATA, image, durable=power_safe)
+    index = folder / METADATA
+    image = new_database(
+        blank_database(schema.CREATE_ALARM_INDEX),
+        lambda made: made.executemany("INSERT INTO _cf_ALARM VALUES (?, ?, ?)", rows),
+    )
+    files.remove_orphans(index, durable=power_safe)
+    files.write_new(index, image, durable=power_safe)
 
 
 def change_index(
@@ -154,21 +176,30 @@ def change_index(
 
 def _make_table(index: Connection) -> None:
     index.execute(schema.CREATE_ALARM_INDEX)
-    columns = index.execute("PRAGMA table_info(_cf_ALARM)").fetchall()
-    if all(column[1] != "actor_name" for column in columns):  # the real engine's, of long ago
+    if "actor_name" not in columns_of(index):  # the real engine's, of long ago
         index.execute("ALTER TABLE _cf_ALARM ADD COLUMN actor_name TEXT")
 
 
-async def write_index(folder: Path, alarms: Iterable[Alarm]) -> None:
-    """Write the index of a class's alarms, off the loop's thread."""
+async def write_index(folder: Path, alarms: Iterable[Alarm], *, power_safe: bool) -> None:
+    """Write the index of a class's alarms, off the loop's thread.
+
+    Args:
+        folder: Where the class has its files.
+        alarms: All alarms of the class.
+        power_safe: Whether to wait for the disk.
+    """
     import aiosqlite  # only where a directory is closed
 
     rows = [(identity, at_ms * schema.NS_PER_MS, name) for identity, at_ms, name in alarms]
     if not files.exists(folder):
         if not rows:
             return
-        files.make_folder(folder, durable=True)
-    opened = Connection(folder / METADATA, blank=blank_database()).hand_over()
+        files.make_folder(folder, durable=power_safe)
+    if not files.exists(folder / METADATA) or is_unfilled(folder):
+        # Whole or not at all: what is there counts from then on.
+        create_index(folder, rows, power_safe=power_safe)
+        return
+    opened = Connection(folder / METADATA).hand_over()
     # Opened here, as aiosqlite's thread outlives the loop where opening fails.
     async with aiosqlite.Connection(lambda: opened, iter_chunk_size=64) as index:
         await index.execute("BEGIN IMMEDIATE")
@@ -177,7 +208,9 @@ async def write_index(folder: Path, alarms: Iterable[Alarm]) -> None:
         if all(column[1] != "actor_name" for column in columns):
             await index.execute("ALTER TABLE _cf_ALARM ADD COLUMN actor_name TEXT")
         await index.execute("DELETE FROM _cf_ALARM")
-        await index.executemany("INSERT INTO _cf_ALARM VALUES (?, ?, ?)", rows)
+        await index.executemany(
+            "INSERT INTO _cf_ALARM (actor_id, scheduled_time, actor_name) VALUES (?, ?, ?)", rows
+        )
         await index.execute("COMMIT")
         await index.execute("PRAGMA synchronous=NORMAL")  # for this checkpoint: see `connection`
         await index.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")

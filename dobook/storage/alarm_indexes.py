@@ -16,12 +16,14 @@ from dobook.storage.alarm_index import (
     alarm_in,
     change_index,
     create_index,
+    is_unfilled,
     read_index,
     set_index_aside,
     write_index,
 )
 from dobook.storage.backlog import progress_bar
-from dobook.storage.connection import SqliteError, is_damage
+from dobook.storage.blank import is_damage_of_own
+from dobook.storage.connection import SqliteError
 
 Place = tuple[str, str]
 
@@ -91,7 +93,7 @@ class AlarmIndexes:
         """
         for unique_key, changes in list(self._changes.items()):
             folder = self._folder(unique_key)
-            if not files.exists(folder / METADATA):
+            if not files.exists(folder / METADATA) or is_unfilled(folder):
                 continue  # all objects are read the next time, so it must not be made in part
             rows = {
                 identity: (_in_ms(at_ns), self._name((unique_key, identity)))
@@ -100,7 +102,7 @@ class AlarmIndexes:
             try:
                 change_index(folder, rows, power_safe=self._power_safe)
             except (SqliteError, OSError) as error:
-                if is_damage(error):
+                if is_damage_of_own(folder / METADATA, error):
                     set_index_aside(folder / METADATA, error)
                     continue
                 raise StateDirectoryError(
@@ -119,8 +121,7 @@ class AlarmIndexes:
             ids: Returns the ids of all its objects.
         """
         folder = self._folder(unique_key)
-        whole = self.was_clean or files.exists(folder / METADATA)
-        listed = read_index(folder) if whole else None
+        listed = read_index(folder)
         found: dict[str, int | None] = {}
         names: dict[str, str | None] = {}
         if listed is None:
@@ -133,7 +134,7 @@ class AlarmIndexes:
             for identity in look:
                 try:
                     found[identity] = alarm_in(folder / f"{identity}.sqlite")
-                except (SqliteError, StateDirectoryError) as error:
+                except (SqliteError, OSError) as error:
                     # Who uses the object gets the error; its alarm is looked for the next time.
                     warnings.warn(f"an object's alarm cannot be read: {error}", stacklevel=6)
                     self._unread.add(unique_key)
@@ -157,7 +158,14 @@ class AlarmIndexes:
         if unique_key in self._unread:  # it would lack some; without one all files are read again
             files.remove_database(folder / METADATA)
         else:
-            await write_index(folder, alarms)
+            rows = list(alarms)
+            try:
+                await write_index(folder, rows, power_safe=self._power_safe)
+            except SqliteError as error:
+                if not is_damage_of_own(folder / METADATA, error):
+                    raise
+                set_index_aside(folder / METADATA, error)
+                await write_index(folder, rows, power_safe=self._power_safe)
         self._changes.pop(unique_key, None)
 
     def delete_class(self, unique_key: str) -> None:

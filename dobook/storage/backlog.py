@@ -212,6 +212,7 @@ def write_file(path: Path, changes: Changes, *, power_safe: bool = True) -> bool
     """
     if not files.exists(path):
         files.make_folder(path.parent, durable=power_safe)
+        files.remove_orphans(path, durable=power_safe)
         blank = blank_database(*changes.tables)
         image = new_database(blank, lambda connection: write_rows(connection, changes))
         files.write_new(path, image, durable=False)  # never half a file

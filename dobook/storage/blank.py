@@ -5,12 +5,14 @@ Source: sqlite.org/fileformat2.html, sqlite.org/c3ref/serialize.html
 
 import contextlib
 import functools
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 from dobook.storage import files
+from dobook.storage.sqlite_errors import is_damage, primary_code
 
 MEMORY: Final = ":memory:"
 PAGE_BYTES: Final = 4_096
@@ -31,6 +33,70 @@ def is_half_made(path: Path) -> bool:
         for place in range(0, len(data), SECTOR_BYTES)
         if (sector := data[place : place + SECTOR_BYTES])
     )
+
+
+def is_cut(path: Path) -> bool:
+    """Return whether a database file ends in the middle of a page, which SQLite overlooks."""
+    size = files.size_of_file(path)
+    if size % PAGE_BYTES == 0:
+        return False
+    with path.open("rb") as file:
+        named = int.from_bytes(file.read(18)[16:], "big")
+    return size % (65_536 if named == 1 else max(named, SECTOR_BYTES)) != 0
+
+
+def begin_file(path: Path, blank: bytes | None, *, durable: bool) -> bool:
+    """Make a database file where there is none, or only the half that a crash has left.
+
+    The log beside such a half is kept: SQLite takes from it what was committed. A log without any
+    file is not the new one's, and is deleted.
+
+    Args:
+        path: The file.
+        blank: What a new file begins with; None leaves a missing one to SQLite.
+        durable: Whether to wait until the disk has forgotten an old log.
+
+    Returns:
+        Whether the file is new.
+
+    Raises:
+        OSError: If the disk refuses.
+    """
+    half = files.size_of_file(path) > 0 and is_half_made(path)
+    new = half or not files.size_of_file(path)
+    if new and not half:
+        files.remove_orphans(path, durable=durable)
+    if half or (new and blank is not None):
+        # One write in place of the dozens that SQLite needs to make a file, its journal and its
+        # first tables.
+        fd = files.system.open(str(path), os.O_RDWR | os.O_CREAT)
+        try:
+            files.write_at(fd, blank or blank_database(), 0)
+        except OSError:  # what is left would look like damage
+            with contextlib.suppress(OSError):
+                files.system.truncate(fd, 0)
+            raise
+        finally:
+            files.system.close(fd)
+    return new
+
+
+def is_damage_of_own(path: Path, error: BaseException) -> bool:
+    """Say whether an error of one of dobook's own databases means that the file is damaged.
+
+    dobook's own statements fit the tables that it makes. So where one fails as if it were wrong,
+    the file's schema is; and a file that claims to be of a version nobody writes is damaged too.
+    """
+    if is_damage(error):
+        return True
+    found = error if isinstance(error, sqlite3.Error) else error.__cause__
+    if not isinstance(found, sqlite3.Error):
+        return False
+    if primary_code(found) == sqlite3.SQLITE_READONLY:
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            return any(version not in (1, 2) for version in file.read(20)[18:])
+        return False
+    return primary_code(found) == sqlite3.SQLITE_ERROR
 
 
 @functools.cache

@@ -15,10 +15,10 @@ from dobook.ids import IdFactory
 from dobook.storage import schema
 from dobook.storage.alarm_index import METADATA
 from dobook.storage.contents import ClassRecord, Contents, Place, World, user_image
-from dobook.storage.entries import Entry
+from dobook.storage.entries import Entry, replay
 from dobook.storage.foreign import ForeignDatabase
 from dobook.storage.image import bytes_of
-from dobook.storage.journal import read_journal, replay
+from dobook.storage.journal import read_journal
 from dobook.storage.kv import Encoded
 from dobook.storage.layout import OWN, state_root
 from dobook.storage.migrations import CREATE_META

@@ -31,9 +31,9 @@ from typing import Any, Final
 from dobook import limits
 from dobook.errors import StateDirectoryError
 from dobook.storage import files
-from dobook.storage.blank import MEMORY, PAGE_BYTES, is_half_made
+from dobook.storage.blank import MEMORY, PAGE_BYTES, begin_file
 from dobook.storage.foreign_files import check_database_files
-from dobook.storage.sqlite_errors import OPEN_REASONS, primary_code
+from dobook.storage.sqlite_errors import OPEN_REASONS, malformed, primary_code
 from dobook.storage.sqlite_errors import SqliteError as SqliteError  # for those who use both
 from dobook.storage.sqlite_errors import error_text as error_text
 from dobook.storage.sqlite_errors import is_constraint as is_constraint
@@ -115,6 +115,7 @@ class Connection:
         self.on_lost: Callable[[sqlite3.Error], None] | None = None
         """Called when SQLite ended the transaction by itself: all its writes are undone."""
         self.rules: Any = None  # of `sql`: what holds for the user's statements
+        self.source: Any = None  # of `sql`: whose time and chance they see; None for the real ones
         self._cursors: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
         self._owned: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
         self.stopper = Stopper()
@@ -127,11 +128,11 @@ class Connection:
         self._spare_fds: list[int] = []
         self.doubtful = False
         """Whether the disk has refused a sync: what it has is unknown until a checkpoint works."""
-        self._new = path is not None and not files.size_of_file(path)
+        self._new = False
         try:
             if path is not None:
                 check_database_files(path)
-                self._begin_file(path, blank)
+                self._new = begin_file(path, blank, durable=self._power_safe)
         except OSError as error:
             raise StateDirectoryError(f"{path} cannot be opened ({error}).") from error
         try:
@@ -153,20 +154,9 @@ class Connection:
                 raise
         except sqlite3.Error as error:
             raise unusable(path, error) from error
-
-    def _begin_file(self, path: Path, blank: bytes | None) -> None:
-        """Make the file where there is none, or only the half that a crash has left."""
-        if not self._new and is_half_made(path):
-            files.remove_database(path)
-            self._new = True
-        if self._new and blank is not None:
-            # One write in place of the dozens that SQLite needs to make a file, its journal and
-            # its first tables.
-            fd = files.system.open(str(path), os.O_RDWR | os.O_CREAT)
-            try:
-                files.write_at(fd, blank, 0)
-            finally:
-                files.system.close(fd)
+        except UnicodeDecodeError:  # of SQLite's message, which quotes the file
+            damaged = malformed()
+            raise unusable(path, damaged) from damaged
 
     def _prepare(self) -> None:
         db = self.db

@@ -26,14 +26,16 @@ from dobook.errors import StateDirectoryError
 from dobook.storage import files
 from dobook.storage.alarm_indexes import AlarmIndexes
 from dobook.storage.backlog import Backlog, progress_bar
-from dobook.storage.connection import Connection, SqliteError, is_damage
-from dobook.storage.entries import Entry
-from dobook.storage.history.file import HistoryFile, boot_id
-from dobook.storage.journal import Journal, replay
+from dobook.storage.boot import UNKNOWN, boot_mark
+from dobook.storage.connection import Connection, SqliteError
+from dobook.storage.entries import Entry, replay
+from dobook.storage.history.opening import open_history
+from dobook.storage.journal import Journal, damage_of
 from dobook.storage.layout import OWN, state_root
+from dobook.storage.loading import check_whole
 from dobook.storage.lock import databases_allowed, lock_directory
 from dobook.storage.names import check_place, check_unique_key, is_identity, is_segment
-from dobook.storage.own_state import OwnState
+from dobook.storage.own_state import LEDGER_FILE, STATE_FILE, OwnState
 from dobook.storage.rows import Changes
 from dobook.storage.store import ObjectStore
 
@@ -66,20 +68,15 @@ class StateDirectory:
         try:
             files.check_no_link(own)
             files.make_folder(own, durable=power_safe)
+        except StateDirectoryError:
+            raise
         except OSError as error:
-            if isinstance(error, StateDirectoryError):
-                raise
             raise StateDirectoryError(
                 f"{path} cannot be used as a state directory ({error.strerror}). Choose a "
                 "directory that can be written."
             ) from None
         self._prepared: set[str] = set()  # classes whose folder and index are there
         self._folders: dict[str, Path] = {}
-        self._alarm_changes: dict[
-            str, dict[str, int | None]
-        ] = {}  # since the last checkpoint, in ns
-        self._look: set[Place] = set()  # objects whose alarm is to be read from the file
-        self._unread: set[str] = set()  # classes with files whose alarms could not be read
         self._doubtful: set[Place] = set()  # objects whose files the disk may not have
         self._open: OrderedDict[ObjectStore, None] = OrderedDict()
         self._max_open = databases_allowed()
@@ -96,10 +93,14 @@ class StateDirectory:
                 self.backlog = Backlog(path, wait=power_safe)
                 self.alarms = AlarmIndexes(self.folder, self.own.name, power_safe=power_safe)
                 self._take_in_journal()
-                self.history = self._open_history(wanted=history)
+                self.history = open_history(
+                    own / "history.sqlite", wanted=history, torn=self._lost_power()
+                )
                 if self.history is not None:
                     undo.callback(self.history.close)
-                self.session = self.own.meta("session") or self.journal.generation
+                if self._lost_power():
+                    self.journal.mark_boot(self.clock_ms)
+                self.session = self.own.number("session") or self.journal.generation
                 self.own.set_meta(clean=0, session=self.session + 1)
             except SqliteError as error:
                 raise StateDirectoryError(f"{own} cannot be used ({error}).") from error
@@ -118,14 +119,20 @@ class StateDirectory:
     def _take_in_journal(self) -> None:
         """Take in what the journal has of the last session, and make it ready for this one."""
         journal, found = self.journal, self.journal.found
-        closed = self.own.meta("clean") in (None, 1)
-        damage = found.damage
+        closed = self.own.closed
+        damage = damage_of(found, closed=closed)
         if not journal.existed and not closed:
             damage = "it is missing, although the directory was not closed properly"
         self.was_clean = not damage and (
             closed if found.old or not journal.existed else found.clean
         )
         self.alarms.was_clean = self.was_clean
+        if self.own.is_new and found.generation > 1:
+            warnings.warn(
+                f"{self.path / OWN} has lost {STATE_FILE} and {LEDGER_FILE}: the names of objects are "
+                "lost. Their ids, rows and alarms are not.",
+                stacklevel=5,
+            )
         self.recovered = 0
         if not self.was_clean:
             if self._power_safe and journal.existed:
@@ -180,27 +187,12 @@ class StateDirectory:
     @property
     def clock_ms(self) -> int:
         """The latest time that is known of the runtime's clock, in ms since 1970; 0 if none is."""
-        return max(self.own.meta("clock_ms") or 0, self.journal.found.clock_ms or 0)
+        return max(self.own.clock_ms, self.journal.found.clock_ms or 0)
 
-    def _open_history(self, *, wanted: bool) -> HistoryFile | None:
-        """Open the objects' history; if it is not wanted, what there is of it is deleted.
-
-        Objects change without it from then on, so it could not be used again.
-        """
-        path = self.path / OWN / "history.sqlite"
-        if not wanted:
-            files.remove_database(path)
-            return None
-        try:
-            return HistoryFile(path, boot=boot_id(), clean=self.was_clean)
-        except (SqliteError, StateDirectoryError) as error:
-            if not is_damage(error):
-                raise
-            aside = files.set_database_aside(path)
-            warnings.warn(
-                f"history begins anew, the file is now {aside.name}: {error}", stacklevel=5
-            )
-            return HistoryFile(path, boot=None, clean=True)
+    def _lost_power(self) -> bool:
+        """Return whether the machine may have been started anew while the directory was in use."""
+        used_in, now = self.journal.found.boot, boot_mark()
+        return not self.was_clean and (used_in == UNKNOWN or used_in != now)
 
     # ------------------------------------------------------------------ objects
 
@@ -253,10 +245,17 @@ class StateDirectory:
         """Before an object's file is used: have the disk take what it may have lost.
 
         Raises:
-            StateDirectoryError: If the disk refuses again.
+            StateDirectoryError: If the disk refuses again, or the file has lost what it had.
         """
+        if self._all_whole:
+            check_whole(self.file(*place))
         if place in self._doubtful:
             self._settle(place)
+
+    @property
+    def _all_whole(self) -> bool:
+        """Whether no crash can have left a file half made."""
+        return self.journal.existed and self.journal.found.clean and not self.journal.found.damage
 
     def is_doubtful(self, place: Place) -> bool:
         """Return whether the disk may not have what an object's file says."""
@@ -381,6 +380,8 @@ class StateDirectory:
             if self.history is not None:
                 closing.callback(self.history.close)
             self._close_stores()
+            if self.history is not None:
+                self.history.close(durable=self._power_safe)
             self.own.flush()
             clean = not self.waiting and not self.alarms.unread
             self.own.set_meta(clean=1 if clean else 0)

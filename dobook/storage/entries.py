@@ -4,7 +4,7 @@ Reading takes nothing on trust: the bytes may come from a damaged disk or from a
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
 _LENGTH: Final = struct.Struct("<i")
@@ -108,7 +108,7 @@ def decode(payload: bytes) -> Iterator[Entry]:
         return int(_LENGTH.unpack(take(_LENGTH.size))[0])
 
     def text() -> str:
-        return take(number()).decode("utf-8", "surrogatepass")
+        return take(number()).decode()  # strictly: no half of a surrogate pair is ever stored
 
     while position < len(payload):
         unique_key, identity = text(), text()
@@ -131,3 +131,44 @@ def decode(payload: bytes) -> Iterator[Entry]:
             text() if flags & NAMED else None,
             bool(flags & LOOK),
         )
+
+
+def replay(
+    entries: Iterable[Entry],
+    apply: Callable[[Entry], None],
+    done: Callable[[int], None] = lambda _: None,
+) -> int:
+    """Merge the entries that still count, by object and in order; returns how many objects.
+
+    Args:
+        entries: The entries of a generation.
+        apply: Called with one merged entry an object. `seal` says that the object's own file is
+            newer than its earlier entries, `look` that the alarm may have changed in the file.
+        done: Called with 1 for each entry that has been read or applied.
+    """
+    merged: dict[tuple[str, str], Entry] = {}
+    for entry in entries:
+        key = (entry.unique_key, entry.id)
+        before = merged.get(key)
+        if before is not None:
+            done(1)
+        if before is None:
+            merged[key] = entry._replace(rows=list(entry.rows), look=entry.look or entry.seal)
+            continue
+        name = entry.name if entry.name is not None else before.name
+        look = before.look or entry.look or entry.seal
+        if entry.seal:
+            merged[key] = entry._replace(rows=list(entry.rows), name=name, look=look)
+            continue
+        before.rows.extend(entry.rows)
+        merged[key] = before._replace(
+            alarm=before.alarm if entry.alarm is None else entry.alarm,
+            name=name,
+            look=look,
+            new=before.new or entry.new,
+        )
+    for entry in merged.values():
+        # Of a key that was deleted and written again only the last counts: rows have no order.
+        apply(entry._replace(rows=list(dict(entry.rows).items())))
+        done(1)
+    return len(merged)

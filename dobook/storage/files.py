@@ -13,7 +13,6 @@ Source: man7.org/linux/man-pages/man2/fsync.2.html, "All File Systems Are Not Cr
 
 import contextlib
 import os
-import shutil
 from pathlib import Path
 from typing import Final
 
@@ -79,6 +78,10 @@ class System:
     def unlink(self, path: str) -> None:
         """Delete a file."""
         os.unlink(path)  # noqa: PTH108
+
+    def rmdir(self, path: str) -> None:
+        """Delete an empty folder."""
+        os.rmdir(path)  # noqa: PTH106
 
     def mkdir(self, path: str) -> None:
         """Make a folder."""
@@ -231,16 +234,33 @@ def remove_database(path: str | Path) -> None:
         remove(file)
 
 
+def remove_orphans(path: str | Path, *, durable: bool) -> None:
+    """Before a database is created: delete logs of an earlier one, which would be replayed over it.
+
+    Args:
+        path: The database, which does not exist.
+        durable: Whether to wait until the disk has forgotten them.
+
+    Raises:
+        OSError: If one cannot be deleted.
+    """
+    removed = [remove(f"{path}{suffix}") for suffix in ("-wal", "-journal", "-shm")]
+    if durable and any(removed):
+        system.sync_folder(os.path.dirname(path))  # noqa: PTH120
+
+
 def remove_tree(path: Path) -> None:
-    """Delete a folder with all that is in it.
+    """Delete a folder with all that is in it; symbolic links are deleted, not followed.
 
     Raises:
         OSError: If something cannot be deleted.
     """
-    if path.is_symlink():
+    if path.is_symlink() or path.is_file():
         system.unlink(str(path))
     elif path.exists():
-        shutil.rmtree(path)
+        for entry in sorted(path.iterdir()):
+            remove_tree(entry)
+        system.rmdir(str(path))
 
 
 def set_aside(path: Path) -> Path:
@@ -249,11 +269,17 @@ def set_aside(path: Path) -> Path:
     Raises:
         OSError: If it cannot be renamed.
     """
+    aside = free_name(path)
+    system.rename(str(path), str(aside))
+    return aside
+
+
+def free_name(path: Path) -> Path:
+    """Return a name for the evidence of a damaged file that nothing has yet."""
     number, aside = 1, path.with_name(f"{path.name}{DAMAGED_SUFFIX}")
     while exists(aside):
         number += 1
         aside = path.with_name(f"{path.name}{DAMAGED_SUFFIX}-{number}")
-    system.rename(str(path), str(aside))
     return aside
 
 

@@ -32,12 +32,13 @@ import contextlib
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from dobook.storage import files, journal_v1
+from dobook.storage.boot import UNKNOWN, boot_mark
 from dobook.storage.entries import Entry, decode, encode
 from dobook.storage.foreign_files import check_regular
 
@@ -46,7 +47,7 @@ _urandom: Final = os.urandom
 
 HEAD_MAGIC: Final = b"dbj2"
 RECORD_MAGIC: Final = b"dbr2"
-_HEAD: Final = struct.Struct("<4sQ8sBqI")  # magic, generation, salt, clean, clock, checksum
+_HEAD: Final = struct.Struct("<4sQ8s8sBqI")  # magic, generation, salt, boot, clean, clock, checksum
 _RECORD: Final = struct.Struct("<4sQ8sIqI")  # magic, generation, salt, length, clock, checksum
 _HEAD_COPIES: Final = (0, 2_048)
 FIRST_RECORD: Final = 4_096
@@ -61,22 +62,28 @@ class Reading:
     Attributes:
         generation: The current generation; 0 if there is none yet.
         salt: Its salt.
+        boot: In which boot of the machine the file was used last; see `boot_mark`.
         clean: Whether the directory was closed properly, so that no entry counts.
         clock_ms: The latest time on the runtime's clock, in ms since 1970; None if unknown.
         entries: The entries of the generation, in order.
         end: Where the next record goes.
         damage: What is wrong, in words; empty for a journal that is whole or has a torn end.
         old: Whether it is of the layout of dobook 0.1.
+        head_copies: How many of the two copies of its head can be read.
+        short: Whether the file is shorter than it was made.
     """
 
     generation: int = 0
     salt: bytes = b""
+    boot: bytes = UNKNOWN
     clean: bool = True
     clock_ms: int | None = None
     entries: list[Entry] = field(default_factory=list)
     end: int = FIRST_RECORD
     damage: str = ""
     old: bool = False
+    head_copies: int = 0
+    short: bool = False
 
 
 class Journal:
@@ -207,12 +214,22 @@ class Journal:
         self._limit = self._position + CHECKPOINT_BYTES
 
     def _head(self, clock_ms: int, *, clean: bool) -> bytes:
-        bare = _HEAD.pack(HEAD_MAGIC, self._generation, self._salt, clean, clock_ms, 0)[:-4]
+        known = self._generation, self._salt, boot_mark(), clean, clock_ms
+        bare = _HEAD.pack(HEAD_MAGIC, *known, 0)[:-4]
         head = bare + zlib.crc32(bare).to_bytes(4, "little")
         block = bytearray(FIRST_RECORD)
         for place in _HEAD_COPIES:
             block[place : place + len(head)] = head
         return bytes(block)
+
+    def mark_boot(self, clock_ms: int) -> None:
+        """Note that the file is used in this boot of the machine; its entries stay.
+
+        Raises:
+            OSError: If the disk refuses.
+        """
+        files.write_at(self._fd, self._head(clock_ms, clean=False), 0)
+        files.system.sync(self._fd)
 
     def postpone(self) -> None:
         """Ask for no checkpoint for a while: one has just failed."""
@@ -229,6 +246,21 @@ class Journal:
             self._size += CHUNK_BYTES
 
 
+def damage_of(found: Reading, *, closed: bool) -> str:
+    """Return what is wrong with a journal, in words; empty if nothing is.
+
+    Args:
+        found: What it says.
+        closed: Whether `state.sqlite` says that the directory was closed properly, or never used.
+    """
+    if found.damage or found.clean or not found.short:
+        return found.damage
+    # A crash in the very first moments leaves a short file too, in which there can be nothing.
+    if closed and found.generation == 1 and not found.entries:
+        return ""
+    return "it has been cut short"
+
+
 def read_journal(path: Path) -> Reading:
     """Read a journal, which may be in use, without changing it.
 
@@ -239,23 +271,36 @@ def read_journal(path: Path) -> Reading:
     if data[:4] == journal_v1.MAGIC:
         generation, entries, damage = journal_v1.read(data)
         # Version 1 could not tell whether it was closed properly: its entries always count.
-        return Reading(generation, b"", clean=False, entries=entries, damage=damage, old=True)
+        return Reading(generation, clean=False, entries=entries, damage=damage, old=True)
     heads = [head for place in _HEAD_COPIES if (head := _read_head(data, place)) is not None]
     if heads:
-        generation, salt, clean, clock_ms = max(heads)
-        reading = Reading(generation, salt, clean, clock_ms)
+        generation, salt, boot, clean, clock_ms = max(heads)
+        reading = Reading(generation, salt, boot, clean, clock_ms, head_copies=len(heads))
         if not clean:
             _read_records(data, reading)
+            reading.short = _is_short(data, reading.end)
         return reading
     return _without_head(data)
 
 
-def _read_head(data: bytes, place: int) -> tuple[int, bytes, bool, int] | None:
+def _is_short(data: bytes, end: int) -> bool:
+    """Return whether a journal has lost its end.
+
+    It grows by whole chunks of zeros, before anything is written to the new one. A crash may leave
+    part of the last chunk, but then no record has reached that.
+    """
+    whole = len(data) - len(data) % CHUNK_BYTES
+    return whole < len(data) and end > whole
+
+
+def _read_head(data: bytes, place: int) -> tuple[int, bytes, bytes, bool, int] | None:
     raw = data[place : place + _HEAD.size]
     if len(raw) < _HEAD.size or raw[:4] != HEAD_MAGIC:
         return None
-    _, generation, salt, clean, clock_ms, checksum = _HEAD.unpack(raw)
-    return (generation, salt, bool(clean), clock_ms) if zlib.crc32(raw[:-4]) == checksum else None
+    _, generation, salt, boot, clean, clock_ms, checksum = _HEAD.unpack(raw)
+    if zlib.crc32(raw[:-4]) != checksum:
+        return None
+    return generation, salt, boot, bool(clean), clock_ms
 
 
 def _read_records(data: bytes, reading: Reading) -> None:
@@ -341,44 +386,3 @@ def _without_head(data: bytes) -> Reading:
 
 def _order(mark: bytes) -> int:
     return int.from_bytes(mark[4:12], "little") if mark else -1
-
-
-def replay(
-    entries: Iterable[Entry],
-    apply: Callable[[Entry], None],
-    done: Callable[[int], None] = lambda _: None,
-) -> int:
-    """Merge the entries that still count, by object and in order; returns how many objects.
-
-    Args:
-        entries: The entries of a generation.
-        apply: Called with one merged entry an object. `seal` says that the object's own file is
-            newer than its earlier entries, `look` that the alarm may have changed in the file.
-        done: Called with 1 for each entry that has been read or applied.
-    """
-    merged: dict[tuple[str, str], Entry] = {}
-    for entry in entries:
-        key = (entry.unique_key, entry.id)
-        before = merged.get(key)
-        if before is not None:
-            done(1)
-        if before is None:
-            merged[key] = entry._replace(rows=list(entry.rows), look=entry.look or entry.seal)
-            continue
-        name = entry.name if entry.name is not None else before.name
-        look = before.look or entry.look or entry.seal
-        if entry.seal:
-            merged[key] = entry._replace(rows=list(entry.rows), name=name, look=look)
-            continue
-        before.rows.extend(entry.rows)
-        merged[key] = before._replace(
-            alarm=before.alarm if entry.alarm is None else entry.alarm,
-            name=name,
-            look=look,
-            new=before.new or entry.new,
-        )
-    for entry in merged.values():
-        # Of a key that was deleted and written again only the last counts: rows have no order.
-        apply(entry._replace(rows=list(dict(entry.rows).items())))
-        done(1)
-    return len(merged)

@@ -11,13 +11,15 @@ import os
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from dobook.storage import files
 
 NAME: Final = "name"
 NOTE: Final = "note"
 GONE: Final = "gone"
+READ_BYTES: Final = 1024 * 1024
+MAX_LINE_BYTES: Final = 16 * 1024 * 1024
 
 Line = tuple[Any, ...]
 
@@ -32,7 +34,22 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._fd: int | None = None
-        self._end = 0
+        self._end = files.size_of_file(path)
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes; 0 if there is none."""
+        return self._end
+
+    def end_after(self, lines: Iterable[Line]) -> int:
+        """Return what its size will be once `append` has added lines."""
+        data = b"".join(map(_encoded, lines))
+        return self._end + len(data) + (1 if data and self._needs_break else 0)
+
+    @property
+    def _needs_break(self) -> bool:
+        """Whether a last line that a crash has cut could spoil the next one."""
+        return self._fd is None and self._end > 0
 
     def append(self, lines: Iterable[Line]) -> None:
         """Add lines; `sync` waits for the disk.
@@ -43,11 +60,10 @@ class Ledger:
         data = b"".join(map(_encoded, lines))
         if not data:
             return
+        if self._needs_break:
+            data = b"\n" + data
         if self._fd is None:
             self._fd = files.system.open(str(self._path), os.O_RDWR | os.O_CREAT)
-            self._end = files.system.size(self._fd)
-            if self._end:  # a last line that a crash has cut does not spoil the next one
-                data = b"\n" + data
         files.write_at(self._fd, data, self._end)
         self._end += len(data)
 
@@ -67,24 +83,61 @@ class Ledger:
             files.system.close(fd)
 
 
+class Unreadable(NamedTuple):
+    """A line of a ledger that cannot be read; lines are numbered from 1."""
+
+    number: int
+
+
 def read_ledger(path: Path) -> Iterator[Line]:
     """Yield the lines of a ledger that can be read, in order.
 
     Raises:
         OSError: If the file cannot be read.
     """
+    for line in read_ledger_lines(path):
+        if not isinstance(line, Unreadable):
+            yield line
+
+
+def read_ledger_lines(path: Path) -> Iterator[Line | Unreadable]:
+    """Yield the lines of a ledger, and those that cannot be read, without holding all of it.
+
+    Raises:
+        OSError: If the file cannot be read.
+    """
     if not files.exists(path):
         return
-    for raw in files.read_file(path).split(b"\n"):
+    number = 0
+    for raw in _lines(path):
+        number += 1
+        if not raw:
+            continue
         checksum, _, text = raw.partition(b" ")
         try:
-            if int(checksum, 16) != zlib.crc32(text):
-                continue
-            line = json.loads(text)
+            good = int(checksum, 16) == zlib.crc32(text)
+            line = json.loads(text) if good else None
         except (ValueError, RecursionError):
-            continue
+            line = None
         if isinstance(line, list) and line and isinstance(line[0], str):
             yield tuple(line)
+        else:
+            yield Unreadable(number)
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    fd = files.system.open(str(path), os.O_RDONLY)
+    try:
+        position, rest = 0, b""
+        while part := files.system.read(fd, READ_BYTES, position):
+            position += len(part)
+            *lines, rest = (rest + part).split(b"\n")
+            if len(rest) > MAX_LINE_BYTES:  # no line of dobook's is as long
+                rest = rest[:MAX_LINE_BYTES]
+            yield from lines
+        yield rest
+    finally:
+        files.system.close(fd)
 
 
 def _encoded(line: Line) -> bytes:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dobook.errors import PlatformError, StateDirectoryError
-from dobook.storage import schema
-from dobook.storage.blank import blank_database
+from dobook.storage import files, schema
+from dobook.storage.blank import blank_database, is_cut, is_half_made
 from dobook.storage.connection import Connection, SqliteError, error_text, unusable
 from dobook.storage.kv import KV
 from dobook.storage.rows import Changes, load_rows
@@ -64,3 +64,21 @@ def storage_error(verb: str, error: BaseException) -> PlatformError:
     )
     broken.__cause__ = error
     return broken
+
+
+def check_whole(path: Path) -> None:
+    """Refuse an object's file that is empty or cut, where no crash can be the reason.
+
+    Raises:
+        StateDirectoryError: If it is.
+    """
+    if not files.exists(path):
+        return
+    files.check_no_link(path)
+    with reading(str(path)):
+        lost = not files.size_of_file(path) or is_half_made(path) or is_cut(path)
+    if lost:
+        raise StateDirectoryError(
+            f"{path} is damaged: it is empty or cut short, although the directory was closed "
+            "properly. It is left as it is: move it away to go on without it."
+        )

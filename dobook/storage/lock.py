@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import stat
 import sys
 from pathlib import Path
 from typing import IO, Final
@@ -66,6 +67,37 @@ def lock_directory(file: Path, directory: Path) -> IO[str]:
         handle.write(str(os.getpid()))
         handle.flush()
     return handle
+
+
+def is_locked(file: Path) -> bool:
+    """Return whether a runtime holds a lock file, without taking the lock, as far as can be told.
+
+    Only Linux and Windows say so; elsewhere a process that holds it is not seen.
+    """
+    try:
+        if os.name == "nt":
+            try:
+                file.read_bytes()
+            except PermissionError:  # what is locked cannot be read
+                return True
+            return False
+        found = file.stat(follow_symlinks=False)
+        holder = file.read_bytes()[:20].strip() if stat.S_ISREG(found.st_mode) else b""
+        table = Path("/proc/locks").read_bytes()
+    except OSError:
+        return False
+    for line in table.splitlines():
+        # 1: FLOCK  ADVISORY  WRITE 1234 08:02:131 0 EOF
+        fields = line.split()
+        if len(fields) < 6 or fields[1] != b"FLOCK":
+            continue
+        device, _, inode = fields[5].rpartition(b":")
+        if inode == b"%d" % found.st_ino:
+            # Some file systems give files another device number than the lock has.
+            here = b"%02x:%02x" % (os.major(found.st_dev), os.minor(found.st_dev))
+            if device == here or fields[4] == holder:
+                return True
+    return False
 
 
 def databases_allowed() -> int:

@@ -11,6 +11,7 @@ from typing import Final
 
 from dobook.errors import StateDirectoryError
 from dobook.storage.connection import Connection
+from dobook.storage.sqlite_errors import malformed
 
 Migration = Callable[[Connection], None]
 
@@ -40,10 +41,12 @@ def migrate(connection: Connection, path: Path, migrations: Sequence[Migration])
             anything else than plain tables in it.
         SqliteError: If it cannot be written; then it is as it was.
     """
-    _check_plain(connection, path)
+    check_plain(connection, path)
     connection.execute(CREATE_META)
     row = connection.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
-    version = 0 if row is None else int(row[0])
+    version = 0 if row is None else row[0]
+    if type(version) is not int:
+        raise malformed()
     if version > len(migrations):
         raise StateDirectoryError(
             f"{path} was written by a newer dobook (version {version}, this one knows "
@@ -60,7 +63,7 @@ def migrate(connection: Connection, path: Path, migrations: Sequence[Migration])
             raise
 
 
-def _check_plain(connection: Connection, path: Path) -> None:
+def check_plain(connection: Connection, path: Path) -> None:
     """Check that a file has plain tables only: whatever computes may come from a stranger."""
     schema = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
     for kind, name, sql in schema:

@@ -9,6 +9,8 @@ from typing import Final
 
 SqliteError = sqlite3.Error
 """Base class of what a statement raises; `error_text` gives it the platform's wording."""
+SqliteTooBigError = sqlite3.DataError
+"""What a text or blob beyond SQLite's limit raises."""
 # The codes count up from 1 in this order: sqlite.org/rescode.html
 PRIMARY_NAMES: Final = """
     ERROR INTERNAL PERM ABORT BUSY LOCKED NOMEM READONLY INTERRUPT IOERR CORRUPT NOTFOUND FULL
@@ -58,10 +60,19 @@ def is_interrupt(error: BaseException) -> bool:
 def is_damage(error: BaseException) -> bool:
     """Say whether an error, or its cause, is that a file is no database or a damaged one."""
     found = error if isinstance(error, sqlite3.Error) else error.__cause__
-    return isinstance(found, sqlite3.Error) and primary_code(found) in (
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_NOTADB,
-    )
+    if not isinstance(found, sqlite3.Error):
+        return False
+    if primary_code(found) is None:  # Python's module: a text in the file is not UTF-8
+        return "decode" in str(found)
+    return primary_code(found) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def malformed() -> sqlite3.DatabaseError:
+    """Return SQLite's error of a damaged file, for what SQLite itself lets pass."""
+    error = sqlite3.DatabaseError("database disk image is malformed")
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    error.sqlite_errorname = "SQLITE_CORRUPT"
+    return error
 
 
 def is_constraint(error: BaseException) -> bool:

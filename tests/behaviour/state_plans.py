@@ -20,8 +20,7 @@ from typing import Any
 from unittest import mock
 
 from dobook.codec import deserialize
-from dobook.storage import connection, journaled
-from dobook.storage import directory as directories
+from dobook.storage import connection, journaled, lock
 from dobook.storage import store as stores
 
 from .state_model import Contents, Model
@@ -147,7 +146,7 @@ def settings(state: State | MemoryState) -> Iterator[None]:
         if state.rows_apart:
             change(stores, "WHOLE_LOAD_BYTES", 0)
         if few_databases(state):
-            change(directories, "MAX_OPEN_DATABASES", FEW_DATABASES)
+            change(lock, "MAX_OPEN_DATABASES", FEW_DATABASES)
         yield
 
 

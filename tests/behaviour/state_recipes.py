@@ -170,6 +170,10 @@ class World:
         self.runtime.run(self.runtime.stub("CONDUCTOR/one").start())
         self.runtime.advance(1 + (len(steps) - 1) * MOST_IDLE_MS)
 
+    def allow_databases(self) -> None:
+        """Lift a limit on the databases that may be open."""
+        self.runtime.stores.directory._max_open = 1_000
+
     def is_awake(self, name: str) -> bool:
         """Return whether an object is in memory."""
         actor = self.subjects.actors.get(self.stub(name).id.toString())
@@ -241,6 +245,9 @@ def reach(world: World, state: State | MemoryState, names: list[str]) -> list[tu
                 world.evict(name)
         return steps
     steps = []
+    apart = state.rows_apart and (facts.journaled or facts.sealed)
+    if apart:  # loading it opens its database, and what comes next would go to the file
+        steps += [("read", 7), ("close", 0)]
     if facts.sealed:
         steps += [("put", 4), ("insert", 5)]  # what the journal had is in the file from then on
     if facts.journaled:
@@ -249,16 +256,21 @@ def reach(world: World, state: State | MemoryState, names: list[str]) -> list[tu
         steps.append(("put", 8))
     if facts.open and (facts.journaled or not facts.sealed) and not state.rows_apart:
         steps.append(("select", 6))
-    if facts.awake or state.rows_apart:
+    if (facts.awake or state.rows_apart) and not (apart and not facts.open):
         steps.append(("read", 7))
-    for step in steps:
+    for number, step in enumerate(steps):
         if step[0] == "close":
             leave_databases(world, state, names)
+            if facts.open and ("close", 0) not in steps[number + 1 :]:
+                world.allow_databases()
             continue
         for name in names:
             world.do(name, *step)
-    if not facts.open:
+    if not facts.open and not (apart and facts.journaled):
         leave_databases(world, state, names)
+    if apart and not facts.awake and not facts.behind:
+        for name in names:
+            world.evict(name)
     return [step for step in steps if step[0] != "close"]
 
 
@@ -281,5 +293,7 @@ def close_databases(world: World) -> None:
 def few_databases(state: State) -> bool:
     """Return whether a state takes a limit on the databases that may be open."""
     facts = state.facts
+    if state.rows_apart and (facts.journaled or facts.sealed):
+        return True
     closed = not facts.open and (facts.awake or facts.behind)
     return closed and (facts.sealed or state.rows_apart)

@@ -57,7 +57,7 @@ def test_every_combination_of_facts_is_reached_or_impossible():
         facts = Facts(*values)
         reasons = [reason for reason, holds in IMPOSSIBLE.items() if holds(facts)]
         assert (facts in reached) != bool(reasons), f"[{facts}]: {reasons}"
-    assert len(possible_facts()) == 24
+    assert len(possible_facts()) == 28
 
 
 @every_state

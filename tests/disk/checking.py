@@ -6,7 +6,9 @@ have, if its name or its alarm is not known, or if a file is not whole after it 
 """
 
 import contextlib
+import functools
 import gc
+import itertools
 import os
 import sqlite3
 import sys
@@ -14,13 +16,13 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import dobook
 from tests.disk.recorder import Log
 from tests.disk.workload import EMPTY, Mark, State, look, opened
 
-OTHER_BOOT: Final = "the machine was started again"
+_boots = itertools.count()
 
 
 class Wrong(AssertionError):
@@ -169,9 +171,10 @@ def another_boot(active: bool) -> Iterator[None]:  # noqa: FBT001
         for name, module in list(sys.modules.items())
         if active and name.startswith("dobook.storage") and hasattr(module, "boot_id")
     ]
+    boot = f"boot {next(_boots)}"
     before = [module.boot_id for module in modules]
     for module in modules:
-        module.boot_id = lambda: OTHER_BOOT
+        module.boot_id = functools.partial(str, boot)  # each cut begins a new one
     try:
         yield
     finally:

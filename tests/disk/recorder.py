@@ -34,7 +34,7 @@ _LONG_ID: Final = re.compile(r"([0-9a-f]{6})[0-9a-f]{58}")
 
 # The calls that change what a `System` has: a further one in dobook needs a record here too.
 RECORDED: Final = frozenset(
-    {"open", "write", "truncate", "sync", "sync_folder", "rename", "unlink", "mkdir"}
+    {"open", "write", "truncate", "sync", "sync_folder", "rename", "unlink", "mkdir", "rmdir"}
 )
 NOT_RECORDED: Final = frozenset({"close", "read", "size"})
 
@@ -286,6 +286,12 @@ class RecordingSystem(files.System):
             super().mkdir(path)
             if inner := log.relative(path):
                 log.add(Operation("mkdir", inner))
+
+    def rmdir(self, path: str) -> None:
+        with self._noted() as log:
+            super().rmdir(path)
+            if inner := log.relative(path):
+                log.add(Operation("rmdir", inner))
 
 
 class SqliteRecorder:

@@ -383,7 +383,7 @@ OPERATIONS = st.lists(
 @given(operations=OPERATIONS)
 def test_both_logs_remember_the_same(operations, tmp_path_factory):
     folder: Path = tmp_path_factory.mktemp("log")
-    file = HistoryFile(folder / "history.sqlite", boot=None, clean=True)
+    file = HistoryFile(folder / "history.sqlite")
     logs = [MemoryLog(), file.log("key", "id", folder)]
     numbers = itertools.count(1)
     last = 0

@@ -10,6 +10,7 @@ from dobook.notebook.display import count
 from dobook.notebook.frames.frame import TIME, Frame, make_frame
 from dobook.notebook.frames.objects import type_name
 from dobook.storage.browse import StateReader
+from dobook.storage.checking import StateReport
 from dobook.storage.contents import Contents, Place
 from dobook.storage.differences import Difference
 
@@ -152,3 +153,17 @@ def differences_frame(found: Iterable[Difference], here: str, there: str, now_ms
 
 def _shown(difference: Difference, value: Any) -> Any:
     return format_time(value) if difference.what == "alarm" and value is not None else value
+
+
+def report_frame(report: StateReport, now_ms: int) -> Frame:
+    """What a check of a state directory has found, one row a finding, damage first.
+
+    Index: range. Columns, all string: level ("damage", "note" or "ok"), place (the file, as seen
+    from the directory), what, then (what happens when the directory is opened, or what to do; may
+    be empty). `.attrs`: time, path, objects, classes, damage, notes, in_use.
+    """
+    rows = [(f.level, f.place, f.what, f.then) for f in report]
+    columns = dict.fromkeys(("level", "place", "what", "then"), "string")
+    facts = report.as_dict()
+    kept = {key: facts[key] for key in ("path", "objects", "classes", "damage", "notes", "in_use")}
+    return make_frame(columns, rows, f"{report.path}: {report.summary}", now_ms, **kept)

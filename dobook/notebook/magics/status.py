@@ -1,6 +1,7 @@
 """`%dobook`: the session's state, its settings, and help."""
 
 import argparse
+import contextlib
 import dataclasses
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,14 @@ from dobook.clock import parse_time
 from dobook.errors import UsageError, suggest
 from dobook.lint import check_material
 from dobook.notebook.display import Card
+from dobook.notebook.frames.frame import Frame
+from dobook.notebook.frames.state import report_frame
 from dobook.notebook.magics.base import MagicsBase, command
 from dobook.notebook.material import Checked, material_of
+from dobook.progress import Progress
+from dobook.storage.checking import check_state
 
-_VERBS = ("help", "reset", "check")
+_VERBS = ("help", "reset", "check", "check-state")
 
 
 @magics_class
@@ -28,10 +33,17 @@ class StatusMagics(MagicsBase):
     @argument(
         "verb",
         nargs="?",
-        metavar="help|reset|check",
+        metavar="help|reset|check|check-state",
         help="help: list the magics. reset: begin again with empty storage and the clock at its "
         "start; classes stay. (IPython's own %%reset deletes the notebook's variables.) check: find "
-        "what of the classes would not run on Cloudflare.",
+        "what of the classes would not run on Cloudflare. check-state: look for damage in a state "
+        "directory, without changing it.",
+    )
+    @argument(
+        "directory",
+        nargs="?",
+        metavar="DIR",
+        help="The directory for check-state; by default the runtime's own.",
     )
     @argument("--state", metavar="PATH", help='Keep state in a directory; "memory" for none.')
     @argument("--seed", type=int, metavar="N", help="Where ids and retry delays are drawn from.")
@@ -43,13 +55,14 @@ class StatusMagics(MagicsBase):
         choices=("power", "process"),
         help="What answers wait for with --state: the disk, or the operating system alone.",
     )
-    def dobook(self, args: argparse.Namespace) -> Card | Checked:
+    def dobook(self, args: argparse.Namespace) -> Card | Checked | Frame:
         """Show the session; with options, open its runtime anew with these settings.
 
         Classes that cells have defined are there again. With a state directory their objects and
         alarms are those of the directory, where the kernel's restart left them.
 
-        Returns the session's card; for `check` the findings.
+        Returns the session's card; for `check` the findings; for `check-state` a DataFrame: level
+        (damage, note or ok), place, what, then. Its `.attrs` have the counts.
 
         Example::
 
@@ -58,14 +71,21 @@ class StatusMagics(MagicsBase):
             %dobook reset
             %dobook help
             %dobook check
+            %dobook check-state ./state
         """
         session = self.session
         if args.verb == "help":
             return self._help()
         if args.verb == "check":
             return Checked(check_material(material_of(session, "notebook")))
+        if args.verb == "check-state":
+            return self._check_state(args.directory)
         if args.verb not in (None, "reset"):
             raise UsageError(f"%dobook {args.verb}: {suggest(args.verb, _VERBS)}")
+        if args.directory is not None:
+            raise UsageError(
+                f"{args.directory} is one word too many. %dobook? shows how it is used."
+            )
         changes: dict[str, Any] = {}
         if args.state is not None:
             changes["path"] = None if args.state == "memory" else Path(args.state).expanduser()
@@ -80,6 +100,24 @@ class StatusMagics(MagicsBase):
         if args.verb == "reset" and not changes:
             session.reset()
         return session.card(full=True)
+
+    def _check_state(self, directory: str | None) -> Frame:
+        path = self.session.runtime.path if directory is None else Path(directory).expanduser()
+        if path is None:
+            raise UsageError(
+                "this runtime keeps its state in memory. Name a directory: %dobook check-state DIR"
+            )
+        with contextlib.ExitStack() as shown:
+            bar: Progress | None = None
+
+            def progress(_done: int, total: int) -> None:
+                nonlocal bar
+                if bar is None:
+                    bar = shown.enter_context(Progress(total, desc=str(path), unit="object"))
+                bar.add()
+
+            report = check_state(path, progress=progress)
+        return report_frame(report, self.session.runtime.clock.now_ms)
 
     def _help(self) -> Card:
         found: dict[str, list[str]] = {}

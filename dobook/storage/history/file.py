@@ -3,7 +3,8 @@
 What an object is about to commit is written here first, one transaction a tick, without waiting
 for the disk. So after a killed process history knows at least as much as the objects' files, and
 since it holds old values, not differences, knowing more does no harm. A loss of power may take
-the end of it: then it begins anew, and so does the history of an object whose file another
+or tear any of it: then the file is deleted unread and history begins anew (the journal knows in
+which boot of the machine it was used), and so does the history of an object whose file another
 program has changed.
 """
 
@@ -14,6 +15,8 @@ from typing import Any
 
 from dobook.codec import serialize
 from dobook.errors import StateDirectoryError
+from dobook.storage import files
+from dobook.storage.blank import blank_database
 from dobook.storage.connection import Connection, SqliteError, error_text
 from dobook.storage.entries import decode, encode_nameless
 from dobook.storage.history.pages import Pages
@@ -46,29 +49,28 @@ class HistoryFile:
     """The database that holds the history of all objects of a state directory.
 
     Args:
-        path: The file.
-        boot: Names the time since the machine was started; None if unknown.
-        clean: Whether the directory was closed properly the last time.
+        path: The file. What it knows must be as new as the objects' files: after a power cut it
+            has to be deleted before.
+
+    Raises:
+        StateDirectoryError: If it cannot be opened.
+        SqliteError: If it cannot be read or written.
     """
 
-    def __init__(self, path: Path, *, boot: str | None, clean: bool) -> None:
-        self._db = Connection(path, power_safe=False)
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._db = Connection(path, blank=blank_database(), power_safe=False)
         try:
             migrate(self._db, path, _MIGRATIONS)
-            meta = dict(self._db.execute("SELECT key, value FROM meta").fetchall())
-            with self._db.transaction():
-                if not clean and (boot is None or meta.get("boot") != boot):
-                    for table in (*_PER_OBJECT, "objects"):
-                        self._db.execute(f"DELETE FROM {table}")
-                self._db.execute("INSERT OR REPLACE INTO meta VALUES ('boot', ?)", (boot,))
-        except BaseException:
-            self._db.close()
-            raise
-        self.pending: dict[tuple[str, str], int] = {
-            (unique_key, identity): number
-            for unique_key, identity, number in self._db.execute(
+            found = self._db.execute(
                 "SELECT unique_key, id, pending FROM objects WHERE pending IS NOT NULL"
             ).fetchall()
+        except BaseException:
+            with contextlib.suppress(SqliteError):
+                self._db.close()
+            raise
+        self.pending: dict[tuple[str, str], int] = {
+            (unique_key, identity): number for unique_key, identity, number in found
         }
         self._queue: dict[str, list[tuple[Any, ...]]] = {}
         self._logs: list[FileLog] = []
@@ -111,17 +113,31 @@ class HistoryFile:
             for table in (*_PER_OBJECT, "objects"):
                 self._db.execute(f"DELETE FROM {table} WHERE object IN ({of_class})", (unique_key,))
 
-    def close(self) -> None:
+    def close(self, *, durable: bool = False) -> None:
         """Write what is left, and what the objects' files look like now.
 
-        A history that cannot be written begins anew the next time; objects lose nothing.
+        A history that cannot be written is deleted and begins anew the next time; objects lose
+        nothing.
+
+        Args:
+            durable: Whether to wait for the disk, after which the directory counts as closed.
         """
-        with contextlib.suppress(StateDirectoryError):
+        if self._db.closed:
+            return
+        try:
             for log in self._logs:
                 log.seal()
             self.flush()
-        with contextlib.suppress(SqliteError):
+        except StateDirectoryError:
+            self._queue.clear()
+        try:
             self._db.close()
+            if durable:
+                files.sync_file(self._path)
+                files.sync_folder(self._path.parent)
+        except (SqliteError, OSError):
+            with contextlib.suppress(OSError):
+                files.remove_database(self._path)
 
     # ------------------------------------------------------------------ for the logs
 
@@ -345,13 +361,6 @@ class FileLog:
     def flush(self) -> None:
         """Write what was added."""
         self._file.flush()
-
-
-def boot_id() -> str | None:
-    """Return what names the time since the machine was started, None where nothing does."""
-    with contextlib.suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    return None
 
 
 def file_state(path: Path) -> str:

@@ -146,7 +146,7 @@ class SqlStorage:
         idle = session.idle
         cursor = idle.pop() if idle else session.connection.reader()
         rules = session.rules
-        rules.on = True
+        rules.on = plan
         try:
             cursor.execute(plan.text, values)
         except Exception as error:
@@ -164,7 +164,7 @@ class SqlStorage:
         cursor = session.writer
         before = db.total_changes
         rules = session.rules
-        rules.on = True
+        rules.on = plan
         try:
             cursor.execute(plan.text, values)
         except Exception as error:

@@ -199,7 +199,7 @@ def test_an_exception_at_any_line_loses_nothing_and_leaves_nothing_hanging(tmp_p
     number = 0
     Program(path(), Injected(-1, kind))  # caches are filled
     tried = 0
-    step = STEP or (389 if store == "memory" else 1_201)
+    step = STEP or (389 if store == "memory" else 1_051)
     number = 1 + [KeyboardInterrupt, Odd, MemoryError, Custom].index(kind) * 97 % step
     while True:
         injected = Injected(number, kind)

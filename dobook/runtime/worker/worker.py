@@ -279,7 +279,9 @@ class Worker:
         """Return whether the entry has a handler: "fetch", "scheduled"."""
         if isinstance(self.entry, Mapping):
             return handler in self.entry
-        return hasattr(self.entry, handler) if isinstance(self.entry, type) else handler == "fetch"
+        if not isinstance(self.entry, type):
+            return handler == "fetch"
+        return hasattr(self.entry, handler) or hasattr(self.entry, f"on_{handler}")
 
     def _enter(self) -> ExecutionContext:
         context = ExecutionContext(self._runtime, self.env)

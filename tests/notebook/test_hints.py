@@ -124,3 +124,30 @@ def test_a_refusal_that_nobody_awaits_is_told_below_the_cell(shell, capsys):
     )
     out = said(shell, capsys, "%request GET SLIP/a /")
     assert out.count("SLIP/a: put() has failed, and nothing awaits it") == 1
+
+
+def test_a_coroutine_that_a_cell_shows_says_what_is_missing(shell, capsys):
+    shell.cell(f"{SDK}answer = Response.json([1])")
+    out = said(shell, capsys, "unread = answer.json()\nunread")
+    assert "<Body.json() is not awaited: write `await` before it>" in out
+    shell.cell("unread.close()")
+
+
+def test_the_error_of_an_alarm_is_shown_to_its_end(shell):
+    shell.cell(ALARM)
+    shell.cell("%rpc RINGS/a start")
+    frame = shell.cell("%fast_forward 2s")
+    assert "write `await` before it" in frame._repr_html_()
+
+
+ALARM = """%%durable_object
+import time
+from workers import DurableObject
+
+class Rings(DurableObject):
+    async def start(self):
+        await self.ctx.storage.setAlarm(time.time() * 1000 + 1000)
+
+    async def alarm(self):
+        return self.ctx.storage.get("a rather long key, so that the text of it is long") + 1
+"""

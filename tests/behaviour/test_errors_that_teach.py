@@ -1,4 +1,8 @@
-"""Promise: an error says what to write instead, and never claims what nobody wrote."""
+"""Promise: an error says what to write instead, and never claims what nobody wrote.
+
+Source: PyPI workers-runtime-sdk for what the right spelling is; the slips are those of people who
+come from JavaScript, or are new.
+"""
 
 import asyncio
 import time

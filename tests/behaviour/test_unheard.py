@@ -8,7 +8,7 @@ import gc
 import logging
 
 import pytest
-from workers import DurableObject
+from workers import DurableObject, Response, WorkerEntrypoint
 
 import dobook
 
@@ -249,3 +249,21 @@ def test_a_trace_changes_nothing(runtime, stub, refused):
     runtime.run(stub.run(refused, "dropped"))
     runtime.settle()
     assert [u.what for u in runtime.unheard] == [refused]
+
+
+class Default(WorkerEntrypoint):
+    async def fetch(self, request):
+        promise = self.env.OBJECT.getByName("b").take((1, 2))
+        if request.url.endswith("/awaited"):
+            with pytest.raises(TypeError):
+                await promise
+        return Response("answered")
+
+
+@pytest.mark.parametrize(("path", "times"), [("/dropped", 1), ("/awaited", 0)])
+def test_a_worker_is_told_as_well(runtime, stub, path, times):
+    runtime.serve_worker(Default)
+    runtime.run(runtime.fetch(f"http://x{path}"))
+    runtime.settle()
+    told = [(u.object, u.what) for u in runtime.unheard]
+    assert told == [("worker", "a call of OBJECT/b.take()")] * times

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from dobook.runtime.calls.turns import current_frame
 from dobook.runtime.insight.portable import remark_if_called
-from dobook.runtime.insight.unheard import Refusal, note, place_of, users_frame
+from dobook.runtime.insight.unheard import Refusal, note, note_in_worker, place_of, users_frame
 
 INTERRUPTED: Final = "interrupted"  # of a cancellation: it goes on to the calls that are awaited
 
@@ -189,10 +189,11 @@ class Rejected(_Own):
     def __init__(self, error: BaseException) -> None:
         self._error = error
         frame = current_frame.get()
-        self._refusal: Refusal | None = None
-        if frame is not None:
-            place = place_of(users_frame())
-            self._refusal = note(frame.instance, _refused(), error, place)
+        self._refusal: Refusal | None = (
+            note_in_worker(_refused, error)
+            if frame is None
+            else note(frame.instance, _refused(), error, place_of(users_frame()))
+        )
 
     def __await__(self) -> Generator[Any, None, Any]:
         self._hand_over()
@@ -209,7 +210,7 @@ class Rejected(_Own):
 
 def _refused() -> str:
     """Return what the user's code has called to get a rejected promise."""
-    frame = sys._getframe(2)
+    frame = sys._getframe(1)
     users = users_frame()
     while frame.f_back is not None and frame.f_back is not users:
         frame = frame.f_back

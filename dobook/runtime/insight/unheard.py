@@ -116,6 +116,27 @@ def note(instance: "Instance", what: str, error: BaseException, place: str = "")
     return refusal
 
 
+def note_in_worker(what: Callable[[], str], error: BaseException) -> Refusal | None:
+    """Note a refusal of a Worker's code that runs now, and report it when its task ends.
+
+    Returns:
+        The refusal; None if no Worker's code runs, or if it is not worth telling.
+    """
+    from dobook.runtime.worker.worker import current_execution
+
+    execution = current_execution.get()
+    if execution is None or not _worth_telling(error):
+        return None
+    runtime = execution._runtime
+    task = asyncio.current_task(runtime.loop) if runtime.turning else None
+    if task is None:
+        return None
+    place = place_of(users_frame())
+    refusal = Refusal(runtime, Unheard("worker", what(), _in_words(error), place))
+    task.add_done_callback(refusal.report)
+    return refusal
+
+
 def note_later(
     runtime: "Runtime", home: "Instance | None", what: str, error: BaseException, place: str = ""
 ) -> Refusal | None:

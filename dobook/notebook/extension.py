@@ -14,6 +14,7 @@ from dobook.notebook import (
     history,
     interrupts,
     nesting,
+    redefined,
     sleeping,
     tracebacks,
 )
@@ -45,6 +46,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
         interrupts.install(shell, session),
         config.install(shell, session),
         history.install(shell, session.cells),
+        redefined.install(shell, session),
         sleeping.install(shell, session),
         _following(shell, session),
         _unregistering(shell, families),

@@ -27,6 +27,7 @@ from dobook.runtime.faults import Faults
 from dobook.runtime.insight.insight import Insight
 from dobook.runtime.insight.trace import Recorder
 from dobook.runtime.insight.uncaught import report, uncaught
+from dobook.runtime.insight.unheard import Unheard
 from dobook.runtime.loop.current import TimeAndChance
 from dobook.runtime.loop.drive import Driver
 from dobook.runtime.loop.forked import check_open
@@ -120,6 +121,7 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
         self.loop.set_task_factory(task_factory)  # type: ignore[arg-type]
         self.loop.set_exception_handler(uncaught)
         self.observers = Observers(lambda: self.loop.now_ms)
+        self.unheard: list[Unheard] = []  # refusals that nobody has awaited, oldest first
         self.driver = Driver(self)
         self.post = PostOffice(self)
         self.residency = Residency(self)

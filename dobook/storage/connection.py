@@ -135,28 +135,39 @@ class Connection:
                 self._new = begin_file(path, blank, durable=self._power_safe)
         except OSError as error:
             raise StateDirectoryError(f"{path} cannot be opened ({error}).") from error
+        place = MEMORY if path is None else str(path.absolute())
         try:
-            self.db = sqlite3.connect(
-                MEMORY if path is None else str(path.absolute()),
-                timeout=BUSY_TIMEOUT_S,
-                isolation_level=None,
-                check_same_thread=False,
-                cached_statements=CACHED_STATEMENTS,
-            )
             try:
-                self._prepare()
-                self.execute = self.db.execute
-                self._control = self.cursor()
-                if self._power_safe and files.size_of_file(f"{path}-wal"):
-                    self.checkpoint()  # of a process that was killed before it could sync
-            except BaseException:
-                self.db.close()
-                raise
+                self._connect(place)
+            except sqlite3.Error as error:
+                if not _close_left_over(place, error):
+                    raise
+                self._connect(place)
         except sqlite3.Error as error:
             raise unusable(path, error) from error
         except UnicodeDecodeError:  # of SQLite's message, which quotes the file
             damaged = malformed()
             raise unusable(path, damaged) from damaged
+
+    def _connect(self, place: str) -> None:
+        self.db = sqlite3.connect(
+            place,
+            timeout=BUSY_TIMEOUT_S,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=CACHED_STATEMENTS,
+        )
+        try:
+            self._prepare()
+            self.execute = self.db.execute
+            self._control = self.cursor()
+            if self._power_safe and files.size_of_file(f"{place}-wal"):
+                self.checkpoint()  # of a process that was killed before it could sync
+        except BaseException:
+            self.db.close()
+            raise
+        if self.path is not None:
+            _connections[place] = self
 
     def _prepare(self) -> None:
         db = self.db
@@ -413,6 +424,24 @@ class Connection:
                     with contextlib.suppress(OSError):
                         files.system.close(fd)
                 self._sync_fds = []
+
+
+# An exception's traceback, which a notebook keeps, may hold a connection that nobody closed because
+# the exception came just before. It would keep the file locked.
+_connections: "weakref.WeakValueDictionary[str, Connection]" = weakref.WeakValueDictionary()
+
+
+def _close_left_over(place: str, error: sqlite3.Error) -> bool:
+    """Close a connection of this process that keeps a file locked; return whether there was one.
+
+    Each file has at most one connection, as each is exclusive.
+    """
+    left = _connections.get(place)
+    if primary_code(error) != sqlite3.SQLITE_BUSY or left is None or left.closed:
+        return False
+    with contextlib.suppress(sqlite3.Error):
+        left.close()
+    return True
 
 
 def unusable(path: Path | None, error: sqlite3.Error) -> StateDirectoryError:

@@ -350,7 +350,11 @@ class Stores:
 
     def _committed(self, store: ObjectStore, log: dict[str, Any]) -> None:
         if ALARM in log:
-            self._runtime.alarms.committed(store.owner)
+            try:
+                self._runtime.alarms.committed(store.owner)
+            except Exception as error:  # no memory, for instance: it is set again, see `mending`
+                self._runtime.loop.torn = error
+                raise
 
     def _failed(self, store: ObjectStore, error: BaseException) -> None:
         actor: Actor = store.owner

@@ -22,7 +22,7 @@ Source: developers.cloudflare.com/durable-objects/api/sqlite-storage-api/#pitr-p
 import contextlib
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook.clock import format_time
@@ -31,7 +31,7 @@ from dobook.errors import PlatformError
 from dobook.storage.contents import Contents, contents_of, user_image
 from dobook.storage.history.points import Log, Point, superfluous
 from dobook.storage.image import from_image, image_of, load_image, size_of
-from dobook.storage.kv import ALARM, DELETED, MISSING, Encoded
+from dobook.storage.kv import ALARM, DELETED, KV, MISSING, Encoded
 from dobook.storage.rows import Changes, write_rows
 from dobook.storage.schema import NS_PER_MS, TABLES
 
@@ -75,7 +75,6 @@ class History:
         "_previous",
         "_sql_number",
         "_touched",
-        "_went_back",
         "_window_ms",
         "pending",
     )
@@ -101,7 +100,6 @@ class History:
         self._pinned = False
         self._imaged = -1  # the point whose SQL database was copied last
         self._image_ms = 0
-        self._went_back = False  # SQL has, and the commit of it is still to come
         self._previous = 0  # the point before the last
         self._sql_number = -1  # the last point that is known to have changed SQL
         self._touched: dict[str, Any] = {}  # keys that the last point has replaced already
@@ -136,9 +134,8 @@ class History:
             else now_ms != self._at_ms or self._pinned
         ):
             self._begin(self._number + 1, now_ms, pinned=False)
-            if store.in_sql_transaction or self._went_back:
+            if store.in_sql_transaction:
                 self._sql_number = self._number
-                self._went_back = False
         elif now_ms != self._at_ms:
             self._at_ms = now_ms
             self._log.change(Point(self._number, now_ms, self._pinned))
@@ -258,6 +255,11 @@ class History:
         if image is not None:
             connection = store.connection()
             self._copy(connection, self._number)
+            # What the restore replaces is noted before the file has it: killed in between, the next
+            # session finds the restored rows, and could not know any more what they replaced.
+            self._begin(self._number + 1, self._at_ms, pinned=False)
+            self._sql_number = self._number
+            self._touched = self._log.replaced(self._number, _values(kv, undo))
             self._log.flush()
             store.seal()
             reverted = _changes(undo)
@@ -267,7 +269,6 @@ class History:
                 keep=TABLES.values(),
                 change=lambda other: write_rows(other, reverted),
             )
-            self._went_back = True
             store.sync()
         else:
             self._log.flush()
@@ -370,6 +371,17 @@ def _changes(undo: dict[str, Any]) -> Changes:
     at_ms = undo.get(ALARM)
     alarm = (None if at_ms is None else at_ms * NS_PER_MS,) if ALARM in undo else None
     return Changes(rows, alarm)
+
+
+def _values(kv: KV, keys: Iterable[str]) -> dict[str, Any]:
+    """Return what keys, and the alarm, have now."""
+    found: dict[str, Any] = {}
+    for key in keys:
+        value = kv.alarm_ms if key is ALARM else kv.rows.get(key, MISSING)
+        if value is MISSING and kv.source is not None:
+            value = _stored(kv.source.read_row(key))
+        found[key] = value
+    return found
 
 
 def _stored(data: bytes | None) -> Any:

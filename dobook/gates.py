@@ -132,11 +132,12 @@ class CriticalSection(InputGate):
     parent after the end. Sections nest.
     """
 
-    __slots__ = ("ended", "parent")
+    __slots__ = ("depth", "ended", "parent")
 
     def __init__(self, parent: InputGate, call_soon: Callable[[Waiter], object]) -> None:
         super().__init__(call_soon)
         self.parent = parent
+        self.depth: int = getattr(parent, "depth", 0) + 1
         self.ended = False
 
     def enter(self, start: Waiter) -> None:

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import NoReturn
 
 from dobook.errors import PlatformError, PlatformTypeError, misspelt
+from dobook.limits import MAX_ID_NAME_BYTES
 
 _HALF = 16
 
@@ -29,6 +30,8 @@ class DurableObjectId:
 
     __slots__ = ("_hex", "name")
 
+    jurisdiction: None = None  # undefined on the platform too, unless the namespace has one
+
     def __init__(self, hex_digits: str, name: str | None = None) -> None:
         self._hex = hex_digits
         self.name = name
@@ -36,6 +39,13 @@ class DurableObjectId:
     def toString(self) -> str:
         """Return the id as 64 lower-case hex digits."""
         return self._hex
+
+    def as_seen_inside(self) -> "DurableObjectId":
+        """Return the id as the object itself has it: without a name that is too long to keep."""
+        name = self.name
+        if name is None or len(name.encode("utf-8", "replace")) <= MAX_ID_NAME_BYTES:
+            return self
+        return DurableObjectId(self._hex)
 
     def equals(self, other: object) -> bool:
         """Return whether both are the same id; the names do not matter.

@@ -44,6 +44,8 @@ PITR_HISTORY_MS: Final = 30 * 24 * 3_600_000
 ALARM_TIMEOUT_MS: Final = 15 * 60_000  # wall-clock time of one run of alarm()
 
 # cloudflare/miniflare packages/shared/src/context.ts (read 2026-11); Cloudflare's pages name none
+MAX_SECTION_DEPTH: Final = 64  # of blockConcurrencyWhile() and transaction() inside each other
+MAX_ID_NAME_BYTES: Final = 1_024  # of a longer name an object itself does not know
 MAX_SUBREQUEST_DEPTH: Final = 16  # of calls from object to object, the first one included
 
 # dobook's own: what an object may set in motion before the virtual clock moves. They stand in for

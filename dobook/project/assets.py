@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 from dobook.errors import ConfigurationError, PlatformTypeError
 from dobook.project.asset_ignore import IgnoreRules
 from dobook.project.asset_rules import HeaderRules, Redirect, RedirectRules
+from dobook.runtime.calls.aborting import heeding
 from dobook.runtime.calls.promise import Promise, Rejected, Resolved
 from dobook.web import Request, Response
 from dobook.web.url import URL
@@ -84,11 +85,13 @@ class AssetsFetcher:
         """Return a promise of the file that a URL's path leads to, status 404 without one."""
         try:
             request = Request._for_delivery(input, {**(init or {}), **options} or None)  # noqa: SLF001
-            follow = request._redirect == "follow"  # noqa: SLF001
-            answer = self.answer(request, follow=follow)
-            return Resolved(answer or self._missing(request.url))
+            return heeding(request, lambda: Resolved(self._found(request)))
         except Exception as error:
             return Rejected(error)
+
+    def _found(self, request: Request) -> Response:
+        follow = request._redirect == "follow"  # noqa: SLF001
+        return self.answer(request, follow=follow) or self._missing(request.url)
 
     def before_worker(self, request: Request) -> Response | None:
         """Return the file that answers a request before the Worker is asked, None for none."""

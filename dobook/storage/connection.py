@@ -214,7 +214,7 @@ class Connection:
     def _bound_log(self) -> None:
         """Empty a log that has grown long; if the disk refuses, it goes on growing."""
         if files.size_of_file(f"{self.path}-wal") > MAX_WAL_BYTES:
-            with contextlib.suppress(sqlite3.Error):
+            with contextlib.suppress(sqlite3.Error, OSError):
                 self.checkpoint()
 
     def checkpoint(self) -> None:
@@ -222,6 +222,7 @@ class Connection:
 
         Raises:
             SqliteError: If the disk refuses; then the log has everything still.
+            StateDirectoryError: If the file is `doubtful`, and stays so because it is being read.
         """
         if self.path is None:
             return
@@ -235,6 +236,8 @@ class Connection:
         finally:
             self._control.execute("PRAGMA synchronous=OFF")
         self.doubtful = bool(busy) and before
+        if self.doubtful:
+            raise StateDirectoryError(f"{self.path} cannot be written back while it is being read.")
 
     @property
     def has_unread(self) -> bool:
@@ -300,6 +303,25 @@ class Connection:
         for cursor in list(self._cursors):
             cursor.close()
         self._cursors.clear()
+
+    def drop_sequences(self) -> None:
+        """Drop `sqlite_sequence`, which SQLite keeps once there was an AUTOINCREMENT.
+
+        It is renamed in the schema first, as SQLite refuses to drop it under its own name.
+        """
+        if sys.version_info >= (3, 12):
+            self.db.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, False)  # noqa: FBT003
+        try:
+            self.execute("PRAGMA writable_schema=ON")
+            self.execute(
+                "UPDATE sqlite_master SET name='_cf_sequence', tbl_name='_cf_sequence', "
+                "sql='CREATE TABLE _cf_sequence(name,seq)' WHERE name='sqlite_sequence'"
+            )
+        finally:
+            self.execute("PRAGMA writable_schema=RESET")  # off, and the schema is read again
+            if sys.version_info >= (3, 12):
+                self.db.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)  # noqa: FBT003
+        self.execute("DROP TABLE _cf_sequence")
 
     def set_authorizer(self, authorizer: Callable[..., int]) -> None:
         """Have SQLite ask `authorizer` about every statement, the engine's own included.

@@ -70,12 +70,24 @@ class KV:
         source: Where rows are read from that are not cached; None if all rows are here.
     """
 
-    __slots__ = ("_had", "_sorted", "alarm_ms", "cursor", "layers", "rows", "source", "undo")
+    __slots__ = (
+        "_had",
+        "_sorted",
+        "alarm_ms",
+        "cursor",
+        "layers",
+        "rows",
+        "source",
+        "turn",
+        "undo",
+    )
 
     def __init__(self, source: RowSource | None = None) -> None:
         self.rows: dict[str, Any] = {}
         self.undo: dict[str, Any] = {}
         self.layers: tuple[dict[str, Any], ...] = ()  # an empty list would take 56 bytes
+        # What the latest event found where it wrote; None if it alone has written, see `turn`.
+        self.turn: dict[str, Any] | None = None
         self.alarm_ms: int | None = None
         self.source = source
         self._sorted: list[str] | None = None
@@ -98,7 +110,7 @@ class KV:
             found = self.rows[key] = freeze(deserialize(found))
         elif found is DELETED:
             return None
-        return _fresh(found)
+        return fresh(found)
 
     def has(self, key: str) -> bool:
         """Return whether there is a row."""
@@ -153,6 +165,8 @@ class KV:
 
     def put(self, key: str, frozen: Any) -> None:
         """Store a value that is already frozen."""
+        if self.cursor is not None:
+            self.cursor.will_write(key, frozen)
         rows = self.rows
         undo = self.undo
         if key not in undo:
@@ -161,6 +175,9 @@ class KV:
                 self._sorted = None
         elif key not in rows:
             self._sorted = None
+        turn = self.turn
+        if turn is not None and key not in turn:
+            turn[key] = rows.get(key, MISSING)
         rows[key] = frozen
 
     def delete(self, key: str) -> bool:
@@ -168,15 +185,21 @@ class KV:
         self._had |= 8
         if not self.has(key):
             return False
+        if self.cursor is not None:
+            self.cursor.will_write(key, MISSING)
         old = self.rows.pop(key)
         if self.source is not None:
             self.rows[key] = DELETED  # a tombstone: the source still has the row
         self.undo.setdefault(key, old)
+        if self.turn is not None:
+            self.turn.setdefault(key, old)
         self._sorted = None
         return True
 
     def delete_all(self) -> int:
         """Remove every row; returns how many there were."""
+        if self.cursor is not None:
+            self.cursor.lose()
         keys = list(self.keys())
         for key in keys:
             self.delete(key)
@@ -186,6 +209,8 @@ class KV:
     def set_alarm(self, at_ms: int | None) -> None:
         """Set the alarm time in ms since 1970, or remove it with None."""
         self.undo.setdefault(ALARM, self.alarm_ms)
+        if self.turn is not None:
+            self.turn.setdefault(ALARM, self.alarm_ms)
         if at_ms is not None:
             self._had |= 4
         self.alarm_ms = at_ms
@@ -229,7 +254,7 @@ class KV:
 
     def pop_and_undo(self) -> None:
         """Undo what the innermost transaction did."""
-        self._restore()
+        self._restore(self.undo)
         self.undo = self.layers[-1]
         self.layers = self.layers[:-1]
 
@@ -237,8 +262,19 @@ class KV:
         """Undo everything since the last commit, open transactions included."""
         while self.layers:
             self.pop_and_undo()
-        self._restore()
-        self.undo = {}
+        self._restore(self.undo)
+        self.undo, self.turn = {}, None
+
+    def undo_turn(self) -> None:
+        """Undo what the latest event did, open transactions included."""
+        while self.layers:
+            self.pop_and_undo()
+        turn, self.turn = self.turn, None
+        if turn:
+            self._restore(turn)
+            for key, old in turn.items():
+                if self.undo.get(key, turn) is old:  # it is again what is committed
+                    del self.undo[key]
 
     def changes(self) -> list[tuple[str, Any]]:
         """Return (key, frozen value or MISSING) of every row changed since the last commit."""
@@ -259,7 +295,7 @@ class KV:
 
     def committed(self) -> dict[str, Any]:
         """Forget the undo log, as its changes are safe now; returns it."""
-        log, self.undo = self.undo, {}
+        log, self.undo, self.turn = self.undo, {}, None
         if self._had & 12:
             self._had |= self._had >> 3 | self._had >> 1 & 2
             self._had &= 3
@@ -287,7 +323,7 @@ class KV:
         if data is None:
             return None
         frozen = self.rows[key] = freeze(deserialize(data))
-        return _fresh(frozen)
+        return fresh(frozen)
 
     def _decoded(self, key: str, value: Any) -> Any:
         if type(value) is Encoded:
@@ -319,7 +355,7 @@ class KV:
                 key = own[position]
                 if before is not None and (key < before if reverse else key > before):
                     return
-                result[key] = _fresh(self._decoded(key, self.rows[key]))
+                result[key] = fresh(self._decoded(key, self.rows[key]))
                 position += 1
 
         for key, data in self.source.read_rows(start, end, reverse=reverse):
@@ -329,9 +365,9 @@ class KV:
             if key not in dirty:
                 cached = self.rows.get(key, MISSING)
                 result[key] = (
-                    _fresh(freeze(deserialize(data)))
+                    fresh(freeze(deserialize(data)))
                     if cached is MISSING
-                    else _fresh(self._decoded(key, cached))
+                    else fresh(self._decoded(key, cached))
                 )
         take_own(None)
         return result
@@ -343,10 +379,12 @@ class KV:
             keys = self._sorted = sorted(self.rows)
         return keys
 
-    def _restore(self) -> None:
+    def _restore(self, log: dict[str, Any]) -> None:
         rows = self.rows
+        if log and self.cursor is not None:
+            self.cursor.lose()
         self._had &= ~8
-        for key, old in self.undo.items():
+        for key, old in log.items():
             if key is ALARM:
                 self.alarm_ms = old
                 self._had &= ~4
@@ -357,6 +395,6 @@ class KV:
         self._sorted = None
 
 
-def _fresh(frozen: Any) -> Any:
+def fresh(frozen: Any) -> Any:
     """Return a fresh copy of a value; bytes answer to an ArrayBuffer's names."""
     return JsBuffer(frozen) if type(frozen) is bytes else thaw(frozen)

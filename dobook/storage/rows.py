@@ -175,8 +175,7 @@ def user_objects(connection: Connection) -> list[tuple[str, str]]:
 def drop(connection: Connection, objects: list[tuple[str, str]]) -> None:
     """Drop what `user_objects` has returned, and what comes with it, in the open transaction.
 
-    The engine's own tables go too, as its database is made anew; they come back when needed. Only
-    `sqlite_sequence` stays, empty: SQLite does not let it go.
+    The engine's own tables go too, as its database is made anew; they come back when needed.
     """
     connection.plans.clear()
     connection.execute("PRAGMA defer_foreign_keys = ON")
@@ -186,3 +185,5 @@ def drop(connection: Connection, objects: list[tuple[str, str]]) -> None:
             connection.execute(f'DROP {kind} IF EXISTS "{quoted}"')
     for table in (*schema.TABLES, "sqlite_stat1"):
         connection.execute(f"DROP TABLE IF EXISTS {table}")
+    if has_table(connection, "sqlite_sequence"):
+        connection.drop_sequences()

@@ -19,6 +19,7 @@ PRIMARY_NAMES: Final = """
 PRIMARY_CODES: Final = dict(enumerate((f"SQLITE_{n}" for n in PRIMARY_NAMES.split()), start=1))
 # Extended codes whose names Python's module does not know.
 OTHER_NAMES: Final = {3091: "SQLITE_CONSTRAINT_DATATYPE"}
+SCHEMA_CHANGED: Final = "database schema has changed"
 # SQLite itself rolls the whole transaction back when one of these happens inside it.
 # sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction
 CRITICAL_CODES: Final = frozenset(
@@ -96,6 +97,8 @@ def error_text(error: sqlite3.Error) -> str:
     code = getattr(error, "sqlite_errorcode", None)
     if not isinstance(code, int):
         return str(error)
+    if code == sqlite3.SQLITE_SCHEMA and str(error) != SCHEMA_CHANGED:
+        code = sqlite3.SQLITE_ERROR  # SQLite's code is left over from looking once more
     name = PRIMARY_CODES.get(code & 0xFF, f"SQLITE_UNKNOWN_ERROR_CODE({code & 0xFF})")
     text = f"{error}: {name}"
     extended = OTHER_NAMES.get(code, getattr(error, "sqlite_errorname", "unknown"))

@@ -18,7 +18,7 @@ from dobook.errors import PlatformError
 from dobook.gates import OutputGate
 from dobook.storage import files, schema
 from dobook.storage.blank import blank_database
-from dobook.storage.connection import Connection, SqliteError, is_critical
+from dobook.storage.connection import Connection, SqliteError, is_constraint, is_critical
 from dobook.storage.image import from_image, image_of, size_of
 from dobook.storage.kv import ALARM, DELETED, KV, MISSING
 from dobook.storage.loading import load_changes, load_file, reading, storage_error
@@ -34,6 +34,7 @@ from dobook.storage.rows import (
     user_objects,
     write_rows,
 )
+from dobook.storage.turn import Turn
 
 if TYPE_CHECKING:
     from dobook.storage.backlog import Backlog
@@ -43,6 +44,10 @@ if TYPE_CHECKING:
 UNREAD = (
     "internal error: rows that a statement with RETURNING gave were not read to the end, and SQLite "
     "commits nothing before. Read them all, for instance with toArray()."
+)
+ROLLED_BACK = (
+    "internal error: a statement (OR ROLLBACK, RAISE(ROLLBACK)) has rolled back everything that this "
+    "event wrote, so it cannot be committed. Use OR ABORT, or RAISE(ABORT)."
 )
 # Objects up to this size are read whole when they are first used, larger ones row by row.
 WHOLE_LOAD_BYTES = 4 * 1024 * 1024
@@ -65,18 +70,23 @@ class ObjectStore:
         "_backlog",
         "_committer",
         "_connection",
+        "_ends_transaction",
         "_on_open",
         "_power_safe",
+        "_rolled_back",
+        "_was_wiped",
         "broken",
         "dirty",
         "folder",
         "history",
         "image",
         "kv",
+        "marked",
         "output_gate",
         "owner",
         "place",
         "transactions",
+        "turn",
         "unsafe_limits",
         "was_new",
         "wiped",
@@ -98,6 +108,8 @@ class ObjectStore:
         self.kv = KV()
         self.output_gate = OutputGate()
         self.dirty = False
+        self.marked = False  # set when an event begins while earlier ones' writes are uncommitted
+        self.turn: Turn | None = None  # the SQL of the latest event that was marked
         self.broken: BaseException | None = None
         self.transactions = 0  # explicit asynchronous ones that are open
         self.unsafe_limits = unsafe_limits
@@ -105,6 +117,9 @@ class ObjectStore:
         self.image: bytes | None = None  # in memory: what its database begins with
         self.was_new = True  # there was nothing of it when it was opened
         self.wiped = False  # everything was deleted, and that is not committed yet
+        self._ends_transaction = False  # the next commit is that of an explicit one
+        self._rolled_back = False  # by INSERT OR ROLLBACK, or RAISE(ROLLBACK)
+        self._was_wiped = False  # by an event before the latest one
         self.owner: Any = None  # whoever wants to find its way back from a store
         self._committer = committer
         self._power_safe = power_safe
@@ -131,6 +146,7 @@ class ObjectStore:
         """Announce a write to SQL: open the transaction that the tick's commit will end."""
         self.touch(confirmed=confirmed)
         connection = self.connection()
+        self._save_turn(connection)
         if not connection.in_transaction:
             with self._guard():
                 if self.history is not None:
@@ -148,10 +164,29 @@ class ObjectStore:
 
     def touch(self, *, confirmed: bool = True) -> None:
         """Announce a write to the rows or the alarm."""
+        if self.marked:
+            self._mark()
         # Inside an explicit transaction nothing is committed, nor the output gate shut, before it
         # ends; see `commit_transaction`.
         if not self.transactions:
             self._committer.add(self, confirmed=confirmed)
+
+    def _mark(self) -> None:
+        """Tell what follows from what earlier events wrote, so that it can be undone alone."""
+        self.marked = False
+        if self.transactions or self.kv.layers:
+            return  # one that is open is undone as a whole
+        self.kv.turn = {}
+        self._was_wiped = self.wiped
+        if self.turn is not None:
+            self.turn.begin()
+
+    def _save_turn(self, connection: Connection) -> None:
+        if self.kv.turn is not None:
+            if self.turn is None:
+                self.turn = Turn()
+            with self._guard():
+                self.turn.before_sql(connection)
 
     def delete_all(self) -> int:
         """Remove all rows and SQL tables; returns the number of rows. The alarm stays.
@@ -164,7 +199,8 @@ class ObjectStore:
         if self._connection is not None or self.folder is not None or self.image is not None:
             connection = self.connection()
             with self._guard():
-                if tables := user_objects(connection):
+                tables = user_objects(connection)
+                if tables or has_table(connection, "sqlite_sequence"):
                     self.will_write()
                     connection.cancel_readers()
                     drop(connection, tables)
@@ -202,8 +238,11 @@ class ObjectStore:
         Args:
             explicit: One that may wait (`transaction`); `commit_before_transaction` goes before.
         """
+        if self.marked:
+            self._mark()
         connection = self._connection
         if connection is not None and connection.in_transaction:
+            self._save_turn(connection)
             with self._guard():
                 connection.savepoint(f"_cf_savepoint_{len(self.kv.layers)}")
         if explicit:
@@ -224,6 +263,7 @@ class ObjectStore:
             self.transactions -= 1
             if not self.transactions and (self.kv.undo or sql):
                 self.touch()
+                self._ends_transaction = True
 
     def rollback_transaction(self, *, explicit: bool) -> None:
         """Undo what the innermost transaction did."""
@@ -280,9 +320,12 @@ class ObjectStore:
 
         Raises:
             SqliteError: If the file refuses.
-            PlatformError: If rows that RETURNING gave have not been read.
+            PlatformError: If rows that RETURNING gave have not been read, or a statement has
+                rolled back the whole transaction.
         """
         connection = self._connection
+        if self._rolled_back:
+            raise PlatformError(ROLLED_BACK)
         if self.folder is not None and self.kv.undo:
             connection = self.connection()
             if not connection.in_transaction:
@@ -292,17 +335,30 @@ class ObjectStore:
             write_rows(connection, changes or self.changes())
         if connection is not None and connection.in_transaction:
             self.check_read()
-            connection.commit()
+            try:
+                connection.commit()
+            except SqliteError as error:
+                error.ends_transaction = self._ends_transaction  # type: ignore[attr-defined]
+                raise
         return self.committed()
 
     def committed(self) -> dict[str, Any]:
         """Note that the changes are safe; returns the undo log."""
-        self.dirty = self.wiped = False
+        self.dirty = self.wiped = self.marked = self._ends_transaction = False
+        self.turn = None
         return self.kv.committed()
 
-    def discard(self) -> None:
-        """Undo everything that has not been committed, but for `delete_all`."""
-        self.dirty = False
+    def discard(self, *, event: bool = False) -> None:
+        """Undo everything that has not been committed, but for `delete_all`.
+
+        Args:
+            event: Only what the running event has written; what earlier ones wrote is committed.
+        """
+        if event and (self.marked or self.kv.turn is not None):
+            self._discard_event()
+            return
+        self.dirty = self.marked = self._rolled_back = self._ends_transaction = False
+        self.turn = None
         self.transactions = 0
         self.kv.undo_all()
         connection = self._connection
@@ -319,6 +375,30 @@ class ObjectStore:
             self.delete_all()
             if self.kv.alarm_ms is not None:
                 self.kv.set_alarm(None)
+
+    def _discard_event(self) -> None:
+        connection, turn = self._connection, self.turn
+        marked, self.marked = self.marked, True
+        if marked:  # this event has written nothing
+            self.kv.turn = turn = None
+        wiped = not marked and self.wiped and not self._was_wiped
+        self.transactions = 0
+        self.kv.undo_turn()
+        if connection is not None:
+            try:
+                connection.cancel_readers()
+                connection.unread.clear()
+                if turn is not None:
+                    turn.undo(connection)
+            except SqliteError:
+                self.discard()
+                return
+        if wiped:
+            self.touch()
+            self.delete_all()
+            if self.kv.alarm_ms is not None:
+                self.kv.set_alarm(None)
+            self.marked = True
 
     # ------------------------------------------------------------------ the database
 
@@ -366,8 +446,10 @@ class ObjectStore:
         return connection
 
     def _lost(self, error: BaseException) -> None:
-        if is_critical(error):  # not INSERT OR ROLLBACK, which the statement asked for
+        if is_critical(error):
             self._committer.lost(self, error)
+        elif is_constraint(error):  # OR ROLLBACK: the code may catch the error and continue
+            self._rolled_back = True
 
     @property
     def in_sql_transaction(self) -> bool:

@@ -35,6 +35,10 @@ _METHODS: Final[dict[str, str]] = {
         )
     },
 }  # fmt: skip
+_SIGNAL_REFUSED = (
+    "Incorrect type for the 'signal' field on 'RequestInitializerDict': the provided value is not "
+    "of type 'AbortSignal'."
+)
 _BODY_REFUSED = "Request with a GET or HEAD method cannot have a body."
 _REDIRECT_REFUSED = (
     'Invalid redirect value, must be one of "follow" or "manual" ("error" won\'t be implemented '
@@ -127,7 +131,9 @@ class Request(Body):
             self._headers = Headers(headers)
             self._content_type = None
         self._cf = options.get("cf", self._cf)
-        self._signal = options.get("signal", self._signal)
+        signal = self._signal = options.get("signal", self._signal)
+        if signal is not None and not hasattr(type(signal), "throwIfAborted"):
+            raise PlatformTypeError(_SIGNAL_REFUSED)
         cache = options.get("cache")
         if cache is not None:
             self._cache = js_string(cache)

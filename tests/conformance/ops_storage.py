@@ -5,7 +5,7 @@ from typing import Any
 
 from .eager import run_now, start
 from .interpreter import Frame, Op, Program, closure, execute, op
-from .values import UNDEFINED
+from .values import UNDEFINED, make_error
 
 # ---------------------------------------------------------------- state
 
@@ -164,6 +164,8 @@ def kv_next(_frame: Frame, iterator: Any) -> dict[str, Any]:
 
 def next_of(iterator: Any) -> dict[str, Any]:
     """Return an iterator's next item as JavaScript gives it."""
+    if iterator is None:  # of a variable that was never set: JavaScript's own error
+        raise make_error("TypeError", "Cannot read properties of undefined (reading 'next')")
     for item in iterator:
         return {"done": False, "value": item}
     return {"done": True}

@@ -168,7 +168,7 @@ def _begin(
     if "connect" in step:
         return _outcome(_connect(world, step, stub))
     if "websocket" in step:
-        return _done(_use(world.sockets[step["websocket"]], step))
+        return _done(_used(world.sockets[step["websocket"]], step))
     if "evict" in step:
         options = {"websockets": step["webSockets"]} if "webSockets" in step else {}
         return _outcome(world.runtime.evict(stub(step["evict"]), **options), _evicted)
@@ -212,6 +212,14 @@ async def _connect(
         listen(ws, lambda kind, shown, _event: world.note(name, kind, *shown))
         ws.accept()
     return {"response": await describe_response(response)}
+
+
+def _used(ws: Any, step: dict[str, Any]) -> dict[str, Any]:
+    """Use a client; an error is the outcome of this step alone, also inside `concurrent`."""
+    try:
+        return _use(ws, step)
+    except Exception as error:
+        return {"error": describe_error(error)}
 
 
 def _use(ws: Any, step: dict[str, Any]) -> dict[str, Any]:

@@ -108,6 +108,27 @@ def test_the_clock_moves_in_sleeps_and_advances_only():
         assert runtime.clock.now_ms == t0 + 150 + 500 + 100
 
 
+def test_a_client_that_fails_inside_concurrent_fails_alone():
+    steps = [
+        {"websocket": "w", "connect": "a"},
+        {"websocket": "w", "close": []},
+        {
+            "concurrent": [
+                {"object": "a", "ops": [["value", 1]]},
+                {"websocket": "w", "send": "late"},
+            ]
+        },
+        {"websocket": "w", "send": "later"},
+    ]
+    handlers = {"a": {"fetch": [[["upgrade", {}]]]}}
+    with Runtime() as runtime:
+        outcomes = play(runtime, scenario(steps=steps, handlers=handlers, expect=[]))
+    fine, late = outcomes[2]["outcomes"]
+    assert fine == {"results": [{"ok": 1}]}
+    assert late["error"]["message"].startswith("Can't call WebSocket send() after close()")
+    assert outcomes[3]["error"] == late["error"]
+
+
 def test_every_op_of_the_description_has_a_function():
     described = """must throw throwValue log let hide value matches upper mutate mem all start await
     sleep id block waitUntil abort get put delete list deleteAll sync getAlarm setAlarm deleteAlarm

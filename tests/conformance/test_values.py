@@ -98,11 +98,11 @@ def test_what_comes_back_by_reference_is_a_stub():
     assert encode([len, {"f": len}]) == [{"$stub": True}, {"f": {"$stub": True}}]
 
 
-def test_cycles_end():
+def test_cycles_end_and_are_counted_from_the_outside():
     around = [1]
     around.append(around)
     assert encode(around) == [1, {"$cycle": 0}]
-    assert encode({"a": around, "b": [around]})["b"] == [[1, {"$cycle": 0}]]
+    assert encode({"a": around, "b": [around]})["b"] == [[1, {"$cycle": 2}]]
 
 
 @pytest.mark.parametrize(

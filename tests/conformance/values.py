@@ -141,7 +141,7 @@ def _encode(value: Any, unique: Any, seen: tuple[int, ...]) -> Any:
             named = {} if value.name is None else {"name": value.name}
             return {"$id": "*" if hex_digits in unique else hex_digits, **named}
     if id(value) in seen:
-        return {"$cycle": seen[::-1].index(id(value))}
+        return {"$cycle": seen.index(id(value))}  # from the outside, as the recorder counts
     seen = (*seen, id(value))
     match value:
         case list() | tuple():

@@ -2,6 +2,7 @@
 
 from http import HTTPMethod
 
+import js
 import pytest
 
 from dobook.errors import PlatformTypeError
@@ -81,8 +82,9 @@ def test_the_repr_is_that_of_the_sdk():
 
 
 def test_properties():
-    request = Request(URL("http://x/"), cf={"colo": "LHR"}, redirect="Manual", signal="s")
-    assert (request.cf, request.redirect, request.signal) == ({"colo": "LHR"}, "manual", "s")
+    signal = js.AbortController.new().signal
+    request = Request(URL("http://x/"), cf={"colo": "LHR"}, redirect="Manual", signal=signal)
+    assert (request.cf, request.redirect, request.signal) == ({"colo": "LHR"}, "manual", signal)
     assert (request.cache, request.integrity, request.keepalive) == (None, "", False)
     assert request.js_object.js_object.url == request.url
     assert Request("http://u:p@x/#f").url == "http://u:p@x/#f"

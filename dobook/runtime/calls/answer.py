@@ -98,7 +98,7 @@ class _Pipeline:
                 for depth, name in enumerate(path):
                     if isinstance(at, RpcStub):
                         return await at._invoke(path[depth:], args, kwargs)
-                    at = find(at, (name,), root=False)
+                    at = find(at, (name,), root=False, of=path[depth - 1] if depth else "")
                 if args is None:
                     return at
                 if isinstance(at, RpcStub):

@@ -24,6 +24,7 @@ from dobook.runtime.calls.promise import INTERRUPTED
 from dobook.runtime.calls.rpc import (
     PLAIN,
     SMALL,
+    Crossing,
     carry,
     carry_error,
     check_weight,
@@ -74,6 +75,8 @@ class Call:
     waited = False  # at the input gate
     home: "Instance | None" = None  # the object that calls
     chain: Chain | None = None  # what led to it
+    lent: Crossing | None = None  # the stubs among its arguments
+    given: Crossing | None = None  # the stubs in its result
     refusal: Refusal | None = None  # it has failed before anybody awaited it
     _future: "asyncio.Future[None] | None" = None
 
@@ -102,6 +105,9 @@ class Call:
         instance = self.instance
         if self.done or instance is None:
             return
+        store = instance.actor.store
+        if store.dirty:
+            store.marked = True
         loop = instance.runtime.loop
         context = instance.context()
         if self.seq:
@@ -191,6 +197,12 @@ class Call:
         else:
             self.fail(error)
 
+    def lend(self) -> Crossing:
+        """Return where the stubs among the arguments are noted."""
+        if self.lent is None:
+            self.lent = Crossing()
+        return self.lent
+
     # ------------------------------------------------------------------ answering
 
     def finish(self, value: Any) -> None:
@@ -204,7 +216,8 @@ class Call:
                 if type(value) not in PLAIN:
                     if hasattr(type(value), "__await__"):
                         raise returned(value, ".".join(self.path))
-                    value = carry(value, instance)
+                    self.given = Crossing()
+                    value = carry(value, instance, self.given)
                 if type(value) not in SMALL:
                     check_weight((value,))
             elif self.kind == "fetch":
@@ -217,6 +230,8 @@ class Call:
         except BaseException as error:
             self.fail(error)
             return
+        if self.lent is not None:
+            self.lent.end_of_call()
         if instance.output_gate.commit is None:
             self.settle(value, None)
         else:
@@ -226,6 +241,8 @@ class Call:
         """Answer with an error of the object's own code."""
         if self.done:
             return
+        if self.lent is not None:
+            self.lent.end_of_call()
         instance = self.instance
         if instance is not None and instance.dead is not None:
             self.reject(instance.dead)
@@ -249,10 +266,9 @@ class Call:
 
     def reject(self, error: BaseException) -> None:
         """Fail because the object is gone, not because its code raised."""
-        carried = carry_error(error, remote=self.kind == "fetch")
         if self.stub is not None:
-            self.stub.break_with(carried)
-        self.settle(None, carried)
+            self.stub.break_with(carry_error(error, remote=False))
+        self.settle(None, carry_error(error, remote=self.kind == "fetch"))
 
     def interrupt(self, error: BaseException) -> None:
         """End because the user wants it, as cancelled, and what was called in turn as well."""
@@ -276,6 +292,8 @@ class Call:
         self.value = value
         self.error = error
         self.done = DONE
+        if self.given is not None and error is None:
+            self.given.returned()
         if (error is not None or self.kind == "fetch") and not is_awaited(self):
             self.refusal = self._unawaited(error)
         # Whatever fails on the way, nobody may wait for this call for ever.

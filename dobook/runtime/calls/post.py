@@ -14,7 +14,8 @@ from dobook.runtime.calls.answer import RpcPromise
 from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.conveyor import conveyed
 from dobook.runtime.calls.promise import Pending, Promise, Rejected
-from dobook.runtime.calls.rpc import PLAIN, SMALL, carry, check_weight
+from dobook.runtime.calls.rpc import PLAIN, SMALL, Crossing, carry, check_weight
+from dobook.runtime.calls.turns import current_frame
 from dobook.runtime.loop.livelock import link, too_deep
 from dobook.runtime.loop.loop import running_loop
 from dobook.runtime.objects.instance import HOME_GONE
@@ -40,18 +41,30 @@ class Outside:
         kwargs: dict[str, Any] | None,
     ) -> Promise:
         """Call a function that lives outside, on the runtime's loop."""
+        lent = Crossing()
+        try:
+            home = giver(self._runtime)
+            sent = None if args is None else [carry(value, home, lent) for value in args]
+            named = {name: carry(value, home, lent) for name, value in (kwargs or {}).items()}
+        except Exception as error:
+            return Rejected(error)
 
         async def call() -> Any:
-            self._runtime.stores.leave()
-            at = target
-            for name in path:
-                at = getattr(at, name)
-            if args is None:
-                return carry(at, self)
-            result = at(*args, **(kwargs or {}))
-            if hasattr(type(result), "__await__"):
-                result = await result
-            return carry(result, self)
+            given = Crossing()
+            try:
+                self._runtime.stores.leave()
+                at = target
+                for name in path:
+                    at = getattr(at, name)
+                if sent is None:
+                    return carry(at, self)
+                result = at(*sent, **named)
+                if hasattr(type(result), "__await__"):
+                    result = await result
+                return carry(result, self, given)
+            finally:
+                lent.end_of_call()
+                given.returned()
 
         return Pending(self._runtime.loop.create_task(call(), context=self._runtime.context))
 
@@ -62,6 +75,12 @@ class Outside:
     def convey(self, stream: ReadableStream) -> ReadableStream:
         """Return a stream from outside as an object gets it."""
         return conveyed(stream, None, self._runtime)
+
+
+def giver(runtime: "Runtime") -> "Instance | Outside":
+    """Return where the functions and targets live that the running code gives to others."""
+    frame = current_frame.get()
+    return runtime.post.outside if frame is None else frame.instance
 
 
 class PostOffice:
@@ -80,24 +99,30 @@ class PostOffice:
         self.outside = Outside(runtime)
         self._kept: set[asyncio.Future[Any]] = set()
 
-    def send(self, call: Call, *, home: "Instance | None") -> Promise:
+    def send(
+        self, call: Call, *, home: "Instance | None", place: "Instance | Outside | None" = None
+    ) -> Promise:
         """Copy a call's arguments and put it on its way.
 
         Args:
             call: The call.
             home: The object that calls, None from outside.
+            place: Where functions and targets among the arguments live; None for with the caller.
         """
         args = call.args
         if args or call.kwargs:
-            place = self.outside if home is None else home
+            if place is None:
+                place = self.outside if home is None else home
             try:
                 if args:
-                    args = tuple([a if type(a) in PLAIN else carry(a, place) for a in args])
+                    args = tuple(
+                        [a if type(a) in PLAIN else carry(a, place, call.lend()) for a in args]
+                    )
                     call.args = args
                     if len(args) > 1 or type(args[0]) not in SMALL:
                         check_weight(args)
                 if call.kwargs:
-                    call.kwargs = {k: carry(v, place) for k, v in call.kwargs.items()}
+                    call.kwargs = {k: carry(v, place, call.lend()) for k, v in call.kwargs.items()}
             except Exception as error:
                 return Rejected(error)
         self.post(call, home)
@@ -176,7 +201,8 @@ class PostOffice:
 
     def _send_unless_dead(self, call: Call, home: "Instance") -> None:
         if home.dead is None:
-            self.post(call, home)
+            if not call.done:  # it may have been given up meanwhile
+                self.post(call, home)
         else:  # its writes were lost, and it never got to call; nor is its function there any more
             call.settle(None, home.dead if call.target is None else PlatformError(HOME_GONE))
 
@@ -218,11 +244,15 @@ class PostOffice:
     def _fetches_first(self, due: int) -> None:
         """Put the fetches among the next calls before the others: a method call takes longer.
 
+        Not those to an object that a method call reaches first: they queue behind it.
         Source: observed in workerd, where a method call opens a session before it is delivered.
         """
         now = [self._mail.popleft() for _ in range(due)]
         self._mixed = bool(self._mail)
-        now.sort(key=lambda call: call.kind != "fetch")
+        first: dict[Actor, str] = {}
+        for call in now:
+            first.setdefault(call.actor, call.kind)
+        now.sort(key=lambda call: call.kind != "fetch" or first[call.actor] == "rpc")
         self._mail.extendleft(reversed(now))
 
     def drop(
@@ -239,6 +269,19 @@ class PostOffice:
         for call in calls:
             if which(call):
                 call.settle(None, error)
+
+    def give_up(self, call: Call, error: BaseException) -> None:
+        """Fail a call that nobody waits for any more.
+
+        It is not delivered if it has not been. Code of an object that has begun runs on; work of
+        the runtime, such as a request to elsewhere, ends.
+        """
+        with self._held:
+            if call in self._mail:
+                self._mail.remove(call)
+            call.settle(None, error)
+            if call.kind == "internal" and call.task is not None:
+                call.task.cancel()
 
     def promise_of(
         self, work: Coroutine[Any, Any, Any], actor: "Actor | None" = None

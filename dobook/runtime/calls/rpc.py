@@ -116,12 +116,17 @@ class RpcStub:
 
     Calling it, or a method of it, is an event of the object it came from. `dup()` makes a second
     stub of the same target; `dispose()` gives this one up.
+
+    A stub that is an argument is disposed of when the call ends, and a stub that a method returns
+    belongs to the caller from then on. Whoever keeps one for later keeps a `dup()` of it.
+
+    Source: developers.cloudflare.com/workers/runtime-apis/rpc/lifecycle/
     """
 
-    def __init__(self, home: "Home", target: Any) -> None:
+    def __init__(self, home: "Home", target: Any, disposed: str = "") -> None:
         self._home = home
         self._target = target
-        self._disposed = False
+        self._disposed = disposed  # how, and what helps; empty while it is in use
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function; the call is on its way when this returns its promise."""
@@ -135,16 +140,16 @@ class RpcStub:
     def dup(self) -> "RpcStub":
         """Return a second stub of the same target, which outlives this one.
 
-        Raises:
-            PlatformError: If this stub has been disposed of.
+        That of a stub which has been disposed of cannot be used either.
         """
-        if self._disposed:
-            raise PlatformError("RPC stub used after being disposed.")
-        return RpcStub(self._home, self._target)
+        return RpcStub(self._home, self._target, self._disposed)
 
     def dispose(self) -> None:
         """Give the stub up; using it afterwards is an error. Twice is fine."""
-        self._disposed = True
+        self._give_up("dispose() was called on it. Its target can be kept with a stub.dup().")
+
+    def _give_up(self, how: str) -> None:
+        self._disposed = self._disposed or how
 
     def __enter__(self) -> "RpcStub":
         return self
@@ -156,7 +161,9 @@ class RpcStub:
         self, path: tuple[str, ...], args: tuple[Any, ...] | None, kwargs: dict[str, Any] | None
     ) -> Any:
         if self._disposed:
-            return self._home.refuse(PlatformError("RPC stub used after being disposed."))
+            error = PlatformError("RPC stub used after being disposed.")
+            error.add_note(self._disposed)
+            return self._home.refuse(error)
         return self._home.invoke_on(self._target, path, args, kwargs)
 
     def __repr__(self) -> str:
@@ -164,8 +171,48 @@ class RpcStub:
         return f"<RpcStub of {name}{', disposed' if self._disposed else ''}>"
 
 
-def carry(value: Any, home: "Home") -> Any:
+class Crossing:
+    """The stubs that go from one side to the other with the values of one call.
+
+    Attributes:
+        made: Those that the receiving side gets.
+        passed: Those of the sending side that they were made of.
+    """
+
+    made: "tuple[RpcStub, ...]" = ()
+    passed: "tuple[RpcStub, ...]" = ()
+
+    def add(self, stub: RpcStub, made_of: RpcStub | None = None) -> RpcStub:
+        """Note a stub that the receiving side gets; returns it."""
+        self.made = (*self.made, stub)
+        if made_of is not None:
+            self.passed = (*self.passed, made_of)
+        return stub
+
+    def end_of_call(self) -> None:
+        """Dispose of what was an argument."""
+        for stub in self.made:
+            stub._give_up(
+                "An argument of a call is disposed of when the call ends. "
+                "To use it later, keep a duplicate: self.callback = callback.dup()"
+            )
+
+    def returned(self) -> None:
+        """Dispose of what was a result, on the side that returned it."""
+        for stub in self.passed:
+            stub._give_up(
+                "It was returned from a method, and so given to the caller. "
+                "To keep it as well, return a duplicate: return self.callback.dup()"
+            )
+
+
+def carry(value: Any, home: "Home", crossing: Crossing | None = None) -> Any:
     """Return what the other side receives for a value that comes from `home`.
+
+    Args:
+        value: The value.
+        home: Where its functions and targets live.
+        crossing: Notes the stubs in it; None where nobody disposes of them.
 
     Raises:
         DataCloneError: If there is something in it that can be neither copied nor referred to.
@@ -176,7 +223,7 @@ def carry(value: Any, home: "Home") -> Any:
         return clone(value)
     except DataCloneError as refused:
         try:
-            return _carry_deep(value, home, {})
+            return _carry_deep(value, home, {}, crossing or Crossing())
         except RecursionError:
             raise refused from None
         except Exception as error:
@@ -214,11 +261,17 @@ def _is_heavy(value: Any) -> bool:
     return False
 
 
-def _carry_deep(value: Any, home: "Home", seen: dict[int, Any]) -> Any:
+def _carry_deep(value: Any, home: "Home", seen: dict[int, Any], crossing: Crossing) -> Any:
     if isinstance(value, RpcStub):
-        return RpcStub(value._home, value._target)
-    if isinstance(value, RpcTarget):
-        return RpcStub(home, value)
+        return crossing.add(value.dup(), value)
+    is_target = isinstance(value, RpcTarget)
+    if isinstance(value, Response) and value.web_socket is not None:
+        error = DataCloneError(
+            'Could not serialize object of type "WebSocket". This type does not support '
+            "serialization."
+        )
+        error.add_note("A WebSocket is handed over by fetch() only: return the response there.")
+        raise error
     if isinstance(value, Response | Request):
         if getattr(value, "_web_socket", None) is not None:
             refused = DataCloneError(
@@ -242,30 +295,31 @@ def _carry_deep(value: Any, home: "Home", seen: dict[int, Any]) -> Any:
         return value.copy()
     if hasattr(type(value), "_carried_"):
         return value._carried_()  # ids, stubs and sockets know how they travel
-    if inspect.isroutine(value) or (callable(value) and not isinstance(value, type)):
-        return RpcStub(home, value)
+    if is_target or inspect.isroutine(value) or (callable(value) and not isinstance(value, type)):
+        return crossing.add(RpcStub(home, value))
     if isinstance(value, list | dict | set) and id(value) in seen:
         return seen[id(value)]
     if isinstance(value, list):
         items: list[Any] = []
         seen[id(value)] = items
-        items.extend(_carry_deep(v, home, seen) for v in value)
+        items.extend(_carry_deep(v, home, seen, crossing) for v in value)
         return items
     if isinstance(value, dict):
         entries = JsDict()
         seen[id(value)] = entries
         for key, v in value.items():
-            entries[key] = _carry_deep(v, home, seen)
+            entries[key] = _carry_deep(v, home, seen, crossing)
         return entries
     return clone(value)
 
 
-def find(target: Any, path: tuple[str, ...], *, root: bool) -> Any:
+def find(target: Any, path: tuple[str, ...], *, root: bool, of: str = "") -> Any:
     """Return what a path leads to, as the receiving side resolves it.
 
     Args:
         target: Where the path begins.
         path: Names, one after the other.
+        of: The name that led to `target`, if one did.
         root: Whether `target` is a Durable Object, where handlers cannot be called.
 
     Raises:
@@ -285,7 +339,7 @@ def find(target: Any, path: tuple[str, ...], *, root: bool) -> Any:
             at = at[name]
         elif not isinstance(at, RpcTarget) and not (root and depth == 0):
             # What has no members itself is what the platform names.
-            raise _missing(path[depth - 1] if depth else name, ())
+            raise _missing(path[depth - 1] if depth else of or name, ())
         else:
             kind = type(at)
             if name.startswith("_") or not hasattr(kind, name):

@@ -9,6 +9,7 @@ Source: developers.cloudflare.com/durable-objects/api/stub/
 from typing import TYPE_CHECKING, Any
 
 from dobook.ids import DurableObjectId
+from dobook.runtime.calls.aborting import heeding
 from dobook.runtime.calls.answer import RpcPromise
 from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.conveyor import send_body
@@ -65,7 +66,7 @@ class DurableObjectStub:
 
         Args:
             input: A URL, or a Request.
-            init: `method`, `headers`, `body`, `redirect`; also as keywords.
+            init: `method`, `headers`, `body`, `redirect`, `signal`; also as keywords.
 
         Returns:
             A promise of the Response.
@@ -97,7 +98,15 @@ class DurableObjectStub:
             self._state.tie = actor.bind()
         call = Call(actor, "fetch", (), (request,), None, None, self._state)
         frame = current_frame.get()
-        actor.runtime.post.post(call, None if frame is None else frame.instance)
+        home = None if frame is None else frame.instance
+        if request._signal is not None:
+
+            def send() -> RpcPromise:
+                actor.runtime.post.post(call, home)
+                return RpcPromise(call)
+
+            return heeding(request, send)
+        actor.runtime.post.post(call, home)
         return RpcPromise(call)
 
     def __getattr__(self, name: str) -> Member:

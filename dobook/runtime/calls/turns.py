@@ -192,6 +192,7 @@ _COUNTED_ALREADY = (Pass, SectionEnd, StorageFuture)
 # gate while the turn that brought them about is not over.
 _GatheringFuture: type = asyncio.tasks._GatheringFuture  # type: ignore[attr-defined]
 EXTERNAL: Final = "_dobook_external"  # set on futures that timers, threads and answers resolve
+_SAME_EVENT = (SectionEnd, StorageFuture)  # storage: what is written before and after is one
 _OWN_DOING = (type(_NOT_STARTED), ObjectTask, _GatheringFuture)
 
 
@@ -245,6 +246,9 @@ def _steps(
             # The object is gone; its code stops where it stands, as if it had never been resumed.
             stop_code(coro, yielded)
             raise asyncio.CancelledError
+        store = frame.instance.actor.store
+        if store.dirty and type(yielded) not in _SAME_EVENT and not _is_own_doing(yielded):
+            store.marked = True
         if yielded is None:
             if since != loop.time():
                 yields, since = 0, loop.time()

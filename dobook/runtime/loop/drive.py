@@ -104,11 +104,15 @@ class Driver:
             finally:
                 loop.horizon = None
                 torn, loop.torn = loop.torn, None
-                if torn is not None:
+                if runtime.owner is not None:
+                    pass  # a handler has forked, and this is the child: nothing here is its own
+                elif torn is not None:
                     self.interrupts.escaped = torn
                     mend(runtime, torn)
                 elif catches and self.interrupts.ending:
                     self.interrupts.end_running()
+        if runtime.owner is not None:
+            runtime.check_open()
         if self.after_turn is not None:
             self.after_turn()
         self.interrupts.raise_what_ended_it(catches=catches)
@@ -128,7 +132,8 @@ class Driver:
                     yield catches
             finally:
                 runtime.turning = False
-                runtime.stores.turn_over()
+                if runtime.owner is None:
+                    runtime.stores.turn_over()
 
     def run(self, awaitable: Any) -> Any:
         """Run until an awaitable is done; returns its result.

@@ -176,6 +176,8 @@ class Actor:
         call.on_done = Aside(call.on_done, over)
 
     def _start(self, call: Call) -> Instance | None:
+        if self.store.dirty:
+            self.store.marked = True
         instance = self.instance = Instance(self)
         self.runtime.residency.started(instance, call.seq)
         try:

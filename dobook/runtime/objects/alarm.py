@@ -4,6 +4,8 @@ Source: developers.cloudflare.com/durable-objects/api/alarms/
 """
 
 import asyncio
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,8 @@ from dobook.runtime.loop.livelock import Chain
 if TYPE_CHECKING:
     from dobook.runtime.calls.call import Call
     from dobook.runtime.calls.namespace import DurableObjectNamespace
+
+logger = logging.getLogger("dobook")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,7 @@ class Entry:
         "id",
         "limit",
         "namespace",
+        "orphaned",
         "queued_ms",
         "ran_ms",
         "retried",
@@ -90,6 +95,7 @@ class Entry:
         self.ran_ms = 0  # when the handler was last called
         self.deferred = False  # the handler runs, and no other time has been set meanwhile
         self.queued_ms: int | None = None
+        self.orphaned = False  # it is tried again although the object has deleted it
         self.retries = 0
         self.retried = True  # whether the run under way is tried again if it fails
         self.backoff = 0
@@ -103,3 +109,16 @@ def describe(entry: Entry, now_ms: int) -> str:
     if entry.due_ms is None:
         return "none"
     return f"{format_time(entry.due_ms)} (in {format_duration(entry.due_ms - now_ms)})"
+
+
+def no_handler(label: str) -> Callable[[AlarmInvocationInfo], None]:
+    """Return what runs in place of the `alarm()` that an object's class does not have."""
+
+    def warn(_info: AlarmInvocationInfo) -> None:
+        logger.warning(
+            "%s: Attempted to run a scheduled alarm without a handler, did you remember to export "
+            "an alarm() function?",
+            label,
+        )
+
+    return warn

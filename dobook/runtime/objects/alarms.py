@@ -35,6 +35,12 @@ class AlarmCall(Call):
     """The run of an alarm's handler."""
 
     inside = True
+    begun = False  # whether the gate has admitted it
+
+    def start(self) -> None:
+        """Run the first turn; the gate has admitted the event."""
+        self.begun = not self.done
+        super().start()
 
 
 class AlarmScheduler:
@@ -77,6 +83,8 @@ class AlarmScheduler:
         if entry.running:
             entry.deferred = False
             entry.queued_ms = at_ms
+        elif at_ms is None and entry.orphaned:
+            return
         elif at_ms != entry.due_ms or entry.backoff:
             self._set(entry, at_ms)
 
@@ -211,6 +219,7 @@ class AlarmScheduler:
         entry.queued_ms = None
         entry.retries = entry.backoff = 0
         entry.counted = True
+        entry.orphaned = False
         if at_ms is not None:
             self._arm(entry, at_ms)
 
@@ -234,13 +243,14 @@ class AlarmScheduler:
             self._postpone(entry, error)
             return
         entry.running = entry.retried = True
+        entry.orphaned = False
         actor.alarm = entry
         info = AlarmInvocationInfo(entry.retries > 0, entry.retries, entry.due_ms)
         call = entry.call = AlarmCall(actor, "alarm", (), (info,))
         if entry.chain is not None:
             call.chain, entry.chain = entry.chain._replace(depth=1), None
         ran_ms = entry.ran_ms = self._runtime.loop.now_ms
-        call.on_done = lambda done: self._over(entry, done.actor, done, ran_ms)
+        call.on_done = lambda done: self._over(entry, done.actor, call, ran_ms)
         observers = self._runtime.observers
         if observers.active:
             seq = observers.emit(actor.label, "alarm", entry.set_by, attempt=entry.retries)
@@ -278,7 +288,7 @@ class AlarmScheduler:
         entry.backoff += 1
         return delay_ms + int(self.rng.random() * (delay_ms * limits.ALARM_RETRY_JITTER + 1))
 
-    def _over(self, entry: Entry, actor: "Actor", call: Call, ran_ms: int) -> None:
+    def _over(self, entry: Entry, actor: "Actor", call: AlarmCall, ran_ms: int) -> None:
         entry.call = None
         entry.running = False
         entry.deferred = False
@@ -287,8 +297,10 @@ class AlarmScheduler:
             entry.limit = None
         scheduled_ms, attempt = entry.due_ms or ran_ms, entry.retries
         outcome, text, retry_ms = "ok", "", None
-        # A constructor that fails is no failure of the handler: retried, but not counted.
-        counts = call.instance is not None
+        # What fails before the handler is called (a constructor, a block of one) is retried, but
+        # not counted.
+        counts = call.begun
+        was_reset = counts and call.instance is not None and call.instance.dead is not None
         now_ms = actor.store.kv.alarm_ms
         if call.error is not None:
             outcome, text = "error", f"{type(call.error).__name__}: {call.error}"
@@ -297,7 +309,7 @@ class AlarmScheduler:
             outcome = "cancelled"
         if entry.queued_ms is not None:
             self._set(entry, entry.queued_ms)
-        elif call.error is None or now_ms is None:
+        elif call.error is None or (now_ms is None and not (was_reset and entry.retried)):
             # The removal is on its way to disk with the handler's writes, or done.
             self._set(entry, None if now_ms == entry.due_ms else now_ms)
         elif not entry.retried or (entry.retries >= limits.ALARM_MAX_RETRIES and counts):
@@ -312,6 +324,8 @@ class AlarmScheduler:
             entry.counted = counts
             entry.retries += counts
             retry_ms = self._runtime.loop.now_ms + delay_ms
+            # The object was reset, so the scheduler never hears that it has deleted its alarm.
+            entry.orphaned = now_ms is None
             self._arm(entry, retry_ms)
         observers = self._runtime.observers
         if observers.detailed:

@@ -43,7 +43,7 @@ class DurableObjectState:
 
     def __init__(self, instance: "Instance") -> None:
         self._instance = instance
-        self.id: DurableObjectId = instance.actor.id
+        self.id: DurableObjectId = instance.actor.id.as_seen_inside()
         self.storage = DurableObjectStorage(instance)
         runtime = instance.runtime
         actor = instance.actor

@@ -19,6 +19,7 @@ from dobook.runtime.calls.conveyor import conveyed
 from dobook.runtime.calls.promise import Rejected
 from dobook.runtime.calls.rpc import carry, find
 from dobook.runtime.calls.turns import Frame, current_frame
+from dobook.runtime.objects.alarm import no_handler
 from dobook.runtime.objects.relaxed import positions, relaxed_call
 from dobook.web import ReadableStream
 
@@ -175,7 +176,7 @@ class Instance(Frame):
             error.durableObjectReset = True  # type: ignore[attr-defined]
         if unsaid or self.object is None:
             self._unsay()
-        self.actor.store.discard()
+        self.actor.store.discard(event=stubs)
         self._end(error)
         if stubs:
             self.actor.break_stubs(error)
@@ -332,6 +333,8 @@ class Instance(Frame):
             found = getattr(self.object, kind, None)
             if found is None and kind == "fetch":
                 found = getattr(self.object, "on_fetch", None)
+            if found is None and kind == "alarm":
+                found = no_handler(self.actor.label)
             if found is None:
                 error: Exception = PlatformError(f"Handler does not export a {kind}() function.")
                 if kind == "alarm" and getattr(self.object, "_has_every_name_", False):
@@ -370,8 +373,11 @@ class Instance(Frame):
         """Call a function or target of this object, as an event of it."""
         if self.dead is not None:
             return self.refuse(PlatformError(HOME_GONE))
-        return self.runtime.post.send(
-            Call(self.actor, "rpc", path, args, kwargs, target=target), home=self
+        frame, post = current_frame.get(), self.runtime.post
+        return post.send(
+            Call(self.actor, "rpc", path, args, kwargs, target=target),
+            home=self,
+            place=post.outside if frame is None else frame.instance,
         )
 
     def refuse(self, error: BaseException) -> Any:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dobook.errors import PlatformError
 from dobook.gates import CriticalSection, open_gate
-from dobook.limits import BLOCK_CONCURRENCY_TIMEOUT_MS
+from dobook.limits import BLOCK_CONCURRENCY_TIMEOUT_MS, MAX_SECTION_DEPTH
 from dobook.runtime.calls.promise import Promise
 from dobook.runtime.calls.turns import Frame, SectionEnd, current_frame
 from dobook.runtime.calls.waits import deadlock
@@ -62,6 +62,9 @@ class Section:
         instance: The object.
         body: Called under the lock; what it returns is awaited if it can be.
         breaks: Whether an error of the body resets the object.
+
+    Raises:
+        PlatformError: If it is inside of too many others.
     """
 
     def __init__(self, instance: "Instance", body: Callable[[], Any], *, breaks: bool) -> None:
@@ -79,6 +82,8 @@ class Section:
             outer = open_gate(frame.gate)
         self.loop = instance.runtime.loop
         self.gate = CriticalSection(outer, self.loop.call_soon)
+        if self.gate.depth > MAX_SECTION_DEPTH:
+            raise PlatformError("blockConcurrencyWhile() calls are nested too deeply.")
         self.context: Context = copy_context()
         self.context.run(
             current_frame.set, Frame(instance, self.gate, frame.event if frame else None)
@@ -90,6 +95,8 @@ class Section:
         if self.instance.dead is not None:
             return
         instance = self.instance
+        if instance.actor.store.dirty:
+            instance.actor.store.marked = True
         # The section's own gate is open, so its code needs no gating until it waits; the task
         # factory wraps it all the same.
         task = self.loop.create_task(self._run(), context=self.context)

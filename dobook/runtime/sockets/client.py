@@ -127,15 +127,16 @@ class Client:
         self._socket.send(message)
         self._settle()
 
-    def close(self, code: int = 1000, reason: str = "") -> None:
+    def close(self, code: int | None = None, reason: str | None = None) -> None:
         """Close the connection as a well-behaved client does. Twice is fine.
 
         Args:
-            code: 1000 or 3000 to 4999.
-            reason: At most 123 bytes.
+            code: 1000 or 3000 to 4999. None sends none, as a browser's `close()` does: the
+                object's `webSocketClose` is called with 1005, which no side may send itself.
+            reason: At most 123 bytes; only with a code.
         """
         if self.state == "open":
-            self._note("closing", _close_text(code, reason))
+            self._note("closing", _close_text(code, reason or ""))
             self._socket.close(code, reason)
         self._settle()
 
@@ -253,7 +254,7 @@ class Client:
         traceback: TracebackType | None,
     ) -> None:
         if not self.runtime.closed:
-            self.close()
+            self.close(1000)
 
     def __repr__(self) -> str:
         came = len(self.messages)
@@ -370,5 +371,7 @@ class Connecting:
         return client
 
 
-def _close_text(code: int, reason: str) -> str:
+def _close_text(code: int | None, reason: str) -> str:
+    if code is None:
+        return "without a code"
     return f"{code} {reason}".rstrip()

@@ -250,9 +250,9 @@ class Operations:
         try:
             self._use("setAlarm()")
             at_ms = alarm_time(self._NAME, scheduledTime)
-            kind = self._instance.object or self._instance.actor.namespace.cls
-            if not hasattr(kind, "alarm"):
-                check_alarm_handler(kind)
+            # A constructor may: the engine does not know the object's methods yet.
+            if self._instance.object is not None and not hasattr(self._instance.object, "alarm"):
+                check_alarm_handler(self._instance.object)
             confirmed = self._confirmed("setAlarm", ALARM_OPTIONS, options, keywords)
             self._store.touch(confirmed=confirmed)
             # The platform takes a time that has passed for now.

@@ -357,7 +357,8 @@ class Stores:
         if not reset_if_stopped(actor.instance, error):
             self._runtime.report(actor, "commit", error)
         if actor.instance is not None:
-            actor.instance.reset(broken(error), flagged=False)
+            # The engine marks what a transaction() could not commit, not what an event could not.
+            actor.instance.reset(broken(error), flagged=getattr(error, "ends_transaction", False))
         if self.directory is not None and self.directory.is_doubtful(store.place):
             self.release(actor)  # whoever needs it next makes sure of the disk first: see `open`
 

@@ -4,9 +4,9 @@ Source: developers.cloudflare.com/durable-objects/api/sqlite-storage-api/#synchr
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from dobook.codec import freeze
+from dobook.codec import deserialize, freeze, serialize
 from dobook.errors import PlatformError, misspelt
 from dobook.runtime.storage.arguments import (
     LIST_OPTIONS,
@@ -14,10 +14,20 @@ from dobook.runtime.storage.arguments import (
     list_range,
     read_options,
 )
-from dobook.storage.kv import KV
+from dobook.storage.kv import KV, MISSING, fresh
+from dobook.storage.live_rows import LiveRows
 
 if TYPE_CHECKING:
     from dobook.runtime.storage.storage import DurableObjectStorage
+
+SUPERSEDED: Final = (
+    "kv.list() iterator was invalidated because a new call to kv.list() was started. Only one "
+    "kv.list() iterator can exist at a time."
+)
+TAKEN_BACK: Final = (
+    "internal error: the rows of this kv.list() iterator are gone, because of deleteAll() or of a "
+    "transaction that was undone. Begin a new kv.list()."
+)
 
 
 class SyncKvStorage:
@@ -86,19 +96,32 @@ class SyncKvStorage:
 class Rows(Iterator[tuple[str, Any]]):
     """What `kv.list` returns: the first row is read at once, each further one when asked for.
 
-    A range that is empty by itself, and an object that never had a row, need no cursor: such an
-    iterator neither ends another one nor is ended.
+    It is live: it meets what is written meanwhile as the engine's own iterator does. A range that
+    is empty by itself, and an object that never had a row, need no cursor: such an iterator neither
+    ends another one nor is ended.
     """
 
-    __slots__ = ("_canceled", "_first", "_high", "_kv", "_left", "_low", "_reverse")
+    __slots__ = (
+        "_at",
+        "_canceled",
+        "_first",
+        "_high",
+        "_kv",
+        "_left",
+        "_live",
+        "_low",
+        "_reverse",
+    )
 
     def __init__(
         self, kv: KV, low: str, high: str | None, limit: int | None, *, reverse: bool
     ) -> None:
         self._kv: KV | None = None
-        self._canceled = False
+        self._canceled = ""
         self._first: tuple[str, Any] | None = None
         self._low, self._high, self._left, self._reverse = low, high, limit, reverse
+        self._at: str | None = None  # the row it is at; None before the first and after the last
+        self._live: LiveRows | None = None  # once there has been a write
         if (high is None or low < high) and kv.has_engine_table("_cf_KV"):
             if kv.cursor is not None:
                 kv.cursor.cancel()
@@ -108,38 +131,72 @@ class Rows(Iterator[tuple[str, Any]]):
 
     def cancel(self) -> None:
         """End it, because another listing has begun."""
+        self._fail(SUPERSEDED)
+
+    def lose(self) -> None:
+        """End it, because its rows are gone."""
+        self._fail(TAKEN_BACK)
+
+    def _fail(self, why: str) -> None:
         if self._kv is not None:
-            self._kv.cursor = None
-            self._kv, self._canceled = None, True
+            self._end(self._kv)
+            self._canceled = why
+
+    def will_write(self, key: str, frozen: Any) -> None:
+        """Follow a write that is about to be made; MISSING for a row that is removed."""
+        if self._at is None or self._kv is None:
+            return
+        if self._live is None:
+            self._live = self._follow(self._kv, self._at)
+        if frozen is MISSING:
+            self._live.delete(key)
+        else:
+            self._live.put(key, serialize(frozen))
+
+    def _follow(self, kv: KV, at: str) -> LiveRows:
+        low, high = (self._low, at + "\x00") if self._reverse else (at, self._high)
+        rows = [(key, serialize(freeze(value))) for key, value in kv.scan(low, high).items()]
+        bound = self._low if self._reverse else self._high
+        return LiveRows(rows, at, bound, reverse=self._reverse)
 
     def __next__(self) -> tuple[str, Any]:
         kv = self._kv
         if kv is None:
             if self._canceled:
-                raise PlatformError(
-                    "kv.list() iterator was invalidated because a new call to kv.list() was "
-                    "started. Only one kv.list() iterator can exist at a time."
-                )
+                raise PlatformError(self._canceled)
             raise StopIteration
         row, self._first = self._first, None
         if row is None:
             row = self._step(kv)
         if row is None:
-            kv.cursor = self._kv = None
+            self._end(kv)
             raise StopIteration
         return row
 
+    def _end(self, kv: KV) -> None:
+        kv.cursor = self._kv = self._at = None
+        if self._live is not None:
+            self._live.close()
+            self._live = None
+
     def _step(self, kv: KV) -> tuple[str, Any] | None:
-        if self._left == 0 or (self._high is not None and self._low >= self._high):
+        row = None if self._left == 0 else self._next_row(kv)
+        if row is None:
+            self._at = None
             return None
-        found = kv.scan(self._low, self._high, reverse=self._reverse, limit=1)
-        if not found:
-            return None
-        ((key, value),) = found.items()
-        if self._reverse:
-            self._high = key
-        else:
-            self._low = key + "\x00"
+        self._at = row[0]
         if self._left is not None:
             self._left -= 1
-        return key, value
+        return row
+
+    def _next_row(self, kv: KV) -> tuple[str, Any] | None:
+        if self._live is not None:
+            row = self._live.next()
+            return None if row is None else (row[0], fresh(freeze(deserialize(row[1]))))
+        low, high = self._low, self._high
+        if self._at is not None:
+            low, high = (low, self._at) if self._reverse else (self._at + "\x00", high)
+        if high is not None and low >= high:
+            return None
+        found = kv.scan(low, high, reverse=self._reverse, limit=1)
+        return next(iter(found.items()), None)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from dobook.errors import NetworkError
+from dobook.runtime.calls.aborting import heeding
 from dobook.runtime.calls.promise import Promise
 from dobook.runtime.calls.turns import current_frame
 from dobook.runtime.worker.worker import Worker, error_of
@@ -64,8 +65,12 @@ class Network:
     def send(self, request: Request) -> Promise:
         """Send a request; returns a promise of the response.
 
-        It leaves after the writes of the object that sends it are durable.
+        It leaves after the writes of the object that sends it are durable, and is given up when
+        its signal is given.
         """
+        return heeding(request, lambda: self._send(request))
+
+    def _send(self, request: Request) -> Promise:
         frame = current_frame.get()
         runtime = self._runtime
         commit = None if frame is None else frame.instance.output_gate.commit

@@ -7,9 +7,11 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from dobook.errors import UsageError
+from dobook.runtime.calls.aborting import heeding
 from dobook.runtime.calls.conveyor import send_body
+from dobook.runtime.calls.post import giver
 from dobook.runtime.calls.promise import Promise, Rejected
-from dobook.runtime.calls.rpc import Member, carry, member
+from dobook.runtime.calls.rpc import Crossing, Member, carry, member
 from dobook.runtime.calls.turns import current_frame
 from dobook.runtime.worker.worker import error_of
 from dobook.web import Request, Response
@@ -52,7 +54,7 @@ class Fetcher:
                 raise error
             return response
 
-        return self._sent(answer)
+        return heeding(request, lambda: self._sent(answer))
 
     def scheduled(self, options: Any = None, **given: Any) -> Promise:
         """Run the Worker's scheduled handler; returns a promise of `{"outcome": "ok"}`."""
@@ -76,16 +78,23 @@ class Fetcher:
     def _invoke(
         self, path: tuple[str, ...], args: tuple[Any, ...] | None, kwargs: dict[str, Any] | None
     ) -> Promise:
-        frame = current_frame.get()
-        home: Any = self._runtime.post.outside if frame is None else frame.instance
+        home = giver(self._runtime)
+        lent = Crossing()
         try:
             worker = self._worker()
             if args is not None:
-                args = tuple(carry(value, home) for value in args)
-                kwargs = {name: carry(value, home) for name, value in (kwargs or {}).items()}
+                args = tuple(carry(value, home, lent) for value in args)
+                kwargs = {name: carry(value, home, lent) for name, value in (kwargs or {}).items()}
         except Exception as error:
             return Rejected(error)
-        return self._sent(lambda: worker.call(self._entrypoint, path, args, kwargs))
+
+        async def call() -> Any:
+            try:
+                return await worker.call(self._entrypoint, path, args, kwargs)
+            finally:
+                lent.end_of_call()
+
+        return self._sent(call)
 
     def _sent(self, begin: Any) -> Promise:
         """Return a promise of what a coroutine gives that begins after the caller's writes."""

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dobook.errors import PlatformError, UnknownNameError, UsageError, misspelt
 from dobook.observer import current_cause
+from dobook.runtime.calls.aborting import heeding
 from dobook.runtime.calls.call import instead_of
 from dobook.runtime.calls.conveyor import conveyed, send_body
 from dobook.runtime.calls.promise import Promise, Rejected
-from dobook.runtime.calls.rpc import carry, carry_error, find
+from dobook.runtime.calls.rpc import Crossing, carry, carry_error, find
 from dobook.runtime.insight.uncaught import report
 from dobook.runtime.objects.relaxed import relaxed_call
 from dobook.web import ReadableStream, Request, Response
@@ -153,7 +154,8 @@ class Worker:
             send_body(request, self._runtime)
         except Exception as error:
             return Rejected(error)
-        return self._runtime.post.promise_of(self.respond(request, entrypoint))
+        post = self._runtime.post
+        return heeding(request, lambda: post.promise_of(self.respond(request, entrypoint)))
 
     def answer(
         self, request: Request, answered: Callable[[Response | None, BaseException | None], None]
@@ -269,7 +271,10 @@ class Worker:
                 member = member(*args, **(kwargs or {}))
                 if hasattr(type(member), "__await__"):
                     member = await member
-            return carry(member, home)
+            given = Crossing()
+            carried = carry(member, home, given)
+            given.returned()
+            return carried
         except Exception as error:
             raise carry_error(error, remote=True) from None
 

@@ -94,6 +94,11 @@ class SqlStorageCursor:
         return self._looked
 
     @property
+    def over(self) -> bool:
+        """Whether it has been read to the end."""
+        return self._rows is None
+
+    @property
     def unfinished(self) -> bool:
         """Whether rows are left that have not been handed out."""
         if self._rows is None and self._peeked is None:

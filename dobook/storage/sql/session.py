@@ -34,6 +34,8 @@ ONLY_LAST_BINDS: Final = (
     "When executing multiple SQL statements in a single call, only the last statement can have "
     "parameters."
 )
+AT_ONCE: Final = "A SQL prepared statement can only be executed once at a time."
+MAX_PREPARED: Final = 256  # texts of several statements; the engine keeps 1 MiB of all texts
 DELETED: Final = "SQLite query was canceled because the database was deleted."
 NOT_AUTHORIZED: Final = "not authorized: SQLITE_AUTH"
 CLOSED_CURSOR: Final = "Cannot operate on a closed cursor."  # Python's words
@@ -49,13 +51,64 @@ _explained = itertools.count()
 Row = tuple[Any, ...]
 
 
-class NeverRead:
-    """Stands for the rows of RETURNING in a statement that another one follows."""
+class Opened:
+    """A statement that another one follows in the same text, after its first step.
 
-    unfinished = True
+    The real engine runs it when it prepares the text, forgets its rows and leaves it where it is.
+    So a statement that gave a row stays open, with a lock on its tables, until the text is run
+    again: that run fails, which resets it.
+
+    Source: cloudflare/workerd src/workerd/util/sqlite.c++ (`prepareSql`, `Query::checkRequirements`)
+    """
+
+    __slots__ = ("_cursor", "unfinished")
+
+    def __init__(self, cursor: SqliteCursor, *, returns: bool) -> None:
+        self._cursor = cursor
+        self.unfinished = returns  # rows of RETURNING, which forbid the commit
+
+    def close(self) -> bool:
+        """Reset it; returns whether it was open."""
+        if self.unfinished:
+            self.unfinished = False
+            return True
+        try:
+            return self._cursor.fetchone() is not None
+        except SqliteError:  # it was closed with all others, or its tables are gone
+            return False
+        finally:
+            self._cursor.close()
 
 
-NEVER_READ: Final = NeverRead()
+class Prepared:
+    """A text of several statements that has run before."""
+
+    __slots__ = ("cursor", "opened")
+
+    def __init__(self) -> None:
+        self.opened: list[Opened | None] = []  # of all statements but the last
+        self.cursor: Any = None  # the latest one of the last statement
+
+    @property
+    def in_use(self) -> bool:
+        """Whether the cursor of the last statement is still being read."""
+        return self.cursor is not None and not self.cursor.over
+
+    def reset(self, position: int) -> None:
+        """Reset what the first run has left open of a statement.
+
+        Raises:
+            PlatformError: If that was open until now.
+        """
+        opened = self.opened[position]
+        if opened is not None and opened.close():
+            raise PlatformError(AT_ONCE)
+
+    def close(self) -> None:
+        """Reset everything."""
+        for opened in self.opened:
+            if opened is not None:
+                opened.close()
 
 
 class Plan:
@@ -114,6 +167,7 @@ class Session:
         connection.stopper.rules = self.rules
         self.plans: dict[str, Plan] = connection.plans
         self._planned_chars = 0
+        self.prepared: dict[str, Prepared] = {}  # texts of several statements
         self.deferred = False  # PRAGMA defer_foreign_keys was used outside a transaction
         if hosted:
             self.db.setlimit(LIMIT_FUNCTION_ARG, limits.MAX_SQL_FUNCTION_ARGUMENTS)
@@ -147,12 +201,35 @@ class Session:
             raise PlatformError(NOT_AUTHORIZED)
 
     def step(self, statement: Statement) -> None:
-        """Make the first step of a statement without bindings and forget its rows."""
+        """Run a statement without bindings, forget its rows and reset it."""
         with contextlib.closing(self.connection.reader()) as cursor:
             self.run(cursor, USERS + statement.text, (), statement)
-            returns = statement.writes and cursor.description is not None
-            if returns and cursor.fetchone() is not None:
-                self.connection.unread.append(NEVER_READ)
+
+    def open(self, statement: Statement) -> Opened | None:
+        """Make the first step of a statement without bindings; None if it is over then."""
+        cursor = self.connection.reader()
+        try:
+            self.run(cursor, USERS + statement.text, (), statement)
+        except BaseException:
+            cursor.close()
+            raise
+        if cursor.description is None:
+            cursor.close()
+            return None
+        if not statement.writes:
+            return Opened(cursor, returns=False)
+        opened = Opened(cursor, returns=cursor.fetchone() is not None)
+        cursor.close()
+        if opened.unfinished:
+            self.connection.unread.append(opened)
+        return opened
+
+    def keep_prepared(self, query: str) -> Prepared:
+        """Return where it is noted what a text leaves open, forgetting the oldest of many texts."""
+        if len(self.prepared) >= MAX_PREPARED:
+            self.prepared.pop(next(iter(self.prepared))).close()
+        made = self.prepared[query] = Prepared()
+        return made
 
     @property
     def defers_foreign_keys(self) -> bool:

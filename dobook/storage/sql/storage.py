@@ -11,7 +11,14 @@ from typing import Any, Final, Protocol
 from dobook.errors import PlatformError, misspelt
 from dobook.storage.connection import Connection
 from dobook.storage.sql.cursor import SqlStorageCursor
-from dobook.storage.sql.session import NO_STATEMENT, ONLY_LAST_BINDS, WRONG_NUMBER, Plan, Session
+from dobook.storage.sql.session import (
+    NO_STATEMENT,
+    ONLY_LAST_BINDS,
+    WRONG_NUMBER,
+    Plan,
+    Prepared,
+    Session,
+)
 from dobook.storage.sql.text import Statement, looks_at_schema, split
 from dobook.storage.sql.values import javascript_text, to_sqlite
 
@@ -193,15 +200,7 @@ class SqlStorage:
         if looks_at_schema(query):
             self._look(query)
         *first, last = split(query)
-        for statement in first:
-            self._check(statement, sure=statement.parameters == 0)
-            if statement.parameters:
-                raise PlatformError(ONLY_LAST_BINDS)
-            if statement.writes:
-                self._will_write()
-            session.step(statement)
-            if statement.defines:
-                session.plans.clear()
+        prepared = self._run_first(query, first, last) if first else None
         self._check(last, sure=len(values) == last.parameters)
         if len(values) != last.parameters:
             raise PlatformError(WRONG_NUMBER)
@@ -219,7 +218,50 @@ class SqlStorage:
             session.plans.clear()  # columns may have other names now
         elif not first:
             session.remember(query, plan)
+        if prepared is not None:
+            prepared.cursor = result
         return result
+
+    def _run_first(self, query: str, first: list[Statement], last: Statement) -> Prepared | None:
+        """Run all statements of a text but the last.
+
+        Returns:
+            Where the cursor of the last one is noted; None for a text whose last cursor is still
+            being read, which is prepared once more for this run alone.
+        """
+        session = self._session
+        prepared = session.prepared.get(query)
+        if prepared is None:
+            prepared = session.keep_prepared(query)
+            try:
+                for statement in first:
+                    self._before(statement)
+                    prepared.opened.append(session.open(statement))
+                    if statement.defines:
+                        session.plans.clear()
+                if not last.verb:
+                    raise PlatformError(NO_STATEMENT)
+                session.prepare(last)
+            except BaseException:  # it was not prepared, so nothing of it stays open
+                session.prepared.pop(query).close()
+                raise
+            return prepared
+        busy = prepared.in_use
+        for position, statement in enumerate(first):
+            self._before(statement)
+            if not busy:
+                prepared.reset(position)
+            session.step(statement)
+            if statement.defines:
+                session.plans.clear()
+        return None if busy else prepared
+
+    def _before(self, statement: Statement) -> None:
+        self._check(statement, sure=statement.parameters == 0)
+        if statement.parameters:
+            raise PlatformError(ONLY_LAST_BINDS)
+        if statement.writes:
+            self._will_write()
 
     def _check(self, statement: Statement, *, sure: bool) -> None:
         """Raise what is wrong with a statement before anything is written for it.

@@ -8,7 +8,7 @@ import hmac
 import os
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 from dobook.errors import PlatformError, PlatformTypeError, misspelt, suggest
@@ -136,8 +136,17 @@ class Navigator:
     language = "en"
 
 
+def _dom_error(name: str, text: str) -> PlatformError:
+    error = PlatformError(text)
+    error.js_name = name
+    return error
+
+
 class AbortSignal(EventTarget):
-    """Tells that something is not wanted any more."""
+    """Tells that something is not wanted any more: `fetch(url, signal=signal)`.
+
+    Source: developers.cloudflare.com/workers/runtime-apis/web-standards/#abortcontroller-and-abortsignal
+    """
 
     onabort: Any = None
 
@@ -157,7 +166,20 @@ class AbortSignal(EventTarget):
     def timeout(cls, delay: float) -> Self:
         """Return a signal that is given after so many ms."""
         signal = cls()
-        setTimeout(lambda: signal.give(PlatformError("The operation timed out")), delay)
+        why = _dom_error("TimeoutError", "The operation was aborted due to timeout")
+        setTimeout(lambda: signal.give(why), delay)
+        return signal
+
+    @classmethod
+    def any(cls, signals: Iterable["AbortSignal"]) -> Self:
+        """Return a signal that is given as soon as one of several is."""
+        signal, others = cls(), list(signals)
+        for other in others:
+            if other.aborted:
+                signal.give(other.reason)
+                return signal
+        for other in others:
+            other.addEventListener("abort", lambda _event, other=other: signal.give(other.reason))
         return signal
 
     def give(self, reason: Any = None) -> None:
@@ -165,7 +187,9 @@ class AbortSignal(EventTarget):
         if self.aborted:
             return
         self.aborted = True
-        self.reason = PlatformError("The operation was aborted") if reason is None else reason
+        if reason is None:
+            reason = _dom_error("AbortError", "The operation was aborted")
+        self.reason = reason
         self.dispatchEvent(Event("abort"))
 
     def throwIfAborted(self) -> None:

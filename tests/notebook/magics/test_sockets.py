@@ -82,7 +82,7 @@ def test_websocket_alone_lists_the_clients(room):
     assert room.cell("%websocket").empty
     ada = room.cell("%websocket CHAT/lobby --name ada")
     room.cell("%websocket CHAT/lobby --name bob")
-    ada.close()
+    ada.close(1000)
     frame = room.cell("%websocket")
     assert list(frame["client"]) == ["ada", "bob"]
     assert list(frame["state"]) == ["closed", "open"]

@@ -544,6 +544,7 @@ def snapshot():
         (module.__name__, name, value)
         for module in (time, datetime, random, os, uuid, secrets, asyncio, asyncio.tasks)
         for name, value in vars(module).items()
+        if callable(value)  # not what comes and goes, as asyncio's set of tasks
     ]
     kinds = (datetime.datetime, datetime.date, random.Random, Keeps)
     names += [(kind.__name__, n, v) for kind in kinds for n, v in vars(kind).items()]

@@ -107,7 +107,7 @@ def test_a_client_drops_out_without_a_word(runtime, ada, log):
 
 def test_what_came_before_the_end_is_still_received(runtime, ada):
     ada.send("one")
-    ada.close()
+    ada.close(1000)
 
     async def main():
         return [message async for message in ada]

@@ -97,6 +97,20 @@ def returned(value: Any, method: str) -> DataCloneError:
     )
 
 
+def instead_of(value: Any) -> str:
+    """Return what a fetch handler has returned that is no response, and what to write."""
+    if hasattr(type(value), "__await__"):
+        return f"fetch() returned what it did not await. Write: return await {call_of(value)}"
+    if value is None:
+        return "fetch() returned nothing. Every way through it has to return a Response."
+    said = f"fetch() returned {type(value).__name__}: {value!r:.80}"
+    if isinstance(value, str | bytes):
+        return f"{said}. Write: return Response(…)"
+    if isinstance(value, dict | list | tuple | int | float):
+        return f"{said}. Write: return Response.json(…)"
+    return said
+
+
 def call_of(value: Any) -> str:
     """Return the call that has given an awaitable, as it may have been written; "…" if unknown.
 

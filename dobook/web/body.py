@@ -247,7 +247,8 @@ class Body:
         try:
             return json.loads(text, **kwargs)
         except json.JSONDecodeError as error:
-            error.add_note("There is no body." if not text else f"The body is {text!r:.80}.")
+            if not text:
+                error.add_note("There is no body.")
             raise error.with_traceback(None) from None  # the lines of json say nothing
 
     def __getattr__(self, name: str) -> Any:

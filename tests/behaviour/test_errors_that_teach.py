@@ -155,7 +155,7 @@ def told(runtime, promise):
         ("options_of_javascript", "Options are keywords in Python. Write: status=404"),
         ("options_of_javascript_too", "Write: status=404, status_text='Nope'"),
         ("socket_over_rpc", 'Could not serialize object of type "WebSocket". This type does not support serialization.'),
-        ("socket_over_rpc", "A WebSocket is handed on by fetch() only"),
+        ("socket_over_rpc", "A WebSocket is handed over by fetch() only"),
         ("empty_body", "There is no body."),
     ],
 )  # fmt: skip
@@ -224,10 +224,17 @@ def test_an_async_function_in_a_synchronous_transaction_is_warned_of(runtime, st
         runtime.run(stub.async_closure())
 
 
-def test_an_alarm_without_a_handler_is_taken_warned_of_and_fails(runtime):
+@pytest.mark.parametrize("where", ["constructor", "method"])
+def test_an_alarm_without_a_handler_is_taken_warned_of_and_fails(runtime, where):
     class Forgetful(DurableObject):
+        def __init__(self, ctx, env):
+            super().__init__(ctx, env)
+            if where == "constructor":
+                ctx.storage.setAlarm(time.time() * 1000 + 500)
+
         async def start(self):
-            await self.ctx.storage.setAlarm(time.time() * 1000 + 500)
+            if where == "method":
+                await self.ctx.storage.setAlarm(time.time() * 1000 + 500)
 
     stub = runtime.register(Forgetful).getByName("a")
     with pytest.warns(errors.PortabilityWarning, match="Forgetful, which has no alarm"):

@@ -16,7 +16,7 @@ from contextvars import Context
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from dobook.codec.refusal import call_of, returned
+from dobook.codec.refusal import instead_of, returned
 from dobook.errors import PlatformError, PlatformTypeError
 from dobook.observer import current_cause
 from dobook.runtime.calls.conveyor import conveyed
@@ -358,20 +358,6 @@ class Call:
 
 async def _awaiting(awaitable: Any) -> Any:
     return await awaitable
-
-
-def instead_of(value: Any) -> str:
-    """Return what a fetch handler has returned that is no response, and what to write."""
-    if hasattr(type(value), "__await__"):
-        return f"fetch() returned what it did not await. Write: return await {call_of(value)}"
-    if value is None:
-        return "fetch() returned nothing. Every way through it has to return a Response."
-    said = f"fetch() returned {type(value).__name__}: {value!r:.80}"
-    if isinstance(value, str | bytes):
-        return f"{said}. Write: return Response(…)"
-    if isinstance(value, dict | list | tuple | int | float):
-        return f"{said}. Write: return Response.json(…)"
-    return said
 
 
 def deliver_response(call: Call, value: Any) -> Response | None:

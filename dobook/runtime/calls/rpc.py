@@ -10,14 +10,14 @@ cloudflare/workerd src/workerd/api/worker-rpc.c++
 import copy
 import inspect
 from collections.abc import Iterable
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from dobook import limits
 from dobook.codec import JsDict, clone, freeze, serialize
 from dobook.errors import DataCloneError, PlatformError, PlatformTypeError, suggest
 from dobook.runtime.calls.promise import Promise
-from dobook.runtime.insight.portable import remark_if_called, remark_on_keywords
+from dobook.runtime.insight.portable import remark_on_keywords, remark_on_property
+from dobook.runtime.insight.unheard import users_part
 from dobook.web import Blob, Headers, ReadableStream, Request, Response
 
 if TYPE_CHECKING:
@@ -82,11 +82,7 @@ class Member(Promise):
         return self._target._invoke(self._path, args, kwargs)
 
     def __await__(self) -> Any:
-        name = self._path[-1]
-        remark_if_called(
-            f"the property {name} of a stub: members of a stub are functions in Cloudflare's Python "
-            f"SDK (TypeError). Write a method that returns it: await stub.get_{name}()."
-        )
+        remark_on_property(self._path[-1])
         return self._target._invoke(self._path, None, None).__await__()
 
     def __getattr__(self, name: str) -> "Member":
@@ -273,16 +269,6 @@ def _carry_deep(value: Any, home: "Home", seen: dict[int, Any], crossing: Crossi
         error.add_note("A WebSocket is handed over by fetch() only: return the response there.")
         raise error
     if isinstance(value, Response | Request):
-        if getattr(value, "_web_socket", None) is not None:
-            refused = DataCloneError(
-                'Could not serialize object of type "WebSocket". This type does not support '
-                "serialization."
-            )
-            refused.add_note(
-                "A WebSocket is handed on by fetch() only: return the response from fetch, and have "
-                "the caller write: return await stub.fetch(request)"
-            )
-            raise refused
         copied = getattr(value, "_of", value).clone()  # as Python has it
         if type(copied._body) is ReadableStream:
             copied._body = home.convey(copied._body)
@@ -410,11 +396,3 @@ def _uninitialised(error: BaseException) -> BaseException:
     copied.args = error.args
     copied.__dict__.update(error.__dict__)
     return copied
-
-
-def users_part(traceback: TracebackType | None) -> TracebackType | None:
-    """Return a traceback without the frames of dobook it begins with."""
-    at = traceback
-    while at is not None and at.tb_frame.f_globals.get("__name__", "").startswith("dobook."):
-        at = at.tb_next
-    return at or traceback

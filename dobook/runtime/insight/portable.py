@@ -52,6 +52,15 @@ def remark_on_keywords(name: str, args: tuple[Any, ...], kwargs: dict[str, Any])
     )
 
 
+def remark_on_property(name: str) -> None:
+    """Remark that a property of a stub cannot be read with the SDK, if the user's code awaits one."""
+    remark_if_called(
+        f"the property {name} of a stub: members of a stub are functions in Cloudflare's Python "
+        f"SDK (TypeError). Write a method that returns it: await stub.get_{name}().",
+        depth=3,
+    )
+
+
 def _is_deployed() -> bool:
     if current_frame.get() is not None:
         return True

@@ -10,8 +10,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from dobook.runtime.calls.rpc import users_part
 from dobook.runtime.calls.turns import ObjectTask
+from dobook.runtime.insight.unheard import users_part
 from dobook.runtime.loop.places import has_torn_callback
 
 if TYPE_CHECKING:

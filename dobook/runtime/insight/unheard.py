@@ -16,7 +16,7 @@ import linecache
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
@@ -360,3 +360,11 @@ def _line_in(kind: type, name: str) -> tuple[str, int] | None:
         if found:
             return (file, first + found[0] - 1) if len(found) == 1 else None
     return None
+
+
+def users_part(traceback: TracebackType | None) -> TracebackType | None:
+    """Return a traceback without the frames of dobook it begins with."""
+    at = traceback
+    while at is not None and at.tb_frame.f_globals.get("__name__", "").startswith("dobook."):
+        at = at.tb_next
+    return at or traceback

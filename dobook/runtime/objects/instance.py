@@ -327,6 +327,7 @@ class Instance(Frame):
 
         Raises:
             PlatformError: If the class has none.
+            PlatformTypeError: If it is the alarm's, and the class uses Cloudflare's Python SDK.
         """
         found = self._handlers.get(kind)
         if found is None:
@@ -334,11 +335,11 @@ class Instance(Frame):
             if found is None and kind == "fetch":
                 found = getattr(self.object, "on_fetch", None)
             if found is None and kind == "alarm":
+                if getattr(self.object, "_has_every_name_", False):
+                    raise PlatformTypeError("Method alarm does not exist")
                 found = no_handler(self.actor.label)
             if found is None:
-                error: Exception = PlatformError(f"Handler does not export a {kind}() function.")
-                if kind == "alarm" and getattr(self.object, "_has_every_name_", False):
-                    error = PlatformTypeError("Method alarm does not exist")
+                error = PlatformError(f"Handler does not export a {kind}() function.")
                 methods = [n for n in vars(type(self.object)) if not n.startswith("_")]
                 if kind == "fetch" and methods:
                     name = type(self.object).__name__

@@ -251,8 +251,12 @@ class Operations:
             self._use("setAlarm()")
             at_ms = alarm_time(self._NAME, scheduledTime)
             # A constructor may: the engine does not know the object's methods yet.
-            if self._instance.object is not None and not hasattr(self._instance.object, "alarm"):
-                check_alarm_handler(self._instance.object)
+            made = self._instance.object
+            kind = self._instance.actor.namespace.cls if made is None else made
+            if not hasattr(kind, "alarm") and (
+                made is not None or getattr(kind, "_has_every_name_", False)
+            ):
+                check_alarm_handler(kind)
             confirmed = self._confirmed("setAlarm", ALARM_OPTIONS, options, keywords)
             self._store.touch(confirmed=confirmed)
             # The platform takes a time that has passed for now.

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dobook.codec.refusal import instead_of
 from dobook.errors import PlatformError, UnknownNameError, UsageError, misspelt
 from dobook.observer import current_cause
 from dobook.runtime.calls.aborting import heeding
-from dobook.runtime.calls.call import instead_of
 from dobook.runtime.calls.conveyor import conveyed, send_body
 from dobook.runtime.calls.promise import Promise, Rejected
 from dobook.runtime.calls.rpc import Crossing, carry, carry_error, find

@@ -3,14 +3,19 @@
 import asyncio
 import os
 import subprocess
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-perf = time.perf_counter
+from dobook.runtime.loop import real
+
 Call = Callable[[int], Awaitable[Any]]
+
+
+def perf() -> float:
+    """Return seconds by the real clock, also on a runtime's loop, whose time is virtual."""
+    return real.perf_counter()
 
 
 @dataclass

@@ -19,14 +19,28 @@ UNIT_MS = {
     "d": 86_400_000,
     "w": 604_800_000,
 }
-_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)", re.IGNORECASE)
+_LONG = {
+    "millisecond": "ms",
+    "second": "s",
+    "sec": "s",
+    "minute": "m",
+    "min": "m",
+    "hour": "h",
+    "hr": "h",
+    "day": "d",
+    "week": "w",
+}
+_PART = re.compile(
+    rf"(\d+(?:\.\d+)?)\s*(?:({'|'.join(_LONG)})s?|(ms|s|m|h|d|w))(?![a-z])", re.IGNORECASE
+)
 
 
 def parse_duration(value: str | float | dt.timedelta) -> int:
     """Return a duration in milliseconds.
 
     Args:
-        value: Text such as `"1h30m"`, `"250ms"`, `"7d"`; a number of milliseconds; a timedelta.
+        value: Text such as `"1h30m"`, `"250ms"`, `"7 days"`; a number of milliseconds; a
+            timedelta.
 
     Raises:
         DurationError: If the text cannot be read, or the duration is negative.
@@ -47,7 +61,12 @@ def parse_duration(value: str | float | dt.timedelta) -> int:
                 f"cannot read {value!r} as a duration. Write a number and a unit (ms, s, m, h, d, "
                 "w), for instance 30s, 1h30m or 7d."
             )
-        ms = round(sum(float(number) * UNIT_MS[unit.lower()] for number, unit in parts))
+        ms = round(
+            sum(
+                float(number) * UNIT_MS[_LONG[word.lower()] if word else unit.lower()]
+                for number, word, unit in parts
+            )
+        )
     if ms < 0:
         raise DurationError(f"time cannot run backwards: {value!r} is negative.")
     return ms

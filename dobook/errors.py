@@ -21,6 +21,8 @@
          ├─ DeadlockError            nothing is left that could wake the caller
          ├─ LivelockError            code keeps itself busy while virtual time stands still
          └─ StateDirectoryError      a state directory that cannot be used (OSError)
+    UserWarning
+     └─ PortabilityWarning           works here and not, or not so, on Cloudflare
 
 Errors that stand for the platform's carry its text word for word, so that a search for the
 message leads to Cloudflare's documentation. The flags the platform puts on errors (`remote`,
@@ -51,6 +53,7 @@ __all__ = [
     "PlatformRangeError",
     "PlatformSyntaxError",
     "PlatformTypeError",
+    "PortabilityWarning",
     "StateDirectoryError",
     "UnknownNameError",
     "UsageError",
@@ -241,6 +244,10 @@ class LivelockError(DobookError, RuntimeError):
     """Code is ready again and again without virtual time passing, so the run would never end."""
 
 
+class PortabilityWarning(UserWarning):
+    """Code of an object or a Worker works here and not, or not so, with Cloudflare's Python SDK."""
+
+
 class StateDirectoryError(DobookError, OSError):
     """A state directory that is in use, unreadable, full or not one of ours."""
 
@@ -286,7 +293,9 @@ def misspelt(owner: Any, name: str) -> AttributeError:
         'frozenset' object has no attribute 'is_disjoint'. The platform's name is 'isdisjoint'.
     """
     kind = owner if isinstance(owner, type) else type(owner)
-    what = f"js.{kind.__name__}" if isinstance(owner, type) else f"{kind.__name__!r} object"
+    named = (vars(k)["_NAME"] for k in kind.__mro__ if "_NAME" in vars(k))
+    called = next(named, kind.__name__)  # the platform's name for it, if that is another
+    what = f"js.{kind.__name__}" if isinstance(owner, type) else f"{called!r} object"
     text = f"{what} has no attribute {name!r}"
     if name in _LEFT_OUT:
         text += f", which dobook does not offer. {_LEFT_OUT[name]}"

@@ -56,7 +56,10 @@ def base_of(value: Any) -> type:
         if isinstance(value, base):
             return base
     if isinstance(value, tuple | bytearray):
-        raise PlatformTypeError(f"{type(value)} cannot be sent over RPC.")
+        instead = "bytes: bytes(…)" if isinstance(value, bytearray) else "a list: list(…)"
+        raise PlatformTypeError(
+            f"{type(value)} cannot be sent over RPC.\n  Keep or send it as {instead}."
+        )
     if inspect.isawaitable(value):
         raise _awaitable(value)
     hint = _hint(value)
@@ -82,21 +85,33 @@ def too_deep() -> DataCloneError:
 
 
 def _awaitable(value: Any) -> DataCloneError:
-    call = "…"
+    text = f"Awaitable {type(value)} cannot be sent over RPC."
+    return DataCloneError(f"{text}\n  It was not awaited. Write:  await {call_of(value)}")
+
+
+def returned(value: Any, method: str) -> DataCloneError:
+    """Return the error of a method that returns what it should have awaited."""
+    text = f"Awaitable {type(value)} cannot be sent over RPC."
+    return DataCloneError(
+        f"{text}\n  {method}() returned it without awaiting it. Write:  return await {call_of(value)}"
+    )
+
+
+def call_of(value: Any) -> str:
+    """Return the call that has given an awaitable, as it may have been written; "…" if unknown.
+
+    A coroutine is closed, else Python warns on top of the lesson.
+    """
+    call = str(getattr(type(value), "_call_in_words_", lambda _: "…")(value))
     for prefix in ("cr", "gi"):
-        frame = getattr(value, f"{prefix}_frame", None)
         code = getattr(value, f"{prefix}_code", None)
         if code is not None:
-            owner = "self." if frame is not None and "self" in frame.f_locals else ""
-            call = f"{owner}{code.co_name}()"
+            own = code.co_varnames[:1] == ("self",) and code.co_argcount > 0
+            takes = code.co_argcount > own or code.co_flags & inspect.CO_VARARGS
+            call = f"{'self.' * own}{code.co_name}({'…' * bool(takes)})"
     if inspect.iscoroutine(value):
-        value.close()  # else Python warns on top of the lesson
-    wanted = f"await {call}" if call != "…" else "await …"
-    return DataCloneError(
-        f"Awaitable {type(value)} cannot be sent over RPC.\n"
-        f'  You wrote:  await storage.put("n", {call})\n'
-        f'  You want:   await storage.put("n", {wanted})'
-    )
+        value.close()
+    return call
 
 
 def _shown(value: Any) -> str:

@@ -21,6 +21,7 @@ from dobook.explorer.shrink import Shrinker
 from dobook.explorer.strategies.base import Strategy
 from dobook.explorer.strategies.table import strategy_named
 from dobook.explorer.tally import Result, Tally
+from dobook.runtime.loop.patches import patches
 from dobook.runtime.registry import default_binding
 
 DEFAULT_RUNS = 500
@@ -97,7 +98,8 @@ def explore(
     plan = strategy_named(strategy)(seed)
     tally = Tally()
     began = time.monotonic()
-    with Progress(show=progress, runs=runs, seconds=seconds) as bar:
+    # Once for all runs: Python stops to cache a class's methods when they change too often.
+    with patches, Progress(show=progress, runs=runs, seconds=seconds) as bar:
         try:
             with contextlib.closing(_results(case, plan, runs, jobs, executor)) as found:
                 for results in found:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dobook.lint.classes import check_classes
 from dobook.lint.findings import Finding, Findings, gather, silenced
 from dobook.lint.rules import check_code
+from dobook.lint.sdk import check_sdk
 from dobook.lint.sources import Names, Source
 
 
@@ -33,7 +34,7 @@ def check_sources(sources: Sequence[Source]) -> Findings:
 def _found(sources: Sequence[Source]) -> Iterator[Finding]:
     names = Names(sources)
     for source in sources:
-        for check in (check_code, check_classes):
+        for check in (check_code, check_classes, check_sdk):
             for node, rule, what, why, fix in check(source, names):
                 line = getattr(node, "lineno", 0)
                 if not silenced(source.lines, line):

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from dobook.lint import knowledge
+from dobook.lint.promises import Scope, own_nodes
 from dobook.lint.rules import Raw
-from dobook.lint.sources import Names, Source
+from dobook.lint.sources import Names, Source, chain
 
 _HANDLERS: Final = frozenset({
     "fetch", "alarm", "webSocketMessage", "webSocketClose", "webSocketError", "on_fetch",
@@ -27,6 +28,10 @@ def check_classes(source: Source, names: Names) -> Iterator[Raw]:
                     yield from _handler(method, {m.name for m in methods})
                 if not method.name.startswith("_") and method.name not in _HANDLERS:
                     yield from _returns(method)
+                if isinstance(method, ast.AsyncFunctionDef):
+                    yield from _returned_unawaited(method, methods)
+                if method.name in ("fetch", "on_fetch"):
+                    yield from _no_response(method)
                 if method.name in ("fetch", "alarm") and _yields(method):
                     why = "the platform awaits a handler once"
                     what = f"{method.name}() is a generator"
@@ -86,6 +91,46 @@ def _returns(method: Function) -> Iterator[Raw]:
             what = f"{method.name}() returns a tuple"
             yield node, "tuple", what, why, "Return a list or a dict."
         waiting.extend(ast.iter_child_nodes(node))
+
+
+def _returned_unawaited(method: ast.AsyncFunctionDef, methods: list[Function]) -> Iterator[Raw]:
+    """Find what an async method returns without awaiting it: its caller gets a promise."""
+    scope = Scope(method)
+    asynchronous = {m.name for m in methods if isinstance(m, ast.AsyncFunctionDef)}
+    for node in own_nodes(method):
+        if not isinstance(node, ast.Return) or node.value is None:
+            continue
+        value = node.value
+        own = (
+            isinstance(value, ast.Call)
+            and isinstance(value.func, ast.Attribute)
+            and chain(value.func) == ["self", value.func.attr]
+            and value.func.attr in asynchronous
+        )
+        if own or scope.is_promise(value):
+            call = f"self.{value.func.attr}(...)" if own else scope.in_words(value)  # type: ignore[attr-defined]
+            why = "what an async method returns is not awaited for it: TypeError"
+            yield node, "await", f"return {call} without await", why, f"Write return await {call}"
+
+
+def _no_response(method: Function) -> Iterator[Raw]:
+    """Find what a fetch handler returns that is no response."""
+    for node in own_nodes(method):
+        if not isinstance(node, ast.Return):
+            continue
+        value = node.value
+        if isinstance(value, ast.Dict | ast.List | ast.DictComp | ast.ListComp):
+            fix = "Write return Response.json(...)"
+        elif isinstance(value, ast.JoinedStr) or (
+            isinstance(value, ast.Constant) and isinstance(value.value, str | bytes)
+        ):
+            fix = "Write return Response(...)"
+        elif value is None or (isinstance(value, ast.Constant) and value.value is None):
+            fix = "Write return Response(None, status=204)"
+        else:
+            continue
+        why = "a fetch handler has to return a Response: TypeError"
+        yield node, "response", f"{method.name}() returns no Response", why, fix
 
 
 def _yields(method: Function) -> bool:

@@ -80,6 +80,13 @@ FILE_CALLS: Final = frozenset({
 FILE_METHODS: Final = frozenset({"write_text", "write_bytes", "mkdir", "unlink", "touch"})
 FILE_WHY: Final = _FILE
 
+NUMPY_PRESENT: Final = frozenset({"now", "today"})
+NUMPY_WHY: Final = (
+    "NumPy asks the operating system: in dobook's virtual time this is another time than everywhere "
+    "else"
+)
+NUMPY_FIX: Final = "Write numpy.datetime64(datetime.now(UTC).replace(tzinfo=None))."
+
 # At the top level of a module: it runs when the Worker is uploaded, not when it is used.
 CLOCK_CALLS: Final = frozenset({
     "time.time", "time.time_ns", "time.monotonic", "datetime.datetime.now", "datetime.date.today",

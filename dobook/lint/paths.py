@@ -10,7 +10,7 @@ from dobook.export.cells import statements
 from dobook.export.project import COMPATIBILITY_DATE
 from dobook.export.selection import select
 from dobook.lint.checking import check_sources, check_text
-from dobook.lint.findings import Finding, Findings, gather
+from dobook.lint.findings import Finding, Findings, gather, silenced
 from dobook.lint.packages import check_packages
 from dobook.lint.sources import Names, Source
 from dobook.wrangler import Configuration, load
@@ -107,6 +107,7 @@ def _check_project(configuration: Configuration) -> Findings:
         *_check_configuration(configuration, objects),
         *_check_entry(configuration, names, config),
         *_unbound(configuration, objects, sources, config),
+        *_uncalled(configuration, names, sources),
     ]
     return gather(findings, [*(s.name for s in sources), config])
 
@@ -155,6 +156,40 @@ def _check_entry(configuration: Configuration, names: Names, file: str) -> Itera
         why = "Nobody could send the Worker a request."
         fix = "Define it in the entry module; its fetch passes requests on to objects."
         yield Finding(file, None, "entry", what, why, fix)
+
+
+def _uncalled(
+    configuration: Configuration, names: Names, sources: Sequence[Source]
+) -> Iterator[Finding]:
+    """Find handlers that the platform does not call at this compatibility date.
+
+    Source: cloudflare/workerd src/pyodide/python-entrypoint-helper.ts
+    """
+    legacy = configuration.has_global_handlers
+    for source in sources:
+        for node in source.body:
+            named = {node.name: node} if isinstance(node, _FUNCTION) else {}
+            of_class = isinstance(node, ast.ClassDef) and bool(names.kind(node))
+            if isinstance(node, ast.ClassDef) and of_class:
+                named = {n.name: n for n in node.body if isinstance(n, _FUNCTION)}
+            for kind in _HANDLERS:
+                asked, other = (f"on_{kind}", kind) if legacy else (kind, f"on_{kind}")
+                if other in named and asked not in named and (of_class or not legacy):
+                    what = f"{other}, which is not called"
+                    since = "before" if legacy else "from"
+                    why = f"With a compatibility_date {since} 2025-08-14 Cloudflare calls {asked}."
+                    fix = (
+                        f"Call it {asked}."
+                        if of_class
+                        else "Write a class Default(WorkerEntrypoint)."
+                    )
+                    line = named[other].lineno + source.shift
+                    if not silenced(source.lines, named[other].lineno):
+                        yield Finding(source.name, line, "handler", what, why, fix)
+
+
+_FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
+_HANDLERS = ("fetch", "alarm", "webSocketMessage", "webSocketClose", "webSocketError")
 
 
 def _unbound(

@@ -70,6 +70,15 @@ def _call(node: ast.Call, names: Names) -> Iterator[Raw]:
         if name in knowledge.FILE_CALLS:
             yield _file(node, f"{name}()")
             return
+        first = node.args[0] if node.args else None
+        if (
+            name == "numpy.datetime64"
+            and isinstance(first, ast.Constant)
+            and first.value in knowledge.NUMPY_PRESENT
+        ):
+            what = f"numpy.datetime64({first.value!r})"
+            yield node, "real-clock", what, knowledge.NUMPY_WHY, knowledge.NUMPY_FIX
+            return
     if isinstance(node.func, ast.Attribute):
         attribute = node.func.attr
         if attribute == "run_in_executor":

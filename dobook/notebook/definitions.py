@@ -14,11 +14,17 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 
 from dobook.errors import UsageError
+from dobook.lint.classes import check_classes
 from dobook.lint.rules import check_code
+from dobook.lint.sdk import check_sdk
 from dobook.lint.sources import Names, Source
 from dobook.runtime.calls.rpc import RESERVED
 from dobook.workers import DurableObject, WorkerEntrypoint
 
+_ON_THE_CARD = frozenset({
+    "await", "await-twice", "fetch-not-awaited", "pipelining", "response", "rpc-keywords",
+    "transaction-async",
+})  # fmt: skip
 _WHOLE_BODY = "the class body"
 
 
@@ -161,16 +167,31 @@ def _describe(cls: type, node: ast.ClassDef, code: str, cell: str) -> Definition
 
 def _forgotten(node: ast.ClassDef) -> Iterator[str]:
     source = Source("", [node])
-    for at, rule, what, _, fix in check_code(source, Names([source])):
-        if rule == "await":
+    names = Names([source])
+    found = [*check_code(source, names), *check_sdk(source, names), *check_classes(source, names)]
+    for at, rule, what, _, fix in sorted(found, key=lambda f: getattr(f[0], "lineno", 0)):
+        if rule in _ON_THE_CARD:
             yield f"line {getattr(at, 'lineno', 0)}: {what}. {fix}"
 
 
-def require(found: list[Definition], what: str, example: str) -> None:
+def require(found: list[Definition], what: str, example: str, cell: str = "") -> None:
     """Complain if a cell defined none of what its magic is for.
+
+    Args:
+        found: What it has defined.
+        what: What it should have.
+        example: One of them.
+        cell: Its code, for the name of a class that lacks the base.
 
     Raises:
         UsageError: If so.
     """
     if not found:
+        name = re.search(r"^class (\w+)", cell, re.MULTILINE)
+        if name is not None and "base " in what:
+            base = what.rpartition(" ")[2]
+            raise UsageError(
+                f"this cell defines no {what}. Write: from workers import {base}, and "
+                f"class {name[1]}({base}):"
+            )
         raise UsageError(f"this cell defines no {what}. Write one like: {example}")

@@ -14,6 +14,8 @@ from dobook.notebook import (
     history,
     interrupts,
     nesting,
+    redefined,
+    sleeping,
     tracebacks,
 )
 from dobook.notebook.magics import ALL, MagicsBase
@@ -44,6 +46,8 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
         interrupts.install(shell, session),
         config.install(shell, session),
         history.install(shell, session.cells),
+        redefined.install(shell, session),
+        sleeping.install(shell, session),
         _following(shell, session),
         _unregistering(shell, families),
         _answering_misplaced(shell, families),

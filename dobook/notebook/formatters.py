@@ -5,6 +5,7 @@ committed outputs have to be the same every time.
 """
 
 from collections.abc import Callable
+from types import CoroutineType
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -84,6 +85,7 @@ def install(shell: InteractiveShell, session: Session) -> Callable[[], None]:
     register(text, Transcript, lambda obj, p, _cycle: p.text(repr(obj)))
     register(html, Transcript, lambda obj: box(transcript_html(obj)))
     register(text, RpcPromise, lambda obj, p, _cycle: p.text(promise_text(obj)))
+    register(text, CoroutineType, lambda obj, p, _cycle: p.text(coroutine_text(obj)))
     register(text, DurableObjectId, lambda obj, p, _cycle: p.text(repr(obj)))
     register(text, Env, lambda obj, p, _cycle: p.text(repr(obj)))
 
@@ -123,6 +125,12 @@ def runs_html(value: list[Any]) -> str | None:
     if not value or not all(isinstance(item, AlarmRun) for item in value):
         return None
     return box(heading(f"{count(len(value), 'alarm')} ran"), rows_html(run_rows(value[:200])))
+
+
+def coroutine_text(coroutine: Any) -> str:
+    """Return what a coroutine is that a cell has shown instead of what it gives."""
+    name = coroutine.__qualname__.replace("_json", "json")
+    return f"<{name}() is not awaited: write `await` before it>"
 
 
 def promise_text(promise: RpcPromise) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 
 from dobook.errors import DobookError
+from dobook.notebook.hints import add_hint
 from dobook.runtime.insight.uncaught import headline
 
 # Raised on purpose by what the user called; anything else that comes from inside is our own fault,
@@ -40,6 +41,8 @@ def install(shell: InteractiveShell) -> Callable[[], None]:
     def trimmed(
         etype: type, evalue: BaseException | None, etb: TracebackType | None, *rest: Any
     ) -> Any:
+        if evalue is not None:
+            add_hint(evalue)
         if formatter.mode != "Verbose" and evalue is not None:
             etb = users_traceback(evalue, etb)
         return original(etype, evalue, etb, *rest)
@@ -121,11 +124,14 @@ def below_the_cell(shell: InteractiveShell) -> Callable[[Any, dict[str, Any]], N
 
     def tell(loop: Any, context: dict[str, Any]) -> None:
         error = context.get("exception")
-        if error is None:
+        if "unheard" in context:
+            text = str(context["message"])
+        elif error is None:
             loop.default_exception_handler(context)
             return
-        what = f"{type(error).__name__}: {one_line(error)}"
-        text = "\n  ".join([f"{headline(context)}. {what}", *users_lines(error, shell)])
+        else:
+            what = f"{type(error).__name__}: {one_line(error)}"
+            text = "\n  ".join([f"{headline(context)}. {what}", *users_lines(error, shell)])
         times = told[shell.execution_count, text] = told[shell.execution_count, text] + 1
         if times <= _MOST_TIMES:
             sys.stderr.write(f"{text}\n")

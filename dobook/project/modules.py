@@ -119,8 +119,12 @@ class ModuleSpace:
                 module.__all__ if "*" in fromlist and hasattr(module, "__all__") else fromlist
             ):
                 if member != "*" and not hasattr(module, member):
-                    with suppress(ModuleNotFoundError):
+                    try:
                         self._loaded(f"{name}.{member}")
+                    except ModuleNotFoundError as error:
+                        if error.name != f"{name}.{member}":  # what that module itself lacks
+                            _explain(error)
+                            raise
         return module
 
     def _loaded(self, name: str) -> ModuleType:

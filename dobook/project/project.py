@@ -6,6 +6,8 @@ Source: developers.cloudflare.com/workers/languages/python/
 import dataclasses
 import inspect
 import re
+import sys
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ from dobook.project.assets import AssetsFetcher
 from dobook.project.front import Front
 from dobook.project.modules import ModuleSpace
 from dobook.runtime.calls.namespace import Env
+from dobook.runtime.loop.patches import patches
 from dobook.runtime.runtime import Runtime
 from dobook.runtime.worker.cron import Crontab
 from dobook.runtime.worker.services import Fetcher
@@ -200,14 +203,51 @@ class Project:
         self.space = ModuleSpace(
             file.parent,
             [path for path in vendored if path.is_dir()],
-            lambda module: runtime.wall_clock.watch_names(vars(module)),
+            lambda module: patches.watch(vars(module)),
         )
         token = loading_env.set(env)
         try:
             module = self.space.load(file.stem)
+        except Exception as error:
+            note = self._wants_newer_python()
+            if note:
+                error.add_note(note)
+            raise
         finally:
             loading_env.reset(token)
         return self._look_at(module)
+
+    def _wants_newer_python(self) -> str:
+        """Return a sentence if `requires-python` is above this Python; empty if it is not."""
+        file = self.folder / "pyproject.toml"
+        if not file.is_file():
+            return ""
+        try:
+            wanted = tomllib.loads(file.read_text("utf-8"))["project"]["requires-python"]
+        except (tomllib.TOMLDecodeError, KeyError, TypeError):
+            return ""
+        lowest = re.search(r">=\s*(\d+)\.(\d+)", str(wanted))
+        here = sys.version_info[:2]
+        if lowest is None or here >= (int(lowest[1]), int(lowest[2])):
+            return ""
+        return (
+            f"The project wants Python {wanted} (pyproject.toml), as Cloudflare runs it; this is "
+            f"{here[0]}.{here[1]}."
+        )
+
+    def _warn_of_handlers(self, offered: Mapping[str, Any], handlers: Mapping[str, Any]) -> None:
+        legacy = self.configuration.has_global_handlers
+        for name, kind in offered.items():
+            if isinstance(kind, type) and issubclass(kind, DurableObject | WorkerEntrypoint):
+                warning = _uncalled(name, {*dir(kind)}, legacy=legacy)
+                if warning:
+                    self.warnings.append(warning)
+        if handlers and not legacy:
+            self.warnings.append(
+                f"functions such as {next(iter(handlers.values())).__name__} are not called on "
+                "Cloudflare with a compatibility_date from 2025-08-14. Write a class "
+                "Default(WorkerEntrypoint); dobook calls them all the same."
+            )
 
     def _look_at(self, module: ModuleType) -> Code:
         names = getattr(module, "__all__", None) or [n for n in vars(module) if n[:1] != "_"]
@@ -232,12 +272,29 @@ class Project:
                 "nothing answers requests from outside: the entry module has neither a class "
                 f"Default(WorkerEntrypoint) nor a function on_fetch.{hint}"
             )
+        self._warn_of_handlers(offered, handlers)
         for kind in _UNUSED:
             if hasattr(entrypoints.get("Default"), kind) or hasattr(module, f"on_{kind}"):
                 self.warnings.append(
                     f"the handler {kind!r} is never called: dobook has no {kind}s."
                 )
         return Code(_derived(kinds, DurableObject), entrypoints, handlers)
+
+
+def _uncalled(name: str, have: set[str], *, legacy: bool) -> str:
+    """Return a warning of handlers that Cloudflare would not call at this date; empty for none.
+
+    Source: cloudflare/workerd src/pyodide/python-entrypoint-helper.ts
+    """
+    for kind in ("fetch", "alarm", "webSocketMessage", "webSocketClose", "webSocketError"):
+        asked, other = (f"on_{kind}", kind) if legacy else (kind, f"on_{kind}")
+        if other in have and asked not in have:
+            when = "before" if legacy else "from"
+            return (
+                f"{name} has {other}, and Cloudflare calls {asked} with a compatibility_date {when} "
+                f"2025-08-14. Rename it; dobook calls it all the same."
+            )
+    return ""
 
 
 def _derived(kinds: Mapping[str, type], base: type) -> dict[str, type]:

@@ -55,7 +55,11 @@ class Branching:
         runtime: Runtime = self
         runtime.session = session
         if session:
-            for stream in (runtime.registry.rng, runtime.alarms.rng, runtime.chance.generator):
+            for stream in (
+                runtime.registry.rng,
+                runtime.alarms.rng,
+                runtime.time_and_chance.generator,
+            ):
                 stream.seed(f"{runtime.seed} session {session} {stream.random()}")
 
     def world(self: Any) -> World:
@@ -171,7 +175,6 @@ class Branching:
         made = _runtime_from(type(runtime), world, (), None, options)
         try:
             for namespace in runtime.namespaces:
-                made.wall_clock.watch(namespace.cls)
                 made.registry.register(
                     namespace.cls,
                     namespace.binding,

@@ -3,11 +3,12 @@
 Source: cloudflare/workerd src/workerd/server/server.c++
 """
 
+import asyncio
 import contextlib
 import datetime as dt
 import random
 from collections.abc import Callable
-from contextvars import Context, copy_context
+from contextvars import Context
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -26,13 +27,14 @@ from dobook.runtime.faults import Faults
 from dobook.runtime.insight.insight import Insight
 from dobook.runtime.insight.trace import Recorder
 from dobook.runtime.insight.uncaught import report, uncaught
-from dobook.runtime.loop.chance import Chance
+from dobook.runtime.insight.unheard import Unheard
+from dobook.runtime.loop.current import TimeAndChance
 from dobook.runtime.loop.drive import Driver
 from dobook.runtime.loop.forked import check_open
-from dobook.runtime.loop.loop import Clock, RuntimeLoop
+from dobook.runtime.loop.loop import Clock, RuntimeLoop, running_loop
 from dobook.runtime.loop.order import Order
+from dobook.runtime.loop.patches import patches, watch_class
 from dobook.runtime.loop.realtime import TimeKeeping
-from dobook.runtime.loop.wallclock import WallClock
 from dobook.runtime.objects.actor import Actor
 from dobook.runtime.objects.alarm import AlarmRun
 from dobook.runtime.objects.alarms import AlarmScheduler
@@ -104,7 +106,6 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
         self.generation = 0
         self.turning = False
         self.on_close: list[Callable[[], None]] = []  # called before anything is closed
-        self.context: Context = copy_context()
         start_ms, history_ms = parse_time(start), parse_duration(history)
         directory = (
             None
@@ -114,10 +115,13 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
         if directory is not None:
             start_ms = max(start_ms, directory.clock_ms)
         self.loop = RuntimeLoop(start_ms, Order(seed) if seed else None)
+        self.time_and_chance = self.loop.time_and_chance = TimeAndChance(self.loop, seed)
+        self.context: Context = self.time_and_chance.context()
         self.call_soon = self.loop.call_soon  # one method for the gates of every object
         self.loop.set_task_factory(task_factory)  # type: ignore[arg-type]
         self.loop.set_exception_handler(uncaught)
         self.observers = Observers(lambda: self.loop.now_ms)
+        self.unheard: list[Unheard] = []  # refusals that nobody has awaited, oldest first
         self.driver = Driver(self)
         self.post = PostOffice(self)
         self.residency = Residency(self)
@@ -129,10 +133,6 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
         self.alarms = AlarmScheduler(self, random.Random(f"{seed} alarms"))
         self.env = Env()
         self.network = Network(self)
-        self.chance = Chance(seed)
-        self.wall_clock = WallClock(
-            lambda: self.loop.now_ms, lambda: self.loop.virtual, self.chance
-        )
         self.worker_entry: Worker | None = None
         self.workers: dict[str, Worker] = {}  # by name, for service bindings
         self.stores = Stores(
@@ -144,6 +144,7 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
         )
         self.registry = Registry(self, random.Random(f"{seed} ids"))
         self.begin_session(0 if directory is None else directory.session)
+        self._release_patches = patches.hold(self)
 
     # ------------------------------------------------------------------ classes
 
@@ -176,7 +177,7 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
             raise UsageError(f"register() takes a class, not {type(cls).__name__}: {cls!r:.80}")
         class_name = name or cls.__name__
         with self.driver.held:
-            self.wall_clock.watch(cls)
+            watch_class(cls)
             return self.registry.register(
                 cls,
                 binding or default_binding(class_name),
@@ -202,7 +203,7 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
         """
         self.check_open()
         if isinstance(entry, type):
-            self.wall_clock.watch(entry)
+            watch_class(entry)
         self.worker_entry = Worker(self, entry)
         return self.worker_entry
 
@@ -267,6 +268,31 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
             The alarm handlers that ran, in order.
         """
         return self.advance_to(self.loop.now_ms + parse_duration(duration))
+
+    async def sleep(self, duration: str | float | dt.timedelta) -> None:
+        """Let time pass, as a cell or another coroutine sees it; what is due on the way runs.
+
+        In a cell, `asyncio.sleep` waits for real and leaves the virtual clock where it is.
+
+        Args:
+            duration: Milliseconds, a timedelta, or text such as "1h30m".
+
+        Example:
+            >>> import asyncio, dobook
+            >>> async def cell(runtime):
+            ...     before = runtime.clock.now_ms
+            ...     await runtime.sleep("1h")
+            ...     return runtime.clock.now_ms - before
+            >>> with dobook.Runtime() as runtime:
+            ...     asyncio.run(cell(runtime))
+            3600000
+        """
+        ms = parse_duration(duration)
+        self.check_open()
+        if running_loop() is self.loop or not self.loop.virtual:
+            await asyncio.sleep(ms / 1000)
+        else:
+            await self.driver.sleep_elsewhere(ms / 1000)
 
     def advance_to(self, when: str | float | dt.datetime) -> list[AlarmRun]:
         """Let virtual time pass until an instant (ms since 1970, a datetime or ISO text).
@@ -378,6 +404,7 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
         if self.closed:
             return
         with contextlib.ExitStack() as closing:  # whatever fails, the rest is closed
+            closing.callback(self._release_patches)
             closing.callback(self.loop.close)
             closing.callback(self.stores.close)
             closing.callback(self._end)
@@ -388,7 +415,7 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
             self.settle(alarms=False)
 
     def _end(self) -> None:
-        self.closed = True
+        self.closed = self.time_and_chance.closed = True
         self.residency.end_all()
         self.driver.finish()
 

@@ -76,8 +76,8 @@ def refuse_cross_site(
     if _OWN_SITE.issuperset(sites) or "origin" in headers or "*" in settings.origins:
         return None
     host = headers["host"][0]
-    referers = headers.get("referer", ())
-    if len(referers) == 1 and _known_origin(settings, _origin_of(referers[0]), host):
+    sent_from = headers.get("referer", ())
+    if len(sent_from) == 1 and _known_origin(settings, _origin_of(sent_from[0]), host):
         return None
     if sites == ("same-site",) and settings.loopback and is_loopback(host_name(host) or ""):
         return None  # the site is this machine; elsewhere it may have hostile names and ports

@@ -91,6 +91,10 @@ class AlarmIndexes:
         Raises:
             StateDirectoryError: If one cannot be written.
         """
+        for place in list(self._look):  # the journal is about to forget that these were changed
+            self._take_from_file(place)
+        for unique_key in self._unread:  # without an index all files are read again
+            files.remove_database(self._folder(unique_key) / METADATA)
         for unique_key, changes in list(self._changes.items()):
             folder = self._folder(unique_key)
             if not files.exists(folder / METADATA) or is_unfilled(folder):
@@ -124,20 +128,19 @@ class AlarmIndexes:
         listed = read_index(folder)
         found: dict[str, int | None] = {}
         names: dict[str, str | None] = {}
+        look = {place[1] for place in self._look if place[0] == unique_key}
         if listed is None:
-            look = set(ids(unique_key))
+            look.update(ids(unique_key))
         else:
-            look = {place[1] for place in self._look if place[0] == unique_key}
             found = {identity: at_ms for identity, at_ms, _ in listed}
             names = {identity: name for identity, _, name in listed}
         with progress_bar(len(look), "reading alarms of") as bar:
             for identity in look:
-                try:
-                    found[identity] = alarm_in(folder / f"{identity}.sqlite")
-                except (SqliteError, OSError) as error:
-                    # Who uses the object gets the error; its alarm is looked for the next time.
-                    warnings.warn(f"an object's alarm cannot be read: {error}", stacklevel=6)
-                    self._unread.add(unique_key)
+                place = unique_key, identity
+                if place in self._look:
+                    self._take_from_file(place)
+                else:
+                    found[identity] = self._in_file(place)
                 bar.add()
         for identity, at_ns in self._changes.get(unique_key, {}).items():
             found[identity] = _in_ms(at_ns)
@@ -147,6 +150,21 @@ class AlarmIndexes:
             if at_ms is not None
         ]
         return sorted(rows, key=lambda row: (row[1], row[0]))
+
+    def _take_from_file(self, place: Place) -> None:
+        """Note the alarm that an object's file has as a change that the index does not have."""
+        at_ms = self._in_file(place)
+        self.changed(place, None if at_ms is None else at_ms * schema.NS_PER_MS)
+
+    def _in_file(self, place: Place) -> int | None:
+        unique_key, identity = place
+        try:
+            return alarm_in(self._folder(unique_key) / f"{identity}.sqlite")
+        except (SqliteError, OSError) as error:
+            # Who uses the object gets the error; its alarm is looked for the next time.
+            warnings.warn(f"an object's alarm cannot be read: {error}", stacklevel=7)
+            self._unread.add(unique_key)
+            return None
 
     async def write(self, unique_key: str, alarms: Iterable[Alarm]) -> None:
         """Write the index of a class whole, off the loop's thread.

@@ -21,6 +21,7 @@ class Committer:
         on_failure: Told of each store whose commit failed, before anything waiting on it is let go.
     """
 
+    source: Any = None  # the clock and chance that SQL of its stores sees; None for the real ones
     behind = False  # whether there are commits that the journal does not have
 
     def __init__(

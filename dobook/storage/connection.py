@@ -115,6 +115,7 @@ class Connection:
         self.on_lost: Callable[[sqlite3.Error], None] | None = None
         """Called when SQLite ended the transaction by itself: all its writes are undone."""
         self.rules: Any = None  # of `sql`: what holds for the user's statements
+        self.source: Any = None  # of `sql`: whose time and chance they see; None for the real ones
         self._cursors: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
         self._owned: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
         self.stopper = Stopper()
@@ -213,7 +214,7 @@ class Connection:
     def _bound_log(self) -> None:
         """Empty a log that has grown long; if the disk refuses, it goes on growing."""
         if files.size_of_file(f"{self.path}-wal") > MAX_WAL_BYTES:
-            with contextlib.suppress(sqlite3.Error):
+            with contextlib.suppress(sqlite3.Error, OSError):
                 self.checkpoint()
 
     def checkpoint(self) -> None:
@@ -221,6 +222,7 @@ class Connection:
 
         Raises:
             SqliteError: If the disk refuses; then the log has everything still.
+            StateDirectoryError: If the file is `doubtful`, and stays so because it is being read.
         """
         if self.path is None:
             return
@@ -234,6 +236,8 @@ class Connection:
         finally:
             self._control.execute("PRAGMA synchronous=OFF")
         self.doubtful = bool(busy) and before
+        if self.doubtful:
+            raise StateDirectoryError(f"{self.path} cannot be written back while it is being read.")
 
     @property
     def has_unread(self) -> bool:

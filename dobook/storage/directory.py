@@ -79,10 +79,10 @@ class StateDirectory:
         self._folders: dict[str, Path] = {}
         self._doubtful: set[Place] = set()  # objects whose files the disk may not have
         self._open: OrderedDict[ObjectStore, None] = OrderedDict()
-        self._max_open = databases_allowed()
         with contextlib.ExitStack() as undo:
             self._lock = lock_directory(own / "lock", path)
             undo.callback(self._lock.close)
+            self._max_open = databases_allowed()
             try:
                 self.journal = Journal(own / "journal", wait=power_safe)
                 undo.callback(self.journal.close)
@@ -271,7 +271,7 @@ class StateDirectory:
             try:
                 with contextlib.closing(Connection(path, power_safe=True)) as connection:
                     connection.checkpoint()
-            except SqliteError as error:
+            except (OSError, SqliteError) as error:
                 raise StateDirectoryError(
                     f"{path} cannot be synced ({error}). What it says may not be on the disk, so it is "
                     "not used before that works."
@@ -292,7 +292,7 @@ class StateDirectory:
         for store, error in self.backlog.each(ObjectStore.sync, list(self._open)):
             try:
                 store.checkpoint()
-            except SqliteError:
+            except (OSError, SqliteError):
                 failed[store.place] = error
         failed.update(self.backlog.each(self._settle, sorted(self._doubtful)))
         return failed

@@ -145,6 +145,10 @@ class Journal:
         try:
             if end > self._size:
                 self._grow(end)
+                if (
+                    self._wait
+                ):  # a record beyond the last whole chunk means that the end was cut off
+                    files.system.sync(self._fd)
             files.write_at(self._fd, record, self._position)
             if self._wait:
                 files.system.sync(self._fd)
@@ -175,8 +179,8 @@ class Journal:
         before = self._generation, self._salt
         self._generation, self._salt = self._generation + 1, _urandom(8)
         try:
-            if self._size < FIRST_RECORD:
-                self._grow(FIRST_RECORD)
+            if self._size < FIRST_RECORD or self._size % CHUNK_BYTES:
+                self._grow(max(FIRST_RECORD, self._size))
             files.write_at(self._fd, self._head(clock_ms, clean=clean), 0)
             if self._wait:
                 files.system.sync(self._fd)
@@ -240,10 +244,12 @@ class Journal:
         files.system.close(self._fd)
 
     def _grow(self, needed: int) -> None:
+        """Make the file a whole number of chunks that has `needed` bytes."""
         # Zeros are written, not just reserved: writing over blocks that exist is what is fast.
-        while self._size < needed:
-            files.write_at(self._fd, bytes(CHUNK_BYTES), self._size)
-            self._size += CHUNK_BYTES
+        while self._size < needed or self._size % CHUNK_BYTES:
+            missing = CHUNK_BYTES - self._size % CHUNK_BYTES
+            files.write_at(self._fd, bytes(missing), self._size)
+            self._size += missing
 
 
 def damage_of(found: Reading, *, closed: bool) -> str:

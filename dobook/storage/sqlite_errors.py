@@ -9,6 +9,8 @@ from typing import Final
 
 SqliteError = sqlite3.Error
 """Base class of what a statement raises; `error_text` gives it the platform's wording."""
+SqliteTooBigError = sqlite3.DataError
+"""What a text or blob beyond SQLite's limit raises."""
 # The codes count up from 1 in this order: sqlite.org/rescode.html
 PRIMARY_NAMES: Final = """
     ERROR INTERNAL PERM ABORT BUSY LOCKED NOMEM READONLY INTERRUPT IOERR CORRUPT NOTFOUND FULL

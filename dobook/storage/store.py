@@ -421,6 +421,7 @@ class ObjectStore:
             raise self._refused("be opened", lost)
         assert connection is not None
         self._connection = connection
+        connection.source = self._committer.source
         connection.on_lost = self._lost
         if self._on_open is not None:
             self._on_open(self)

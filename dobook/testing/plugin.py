@@ -1,7 +1,9 @@
 """The pytest plugin: fixtures `durable_objects`, `clock` and `stub`; nothing until one is asked for.
 
 `@pytest.mark.durable_objects(seed=7, start="2026-03-01", state="disk")` sets what a test's runtime
-is made with. A failed test shows what its objects did, in order.
+is made with. A failed test shows what its objects did, in order. `unheard="fail"` in the marker, or
+`durable_objects_unheard = "fail"` in pytest's configuration for all tests, fails a test in which
+something was refused and nobody awaited it.
 """
 
 from collections.abc import Callable, Generator, Iterator
@@ -22,7 +24,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         'durable_objects(seed=0, start=..., state="memory"): what the runtime behind the fixture '
-        "durable_objects is made with; everything dobook.Runtime takes",
+        "durable_objects is made with; everything dobook.Runtime takes; unheard='fail' fails the "
+        "test if something was refused and nobody awaited it",
+    )
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Make the setting known."""
+    parser.addini(
+        "durable_objects_unheard",
+        '"fail" for tests to fail if a refusal of storage or a failed call was never awaited',
+        default="report",
     )
 
 
@@ -40,11 +52,17 @@ def durable_objects(
     state = options.pop("state", "memory")
     if state not in ("memory", "disk"):
         raise UsageError(f'state is "memory" or "disk", not {state!r}.')
+    unheard = options.pop("unheard", request.config.getini("durable_objects_unheard"))
+    if unheard not in ("report", "fail"):
+        raise UsageError(f'unheard is "report" or "fail", not {unheard!r}.')
     path = tmp_path_factory.mktemp("durable_objects") / "state" if state == "disk" else None
     objects = DurableObjects(path, **options)
     request.node.stash[_OBJECTS] = objects
     yield objects
+    runtime = objects.runtime
     objects.close()
+    if unheard == "fail" and runtime.unheard:
+        pytest.fail("\n".join(map(str, runtime.unheard)), pytrace=False)
 
 
 @pytest.fixture

@@ -243,7 +243,12 @@ class Body:
 
     async def _json(self, **kwargs: Any) -> Any:
         kwargs.setdefault("object_hook", JsDict)
-        return json.loads(await self.text(), **kwargs)
+        text = await self.text()
+        try:
+            return json.loads(text, **kwargs)
+        except json.JSONDecodeError as error:
+            error.add_note("There is no body." if not text else f"The body is {text!r:.80}.")
+            raise error.with_traceback(None) from None  # the lines of json say nothing
 
     def __getattr__(self, name: str) -> Any:
         raise misspelt(self, name)

@@ -127,6 +127,10 @@ class Headers:
         """Iterate over [name, value], sorted by name. Later changes do not show."""
         return iter(self._displayed())
 
+    def items(self) -> Iterator[list[str]]:
+        """The same as `entries`, as Python's mappings call it."""
+        return self.entries()
+
     def keys(self) -> Iterator[str]:
         """Iterate over the names, sorted."""
         return iter([name for name, _ in self._displayed()])

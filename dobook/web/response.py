@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dobook.errors import PlatformRangeError, PlatformTypeError
 from dobook.web.body import TEXT_TYPE, Body, BodyInit, BodyUsedError, extract_response_body
 from dobook.web.headers import Headers, HeadersInit
-from dobook.web.status import status_text_of
+from dobook.web.status import out_of_range, status_text_of
 from dobook.web.streams import ReadableStream
 from dobook.web.text import js_integer, js_string, json_text
 from dobook.web.url import normalise
@@ -321,12 +321,10 @@ class Response(FetchResponse):
         if status is None:
             self._status = 200
         else:
+            given = status
             self._status = status = js_integer(status)
             if not 200 <= status <= 599 and web_socket is None:
-                raise PlatformRangeError(
-                    "Responses may only be constructed with status codes in the range "
-                    "200 to 599, inclusive."
-                )
+                raise out_of_range(given)
             if status in _NULL_BODY and self._body is not None:
                 if self._body:  # an empty one passes, as the engine lets it
                     raise PlatformTypeError(_NULL_BODY_REFUSED)

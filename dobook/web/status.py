@@ -1,11 +1,14 @@
-"""The reason phrase of every status, as the engine fills it in on delivery.
+"""Statuses: the reason phrase of each, as the engine fills it in on delivery, and their range.
 
 Source: cloudflare/workerd src/workerd/api/http.c++ (defaultStatusText)
 """
 
 import functools
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
+
+from dobook.errors import PlatformRangeError
 
 # Where Python's table has another name, none, or an invention of its own, by version.
 _DIFFERENT: Final = {
@@ -39,3 +42,21 @@ def status_text_of(status: int) -> str:
         except ValueError:
             text = _CLASSES.get(status // 100, "")
     return text
+
+
+_SPELLING: Final = {"statusText": "status_text", "webSocket": "web_socket"}
+
+
+def out_of_range(status: Any) -> PlatformRangeError:
+    """Return the error of a response with a status that there is not.
+
+    Args:
+        status: What was given as one; a dict is taken for JavaScript's options.
+    """
+    error = PlatformRangeError(
+        "Responses may only be constructed with status codes in the range 200 to 599, inclusive."
+    )
+    if isinstance(status, Mapping):
+        options = ", ".join(f"{_SPELLING.get(k, k)}={v!r:.40}" for k, v in status.items())
+        error.add_note(f"Options are keywords in Python. Write: {options or 'status=…'}")
+    return error

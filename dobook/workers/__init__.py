@@ -8,7 +8,6 @@ Source: PyPI workers-runtime-sdk, cloudflare/workers-py packages/runtime-sdk
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dobook.errors import suggest
-from dobook.runtime.calls.rpc import RpcTarget
 from dobook.web import Blob, BlobEnding, FetchResponse, File, FormData, Headers, Request, Response
 from dobook.web.blob import BlobValue
 from dobook.web.formdata import FormDataValue
@@ -22,6 +21,7 @@ from dobook.workers.entrypoints import (
 from dobook.workers.missing import missing
 
 if TYPE_CHECKING:
+    from dobook.runtime.calls.rpc import RpcTarget as RpcTarget
     from dobook.workers.ambient import env, import_from_javascript, patch_env, wait_until
     from dobook.workers.fetching import fetch
     from dobook.workers.rpc import python_from_rpc, python_to_rpc
@@ -45,7 +45,6 @@ __all__ = [
     "Request",
     "RequestInitCfProperties",
     "Response",
-    "RpcTarget",
     "WorkerEntrypoint",
     "WorkflowEntrypoint",
     "env",
@@ -79,7 +78,19 @@ _HOME = {
 _SPELLING = {"waitUntil": "wait_until"}
 
 
+_RPC_TARGET = (
+    "Cloudflare's Python SDK has no RpcTarget (ImportError). Hand over a function, or the name of an "
+    "object that the other side can call."
+)
+
+
 def __getattr__(name: str) -> Any:
+    if name == "RpcTarget":
+        from dobook.runtime.calls.rpc import RpcTarget
+        from dobook.runtime.insight.portable import remark
+
+        remark(_RPC_TARGET, anywhere=True)
+        return RpcTarget
     if name in _HOME:
         from importlib import import_module
 

@@ -7,8 +7,20 @@ import functools
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from dobook.runtime.objects.context import DurableObjectState as DurableObjectContext
+from dobook.runtime.objects.instance import DurableObjectAbort
 from dobook.web import Request
 from dobook.web.javascript import JsRequest
+
+__all__ = [
+    "Context",
+    "DurableObject",
+    "DurableObjectAbort",
+    "DurableObjectContext",
+    "WorkerEntrypoint",
+    "WorkflowEntrypoint",
+    "handler",
+]
 
 
 class Context(Protocol):
@@ -28,6 +40,8 @@ class DurableObject:
         ...         await self.ctx.storage.put("n", n)
         ...         return n
     """
+
+    _has_every_name_ = True  # as the engine sees a class that uses the SDK
 
     def __init__(self, ctx: Any, env: Any) -> None:
         self.ctx = ctx

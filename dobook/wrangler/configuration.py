@@ -197,6 +197,17 @@ class Configuration:
     warnings: tuple[str, ...] = ()
 
     @property
+    def has_global_handlers(self) -> bool:
+        """Whether the platform calls `on_fetch` rather than `fetch`.
+
+        Source: cloudflare/workerd src/workerd/io/compatibility-date.capnp (pythonNoGlobalHandlers)
+        """
+        flags = self.compatibility_flags
+        if "python_no_global_handlers" in flags or "disable_python_no_global_handlers" in flags:
+            return "disable_python_no_global_handlers" in flags
+        return self.compatibility_date is not None and self.compatibility_date < "2025-08-14"
+
+    @property
     def own_bindings(self) -> tuple[DurableObjectBinding, ...]:
         """The bindings of this Worker's own classes."""
         return tuple(b for b in self.durable_objects if b.script_name in (None, self.name))

@@ -12,12 +12,17 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dobook.clock import format_time
+from dobook.codec.jsdict import JsDict
 from dobook.errors import DeploymentError
 from dobook.runtime.calls.namespace import DurableObjectNamespace, Env
 from dobook.runtime.runtime import Runtime
 from dobook.wrangler import record
-from dobook.wrangler.configuration import Configuration
+from dobook.wrangler.configuration import Configuration, UnsupportedBinding
+from dobook.wrangler.keys import VERSION_METADATA
 from dobook.wrangler.migrations import Plan, plan
+
+_LOCAL_VERSION = "00000000-0000-0000-0000-000000000000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +221,17 @@ def _bind(
     return result
 
 
+def _stand_in(binding: UnsupportedBinding, runtime: Runtime) -> Any:
+    """Return what `env` has for a binding of another kind: what says so, or the version's texts.
+
+    Source: developers.cloudflare.com/workers/runtime-apis/bindings/version-metadata/
+    """
+    if binding.kind != VERSION_METADATA:
+        return binding
+    at = format_time(runtime.loop.now_ms).replace(" ", "T")
+    return JsDict({"id": _LOCAL_VERSION, "tag": "", "timestamp": f"{at}Z"})
+
+
 def _offer(
     runtime: Runtime,
     configuration: Configuration,
@@ -227,7 +243,7 @@ def _offer(
     """Give `env` what the configuration lists, and take away what it does not list any more."""
     offered: dict[str, Any] = {
         **configuration.vars,
-        **{b.name: b for b in configuration.unsupported},
+        **{b.name: _stand_in(b, runtime) for b in configuration.unsupported},
         **foreign,
         **{b.name: namespaces[b.class_name] for b in configuration.own_bindings},
     }

@@ -16,6 +16,7 @@ INHERITED: Final = (
 
 # Key: where its bindings' names stand ("name", "binding"; "" for the key's own table), and what the
 # platform calls it. A Worker that only declares one works; one that uses it is told.
+VERSION_METADATA: Final = "version metadata"  # three texts, which dobook does offer
 UNSUPPORTED: Final = {
     "workflows": ("binding", "Workflows"),
     "kv_namespaces": ("binding", "Workers KV"),
@@ -34,7 +35,7 @@ UNSUPPORTED: Final = {
     "images": ("", "Images"),
     "media": ("", "Media Transformations"),
     "stream": ("", "Stream"),
-    "version_metadata": ("", "version metadata"),
+    "version_metadata": ("", VERSION_METADATA),
     "mtls_certificates": ("binding", "mTLS certificates"),
     "dispatch_namespaces": ("binding", "Workers for Platforms"),
     "pipelines": ("binding", "Pipelines"),

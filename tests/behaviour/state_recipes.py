@@ -258,10 +258,10 @@ def reach(world: World, state: State | MemoryState, names: list[str]) -> list[tu
         steps.append(("select", 6))
     if (facts.awake or state.rows_apart) and not (apart and not facts.open):
         steps.append(("read", 7))
-    for step in steps:
+    for number, step in enumerate(steps):
         if step[0] == "close":
             leave_databases(world, state, names)
-            if facts.open:
+            if facts.open and ("close", 0) not in steps[number + 1 :]:
                 world.allow_databases()
             continue
         for name in names:

@@ -190,7 +190,7 @@ def test_what_the_sdk_does_not_send_is_refused_by_the_caller(runtime, target, va
 def test_a_forgotten_await_gets_its_own_lesson(runtime, target):
     with warnings.catch_warnings(record=True):
         warnings.simplefilter("always")
-        error = refused(runtime, target.put_coroutine(), DataCloneError, "You wrote")
+        error = refused(runtime, target.put_coroutine(), DataCloneError, "It was not awaited")
         assert "await self.count()" in str(error)
         del error
         gc.collect()

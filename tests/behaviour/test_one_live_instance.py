@@ -12,9 +12,9 @@ import contextlib
 
 import pytest
 from js import WebSocketPair
-from workers import Response, RpcTarget
+from workers import Response
 
-from dobook import Runtime
+from dobook import RpcTarget, Runtime
 from dobook.errors import PlatformError
 from dobook.runtime.sockets.client import open_client
 

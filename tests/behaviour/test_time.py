@@ -248,3 +248,86 @@ def test_the_clock_of_a_state_directory_goes_on_where_it_stood(open_runtime, tmp
         first.advance("3d")
         stood = first.clock.now_ms
     assert open_runtime(tmp_path / "state").clock.now_ms == stood
+
+
+class Sleepy:
+    def __init__(self, ctx, env):
+        self.ctx = ctx
+        self.rang_ms = []
+
+    async def ring(self, in_ms):
+        await self.ctx.storage.setAlarm(round(time.time() * 1000) + in_ms)
+
+    async def alarm(self):
+        self.rang_ms.append(round(time.time() * 1000))
+
+    async def rang(self):
+        return self.rang_ms
+
+    async def nap(self, seconds):
+        await asyncio.sleep(seconds)
+        return round(time.time() * 1000)
+
+
+async def test_sleeping_on_another_loop_lets_time_pass_and_runs_what_is_due(runtime):
+    sleepy = runtime.register(Sleepy).getByName("a")
+    start_ms = runtime.clock.now_ms
+    for in_ms in (999, 1_000):
+        await sleepy.ring(in_ms)
+        await runtime.sleep("1s")
+    assert runtime.clock.now_ms == start_ms + 2_000
+    assert await sleepy.rang() == [start_ms + 999, start_ms + 2_000]
+
+
+async def test_sleeps_and_calls_that_are_gathered_end_in_order_of_time(runtime):
+    sleepy = runtime.register(Sleepy).getByName("a")
+    start_ms, ended = runtime.clock.now_ms, []
+
+    async def sleep(duration):
+        await runtime.sleep(duration)
+        ended.append((duration, runtime.clock.now_ms - start_ms))
+
+    async def nap(seconds):
+        ended.append((seconds, await sleepy.nap(seconds) - start_ms))
+
+    await asyncio.gather(sleep("5s"), nap(3), sleep(500), nap(0.25), sleep(dt.timedelta()))
+    assert ended == [
+        (dt.timedelta(), 0),
+        (0.25, 250),
+        (500, 500),
+        (3, 3_000),
+        ("5s", 5_000),
+    ]
+
+
+async def test_a_sleep_that_is_cancelled_leaves_no_timer(runtime):
+    sleeping = asyncio.create_task(runtime.sleep("1h"))
+    await asyncio.sleep(0)
+    sleeping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sleeping
+    assert runtime.loop.next_timer() is None
+
+
+def test_sleeping_in_a_script_and_inside_the_runtime(runtime):
+    start_ms = runtime.clock.now_ms
+
+    async def inside():
+        await runtime.sleep("2s")
+        return runtime.clock.now_ms - start_ms
+
+    runtime.run(runtime.sleep("1s"))
+    assert runtime.run(inside()) == 3_000
+
+
+async def test_sleeping_in_real_time_waits(runtime):
+    with runtime.real_time():
+        start_ms = runtime.clock.now_ms
+        await runtime.sleep(20)
+        assert runtime.clock.now_ms - start_ms >= 19
+
+
+@pytest.mark.parametrize("duration", ["soon", -1])
+async def test_a_duration_that_is_none_is_refused(runtime, duration):
+    with pytest.raises(DurationError):
+        await runtime.sleep(duration)

@@ -75,7 +75,9 @@ def test_tuples_and_bytearrays_are_refused_as_the_sdk_does(
 ) -> None:
     with pytest.raises(PlatformTypeError) as caught:
         function(wrap(value))
-    assert str(caught.value) == message
+    first, cure = str(caught.value).splitlines()
+    assert first == message
+    assert cure.startswith("  Keep or send it as ")
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -134,8 +136,7 @@ def test_a_forgotten_await_gets_its_lesson(function: Callable[[Any], Any]) -> No
     try:
         assert refusal(function, {"n": coroutine}) == (
             "Awaitable <class 'coroutine'> cannot be sent over RPC.\n"
-            '  You wrote:  await storage.put("n", self.count())\n'
-            '  You want:   await storage.put("n", await self.count())'
+            "  It was not awaited. Write:  await self.count()"
         )
     finally:
         coroutine.close()
@@ -145,8 +146,7 @@ async def test_a_future_is_refused_too() -> None:
     future = asyncio.get_running_loop().create_future()
     assert refusal(serialize, future) == (
         "Awaitable <class '_asyncio.Future'> cannot be sent over RPC.\n"
-        '  You wrote:  await storage.put("n", …)\n'
-        '  You want:   await storage.put("n", await …)'
+        "  It was not awaited. Write:  await …"
     )
 
 

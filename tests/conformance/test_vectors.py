@@ -14,6 +14,9 @@ from .compare import Comparison, compare
 from .conftest import STORES, chosen_folder
 from .steps import Scenario, load, play
 
+# The scenarios stand for programs in JavaScript, which the remarks on Python's SDK do not concern.
+pytestmark = pytest.mark.filterwarnings("ignore::dobook.errors.PortabilityWarning")
+
 
 def judge(scenario: Scenario, kept_in: str, folder: Path) -> Comparison:
     """Play a scenario on one store and compare with what was recorded."""

@@ -188,7 +188,7 @@ async def what_others_are_told_survives_a_crash(env):
 
 
 async def what_a_socket_has_said_survives_a_crash(env):
-    response = await thing(env).fetch("http://x/", {"headers": {"Upgrade": "websocket"}})
+    response = await thing(env).fetch("http://x/", headers={"Upgrade": "websocket"})
     socket, said = response.web_socket, []
     socket.addEventListener("message", lambda event: said.append(int(event.data)))
     socket.accept()

@@ -53,6 +53,12 @@ RULES = [
         7,
         method("import os\nos.path.join('a', 'b')"),
     ),
+    (
+        "real-clock",
+        method("import numpy as np\nreturn np.datetime64('now')"),
+        7,
+        method("import numpy as np\nreturn np.datetime64('2026-01-01')"),
+    ),
     ("subprocess", method("import os\nos.system('ls')"), 7, method("import os\nos.getpid()")),
     (
         "socket",

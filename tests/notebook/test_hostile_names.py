@@ -4,6 +4,7 @@ import pytest
 
 EVIL = "<img src=x onerror=alert(1)>&'\""
 CELL = """%%durable_object
+from pyodide.ffi import to_js
 from workers import DurableObject, Response
 import dobook
 from dobook.runtime.sockets.websocket import WebSocketPair
@@ -15,7 +16,7 @@ class Evil(DurableObject):
     async def fetch(self, request):
         if request.headers.get("upgrade"):
             client, server = WebSocketPair().object_values()
-            self.ctx.acceptWebSocket(server, [EVIL[:20]])
+            self.ctx.acceptWebSocket(server, to_js([EVIL[:20]]))
             return Response(None, status=101, web_socket=client)
         return Response.json({{EVIL: EVIL}}, headers={{"x-evil": EVIL}})
 

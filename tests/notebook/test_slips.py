@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from dobook.errors import PortabilityWarning
+
 from .conftest import COUNTER
 
 FORGOTTEN = """%%durable_object
@@ -68,7 +70,10 @@ def test_a_promise_that_is_used_as_its_value_says_that_an_await_is_missing(shell
 
 def test_an_attribute_of_a_promise_says_so_too(shell):
     shell.cell(FORGOTTEN)
-    with pytest.raises(AttributeError, match=r"write `await` first: \(await …\).append"):
+    with (
+        pytest.warns(PortabilityWarning, match="as a truth value"),
+        pytest.raises(AttributeError, match=r"write `await` first: \(await …\).append"),
+    ):
         shell.cell("await env.HASTY.getByName('a').append()")
 
 
@@ -233,7 +238,10 @@ class Hasty(DurableObject):
     assert f"warning    line 6: {warned}" in card
     assert f"line 7: {warned}" in card
     assert card.count("without await") == 2
-    with pytest.raises(TypeError, match="is not JSON serializable") as caught:
+    with (
+        pytest.warns(PortabilityWarning, match="as a truth value"),
+        pytest.raises(TypeError, match="is not JSON serializable") as caught,
+    ):
         shell.cell("await env.HASTY.getByName('a').fetch('http://x/')")
     assert "write `await` before it" in caught.value.__notes__[0]
 

@@ -1,6 +1,7 @@
 """What an object reads back has JavaScript's shapes too: maps, arrays and buffers."""
 
 import pytest
+from pyodide.ffi import to_js
 
 from dobook.errors import PlatformError, UsageError
 from dobook.workers.js import Uint8Array, WebSocketPair, scheduler
@@ -88,7 +89,7 @@ def test_sockets_and_tags_are_arrays(do):
     async def work(ctx):
         empty = ctx.getWebSockets().length
         _, server = WebSocketPair.new().object_values()
-        ctx.acceptWebSocket(server, ["a", "b"])
+        ctx.acceptWebSocket(server, to_js(["a", "b"]))
         return [empty, ctx.getWebSockets().length, ctx.getTags(server).length]
 
     assert do(work) == [0, 1, 2]
@@ -107,6 +108,7 @@ def test_the_scheduler_waits(do):
         scheduler.wait(1)
 
 
+@pytest.mark.filterwarnings("ignore::dobook.errors.PortabilityWarning")
 @pytest.mark.parametrize(("again", "runs"), [(True, 7), (None, 7), (False, 1)])
 def test_an_abort_says_whether_the_alarm_runs_again(open_runtime, again, runs):
     runtime = open_runtime()

@@ -29,6 +29,9 @@ class Counter(DurableObject):
         await self.ctx.storage.put("n", n + 1)
         return n + 1
 
+    async def refused(self):
+        self.ctx.storage.put("k", (1, 2))
+
     async def alarm(self):
         await self.ctx.storage.put("n", 0)
 
@@ -116,7 +119,7 @@ def project(tmp_path):
     """Runs pytest in a project; returns its exit code and what it said."""
 
     def run(test, *arguments):
-        (tmp_path / "src").mkdir()
+        (tmp_path / "src").mkdir(exist_ok=True)
         (tmp_path / "src" / "entry.py").write_text(ENTRY, "utf-8")
         (tmp_path / "test_it.py").write_text(test, "utf-8")
         (tmp_path / "pytest.ini").write_text(
@@ -184,3 +187,26 @@ def test_the_plugin_alone_imports_no_runtime():
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == ""
+
+
+REFUSED = """
+import pytest
+from entry import Counter
+
+
+@pytest.mark.durable_objects(unheard="fail")
+def test_marked(durable_objects):
+    durable_objects.run(durable_objects.stub(Counter, "a").refused())
+
+
+def test_set_for_all(durable_objects):
+    durable_objects.run(durable_objects.stub(Counter, "a").refused())
+"""
+
+
+def test_a_test_can_fail_on_what_was_refused_and_not_awaited(project):
+    _, said = project(REFUSED, "-p", "dobook")
+    assert "2 passed, 1 error" in said, said
+    assert "COUNTER/a: put() has failed, and nothing awaits it" in said
+    _, said = project(REFUSED, "-p", "dobook", "-o", "durable_objects_unheard=fail")
+    assert "2 passed, 2 errors" in said, said

@@ -103,7 +103,7 @@ class Visitor:
         self.heard = heard
 
     async def enter(self, stub: Any) -> "Visitor":
-        response = await stub.fetch("http://room/", {"headers": {"Upgrade": "websocket"}})
+        response = await stub.fetch("http://room/", headers={"Upgrade": "websocket"})
         self.socket = response.web_socket
         self.socket.addEventListener("message", lambda event: self.heard.append(event.data))
         self.socket.accept()

@@ -27,6 +27,7 @@ ID_DIGITS = 12
 _STYLES = {"Int64": NUMBER_COLUMN, "float64": NUMBER_COLUMN, TIME: TIME_COLUMN}
 _MOST_DIGITS = 12  # of a number, before it is rounded
 _MOST_WIDE = 70  # characters of a cell
+_MOST_OF_ERROR = 400  # the cure is at the end of it
 _TEXT: Final = ("display.width", 160, "display.max_columns", 20, "display.show_dimensions", False)
 
 
@@ -74,8 +75,9 @@ class Frame(pd.DataFrame):
 
     def _table(self) -> str:
         shown = self._readable()
+        widths = [_MOST_OF_ERROR if name == "error" else _MOST_WIDE for name in shown.columns]
         rows = [
-            [str(index), *(shorten(_cell(value), _MOST_WIDE) for value in row)]
+            [str(index), *(shorten(_cell(v), w) for v, w in zip(row, widths, strict=True))]
             for index, *row in shown.itertuples(name=None)
         ]
         if len(self) > self.most_rows:

@@ -81,7 +81,7 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
                 _keep_silent(self.shell, result)
             return result
         except DobookError as error:
-            if has_users_frames(error):
+            if has_users_frames(error) or getattr(error, "handlers_fault", False):
                 raise
             raise UsageError(one_line(error)) from error
 

@@ -58,7 +58,7 @@ class DefineMagics(MagicsBase):
         """
         found = run_cell(self.shell, f"%%durable_object {args.line}".rstrip(), cell)
         objects = [d for d in found if not is_worker(d.cls)]
-        require(objects, "class with the base DurableObject", _OBJECT_EXAMPLE)
+        require(objects, "class with the base DurableObject", _OBJECT_EXAMPLE, cell)
         if len(objects) > 1 and (args.binding or args.name or args.renamed_from):
             names = ", ".join(d.class_name for d in objects)
             raise UsageError(
@@ -117,7 +117,7 @@ class DefineMagics(MagicsBase):
             raise UsageError("write the Worker below %%worker, or name one: %worker --project PATH")
         found = run_cell(self.shell, f"%%worker {args.line}".rstrip(), cell)
         workers = [d for d in found if is_worker(d.cls)]
-        require(workers, "class with the base WorkerEntrypoint", _WORKER_EXAMPLE)
+        require(workers, "class with the base WorkerEntrypoint", _WORKER_EXAMPLE, cell)
         chosen = [d for d in workers if d.class_name == "Default"] or workers
         if len(chosen) > 1:
             names = ", ".join(d.class_name for d in chosen)

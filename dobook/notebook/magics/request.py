@@ -115,6 +115,8 @@ class RequestMagics(MagicsBase):
         path = rest.pop(0) if rest else "/"
         if rest or not ("://" in path or path.startswith("/")):
             wrong = rest[0] if rest else path
+            if wrong[:1] in "{[" and wrong:
+                raise UsageError(f"for a body there is --json: --json '{' '.join(rest) or wrong}'")
             raise UsageError(
                 f"{wrong!r} is one word too many, or a path that does not begin with '/'. Write "
                 "%request METHOD BINDING/name /path?query"

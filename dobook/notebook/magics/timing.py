@@ -1,13 +1,14 @@
 """`%fast_forward` and `%alarms`: the virtual clock, and what it will set off."""
 
 import argparse
+import re
 from collections.abc import Iterator
 
 from IPython.core.magic import line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
 
 from dobook.clock import format_time, parse_duration, parse_time
-from dobook.errors import UsageError
+from dobook.errors import DurationError, UsageError
 from dobook.notebook.frames.frame import Frame
 from dobook.notebook.frames.objects import alarms_frame, runs_frame
 from dobook.notebook.magics.base import MagicsBase, command
@@ -71,7 +72,7 @@ class TimingMagics(MagicsBase):
             to_ms = (
                 parse_time(args.to)
                 if args.to is not None
-                else began_ms + parse_duration(" ".join(args.duration))
+                else began_ms + _read_duration(" ".join(args.duration))
             )
             runs = _collect(_pass(runtime, to_ms), to_ms - began_ms)
         elif args.next is not None:
@@ -99,6 +100,29 @@ class TimingMagics(MagicsBase):
         runtime = self.session.runtime
         runtime.settle(alarms=False)
         return alarms_frame(runtime.scheduled_alarms(), runtime.clock.now_ms)
+
+
+def _read_duration(text: str) -> int:
+    """Return a duration in ms.
+
+    Raises:
+        DurationError: If it is none, with what was probably meant.
+    """
+    try:
+        return parse_duration(text)
+    except DurationError as error:
+        meant = ""
+        if re.fullmatch(r"\d+", text):
+            meant = f"Of what? Write {text}s for seconds, {text}ms for milliseconds."
+        elif re.match(r"\d{4}-\d\d", text):
+            meant = f"For a time there is --to: %fast_forward --to {text.replace(' ', 'T')}"
+        elif "idle" in text:
+            meant = "For that there is %fast_forward --until-idle."
+        elif text.startswith("next"):
+            meant = "For that there is %fast_forward --next."
+        if not meant:
+            raise
+        raise DurationError(f"cannot read {text!r} as a duration. {meant}") from error
 
 
 def _pass(runtime: Runtime, to_ms: int) -> Iterator[tuple[int, list[AlarmRun]]]:

@@ -11,6 +11,7 @@ from dobook.errors import PlatformTypeError
 from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.promise import INTERRUPTED, Interrupted, Promise
 from dobook.runtime.calls.rpc import Member, RpcStub, find, member, not_callable
+from dobook.runtime.insight.portable import remark_if_called
 from dobook.runtime.loop.loop import running_loop
 
 if TYPE_CHECKING:
@@ -42,12 +43,34 @@ class RpcPromise(Promise):
                     raise
             else:
                 yield from runtime.driver.wait_elsewhere(call)
+        elif call.refusal is not None:
+            call.refusal.heard = True
+        elif call._future is not None:
+            remark_if_called(
+                "a call is awaited a second time: it gives a coroutine in Cloudflare's Python SDK, "
+                "which can be awaited once (RuntimeError). Keep the value: value = await …"
+            )
         if call.error is not None:
             raise call.error
         return call.value
 
+    def _call_in_words_(self) -> str:
+        return f"stub.{'.'.join(self._call.path) or self._call.kind}(…)"
+
+    def _hand_over(self) -> None:
+        if self._call.refusal is not None:
+            self._call.refusal.heard = True
+        elif not self._call.done:
+            self._call.waiter()
+
     def __getattr__(self, name: str) -> Member:
-        return member(_Pipeline(self), (name,))
+        found = member(_Pipeline(self), (name,))
+        remark_if_called(
+            f"the member {name} of a call that is not awaited: a call gives a coroutine in "
+            f"Cloudflare's Python SDK, which has no attributes (AttributeError). Await each step: "
+            f"(await stub.{'.'.join(self._call.path)}(…)).{name}"
+        )
+        return found
 
     def __repr__(self) -> str:
         call = self._call

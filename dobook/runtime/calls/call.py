@@ -16,6 +16,7 @@ from contextvars import Context
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
+from dobook.codec.refusal import call_of, returned
 from dobook.errors import PlatformError, PlatformTypeError
 from dobook.observer import current_cause
 from dobook.runtime.calls.conveyor import conveyed
@@ -39,6 +40,7 @@ from dobook.runtime.calls.turns import (
     resume,
     stop_code,
 )
+from dobook.runtime.insight.unheard import Refusal, is_awaited, note_later, note_unsent
 from dobook.runtime.loop.livelock import Chain
 from dobook.web import ReadableStream, Response
 from dobook.web.request import RedirectError
@@ -75,6 +77,7 @@ class Call:
     chain: Chain | None = None  # what led to it
     lent: Crossing | None = None  # the stubs among its arguments
     given: Crossing | None = None  # the stubs in its result
+    refusal: Refusal | None = None  # it has failed before anybody awaited it
     _future: "asyncio.Future[None] | None" = None
 
     def __init__(
@@ -211,6 +214,8 @@ class Call:
         try:
             if self.kind == "rpc":
                 if type(value) not in PLAIN:
+                    if hasattr(type(value), "__await__"):
+                        raise returned(value, ".".join(self.path))
                     self.given = Crossing()
                     value = carry(value, instance, self.given)
                 if type(value) not in SMALL:
@@ -289,6 +294,8 @@ class Call:
         self.done = DONE
         if self.given is not None and error is None:
             self.given.returned()
+        if (error is not None or self.kind == "fetch") and not is_awaited(self):
+            self.refusal = self._unawaited(error)
         # Whatever fails on the way, nobody may wait for this call for ever.
         try:
             instance = self.instance
@@ -305,6 +312,15 @@ class Call:
                 future = self._future
                 if future is not None and not future.done():
                     future.set_result(None)
+
+    def _unawaited(self, error: BaseException | None) -> Refusal | None:
+        if error is not None:
+            return note_later(self.actor.runtime, self.home, self._named(), error)
+        return None if self.home is None else note_unsent(self.home, self._named())
+
+    def _named(self) -> str:
+        path = ".".join(self.path) if self.kind == "rpc" else self.kind
+        return f"a call of {self.actor.label}.{path}()"
 
     def waiter(self) -> "asyncio.Future[None]":
         """Return a future of the runtime's loop that is done when the call is."""
@@ -344,6 +360,20 @@ async def _awaiting(awaitable: Any) -> Any:
     return await awaitable
 
 
+def instead_of(value: Any) -> str:
+    """Return what a fetch handler has returned that is no response, and what to write."""
+    if hasattr(type(value), "__await__"):
+        return f"fetch() returned what it did not await. Write: return await {call_of(value)}"
+    if value is None:
+        return "fetch() returned nothing. Every way through it has to return a Response."
+    said = f"fetch() returned {type(value).__name__}: {value!r:.80}"
+    if isinstance(value, str | bytes):
+        return f"{said}. Write: return Response(…)"
+    if isinstance(value, dict | list | tuple | int | float):
+        return f"{said}. Write: return Response.json(…)"
+    return said
+
+
 def deliver_response(call: Call, value: Any) -> Response | None:
     """Return a fetch handler's result as the caller receives it.
 
@@ -357,7 +387,8 @@ def deliver_response(call: Call, value: Any) -> Response | None:
         error = PlatformTypeError(
             "Incorrect type for Promise: the Promise did not resolve to 'Response'."
         )
-        error.add_note(f"fetch() returned {type(value).__name__}: {value!r:.80}")
+        error.add_note(instead_of(value))
+        error.handlers_fault = True  # type: ignore[attr-defined]
         raise error
     assert call.args is not None
     request = call.args[0]

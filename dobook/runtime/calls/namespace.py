@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 from dobook.errors import PlatformTypeError, UsageError, misspelt, suggest
 from dobook.ids import DurableObjectId, IdFactory
 from dobook.runtime.calls.stub import DurableObjectStub
+from dobook.runtime.insight.portable import remark_if_called
 from dobook.runtime.objects.actor import Actor, Tie
 from dobook.runtime.objects.context import DurableObjectState
 from dobook.web.text import js_string
@@ -166,6 +167,13 @@ class DurableObjectNamespace:
         return f"<DurableObjectNamespace {self.binding}: {self.class_name}>"
 
 
+_NO_BINDINGS = (
+    "There are none yet: a class gets one from a cell that begins with %%durable_object, or from "
+    "runtime.register(Class)."
+)
+_AS_DICT = "env as a dict: env of Cloudflare's Python SDK is not one (TypeError)."
+
+
 class Env:
     """`env`: what an object reaches by name, its bindings and variables."""
 
@@ -194,14 +202,15 @@ class Env:
         try:
             return self._bindings[name]
         except KeyError:
-            raise AttributeError(
-                f"env has no binding {name!r}. {suggest(name, self._bindings)}"
-            ) from None
+            known = suggest(name, self._bindings) if self._bindings else _NO_BINDINGS
+            raise AttributeError(f"env has no binding {name!r}. {known}") from None
 
     def __getitem__(self, name: str) -> Any:
+        remark_if_called(f"{_AS_DICT} Write env.{name}, or getattr(env, name).")
         return getattr(self, name)
 
     def __contains__(self, name: object) -> bool:
+        remark_if_called(f"{_AS_DICT} Write hasattr(env, name).")
         return name in self._bindings
 
     def __dir__(self) -> list[str]:

@@ -5,9 +5,14 @@ plain coroutine, which would not start before it is awaited. All of them may be 
 and, as they follow the coroutine protocol too, made into tasks.
 """
 
+import sys
 from asyncio import CancelledError, Future, ensure_future
 from collections.abc import Generator
 from typing import Any, Final
+
+from dobook.runtime.calls.turns import current_frame
+from dobook.runtime.insight.portable import remark_if_called
+from dobook.runtime.insight.unheard import Refusal, note, note_in_worker, place_of, users_frame
 
 INTERRUPTED: Final = "interrupted"  # of a cancellation: it goes on to the calls that are awaited
 
@@ -67,6 +72,7 @@ class Promise:
 
         Source: pyodide.org/en/stable/usage/api/python-api/ffi.html#pyodide.ffi.JsPromise
         """
+        self._hand_over()
         return ensure_future(_followed(self, fulfilled, rejected))
 
     def catch(self, rejected: Any) -> "Future[Any]":
@@ -75,13 +81,41 @@ class Promise:
 
     def finally_(self, settled: Any) -> "Future[Any]":
         """Call a function without arguments once there is a result or an error."""
+        self._hand_over()
         return ensure_future(_settled(self, settled))
+
+    def __bool__(self) -> bool:
+        _remark_on_use("as a truth value, which it always is")
+        return True
+
+    def __eq__(self, other: object) -> Any:
+        if self is not other and not isinstance(other, Promise):
+            _remark_on_use("in a comparison, which is never equal")
+        return NotImplemented
+
+    __hash__ = object.__hash__
+
+    def __format__(self, spec: str) -> str:
+        _remark_on_use("in a text, which shows the promise")
+        return format(repr(self), spec)
+
+    def __str__(self) -> str:
+        _remark_on_use("in a text, which shows the promise")
+        return repr(self)
+
+    def _hand_over(self) -> None:
+        """Note that somebody else looks after an error from now on: a task, a callback."""
 
     def _begun(self) -> Generator[Any, None, Any]:
         steps = getattr(self, "_steps", None)
         if steps is None:
             steps = self._steps = self.__await__()
         return steps
+
+
+def _remark_on_use(how: str) -> None:
+    text = f"a promise is used {how}, and not its value: write `await` before the call."
+    remark_if_called(text, anywhere=True, depth=3)
 
 
 def _not_awaited(self: Promise, *_: Any) -> Any:
@@ -93,6 +127,7 @@ def _not_awaited(self: Promise, *_: Any) -> Any:
 for _operator in (
     *("add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv", "mod", "floordiv"),
     *("lt", "le", "gt", "ge", "getitem", "setitem", "contains", "iadd", "int", "float", "index"),
+    "len",
 ):
     setattr(Promise, f"__{_operator}__", _not_awaited)
 
@@ -147,19 +182,44 @@ class Resolved(_Own):
 
 
 class Rejected(_Own):
-    """An error that awaiting raises."""
+    """An error that awaiting raises; one that nobody awaits is reported, see `insight.unheard`."""
 
-    __slots__ = ("_error",)
+    __slots__ = ("_error", "_refusal")
 
     def __init__(self, error: BaseException) -> None:
         self._error = error
+        frame = current_frame.get()
+        self._refusal: Refusal | None = (
+            note_in_worker(_refused, error)
+            if frame is None
+            else note(frame.instance, _refused(), error, place_of(users_frame()))
+        )
 
     def __await__(self) -> Generator[Any, None, Any]:
+        self._hand_over()
         raise self._error
         yield
 
+    def _hand_over(self) -> None:
+        if self._refusal is not None:
+            self._refusal.heard = True
+
     def __repr__(self) -> str:
         return f"<rejected {self._error!r}>"
+
+
+def _refused() -> str:
+    """Return what the user's code has called to get a rejected promise."""
+    frame = sys._getframe(1)
+    users = users_frame()
+    while frame.f_back is not None and frame.f_back is not users:
+        frame = frame.f_back
+    name = frame.f_code.co_name
+    if name != "__call__":
+        return f"{name}()"
+    called = frame.f_locals["self"]  # a member of something remote
+    target = repr(getattr(called, "_target", called)).strip("<>")
+    return f"a call of {'.'.join([target, *getattr(called, '_path', ())])}()"
 
 
 class Pending(_Own):

@@ -17,6 +17,7 @@ from dobook import limits
 from dobook.codec import JsDict, clone, freeze, serialize
 from dobook.errors import DataCloneError, PlatformError, PlatformTypeError, suggest
 from dobook.runtime.calls.promise import Promise
+from dobook.runtime.insight.portable import remark_if_called, remark_on_keywords
 from dobook.web import Blob, Headers, ReadableStream, Request, Response
 
 if TYPE_CHECKING:
@@ -76,9 +77,16 @@ class Member(Promise):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the method; the call is on its way when this returns its promise."""
+        if kwargs:
+            remark_on_keywords(self._path[-1], args, kwargs)
         return self._target._invoke(self._path, args, kwargs)
 
     def __await__(self) -> Any:
+        name = self._path[-1]
+        remark_if_called(
+            f"the property {name} of a stub: members of a stub are functions in Cloudflare's Python "
+            f"SDK (TypeError). Write a method that returns it: await stub.get_{name}()."
+        )
         return self._target._invoke(self._path, None, None).__await__()
 
     def __getattr__(self, name: str) -> "Member":
@@ -122,6 +130,8 @@ class RpcStub:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function; the call is on its way when this returns its promise."""
+        if kwargs:
+            remark_on_keywords("the function", args, kwargs)
         return self._invoke((), args, kwargs)
 
     def __getattr__(self, name: str) -> Member:
@@ -263,6 +273,16 @@ def _carry_deep(value: Any, home: "Home", seen: dict[int, Any], crossing: Crossi
         error.add_note("A WebSocket is handed over by fetch() only: return the response there.")
         raise error
     if isinstance(value, Response | Request):
+        if getattr(value, "_web_socket", None) is not None:
+            refused = DataCloneError(
+                'Could not serialize object of type "WebSocket". This type does not support '
+                "serialization."
+            )
+            refused.add_note(
+                "A WebSocket is handed on by fetch() only: return the response from fetch, and have "
+                "the caller write: return await stub.fetch(request)"
+            )
+            raise refused
         copied = getattr(value, "_of", value).clone()  # as Python has it
         if type(copied._body) is ReadableStream:
             copied._body = home.convey(copied._body)

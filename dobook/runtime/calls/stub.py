@@ -16,6 +16,7 @@ from dobook.runtime.calls.conveyor import send_body
 from dobook.runtime.calls.promise import Promise, Rejected, Resolved
 from dobook.runtime.calls.rpc import Member, carry_error, member
 from dobook.runtime.calls.turns import current_frame
+from dobook.runtime.insight.portable import remark
 from dobook.runtime.objects.actor import Tie
 from dobook.web import Request
 from dobook.web.data_url import data_response
@@ -73,9 +74,14 @@ class DurableObjectStub:
         Raises:
             Awaiting raises what the handler raised, with the flag `remote`.
         """
+        if init:
+            remark(
+                "stub.fetch(url, {…}): fetch() of Cloudflare's Python SDK takes options as keywords "
+                'only (TypeError). Write stub.fetch(url, method="POST", body=…).'
+            )
         tie = self._state.tie
         if tie is not None and tie.error is not None:
-            return Rejected(carry_error(tie.error, remote=False))
+            return Rejected(self._broken(tie.error))
         try:
             request = Request._for_delivery(
                 input, {**(init or {}), **options} if init or options else None
@@ -124,7 +130,7 @@ class DurableObjectStub:
         state = self._state
         tie = state.tie
         if tie is not None and tie.error is not None:
-            return Rejected(carry_error(tie.error, remote=False))
+            return Rejected(self._broken(tie.error))
         try:
             actor = self._known()
         except Exception as error:
@@ -136,6 +142,18 @@ class DurableObjectStub:
             Call(actor, "rpc", path, args, kwargs, None, state),
             home=None if frame is None else frame.instance,
         )
+
+    def _broken(self, error: BaseException) -> BaseException:
+        """Return why this stub is broken: the old error, without the lines that got it first."""
+        carried = carry_error(error, remote=False).with_traceback(None)
+        name = f".getByName({self.name!r})" if self.name is not None else ".get(id)"
+        note = (
+            "The object was reset since this stub was made, which broke the stub. Get a new one: "
+            f"env.{self._namespace.binding}{name}"
+        )
+        if note not in getattr(carried, "__notes__", ()):
+            carried.__notes__ = [*getattr(carried, "__notes__", ()), note]
+        return carried
 
     def _carried_(self) -> "DurableObjectStub":
         return DurableObjectStub(self._namespace, self.id)

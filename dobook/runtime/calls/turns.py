@@ -361,6 +361,10 @@ def _seen(future: "asyncio.Future[Any]") -> None:
 
 def task_factory(loop: Any, coro: Coroutine[Any, Any, Any], **options: Any) -> "asyncio.Task[Any]":
     """Make a task; one that an object starts is gated and belongs to that object."""
+    if type(coro) is not types.CoroutineType:
+        hand_over = getattr(type(coro), "_hand_over", None)
+        if hand_over is not None:
+            hand_over(coro)  # a promise, whose error is the task's from now on
     context: Context | None = options.get("context")
     frame = current_frame.get() if context is None else context.get(current_frame)
     if frame is None or frame.instance.runtime.loop is not loop:  # that of a runtime around this

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dobook.clock import format_time
 from dobook.observer import Event
 from dobook.runtime.calls.turns import current_frame
-from dobook.runtime.loop.chance import Swap
+from dobook.runtime.loop.swaps import Swap
 from dobook.runtime.storage.watched import set_watched
 from dobook.web import Request, Response
 
@@ -113,11 +113,11 @@ class Recorder:
         runtime = self._runtime
         if on:
             runtime.observers.add(self.take, detailed=True)
-            runtime.wall_clock.further = self._swaps
+            runtime.driver.swaps.wanted = self._swaps
             runtime.loop.on_escape = self._escaped
         else:
             runtime.observers.remove(self.take)
-            runtime.wall_clock.further = self._swaps if self._tapped else None
+            runtime.driver.swaps.wanted = self._swaps if self._tapped else None
             runtime.loop.on_escape = None
         for instance in runtime.residency.instances():
             set_watched(instance)
@@ -125,7 +125,7 @@ class Recorder:
     def tap_output(self) -> None:
         """Report what handlers print as events from now on, also while nothing is recorded."""
         self._tapped = True
-        self._runtime.wall_clock.further = self._swaps
+        self._runtime.driver.swaps.wanted = self._swaps
 
     def take(self, event: Event) -> None:
         """Keep an event."""
@@ -149,15 +149,15 @@ class Recorder:
 
     def _swaps(self) -> list[Swap]:
         names = vars(sys)
-        return [(names, "stdout", sys.stdout, _LogTap(self._runtime, sys.stdout))]
+        return [(names, "stdout", _LogTap(self._runtime, sys.stdout))]
 
 
 class _LogTap(io.TextIOBase):
     """Standard output while the loop turns: what a handler prints is an event too."""
 
-    def __init__(self, runtime: "Runtime", real: Any) -> None:
+    def __init__(self, runtime: "Runtime", beneath: Any) -> None:
         self._runtime = runtime
-        self._real = real
+        self.beneath = beneath
         self._parts: dict[str, str] = {}
         self._reporting = False  # what a listener prints is no log line
 
@@ -176,19 +176,19 @@ class _LogTap(io.TextIOBase):
                 self._reporting = False
             if rest:
                 self._parts[label] = rest
-        self._real.write(text)
+        self.beneath.write(text)
         return len(text)
 
     def flush(self) -> None:
         """Pass it on."""
-        self._real.flush()
+        self.beneath.flush()
 
     def writable(self) -> bool:
         """Say that it can be written to."""
         return True
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._real, name)
+        return getattr(self.beneath, name)
 
 
 @contextlib.contextmanager

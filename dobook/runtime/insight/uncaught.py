@@ -45,6 +45,9 @@ def report(
 
 def uncaught(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Log an error that nobody awaits; the runtime's loop calls this."""
+    if "unheard" in context:
+        logger.error("%s", context["message"])
+        return
     error = context.get("exception")
     if error is None:
         loop.default_exception_handler(context)

@@ -1,128 +1,144 @@
-"""`random`, `uuid`, `os.urandom` and `secrets` follow the seed while the runtime's loop turns.
+"""Everything in the standard library and NumPy that chance decides, for code of a runtime.
 
-The names are replaced the way `wallclock` replaces the time of day, and only in virtual time: in
-real time nobody may be able to foretell a token. Each runtime draws from its own generator; other
-threads, and code outside of the runtime, keep the real one. Not covered: generators that user code
-makes elsewhere, and those of other packages (NumPy's for instance), which have seeds of their own.
+In virtual time it comes from the runtime's seed, in real time it is real, because nobody may be
+able to predict a token. `random.Random` stays the class it is: its method `seed`, which draws when
+it is given nothing, is replaced in place.
 """
 
-import functools
 import os
 import random
-import threading
+import sys
+import types
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-Swap = tuple[dict[str, Any], str, Any, Any]  # namespace, name, what is there, what stands in
+from dobook.runtime.loop.current import Draws, TimeAndChance, current
+from dobook.runtime.loop.standin import SeededFunction, StandIn
 
 # Functions of `random` that are methods of one hidden generator.
-_METHODS = (
+_METHODS: Final = (
     *("betavariate", "binomialvariate", "choice", "choices", "expovariate", "gammavariate"),
     *("gauss", "getrandbits", "getstate", "lognormvariate", "normalvariate", "paretovariate"),
     *("randbytes", "randint", "random", "randrange", "sample", "seed", "setstate", "shuffle"),
     *("triangular", "uniform", "vonmisesvariate", "weibullvariate"),
 )
-_NODE = 0x0200_5E00_5301  # a locally administered address from the range for documentation
+_NODE: Final = 0x0200_5E00_5301  # a locally administered address from the range for documentation
 # What `uuid` remembers from one call to the next, so that ids of the same instant differ.
-_UUID_STATE = ("_last_timestamp", "_last_timestamp_v6", "_last_timestamp_v7", "_last_counter_v7")
-_real_random_class = random.Random
+_UUID_STATE: Final = (
+    *("_last_timestamp", "_last_timestamp_v6", "_last_timestamp_v7", "_last_counter_v7"),
+)
+_UUID_TIMED: Final = ("uuid1", "uuid6", "uuid7")
+# Of `numpy.random`, functions that are not methods, and the method they call.
+_NUMPY_NAMES: Final = {"seed": "seed", "ranf": "random_sample", "sample": "random_sample"}
+_SYSTEM_UUIDS: Final = ("_generate_time_safe", "_UuidCreate")  # would ask the operating system
 
 
-class Chance:
-    """The randomness of one runtime.
+def functions() -> list[tuple[types.ModuleType, str, StandIn]]:
+    """Return the functions that chance decides, with what stands in for them."""
+    found: list[tuple[types.ModuleType, str, StandIn]] = []
+
+    def add(module: types.ModuleType, name: str, mine: Callable[..., Any]) -> None:
+        real = vars(module).get(name)
+        if real is not None:
+            found.append((module, name, SeededFunction(real, mine)))
+
+    for name in _METHODS:
+        add(random, name, _drawing(name))
+    # uuid4() reads `os.urandom`; SystemRandom, and with it `secrets`, read `_urandom` of `random`.
+    add(os, "urandom", _urandom)
+    add(random, "_urandom", _urandom)
+    add(os, "getrandom", _getrandom)
+    add(uuid, "getnode", lambda _source: _NODE)
+    for name in _UUID_TIMED:
+        add(uuid, name, _timed_uuid(name))
+    return found
+
+
+def _drawing(name: str) -> Callable[..., Any]:
+    def mine(source: TimeAndChance, *args: Any, **options: Any) -> Any:
+        return getattr(source.draws().generator, name)(*args, **options)
+
+    return mine
+
+
+def _urandom(source: TimeAndChance, size: int, /) -> bytes:
+    if size < 0:
+        raise ValueError("negative argument not allowed")
+    return source.draws().generator.randbytes(size)
+
+
+def _getrandom(source: TimeAndChance, size: int, flags: int = 0) -> bytes:
+    return _urandom(source, size)
+
+
+def _timed_uuid(name: str) -> Callable[..., Any]:
+    def mine(source: TimeAndChance, *args: Any, **options: Any) -> Any:
+        names = source.draws().derived.setdefault("uuid", {})
+        if not names:
+            names |= vars(uuid)
+            names |= dict.fromkeys(_SYSTEM_UUIDS)
+            names |= {state: None for state in _UUID_STATE if state in names}
+            if "_last_counter_v7" in names:
+                names["_last_counter_v7"] = 0
+            names["getnode"] = lambda: _NODE
+        # The function itself, but with a memory of this runtime's own.
+        real = getattr(uuid, name)
+        code, defaults = real.__wrapped__.__code__, real.__wrapped__.__defaults__
+        return types.FunctionType(code, names, name, defaults)(*args, **options)
+
+    return mine
+
+
+def seed_method() -> Callable[..., None]:
+    """Return what stands in for `random.Random.seed`."""
+    real = random.Random.seed
+
+    def seed(self: random.Random, a: Any = None, version: int = 2) -> None:
+        if a is None:
+            source = current()
+            # The generator of `tempfile` is made once for the whole process, by whoever comes
+            # first. If it took its seed from that runtime, others would draw other numbers.
+            keeper = sys._getframe(2).f_globals.get("__name__")
+            if source is not None and source.seeded and keeper != "tempfile":
+                a = source.draws().generator.getrandbits(128)
+        real(self, a, version)
+
+    seed.__doc__, seed.__qualname__, seed.__module__ = real.__doc__, "Random.seed", "random"
+    return seed
+
+
+def numpy_functions(module: types.ModuleType) -> list[tuple[types.ModuleType, str, StandIn]]:
+    """Return the functions of NumPy's global generator, with what stands in for them.
+
+    `numpy.random.default_rng()` draws its seed from `secrets` and needs nothing here.
 
     Args:
-        seed: What it is drawn from.
+        module: `numpy.random`.
     """
-
-    def __init__(self, seed: int) -> None:
-        self.generator = _real_random_class(f"{seed} handlers")
-        self._uuid_state: dict[str, Any] = {}
-
-    def swaps(self, here: Callable[[], bool]) -> list[Swap]:
-        """Return what is to stand in for what.
-
-        Args:
-            here: Says whether the thread that asks is the one that turns the loop.
-        """
-        generator = self.generator
-        names = vars(random)
-        swaps: list[Swap] = []
-
-        def either(real: Callable[..., Any], mine: Callable[..., Any]) -> Callable[..., Any]:
-            return _Either(real, mine, here)
-
-        for name in _METHODS:
-            if name in names:
-                stand_in = either(names[name], getattr(generator, name))
-                swaps.append((names, name, names[name], stand_in))
-        # `secrets` and SystemRandom read `_urandom` of this module, uuid4() reads os.urandom.
-        urandom = either(os.urandom, generator.randbytes)
-        swaps.append((names, "_urandom", os.urandom, urandom))
-        swaps.append((vars(os), "urandom", os.urandom, urandom))
-        swaps.append((names, "Random", _real_random_class, _generator_class(generator, here)))
-        ids = vars(uuid)
-        swaps.append((ids, "getnode", uuid.getnode, either(uuid.getnode, lambda: _NODE)))
-        swaps += [
-            (ids, name, ids[name], None)  # what would ask the operating system
-            for name in ("_generate_time_safe", "_UuidCreate")
-            if ids.get(name) is not None
-        ]
-        return swaps
-
-    def enter(self) -> None:
-        """Bring back what `uuid` remembered when this runtime's loop turned last."""
-        self._exchange_uuid_state()
-
-    def leave(self) -> None:
-        """Give `uuid` back what it remembered before."""
-        self._exchange_uuid_state()
-
-    def _exchange_uuid_state(self) -> None:
-        names, mine = vars(uuid), self._uuid_state
-        for name in _UUID_STATE:
-            if name in names:
-                initial = 0 if name == "_last_counter_v7" else None
-                names[name], mine[name] = mine.get(name, initial), names[name]
+    mtrand = vars(module).get("mtrand")
+    hidden = getattr(mtrand, "_rand", None)
+    if mtrand is None or hidden is None:
+        return []
+    return [
+        (
+            owner,
+            name,
+            SeededFunction(value, _numpy_drawing(module, _NUMPY_NAMES.get(name, name))),
+        )
+        for owner in (module, mtrand)
+        for name, value in vars(owner).items()
+        if name in _NUMPY_NAMES or getattr(value, "__self__", None) is hidden
+    ]
 
 
-class _Either:
-    """A function that is another one on the thread that turns the loop.
+def _numpy_drawing(module: types.ModuleType, name: str) -> Callable[..., Any]:
+    def mine(source: TimeAndChance, *args: Any, **options: Any) -> Any:
+        draws: Draws = source.draws()
+        state = draws.derived.get("numpy")
+        if state is None:
+            seed = draws.generator.getrandbits(32)
+            state = draws.derived["numpy"] = vars(module)["RandomState"](seed)
+        return getattr(state, name)(*args, **options)
 
-    As with the functions it stands for, a class that keeps it as an attribute makes no method of it.
-    """
-
-    def __init__(
-        self, real: Callable[..., Any], mine: Callable[..., Any], here: Callable[[], bool]
-    ) -> None:
-        functools.update_wrapper(self, real)
-        self._real, self._mine, self._here = real, mine, here
-
-    def __call__(self, *args: Any, **options: Any) -> Any:
-        return self._mine(*args, **options) if self._here() else self._real(*args, **options)
-
-
-def _generator_class(generator: random.Random, here: Callable[[], bool]) -> type:
-    """Return a stand-in for `random.Random` that takes its seed from `generator` if it has none."""
-
-    class Meta(type):
-        def __instancecheck__(cls, value: object) -> bool:
-            return isinstance(value, _real_random_class)
-
-        def __subclasscheck__(cls, other: type) -> bool:
-            return issubclass(other, _real_random_class)
-
-    class Random(_real_random_class, metaclass=Meta):
-        def __init__(self, x: Any = None) -> None:
-            super().__init__(generator.getrandbits(128) if x is None and here() else x)
-
-    Random.__qualname__ = "Random"
-    Random.__module__ = "random"
-    return Random
-
-
-def thread_is(thread: Callable[[], int]) -> Callable[[], bool]:
-    """Return a function that says whether it is called on a thread."""
-    ident = threading.get_ident
-    return lambda: ident() == thread()
+    return mine

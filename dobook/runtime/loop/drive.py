@@ -30,6 +30,8 @@ from dobook.runtime.loop.loop import running_loop
 from dobook.runtime.loop.mending import mend
 from dobook.runtime.loop.places import has_torn_callback
 from dobook.runtime.loop.realtime import Held
+from dobook.runtime.loop.sleep import Sleep
+from dobook.runtime.loop.swaps import Swaps
 
 if TYPE_CHECKING:
     from dobook.runtime.runtime import Runtime
@@ -39,6 +41,8 @@ HANDING_ON_TICKS = 10  # of a foreign loop, for an interrupt to cancel what wait
 GRACE_TICKS = 4  # of a foreign loop, for what awaits one answer to go on before time moves
 
 _swap_current_task: Callable[[Any, Any], Any] | None = getattr(tasks, "_swap_current_task", None)
+
+Awaited = Call | Sleep  # on a foreign loop
 
 
 class Driver:
@@ -50,8 +54,9 @@ class Driver:
         self.held = Held(runtime.loop)
         forked.watch(runtime)
         self.interrupts = Interrupts(runtime)
-        self._bridged: dict[asyncio.Future[None], tuple[Call, asyncio.AbstractEventLoop]] = {}
-        self._waiting: list[tuple[Call, asyncio.Future[None], asyncio.AbstractEventLoop]] = []
+        self.swaps = Swaps()
+        self._bridged: dict[asyncio.Future[None], tuple[Awaited, asyncio.AbstractEventLoop]] = {}
+        self._waiting: list[tuple[Awaited, asyncio.Future[None], asyncio.AbstractEventLoop]] = []
         self._pumping: asyncio.AbstractEventLoop | None = None  # the foreign loop that turns this
         self._newest = runtime.context  # of those who wait
         self._stopped = False
@@ -99,11 +104,15 @@ class Driver:
             finally:
                 loop.horizon = None
                 torn, loop.torn = loop.torn, None
-                if torn is not None:
+                if runtime.owner is not None:
+                    pass  # a handler has forked, and this is the child: nothing here is its own
+                elif torn is not None:
                     self.interrupts.escaped = torn
                     mend(runtime, torn)
                 elif catches and self.interrupts.ending:
                     self.interrupts.end_running()
+        if runtime.owner is not None:
+            runtime.check_open()
         if self.after_turn is not None:
             self.after_turn()
         self.interrupts.raise_what_ended_it(catches=catches)
@@ -116,14 +125,15 @@ class Driver:
         runtime = self._runtime
         with self.interrupts.caught() as catches, self.held, _no_running_loop():
             runtime.generation += 1
-            runtime.context = copy_context()
+            runtime.context = runtime.time_and_chance.context()
             runtime.turning = True
             try:
-                with runtime.wall_clock:
+                with self.swaps:
                     yield catches
             finally:
                 runtime.turning = False
-                runtime.stores.turn_over()
+                if runtime.owner is None:
+                    runtime.stores.turn_over()
 
     def run(self, awaitable: Any) -> Any:
         """Run until an awaitable is done; returns its result.
@@ -146,9 +156,10 @@ class Driver:
 
     def _run(self, awaitable: Any) -> Any:
         mark = object()
+        context = self._runtime.time_and_chance.context()
         future = self._loop.create_task(
             awaitable if asyncio.iscoroutine(awaitable) else _awaiting(awaitable),
-            context=None if self._loop.virtual else marked(mark),
+            context=context if self._loop.virtual else context.run(marked, mark),
         )
         future.set_name("outside")  # what the trace calls it
         future.add_done_callback(self._stop)
@@ -232,7 +243,7 @@ class Driver:
 
     # ------------------------------------------------------------------ foreign loops
 
-    def wait_elsewhere(self, call: Call) -> Generator[Any, None, None]:
+    def wait_elsewhere(self, call: Awaited) -> Generator[Any, None, None]:
         """Wait for a call on another loop than the runtime's.
 
         Raises:
@@ -256,8 +267,15 @@ class Driver:
                 raise
             raise self.interrupts.stopping from None
 
+    async def sleep_elsewhere(self, seconds: float) -> None:
+        """Sleep on another loop than the runtime's: virtual time passes, and what is due runs."""
+        with Sleep(self._loop, seconds) as sleep:
+            await sleep.elsewhere(self.wait_elsewhere)
+        if self._loop.virtual:
+            self.turn(self._loop.time())  # what is due at the same instant and was set later
+
     def _wait_turning(
-        self, call: Call, future: "asyncio.Future[None]", foreign: asyncio.AbstractEventLoop
+        self, call: Awaited, future: "asyncio.Future[None]", foreign: asyncio.AbstractEventLoop
     ) -> None:
         self._waiting.append((call, future, foreign))
         self._newest = copy_context()  # of the cell, which is where a handler's prints belong
@@ -266,7 +284,7 @@ class Driver:
             foreign.call_soon(self._pump, foreign)
 
     def _wait_bridged(
-        self, call: Call, future: "asyncio.Future[None]", foreign: asyncio.AbstractEventLoop
+        self, call: Awaited, future: "asyncio.Future[None]", foreign: asyncio.AbstractEventLoop
     ) -> None:
         """Real time: the answer comes from the thread that turns the loop."""
 

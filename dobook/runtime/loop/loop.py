@@ -18,9 +18,9 @@ import itertools
 import selectors
 import sys
 import threading
-import time
 from asyncio import events, futures
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
 from typing import Any
 
@@ -30,6 +30,7 @@ from dobook.runtime.calls.turns import EXTERNAL, frame_of
 from dobook.runtime.loop.hopeless import Wait
 from dobook.runtime.loop.livelock import Chain, link
 from dobook.runtime.loop.order import Order
+from dobook.runtime.loop.real import monotonic
 from dobook.runtime.loop.standstill import Again, Watch
 
 _set_result_unless_cancelled: Callable[..., object] = futures._set_result_unless_cancelled  # type: ignore[attr-defined]
@@ -130,6 +131,7 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
         self.on_escape: Callable[[str], None] | None = None  # told of what no seed can repeat
         self.before_real: Callable[[], None] | None = None  # called before real work begins
         self.before_jump: Callable[[float], float | None] | None = None
+        self.time_and_chance: Any = None  # what code on this loop sees; see `current`
         self.chain: Chain | None = None  # what led to the callback that runs; see `livelock`
         self.failure: BaseException | None = None  # what the turn of the loop ends with
         self.ticks_here = 0  # of the loop, since the clock moved last
@@ -167,7 +169,7 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         """Return seconds since the runtime's start."""
-        return self._now if self.virtual else time.monotonic() + self._offset
+        return self._now if self.virtual else monotonic() + self._offset
 
     @property
     def now_ms(self) -> int:
@@ -192,7 +194,7 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
         if virtual:
             self._now = round(now, GRID)
         else:
-            self._offset = now - time.monotonic()
+            self._offset = now - monotonic()
 
     def next_timer(self) -> float | None:
         """Return when the next timer that has not been cancelled is due, None if there is none."""
@@ -311,6 +313,10 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
         self, executor: Any, func: Callable[..., Any], *args: Any
     ) -> Any:
         self.escapes("a thread")
+        if self.time_and_chance is not None and (
+            executor is None or isinstance(executor, ThreadPoolExecutor)
+        ):
+            func = self.time_and_chance.bind(func)
         future = super().run_in_executor(executor, func, *args)
         setattr(future, EXTERNAL, True)
         self.in_flight += 1

@@ -8,7 +8,6 @@ turns it on its own thread, served requests included, and gives it back.
 """
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dobook.errors import UsageError
 from dobook.runtime.loop.interrupts import STUCK_AFTER_S, break_off
 from dobook.runtime.loop.loop import RuntimeLoop, running_loop
+from dobook.runtime.loop.real import monotonic
 
 if TYPE_CHECKING:
     from dobook.runtime.runtime import Runtime
@@ -69,7 +69,7 @@ class Held:
                 self.claims += 1
             try:
                 self._loop.call_soon_threadsafe(self._make_way)
-                self.waiting_since = time.monotonic()
+                self.waiting_since = monotonic()
                 self._lock.acquire()
                 self.waiting_since = None
             except BaseException:
@@ -85,7 +85,7 @@ class Held:
     def kept_waiting(self) -> bool:
         """Whether somebody has waited for the loop for so long that a handler must be stuck."""
         since = self.waiting_since
-        return since is not None and time.monotonic() - since > STUCK_AFTER_S
+        return since is not None and monotonic() - since > STUCK_AFTER_S
 
     def wrest(self) -> bool:
         """Have the loop given up, by a handler that never would if need be; returns whether it is."""

@@ -1,7 +1,7 @@
 """Where Python's versions take a different number of ticks: made alike, so that traces are.
 
 `asyncio.gather` of futures that are all done needs two ticks of the loop before Python 3.12 and
-none since. While the runtime's loop turns on 3.11, gathering behaves as it does on later versions.
+none since. On 3.11, gathering on a runtime's loop behaves as it does on later versions.
 """
 
 import asyncio
@@ -9,30 +9,24 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from dobook.runtime.loop.chance import Swap
+from dobook.runtime.loop.loop import RuntimeLoop, running_loop
+from dobook.runtime.loop.standin import StandIn
 
-_real_gather: Callable[..., Any] = asyncio.gather
 
-
-def swaps(here: Callable[[], bool]) -> list[Swap]:
-    """Return what is to stand in for what.
-
-    Args:
-        here: Says whether the thread that asks is the one that turns the loop.
-    """
+def functions() -> list[tuple[dict[str, Any], str, StandIn]]:
+    """Return the functions that differ, with what stands in for them."""
     if sys.version_info >= (3, 12):
         return []
+    real: Callable[..., Any] = asyncio.gather
 
-    def gather(*awaitables: Any, return_exceptions: bool = False) -> Any:
+    def gather(_source: Any, *awaitables: Any, return_exceptions: bool = False) -> Any:
         ready = awaitables and all(asyncio.isfuture(a) and a.done() for a in awaitables)
-        if not ready or not here():
-            return _real_gather(*awaitables, return_exceptions=return_exceptions)
+        if not ready or not isinstance(running_loop(), RuntimeLoop):
+            return real(*awaitables, return_exceptions=return_exceptions)
         return _gathered(awaitables, return_exceptions=return_exceptions)
 
-    return [
-        (vars(asyncio), "gather", _real_gather, gather),
-        (vars(asyncio.tasks), "gather", _real_gather, gather),
-    ]
+    stand_in = StandIn(real, gather)
+    return [(vars(asyncio), "gather", stand_in), (vars(asyncio.tasks), "gather", stand_in)]
 
 
 def _gathered(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dobook.errors import DobookError, PlatformError
 from dobook.ids import DurableObjectId
 from dobook.runtime.calls.call import Call
+from dobook.runtime.insight.unheard import Aside
 from dobook.runtime.objects.instance import HOME_GONE, Instance
 from dobook.storage.store import ObjectStore
 
@@ -164,17 +165,15 @@ class Actor:
         seq = observers.emit(self.label, call.kind, call.sent, **detail)
         if observers.detailed:
             call.seq = seq
-        before, fetched = call.on_done, call.kind == "fetch"
+        fetched = call.kind == "fetch"
 
         def over(done: Call) -> None:
             error = "" if done.error is None else f"{type(done.error).__name__}: {done.error}"
             status = getattr(done.value, "status", None) if fetched else None
             value = None if fetched else done.value
             observers.emit(self.label, "answer", seq, status=status, value=value, error=error)
-            if before is not None:
-                before(done)
 
-        call.on_done = over
+        call.on_done = Aside(call.on_done, over)
 
     def _start(self, call: Call) -> Instance | None:
         if self.store.dirty:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from dobook.codec import JsList
 from dobook.errors import PlatformError, PlatformTypeError, misspelt
 from dobook.ids import DurableObjectId
+from dobook.runtime.insight.portable import remark
 from dobook.runtime.objects.instance import DurableObjectAbort
 from dobook.runtime.objects.sections import Section, SectionPromise
 from dobook.runtime.sockets.hibernation import answered_ms, hub_of, tags_of
@@ -97,6 +98,11 @@ class DurableObjectState:
         Raises:
             DurableObjectAbort: Always, to end the code that called.
         """
+        if options or keywords:
+            remark(
+                "ctx.abort(…) with retryAlarm: abort() of Cloudflare's Python SDK takes a reason and "
+                "nothing else (TypeError). Leave the option out."
+            )
         if isinstance(reason, BaseException):
             error = reason
         elif reason is None:
@@ -127,6 +133,11 @@ class DurableObjectState:
         Source: developers.cloudflare.com/durable-objects/api/state/#acceptwebsocket
         """
         self._check()
+        if type(tags) in (list, tuple):
+            remark(
+                "a list of tags: ctx passes it on as it is in Cloudflare's Python SDK, where it is "
+                "not an array (TypeError). Write to_js([…]): from pyodide.ffi import to_js"
+            )
         hub_of(self._instance.actor).accept(ws, tags)
 
     def getWebSockets(self, tag: str | None = None) -> list[WebSocket]:

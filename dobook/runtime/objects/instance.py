@@ -12,7 +12,7 @@ from contextvars import Context
 from types import FunctionType, MappingProxyType, MethodType
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 
-from dobook.errors import PlatformError
+from dobook.errors import PlatformError, PlatformTypeError
 from dobook.gates import InputGate
 from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.conveyor import conveyed
@@ -336,7 +336,9 @@ class Instance(Frame):
             if found is None and kind == "alarm":
                 found = no_handler(self.actor.label)
             if found is None:
-                error = PlatformError(f"Handler does not export a {kind}() function.")
+                error: Exception = PlatformError(f"Handler does not export a {kind}() function.")
+                if kind == "alarm" and getattr(self.object, "_has_every_name_", False):
+                    error = PlatformTypeError("Method alarm does not exist")
                 methods = [n for n in vars(type(self.object)) if not n.startswith("_")]
                 if kind == "fetch" and methods:
                     name = type(self.object).__name__

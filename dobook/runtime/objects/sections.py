@@ -17,6 +17,7 @@ from dobook.limits import BLOCK_CONCURRENCY_TIMEOUT_MS, MAX_SECTION_DEPTH
 from dobook.runtime.calls.promise import Promise
 from dobook.runtime.calls.turns import Frame, SectionEnd, current_frame
 from dobook.runtime.calls.waits import deadlock
+from dobook.runtime.insight.unheard import Refusal, note_later, place_of_error
 
 if TYPE_CHECKING:
     from dobook.runtime.objects.instance import Instance
@@ -42,8 +43,13 @@ class SectionPromise(Promise):
             section.ends.append(end)
             yield end
         if section.error is not None:
+            self._hand_over()
             raise section.error
         return section.value
+
+    def _hand_over(self) -> None:
+        if self._section.refusal is not None:
+            self._section.refusal.heard = True
 
     def __repr__(self) -> str:
         return f"<critical section, {'done' if self._section.done else 'running'}>"
@@ -69,6 +75,7 @@ class Section:
         self.value: Any = None
         self.error: BaseException | None = None
         self.ends: list[SectionEnd] = []
+        self.refusal: Refusal | None = None
         frame = current_frame.get()
         outer = instance.gate
         if frame is not None and frame.instance is instance:
@@ -136,6 +143,11 @@ class Section:
         if self.error is not None and self.breaks:
             instance.reset(self.error)
             return
+        if self.error is not None and not self.ends:
+            place = place_of_error(self.error)
+            self.refusal = note_later(
+                instance.runtime, instance, "transaction()", self.error, place
+            )
         instance.runtime.observers.emit(instance.actor.label, "gate opened")
         if self.ends:
             for end in self.ends:

@@ -356,7 +356,7 @@ def _distinct(tags: Any) -> list[str]:
     if isinstance(tags, str | bytes) or not hasattr(type(tags), "__iter__"):
         error = _wrong(2, "Array", tags)
         if isinstance(tags, str):
-            error.add_note(f"You want:  ctx.acceptWebSocket(ws, [{tags!r}])")
+            error.add_note(f"You want:  ctx.acceptWebSocket(ws, to_js([{tags!r}]))")
         raise error
     distinct: dict[str, None] = {}
     for tag in map(js_string, tags):

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from dobook import limits
 from dobook.errors import PlatformTypeError, suggest
+from dobook.runtime.insight.portable import remark
 from dobook.web.text import js_integer, js_string, stored_text
 
 UNSET: Final = object()
@@ -198,3 +199,26 @@ def alarm_time(on: str, value: Any) -> int:
     if at_ms <= 0:
         raise PlatformTypeError("setAlarm() cannot be called with an alarm time <= 0")
     return int(at_ms + 0.5)
+
+
+def check_alarm_handler(kind: Any) -> None:
+    """Refuse an alarm of a class without `alarm()`, or warn of it.
+
+    With Cloudflare's Python SDK the engine finds a function for every name, so it takes the alarm;
+    the run then fails. Source: cloudflare/workerd src/pyodide/python-entrypoint-helper.ts
+
+    Args:
+        kind: The class or its object.
+
+    Raises:
+        PlatformTypeError: If the class does not have the SDK's base.
+    """
+    if not getattr(kind, "_has_every_name_", False):
+        raise PlatformTypeError(
+            "Your Durable Object class must have an alarm() handler in order to call setAlarm()"
+        )
+    name = kind.__name__ if isinstance(kind, type) else type(kind).__name__
+    remark(
+        f"setAlarm() in {name}, which has no alarm(): the alarm will fail when it is due. Write "
+        "`async def alarm(self):`."
+    )

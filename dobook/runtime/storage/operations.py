@@ -20,6 +20,7 @@ from dobook.runtime.storage.arguments import (
     SMALL,
     UNSET,
     alarm_time,
+    check_alarm_handler,
     list_range,
     read_key,
     read_options,
@@ -256,10 +257,7 @@ class Operations:
             at_ms = alarm_time(self._NAME, scheduledTime)
             # A constructor may: the engine does not know the object's methods yet.
             if self._instance.object is not None and not hasattr(self._instance.object, "alarm"):
-                raise PlatformTypeError(
-                    "Your Durable Object class must have an alarm() handler in order to call "
-                    "setAlarm()"
-                )
+                check_alarm_handler(self._instance.object)
             confirmed = self._confirmed("setAlarm", ALARM_OPTIONS, options, keywords)
             self._store.touch(confirmed=confirmed)
             # The platform takes a time that has passed for now.
@@ -330,7 +328,12 @@ class Operations:
             size += len(key.encode("utf-8", "surrogatepass"))
         if self._sqlite:
             if size > maximum:
-                raise PlatformError("string or blob too big: SQLITE_TOOBIG")
+                error = PlatformError("string or blob too big: SQLITE_TOOBIG")
+                error.add_note(
+                    f"The value of {key!r:.60} has {size:,} bytes with its key; at most {maximum:,} "
+                    "can be kept under one key. Divide it."
+                )
+                raise error
         elif size > maximum + limits.KV_VALUE_GRACE_BYTES:
             raise PlatformRangeError(
                 f"Values cannot be larger than {maximum} bytes. A value of size {size} was "

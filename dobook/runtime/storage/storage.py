@@ -15,8 +15,9 @@ from dobook.errors import PlatformError, PlatformTypeError
 from dobook.runtime.calls.foreign import STORAGE, refuse_foreign
 from dobook.runtime.calls.promise import NOTHING, Promise, Rejected
 from dobook.runtime.calls.turns import current_frame
+from dobook.runtime.insight.portable import remark
 from dobook.runtime.objects.sections import Section, SectionPromise
-from dobook.runtime.storage.arguments import PUT_OPTIONS, read_options
+from dobook.runtime.storage.arguments import PUT_OPTIONS, UNSET, read_options
 from dobook.runtime.storage.operations import Operations
 from dobook.runtime.storage.recovery import PointInTimeRecovery
 from dobook.runtime.storage.sync_kv import SyncKvStorage
@@ -37,6 +38,18 @@ class DurableObjectTransaction(Operations):
         super().__init__(instance)
         self._rolled_back = False
         self._over = False
+
+    def put(
+        self, key: Any = UNSET, value: Any = UNSET, options: Any = None, **keywords: Any
+    ) -> Promise:
+        """As `put` of storage; with the SDK a dict or list has to be JavaScript's own."""
+        if type(key) is dict or type(value) in (dict, list, set):
+            remark(
+                "txn.put(…) of a dict or list: a transaction's txn is JavaScript's own with "
+                "Cloudflare's Python SDK (DataCloneError). Write to_js(value, "
+                "dict_converter=Object.fromEntries)."
+            )
+        return super().put(key, value, options, **keywords)
 
     def rollback(self) -> None:
         """Undo what the transaction did; it cannot be used afterwards.
@@ -224,6 +237,12 @@ class DurableObjectStorage(PointInTimeRecovery):
             self._instance.runtime.alarms.written(self._instance.actor)
             raise
         self._store.commit_transaction(explicit=False)
+        if hasattr(type(result), "__await__"):
+            remark(
+                f"transactionSync() was given {getattr(closure, '__name__', 'a function')}, which is "
+                "async: it has not run when transactionSync() returns, and nothing of it is in the "
+                "transaction. Write def instead of async def, or use await storage.transaction(…)."
+            )
         return result
 
     def end(self, error: BaseException) -> None:

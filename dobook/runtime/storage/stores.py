@@ -75,6 +75,7 @@ class Stores:
                 on_lost=self._lost,
             )
         )
+        self.committer.source = runtime.time_and_chance
         runtime.loop.before_real = self.leave
 
     @property
@@ -398,6 +399,9 @@ class Stores:
             StateDirectoryError: If the disk refuses. The directory is let go all the same, and
                 the journal has what could not be written.
         """
+        builtin = self._runtime.time_and_chance.builtin
+        if builtin is not None:
+            builtin.close()
         try:
             if self.directory is not None:
                 with in_words("it cannot be closed properly"):

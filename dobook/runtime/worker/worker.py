@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dobook.errors import PlatformError, UnknownNameError, UsageError, misspelt
 from dobook.observer import current_cause
 from dobook.runtime.calls.aborting import heeding
+from dobook.runtime.calls.call import instead_of
 from dobook.runtime.calls.conveyor import conveyed, send_body
 from dobook.runtime.calls.promise import Promise, Rejected
 from dobook.runtime.calls.rpc import Crossing, carry, carry_error, find
@@ -217,9 +218,11 @@ class Worker:
             given = JsRequest.showing(request) if self._wants_javascript("fetch") else request
             result = await self._run(entrypoint, "fetch", given)
             if not isinstance(result, Response):
-                raise PlatformError(
+                wrong = PlatformError(
                     "Incorrect type for Promise: the Promise did not resolve to 'Response'."
                 )
+                wrong.add_note(instead_of(result))
+                raise wrong
             delivered = result._delivered(request.url, head=request.method == "HEAD")
             if type(delivered._body) is ReadableStream:
                 delivered._body = conveyed(delivered._body, None, runtime)
@@ -281,7 +284,9 @@ class Worker:
         """Return whether the entry has a handler: "fetch", "scheduled"."""
         if isinstance(self.entry, Mapping):
             return handler in self.entry
-        return hasattr(self.entry, handler) if isinstance(self.entry, type) else handler == "fetch"
+        if not isinstance(self.entry, type):
+            return handler == "fetch"
+        return hasattr(self.entry, handler) or hasattr(self.entry, f"on_{handler}")
 
     def _enter(self) -> ExecutionContext:
         context = ExecutionContext(self._runtime, self.env)

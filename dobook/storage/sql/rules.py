@@ -6,7 +6,7 @@ exactly while a user's statement is being prepared or stepped; the engine's own 
 Source: cloudflare/workerd src/workerd/util/sqlite.c++ (`isAuthorized`), sqlite.org/c3ref/set_authorizer.html
 """
 
-from typing import Final
+from typing import Any, Final
 
 ALLOW: Final = 0
 DENY: Final = 1
@@ -226,10 +226,11 @@ TRANSACTION_TEXT: Final = (
 class Rules:
     """The authorizer of one connection."""
 
-    __slots__ = ("on", "reason")
+    __slots__ = ("clock", "on", "reason")
 
     def __init__(self) -> None:
-        self.on = False
+        self.clock: Any = None  # the functions of time and chance that are the runtime's
+        self.on: Any = False  # the plan or statement that runs, or True
         self.reason: str | None = None  # why the last denial happened, where SQLite cannot say
 
     def __call__(

@@ -20,6 +20,7 @@ from dobook.storage.connection import (
     SqliteError,
     error_text,
 )
+from dobook.storage.sql.clock import ClockFunctions, NotPureError
 from dobook.storage.sql.functions import add_newer_functions
 from dobook.storage.sql.refusals import as_the_engine_says
 from dobook.storage.sql.rules import TRANSACTION_VERBS, Rules, allowed_name
@@ -157,6 +158,10 @@ class Session:
         if connection.rules is None:
             connection.rules = Rules()
             add_newer_functions(self.db)
+            if connection.source is not None:
+                clock = ClockFunctions(connection, connection.source, self.running)
+                clock.add()
+                connection.rules.clock = clock
             connection.set_authorizer(connection.rules)
         self.rules: Rules = connection.rules
         connection.stopper.rules = self.rules
@@ -234,7 +239,7 @@ class Session:
 
     def run(self, cursor: SqliteCursor, text: str, values: Any, statement: Statement) -> None:
         """Make a statement's first step on `cursor`, under the user's rules."""
-        self.rules.on = True
+        self.rules.on = statement
         try:
             cursor.execute(text, values)
         except Exception as error:
@@ -270,6 +275,12 @@ class Session:
             raise stopped from None
         if self.connection.closed or str(error) == CLOSED_CURSOR:
             return PlatformError(DELETED)
+        clock = self.rules.clock
+        failure = None if clock is None else clock.take_failure()
+        if isinstance(failure, NotPureError):
+            return PlatformError(f"{failure}: SQLITE_ERROR")
+        if failure is not None and not isinstance(failure, Exception):
+            raise failure  # an interrupt, of which SQLite says only that something was raised
         reason, self.rules.reason = self.rules.reason, None
         if reason is not None and (statement is None or statement.verb in TRANSACTION_VERBS):
             return PlatformError(reason)
@@ -335,6 +346,17 @@ class Session:
             except SqliteError:
                 return []
         return plan.code
+
+    def running(self) -> tuple[str, list[Row]]:
+        """Return the text and the bytecode of the statement that runs; empty if none does."""
+        rules = self.rules
+        on, rules.on = rules.on, False
+        try:
+            if isinstance(on, Statement):
+                on = Plan(on)
+            return (on.text, self.explain(on)) if isinstance(on, Plan) else ("", [])
+        finally:
+            rules.on = on
 
     def rows_read(self, plan: Plan, returned: int, changed: int) -> int:
         """Return how many rows a statement that is over has looked at, as well as can be told.

@@ -153,7 +153,7 @@ class SqlStorage:
         idle = session.idle
         cursor = idle.pop() if idle else session.connection.reader()
         rules = session.rules
-        rules.on = True
+        rules.on = plan
         try:
             cursor.execute(plan.text, values)
         except Exception as error:
@@ -171,7 +171,7 @@ class SqlStorage:
         cursor = session.writer
         before = db.total_changes
         rules = session.rules
-        rules.on = True
+        rules.on = plan
         try:
             cursor.execute(plan.text, values)
         except Exception as error:

@@ -34,19 +34,27 @@ __all__ = [
     "ConversionError",
     "InternalError",
     "JsArray",
+    "JsAsyncGenerator",
+    "JsAsyncIterable",
+    "JsAsyncIterator",
     "JsBigInt",
     "JsBuffer",
     "JsCallable",
+    "JsCallableDoubleProxy",
     "JsDoubleProxy",
     "JsException",
     "JsFetchResponse",
+    "JsGenerator",
+    "JsIterable",
     "JsIterator",
     "JsMap",
     "JsMutableMap",
     "JsNull",
+    "JsOnceCallable",
     "JsPromise",
     "JsProxy",
     "JsTypedArray",
+    "JsWeakRef",
     "can_run_sync",
     "create_once_callable",
     "create_proxy",
@@ -148,6 +156,43 @@ class _AwaitableProxy(JsDoubleProxy):
             return value.__await__()
         raise TypeError(f"{value!r:.80} cannot be awaited")
 
+
+class JsOnceCallable(JsCallable):
+    """A function that can be called a single time."""
+
+
+class JsCallableDoubleProxy(JsCallable):
+    """What stands for a function of Python in JavaScript."""
+
+
+class JsIterable(JsProxy):
+    """What can be iterated."""
+
+
+class JsGenerator(JsIterable):
+    """A generator."""
+
+
+class JsAsyncIterable(JsProxy):
+    """What can be iterated with `async for`."""
+
+
+class JsAsyncIterator(JsAsyncIterable):
+    """What gives its next value when that is awaited."""
+
+
+class JsAsyncGenerator(JsAsyncIterator):
+    """A generator whose values are awaited."""
+
+
+class JsWeakRef(JsProxy):
+    """A reference that does not keep its object."""
+
+
+for _iterable in (JsArray, JsIterator, JsMap, JsSet, web.Headers, web.URLSearchParams):
+    JsIterable.register(_iterable)
+JsAsyncIterable.register(web.ReadableStream)
+JsCallableDoubleProxy.register(JsDoubleProxy)
 
 for _kind in (
     *(JsObject, JsArray, JsMap, JsSet, JsIterator, Date, Promise, JsRequest, JsResponse),

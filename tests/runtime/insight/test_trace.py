@@ -1,10 +1,15 @@
 """The trace: which events there are, in which order and why, in bounded memory, and at no cost."""
 
 import asyncio
+import datetime
+import os
+import random
+import secrets
 import subprocess
 import sys
 import threading
 import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -311,7 +316,7 @@ def test_off_nothing_is_swapped_and_nobody_listens(runtime, counter):
     assert type(instance.ctx.storage) is not WatchedStorage
     assert not runtime.observers.active
     assert runtime.stores.committer.after is None
-    assert runtime.wall_clock.further is None
+    assert runtime.driver.swaps.wanted is None
 
 
 def test_shown_values_have_no_addresses_and_sets_an_order():
@@ -447,3 +452,71 @@ def test_gathering_what_is_done_takes_no_tick_on_any_version(runtime):
         return list(ticks)
 
     assert runtime.run(main()) == []
+
+
+@pytest.mark.parametrize("first_out", [0, 1])
+def test_turns_of_two_runtimes_that_overlap_leave_the_output_as_it_was(open_runtime, first_out):
+    """As on two threads, of which the one that began first may end first."""
+    runtimes = [open_runtime(), open_runtime()]
+    for runtime in runtimes:
+        runtime.recorder.tap_output()
+    before = sys.stdout
+    for _ in range(2):
+        for runtime in runtimes:
+            runtime.driver.swaps.__enter__()
+        assert sys.stdout is not before
+        for number in (first_out, 1 - first_out):
+            runtimes[number].driver.swaps.__exit__()
+        assert sys.stdout is before
+
+
+class Everything:
+    def __init__(self, ctx, env):
+        self.ctx = ctx
+        self.env = env
+
+    async def go(self, steps):
+        sql = self.ctx.storage.sql
+        sql.exec(
+            "CREATE TABLE IF NOT EXISTS t (at DEFAULT CURRENT_TIMESTAMP, n DEFAULT (random()))"
+        )
+        for _ in range(steps):
+            await asyncio.sleep(random.random())
+            sql.exec("INSERT INTO t DEFAULT VALUES")
+            self.ctx.storage.put("k", [time.monotonic(), uuid.uuid4().hex, uuid.uuid1().hex])
+            print(time.strftime("%T"), secrets.token_hex(4), os.urandom(2).hex())
+        await self.ctx.storage.setAlarm(int(time.time() * 1000) + random.randrange(1_000))
+        return [str(row) for row in sql.exec("SELECT at, n FROM t").raw()]
+
+    async def alarm(self):
+        print("alarm", datetime.datetime.now(datetime.UTC), random.Random().random())
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_same_program_and_seed_leave_the_same_trace_on_two_threads_at_once(open_runtime, seed):
+    def traced(runtime, found):
+        with recording(runtime) as recorder:
+            namespace = runtime.register(Everything)
+
+            async def main():
+                calls = [namespace.getByName(name).go(20) for name in "abc"]
+                return await asyncio.gather(*calls)
+
+            found.append(runtime.run(main()))
+            runtime.advance_until_idle()
+            found.append("\n".join(str(event) for event in recorder.events()))
+
+    alone = []
+    traced(open_runtime(seed=seed), alone)
+    found = [[], []]
+    threads = [
+        threading.Thread(target=traced, args=(open_runtime(seed=seed), out)) for out in found
+    ]
+    before = sys.stdout
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [alone, alone]
+    assert "alarm 2026" in alone[1]
+    assert sys.stdout is before

@@ -1,5 +1,7 @@
 """Objects with WebSockets and clients for them, for the tests of this folder."""
 
+from pyodide.ffi import to_js
+
 from dobook.errors import DobookError
 from dobook.runtime.sockets.websocket import WebSocketPair
 from dobook.web import Response
@@ -14,7 +16,7 @@ class Client:
     def __init__(self, runtime, stub, path="/", *, accept=True):
         self.runtime = runtime
         self.seen = []
-        response = runtime.run(stub.fetch(f"http://object{path}", {"headers": UPGRADE}))
+        response = runtime.run(stub.fetch(f"http://object{path}", headers=UPGRADE))
         assert response.status == 101
         self.ws = response.web_socket
         self.ws.addEventListener("message", lambda event: self.seen.append(event.data))
@@ -59,7 +61,7 @@ class Base:
 
     def open(self, server, request):
         tags = [tag for tag in request.url.partition("?")[2].split("&") if tag]
-        self.ctx.acceptWebSocket(server, tags)
+        self.ctx.acceptWebSocket(server, to_js(tags))
 
     async def tell(self, text, tag=None):
         for ws in self.ctx.getWebSockets(tag):

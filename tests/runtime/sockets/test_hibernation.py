@@ -7,6 +7,7 @@ import asyncio
 import datetime as dt
 
 import pytest
+from pyodide.ffi import to_js
 
 from dobook import limits
 from dobook.errors import (
@@ -95,7 +96,10 @@ class TestHibernation:
     def test_tags_have_limits(self, runtime):
         def try_tags(self):
             server = WebSocketPair()[1]
-            accept = self.ctx.acceptWebSocket
+
+            def accept(server, tags):
+                self.ctx.acceptWebSocket(server, to_js(tags))
+
             many = [f"t{n}" for n in range(11)]
             outcomes = [
                 refused(accept, server, many),

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
 from js import WebSocketPair, WebSocketRequestResponsePair
+from pyodide.ffi import to_js
 from workers import DurableObject, Response, WorkerEntrypoint
 
 PAGE = Path(__file__).parent / "page.html"
@@ -27,7 +28,7 @@ class Room(DurableObject):
             return Response("Expected a WebSocket", status=426)
         name = parse_qs(urlparse(request.url).query).get("name", ["somebody"])[0]
         client, server = WebSocketPair.new().object_values()
-        self.state.acceptWebSocket(server, [f"name:{name}"])
+        self.state.acceptWebSocket(server, to_js([f"name:{name}"]))
         server.serializeAttachment({"name": name, "since": datetime.now(UTC).isoformat()})
         self.names[server] = name
         server.send(json.dumps({"type": "history", "lines": await self.history()}))

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dobook.errors import PlatformError, UnknownNameError, UsageError, misspelt
 from dobook.observer import current_cause
 from dobook.runtime.calls.aborting import heeding
-from dobook.runtime.calls.call import instead_of
 from dobook.runtime.calls.conveyor import conveyed, send_body
+from dobook.runtime.calls.delivery import instead_of
 from dobook.runtime.calls.promise import Promise, Rejected
 from dobook.runtime.calls.rpc import Crossing, carry, carry_error, find
 from dobook.runtime.insight.uncaught import report

@@ -133,8 +133,10 @@ class Committer:
             self._before_commit(dirty)
             self._commit_all(dirty, leaves=group.leaves)
         except BaseException as error:  # whatever it is, nobody may wait for this group for ever
-            self._fail([store for store in dirty if store.dirty], error)
-            if not isinstance(error, Exception):
+            failed = [store for store in dirty if store.dirty]
+            self._fail(failed, error)
+            # What was committed stays, and its alarm may not have been set: that is to be mended.
+            if not isinstance(error, Exception) or len(failed) < len(dirty):
                 raise
         finally:
             group.done()

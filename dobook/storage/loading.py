@@ -19,9 +19,13 @@ def load_file(file: str, kv: KV, *, power_safe: bool) -> None:
         StateDirectoryError: If it cannot be opened.
         SqliteError: If it is damaged.
     """
-    opened = Connection(Path(file), blank=blank_database(), power_safe=power_safe)
-    with contextlib.closing(opened) as connection:
+    connection: Connection | None = None
+    try:  # not `with`: an interrupt between opening and entering it would leave the file locked
+        connection = Connection(Path(file), blank=blank_database(), power_safe=power_safe)
         load_rows(connection, kv)
+    finally:
+        if connection is not None:
+            connection.close()
 
 
 def load_changes(changes: Changes, kv: KV) -> None:

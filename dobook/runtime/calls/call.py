@@ -16,10 +16,10 @@ from contextvars import Context
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from dobook.codec.refusal import instead_of, returned
-from dobook.errors import PlatformError, PlatformTypeError
+from dobook.codec.refusal import returned
+from dobook.errors import PlatformError
 from dobook.observer import current_cause
-from dobook.runtime.calls.conveyor import conveyed
+from dobook.runtime.calls.delivery import deliver_response
 from dobook.runtime.calls.promise import INTERRUPTED
 from dobook.runtime.calls.rpc import (
     PLAIN,
@@ -27,7 +27,6 @@ from dobook.runtime.calls.rpc import (
     Crossing,
     carry,
     carry_error,
-    check_weight,
     find,
     not_callable,
 )
@@ -40,9 +39,9 @@ from dobook.runtime.calls.turns import (
     resume,
     stop_code,
 )
+from dobook.runtime.calls.weight import check_weight
 from dobook.runtime.insight.unheard import Refusal, is_awaited, note_later, note_unsent
 from dobook.runtime.loop.livelock import Chain
-from dobook.web import ReadableStream, Response
 from dobook.web.request import RedirectError
 
 if TYPE_CHECKING:
@@ -358,38 +357,3 @@ class Call:
 
 async def _awaiting(awaitable: Any) -> Any:
     return await awaitable
-
-
-def deliver_response(call: Call, value: Any) -> Response | None:
-    """Return a fetch handler's result as the caller receives it.
-
-    Returns:
-        The response; None if it is a redirect, which is followed to the same object.
-
-    Raises:
-        PlatformTypeError: If it is no response.
-    """
-    if not isinstance(value, Response):
-        error = PlatformTypeError(
-            "Incorrect type for Promise: the Promise did not resolve to 'Response'."
-        )
-        error.add_note(instead_of(value))
-        error.handlers_fault = True  # type: ignore[attr-defined]
-        raise error
-    assert call.args is not None
-    request = call.args[0]
-    onward = request._next_hop(value, call.via)
-    if onward is None:
-        delivered = value._delivered(
-            request.url, head=request.method == "HEAD", redirected=bool(call.via)
-        )
-        if type(delivered._body) is ReadableStream:
-            delivered._body = conveyed(delivered._body, call.instance, call.actor.runtime)
-        if delivered._web_socket is not None:
-            delivered._web_socket = delivered._web_socket._coupled(request)
-        return delivered
-    following = Call(call.actor, "fetch", (), (onward,), stub=call.stub)
-    following.via = (*call.via, request.url)
-    following.on_done = lambda done: call.settle(done.value, done.error)
-    call.actor.runtime.post.post(following, None)
-    return None

@@ -14,8 +14,9 @@ from dobook.runtime.calls.answer import RpcPromise
 from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.conveyor import conveyed
 from dobook.runtime.calls.promise import Pending, Promise, Rejected
-from dobook.runtime.calls.rpc import PLAIN, SMALL, Crossing, carry, check_weight
+from dobook.runtime.calls.rpc import PLAIN, SMALL, Crossing, carry
 from dobook.runtime.calls.turns import current_frame
+from dobook.runtime.calls.weight import check_weight
 from dobook.runtime.loop.livelock import link, too_deep
 from dobook.runtime.loop.loop import running_loop
 from dobook.runtime.objects.instance import HOME_GONE

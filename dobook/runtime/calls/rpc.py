@@ -9,11 +9,9 @@ cloudflare/workerd src/workerd/api/worker-rpc.c++
 
 import copy
 import inspect
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from dobook import limits
-from dobook.codec import JsDict, clone, freeze, serialize
+from dobook.codec import JsDict, clone
 from dobook.errors import DataCloneError, PlatformError, PlatformTypeError, suggest
 from dobook.runtime.calls.promise import Promise
 from dobook.runtime.insight.portable import remark_on_keywords, remark_on_property
@@ -42,8 +40,6 @@ RESERVED = frozenset(
 )
 # Refused whether or not the class has them; the others are what a class need not have.
 NEVER_CALLED = frozenset({"alarm", "dup", "webSocketClose", "webSocketError", "webSocketMessage"})
-HEAVY = 1024 * 1024  # texts and bytes shorter than this are not measured
-TEXTS = frozenset({str, bytes})
 SMALL = frozenset({int, bool, float, type(None)})
 _ASKED_OF_COROUTINES = frozenset({"cr_code", "cr_running", "gi_code", "gi_running"})  # by asyncio
 PLAIN = frozenset({int, str, bool, type(None), bytes})
@@ -224,37 +220,6 @@ def carry(value: Any, home: "Home", crossing: Crossing | None = None) -> Any:
             raise refused from None
         except Exception as error:
             raise error from None  # that it could not be copied in a simpler way tells nobody anything
-
-
-def check_weight(values: Iterable[Any]) -> None:
-    """Refuse more than one call may carry.
-
-    Only texts and bytes among the values, or right inside them, are looked at: nothing else gets so
-    large by chance, and every call comes by here.
-
-    Raises:
-        PlatformError: If they are too large together.
-    """
-    for value in values:
-        if _is_heavy(value):
-            size = len(serialize(freeze(list(values))))
-            if size > limits.MAX_CALL_BYTES:
-                raise PlatformError(
-                    "Serialized RPC arguments or return values are limited to 32MiB, but the size "
-                    f"of this value was: {size} bytes."
-                )
-            return
-
-
-def _is_heavy(value: Any) -> bool:
-    kind = type(value)
-    if kind is str or kind is bytes:
-        return len(value) > HEAVY
-    if kind is list and len(value) <= 64:
-        return any(type(v) in TEXTS and len(v) > HEAVY for v in value)
-    if isinstance(value, dict) and len(value) <= 64:
-        return any(type(v) in TEXTS and len(v) > HEAVY for v in value.values())
-    return False
 
 
 def _carry_deep(value: Any, home: "Home", seen: dict[int, Any], crossing: Crossing) -> Any:

@@ -176,6 +176,7 @@ class WebSocket(EventTarget):
             PlatformTypeError: Before `accept()`, after `close()`, or if the message is neither.
         """
         end = self._end
+        end.check_owner()
         if not end.open and not self._can_send(end):
             return
         if type(message) is not str or not message.isascii():
@@ -208,6 +209,7 @@ class WebSocket(EventTarget):
         """
         frame = close_frame(code, reason)
         end = self._end
+        end.check_owner()
         if self._connecting:
             give_up(self)
         if end.closed_out or end.aborted:

@@ -19,6 +19,7 @@ from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from dobook.errors import PlatformError, UsageError
 from dobook.gates import Commit, OutputGate
+from dobook.runtime.calls.foreign import SOCKET, refuse_foreign
 from dobook.runtime.calls.turns import current_frame
 from dobook.runtime.loop.livelock import Chain
 from dobook.runtime.loop.loop import running_loop
@@ -88,6 +89,7 @@ class End:
         "label",
         "on_read",
         "open",
+        "owner",
         "peer",
         "reader",
         "reading",
@@ -107,6 +109,7 @@ class End:
         self.reading = False
         self.inbox: list[Any] = []
         self.reader: Callable[[Any], object] = ignore
+        self.owner: Actor | None = None  # the object that has accepted it
         self.receiver: Any = None  # who holds it, in an object
         self.gate = _ALWAYS_OPEN
         self.held = 0
@@ -126,7 +129,15 @@ class End:
         if actor is not None:
             self.gate = actor.store.output_gate
             self.label = actor.label
+            self.owner = actor
         self.wire.put(self, _BEGIN)
+
+    def check_owner(self) -> None:
+        """Raise PlatformError if code of another object than the one that accepted it uses it."""
+        if self.owner is not None:
+            frame = current_frame.get()
+            if frame is not None and frame.instance.actor is not self.owner:
+                refuse_foreign(frame, self.owner, SOCKET)
 
     def read_inbox(self) -> None:
         """Read what has arrived so far, and from now on at once."""

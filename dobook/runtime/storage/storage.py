@@ -12,7 +12,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dobook.errors import PlatformError, PlatformTypeError
+from dobook.runtime.calls.foreign import STORAGE, refuse_foreign
 from dobook.runtime.calls.promise import NOTHING, Promise, Rejected
+from dobook.runtime.calls.turns import current_frame
 from dobook.runtime.insight.portable import remark
 from dobook.runtime.objects.sections import Section, SectionPromise
 from dobook.runtime.storage.arguments import PUT_OPTIONS, UNSET, read_options
@@ -248,7 +250,10 @@ class DurableObjectStorage(PointInTimeRecovery):
         self._ended = error
 
     def check(self) -> None:
-        """Raise if the instance is gone."""
+        """Raise if the instance is gone, or not that whose code runs."""
+        frame = current_frame.get()
+        if frame is not None and frame.instance is not self._instance:
+            refuse_foreign(frame, self._instance.actor, STORAGE)
         if self._ended is not None:
             raise self._ended
 

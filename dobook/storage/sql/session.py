@@ -22,6 +22,7 @@ from dobook.storage.connection import (
 )
 from dobook.storage.sql.clock import ClockFunctions, NotPureError
 from dobook.storage.sql.functions import add_newer_functions
+from dobook.storage.sql.prepared import Opened, Prepared
 from dobook.storage.sql.refusals import as_the_engine_says
 from dobook.storage.sql.rules import TRANSACTION_VERBS, Rules, allowed_name
 from dobook.storage.sql.scans import rows_looked_at
@@ -34,7 +35,6 @@ ONLY_LAST_BINDS: Final = (
     "When executing multiple SQL statements in a single call, only the last statement can have "
     "parameters."
 )
-AT_ONCE: Final = "A SQL prepared statement can only be executed once at a time."
 MAX_PREPARED: Final = 256  # texts of several statements; the engine keeps 1 MiB of all texts
 DELETED: Final = "SQLite query was canceled because the database was deleted."
 NOT_AUTHORIZED: Final = "not authorized: SQLITE_AUTH"
@@ -49,66 +49,6 @@ MAX_PLANNED_CHARS: Final = 1024 * 1024
 _explained = itertools.count()
 
 Row = tuple[Any, ...]
-
-
-class Opened:
-    """A statement that another one follows in the same text, after its first step.
-
-    The real engine runs it when it prepares the text, forgets its rows and leaves it where it is.
-    So a statement that gave a row stays open, with a lock on its tables, until the text is run
-    again: that run fails, which resets it.
-
-    Source: cloudflare/workerd src/workerd/util/sqlite.c++ (`prepareSql`, `Query::checkRequirements`)
-    """
-
-    __slots__ = ("_cursor", "unfinished")
-
-    def __init__(self, cursor: SqliteCursor, *, returns: bool) -> None:
-        self._cursor = cursor
-        self.unfinished = returns  # rows of RETURNING, which forbid the commit
-
-    def close(self) -> bool:
-        """Reset it; returns whether it was open."""
-        if self.unfinished:
-            self.unfinished = False
-            return True
-        try:
-            return self._cursor.fetchone() is not None
-        except SqliteError:  # it was closed with all others, or its tables are gone
-            return False
-        finally:
-            self._cursor.close()
-
-
-class Prepared:
-    """A text of several statements that has run before."""
-
-    __slots__ = ("cursor", "opened")
-
-    def __init__(self) -> None:
-        self.opened: list[Opened | None] = []  # of all statements but the last
-        self.cursor: Any = None  # the latest one of the last statement
-
-    @property
-    def in_use(self) -> bool:
-        """Whether the cursor of the last statement is still being read."""
-        return self.cursor is not None and not self.cursor.over
-
-    def reset(self, position: int) -> None:
-        """Reset what the first run has left open of a statement.
-
-        Raises:
-            PlatformError: If that was open until now.
-        """
-        opened = self.opened[position]
-        if opened is not None and opened.close():
-            raise PlatformError(AT_ONCE)
-
-    def close(self) -> None:
-        """Reset everything."""
-        for opened in self.opened:
-            if opened is not None:
-                opened.close()
 
 
 class Plan:

@@ -11,12 +11,12 @@ from typing import Any, Final, Protocol
 from dobook.errors import PlatformError, misspelt
 from dobook.storage.connection import Connection
 from dobook.storage.sql.cursor import SqlStorageCursor
+from dobook.storage.sql.prepared import Prepared
 from dobook.storage.sql.session import (
     NO_STATEMENT,
     ONLY_LAST_BINDS,
     WRONG_NUMBER,
     Plan,
-    Prepared,
     Session,
 )
 from dobook.storage.sql.text import Statement, looks_at_schema, split

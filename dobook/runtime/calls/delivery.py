@@ -1,0 +1,49 @@
+"""What a fetch handler returned, as the caller receives it.
+
+Source: cloudflare/workerd src/workerd/api/http.c++ (`handleHttpRedirectResponse`)
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from dobook.codec.refusal import instead_of
+from dobook.errors import PlatformTypeError
+from dobook.runtime.calls.conveyor import conveyed
+from dobook.web import ReadableStream, Response
+
+if TYPE_CHECKING:
+    from dobook.runtime.calls.call import Call
+
+
+def deliver_response(call: "Call", value: Any) -> Response | None:
+    """Return a fetch handler's result as the caller receives it.
+
+    Returns:
+        The response; None if it is a redirect, which is followed to the same object.
+
+    Raises:
+        PlatformTypeError: If it is no response.
+    """
+    if not isinstance(value, Response):
+        error = PlatformTypeError(
+            "Incorrect type for Promise: the Promise did not resolve to 'Response'."
+        )
+        error.add_note(instead_of(value))
+        error.handlers_fault = True  # type: ignore[attr-defined]
+        raise error
+    assert call.args is not None
+    request = call.args[0]
+    onward = request._next_hop(value, call.via)
+    if onward is None:
+        delivered = value._delivered(
+            request.url, head=request.method == "HEAD", redirected=bool(call.via)
+        )
+        if type(delivered._body) is ReadableStream:
+            delivered._body = conveyed(delivered._body, call.instance, call.actor.runtime)
+        if delivered._web_socket is not None:
+            delivered._web_socket = delivered._web_socket._coupled(request)
+        return delivered
+    following = type(call)(call.actor, "fetch", (), (onward,), stub=call.stub)
+    following.via = (*call.via, request.url)
+    following.on_done = lambda done: call.settle(done.value, done.error)
+    call.actor.runtime.post.post(following, None)
+    return None

@@ -1,0 +1,49 @@
+"""I/O of one object in the code of another: the engine refuses it.
+
+An object's storage, kept in a variable of the module, would otherwise write one object's data into
+another's database.
+
+Source: cloudflare/workerd src/workerd/io/io-context.c++ (`throwNotCurrentJsError`)
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from dobook.errors import PlatformError
+
+if TYPE_CHECKING:
+    from dobook.runtime.calls.turns import Frame
+    from dobook.runtime.objects.actor import Actor
+
+STORAGE: Final = "ActorCacheInterface"
+SOCKET: Final = "Native"
+
+_REFUSED: Final = (
+    "Cannot perform I/O on behalf of a different Durable Object. I/O objects (such as streams, "
+    "request/response bodies, and others) created in the context of one Durable Object cannot be "
+    "accessed from a different Durable Object in the same isolate. This is a limitation of "
+    "Cloudflare Workers which allows us to improve overall performance. (I/O type: {kind})"
+)
+
+
+def refuse_foreign(frame: "Frame", owner: "Actor", kind: str) -> None:
+    """Raise if code that runs on behalf of one object uses what belongs to another.
+
+    Args:
+        frame: On whose behalf the code runs.
+        owner: Whose the thing is.
+        kind: What the engine calls it.
+
+    Raises:
+        PlatformError: If so.
+    """
+    other = frame.instance.actor
+    if other.runtime is not owner.runtime:
+        return
+    if other.namespace is owner.namespace and other.id == owner.id:
+        return  # another life of the same object
+    error = PlatformError(_REFUSED.format(kind=kind))
+    error.add_note(
+        f"It belongs to {owner.label}, and {other.label} has used it. A variable of the module or "
+        "class is shared by all objects: keep it in `self`."
+    )
+    raise error

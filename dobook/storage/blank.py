@@ -16,6 +16,7 @@ from dobook.storage.sqlite_errors import is_damage, primary_code
 
 MEMORY: Final = ":memory:"
 PAGE_BYTES: Final = 4_096
+MAGIC: Final = b"SQLite format 3\0"
 SECTOR_BYTES: Final = 512  # what a disk writes whole or not at all
 
 
@@ -41,7 +42,10 @@ def is_cut(path: Path) -> bool:
     if size % PAGE_BYTES == 0:
         return False
     with path.open("rb") as file:
-        named = int.from_bytes(file.read(18)[16:], "big")
+        head = file.read(18)
+    if not head.startswith(MAGIC):
+        return False  # it is no database at all, and SQLite says so
+    named = int.from_bytes(head[16:], "big")
     return size % (65_536 if named == 1 else max(named, SECTOR_BYTES)) != 0
 
 

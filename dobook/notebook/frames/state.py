@@ -160,7 +160,8 @@ def report_frame(report: StateReport, now_ms: int) -> Frame:
 
     Index: range. Columns, all string: level ("damage", "note" or "ok"), place (the file, as seen
     from the directory), what, then (what happens when the directory is opened, or what to do; may
-    be empty). `.attrs`: time, path, objects, classes, damage, notes, in_use.
+    be empty). Nothing found: no rows, the same columns. `.attrs`: time, path, objects, classes,
+    damage, notes, in_use.
     """
     rows = [(f.level, f.place, f.what, f.then) for f in report]
     columns = dict.fromkeys(("level", "place", "what", "then"), "string")

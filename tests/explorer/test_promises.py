@@ -83,7 +83,7 @@ MUTATIONS = {
     ),
     "a failed commit lets its answers go": (
         "dobook.runtime.calls.call:Call.reject",
-        "self.settle(None, carried)",
+        'self.settle(None, carry_error(error, remote=self.kind == "fetch"))',
         "self.settle(None, None)",
         "an_answer_survives_a_crash",
     ),
@@ -101,7 +101,7 @@ MUTATIONS = {
     ),
     "a crash keeps what SQL has not committed": (
         "dobook.storage.store:ObjectStore.discard",
-        "self._connection.rollback()",
+        "connection.rollback()",
         "pass",
         "a_turn_of_sql_is_written_whole",
     ),
@@ -119,7 +119,7 @@ MUTATIONS = {
     ),
     "an alarm that fails is not tried again": (
         "dobook.runtime.objects.alarms:AlarmScheduler._over",
-        "elif call.error is None or now_ms is None:",
+        "elif call.error is None or (now_ms is None and not (was_reset and entry.retried)):",
         "elif True:",
         "an_alarm_runs_at_least_once",
     ),

@@ -61,7 +61,8 @@ def evict_and_call(world, case, steps):
         pending.append(("increment", None))
         for what, promise in pending:
             try:
-                said = await (promise or world.stub(case.name).do(what, 100))
+                last = world.stub(case.name).do(what, 100) if promise is None else promise
+                said = await last
             except DobookError as error:
                 if what != "evict" or "not currently running" not in str(error):
                     case.problem = case.problem or f"{what} raised {error}"

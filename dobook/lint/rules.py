@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from dobook.lint import knowledge
-from dobook.lint.sources import Names, Source, chain, runs_at_import
+from dobook.lint.sources import Names, Source, chain, runs_at_import, values_in
 
 _LONGEST: Final = 60  # characters of code in a finding
 
@@ -104,27 +104,13 @@ def _spelling(node: ast.Attribute) -> Iterator[Raw]:
 
 def _unawaited(node: ast.AST) -> Iterator[Raw]:
     """Find `storage.get(...)` whose promise is used as if it were the value."""
-    used: list[ast.expr] = []
-    if isinstance(node, ast.BinOp):
-        used = [node.left, node.right]
-    elif isinstance(node, ast.BoolOp):
-        used = node.values
-    elif isinstance(node, ast.Compare):
-        used = [node.left, *node.comparators]
-    elif isinstance(node, ast.Subscript | ast.FormattedValue) or (
-        isinstance(node, ast.Attribute) and node.attr not in ("then", "catch", "finally_")
-    ):
+    used = values_in(node)
+    if isinstance(node, ast.Attribute) and node.attr not in ("then", "catch", "finally_"):
         used = [node.value]
     elif isinstance(node, ast.Dict):
         used = node.values
     elif isinstance(node, ast.List):
         used = node.elts
-    elif isinstance(node, ast.UnaryOp):
-        used = [node.operand]
-    elif isinstance(node, ast.If | ast.While | ast.IfExp):
-        used = [node.test]
-    elif isinstance(node, ast.For):
-        used = [node.iter]
     for part in used:
         if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute):
             names = chain(part.func)

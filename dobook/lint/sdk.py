@@ -9,7 +9,7 @@ from typing import Final
 
 from dobook.lint.promises import FOLLOWING, LOCAL, Function, Scope, functions_of, own_nodes
 from dobook.lint.rules import Raw
-from dobook.lint.sources import Names, Source, chain
+from dobook.lint.sources import Names, Source, chain, values_in
 
 _DISPLAYS: Final = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp, ast.Tuple)
 _PROMISE: Final = "it returns a promise, which is no value and always counts as true"
@@ -127,20 +127,12 @@ def _remote_call(node: ast.AST, scope: Scope) -> Iterator[Raw]:
 
 def _used_unawaited(node: ast.AST, scope: Scope) -> Iterator[Raw]:
     """Find promises that are used as if they were values."""
-    used: list[ast.expr] = []
-    if isinstance(node, ast.BinOp):
-        used = [node.left, node.right]
-    elif isinstance(node, ast.BoolOp):
-        used = node.values
-    elif isinstance(node, ast.Compare):
-        used = [node.left, *node.comparators]
-    elif isinstance(node, ast.Subscript | ast.FormattedValue | ast.Starred):
+    used = values_in(node)
+    if isinstance(node, ast.Starred):
         used = [node.value]
-    elif isinstance(node, ast.UnaryOp):
-        used = [node.operand]
-    elif isinstance(node, ast.If | ast.While | ast.IfExp | ast.Assert):
+    elif isinstance(node, ast.Assert):
         used = [node.test]
-    elif isinstance(node, ast.For | ast.comprehension):
+    elif isinstance(node, ast.comprehension):
         used = [node.iter]
     elif (
         isinstance(node, ast.Call)

@@ -134,3 +134,23 @@ def runs_at_import(node: ast.stmt) -> Iterator[ast.AST]:
             waiting.extend([*part.decorator_list, *defaults])
         else:
             waiting.extend(ast.iter_child_nodes(part))
+
+
+def values_in(node: ast.AST) -> list[ast.expr]:
+    """Return the expressions whose values a node computes or decides with."""
+    match node:
+        case ast.BinOp():
+            return [node.left, node.right]
+        case ast.BoolOp():
+            return node.values
+        case ast.Compare():
+            return [node.left, *node.comparators]
+        case ast.Subscript() | ast.FormattedValue():
+            return [node.value]
+        case ast.UnaryOp():
+            return [node.operand]
+        case ast.If() | ast.While() | ast.IfExp():
+            return [node.test]
+        case ast.For():
+            return [node.iter]
+    return []

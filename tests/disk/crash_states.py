@@ -13,7 +13,8 @@ The model, with `sync` as the only wait:
 * **Names.** A new, renamed or deleted name may be lost until its folder is synced. "strict" is what
   POSIX promises: any subset is kept, and to sync a file does not keep its name. "ordered" is what
   ext4, XFS and btrfs do: names are kept in order, so a prefix is; to sync any folder keeps all of
-  them, and to sync a file keeps all up to its own.
+  them, and to sync a file keeps all up to its own. A name belongs to one folder: when that is gone,
+  its names are too, and a new folder of the same name begins empty.
 
 A **kill** of the process is not a power cut: all that was done before is kept, and of a write that
 is under way any part.
@@ -32,6 +33,7 @@ from tests.disk.recorder import (
     Log,
     Operation,
     folder_of,
+    is_below,
     overwrite,
     replay_name,
     resize,
@@ -177,7 +179,16 @@ class Disk:
     def _keep_names(self, kept: Sequence[Operation]) -> None:
         for operation in kept:
             replay_name(self.names, operation)
-        self.pending = [op for op in self.pending if op not in kept]
+        done = {id(operation) for operation in kept}
+        left: list[Operation] = []
+        gone: list[str] = []  # folders; nothing that was done in them before can come back
+        for operation in reversed(self.pending):
+            if id(operation) in done:
+                if operation.kind == "rmdir":
+                    gone.append(operation.path)
+            elif not any(is_below(_path(operation), folder) for folder in gone):
+                left.append(operation)
+        self.pending = left[::-1]
 
     # ------------------------------------------------------------------ one state
 
@@ -258,8 +269,12 @@ class Disk:
         return tuple(n for n in range(count) if rng.random() < share)
 
 
+def _path(operation: Operation) -> str:
+    return operation.target or operation.path
+
+
 def _folder(operation: Operation) -> str:
-    return folder_of(operation.target or operation.path)
+    return folder_of(_path(operation))
 
 
 def _file_choices(file: File, rng: random.Random) -> Iterator[tuple[str, Kept]]:

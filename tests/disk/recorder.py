@@ -182,8 +182,17 @@ def replay_name(names: dict[str, int | None], operation: Operation) -> None:
     elif kind == "rename":
         names.pop(path, None)
         names[operation.target] = operation.file
-    elif kind in ("unlink", "rmdir"):
+    elif kind == "unlink":
         names.pop(path, None)
+    elif kind == "rmdir":  # a folder of the same name that is made later begins empty
+        for name in [name for name in names if is_below(name, path)]:
+            del names[name]
+        names.pop(path, None)
+
+
+def is_below(path: str, folder: str) -> bool:
+    """Return whether a relative path leads into a folder."""
+    return path.startswith(f"{folder}/")
 
 
 def folder_of(path: str) -> str:

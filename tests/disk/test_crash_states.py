@@ -154,6 +154,24 @@ def test_a_file_without_its_folder_is_not_there(tmp_path):
         assert all(folder_of(path) in (*image, "") for path in image)
 
 
+@pytest.mark.parametrize("names", ["strict", "ordered"])
+def test_what_was_in_a_folder_does_not_come_back_in_a_new_one_of_its_name(tmp_path, names):
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "a").write_bytes(A)
+    with recording(tmp_path) as log:
+        files.system.unlink(str(tmp_path / "old" / "a"))
+        files.system.rmdir(str(tmp_path / "old"))
+        files.sync_folder(tmp_path)
+        synced = len(log.operations)
+        files.system.mkdir(str(tmp_path / "old"))
+        files.system.close(opened(tmp_path / "old" / "b"))
+    before, after = images(disk_after(log, names, synced - 1)), images(disk_after(log, names))
+    assert any("old/a" in image for image in before)
+    assert [image for image in images(disk_after(log, names, synced)) if "old" in image] == []
+    assert any("old/b" in image for image in after)
+    assert [image for image in after if "old/a" in image] == []
+
+
 def test_a_killed_process_leaves_the_beginning_of_a_write():
     parts = parts_of(Operation("write", "a", 1, 100, b"x" * 1_000))
     assert [len(part.data) for part in parts] == [412, 500, 999]

@@ -19,6 +19,8 @@ import hypothesis
 import pytest
 
 from dobook import Runtime
+from tests import distribution
+from tests.conformance.score import Score
 
 # CI must give the same verdict twice, so its examples do not depend on chance. `thorough` is the
 # longer run for people: HYPOTHESIS_PROFILE=thorough pytest.
@@ -32,6 +34,20 @@ hypothesis.settings.load_profile(
 )
 
 _made: list[Runtime] = []
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads its options
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    distribution.distribute(config)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    return distribution.Units(config, log) if config.option.dist == "loadfile" else None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Here, because the process that hands out the tests reads no conftest of a folder below.
+    config.pluginmanager.register(Score(), "dobook-conformance-score")
 
 
 def pytest_collection_finish() -> None:

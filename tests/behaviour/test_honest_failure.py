@@ -392,7 +392,11 @@ def test_the_kind_of_storage_of_a_class_cannot_be_changed(runtime, targets):
     assert runtime.register(Target) is targets
 
 
-@pytest.mark.parametrize("wrong", [lambda ctx, env: None, Target(None, None), "Target"], ids=repr)
+@pytest.mark.parametrize(
+    "wrong",
+    [lambda ctx, env: None, Target(None, None), "Target"],
+    ids=["a function", "an instance", "a name"],
+)
 def test_only_classes_are_registered(runtime, wrong):
     with pytest.raises(UsageError, match="takes a class"):
         runtime.register(wrong)

@@ -10,8 +10,9 @@ import pytest
 
 from dobook import Runtime
 
-from .conftest import Score, read_todo
+from .conftest import read_todo
 from .interpreter import OPS
+from .score import Score
 from .steps import Scenario, play
 from .test_vectors import test_recorded as run_recorded
 

@@ -161,7 +161,7 @@ def test_python_knows_no_device_that_is_allowed(device):
         assert not (ntpath.isreserved(name) and is_segment(name))
 
 
-@pytest.mark.parametrize("value", NOT_TEXT, ids=repr)
+@pytest.mark.parametrize("value", NOT_TEXT)
 def test_a_name_that_is_not_text_is_refused(value):
     assert not is_segment(value)
     assert not is_identity(value)

@@ -344,9 +344,9 @@ class FileLog:
         """Return about how many bytes are kept."""
         ((undo, pages),) = self._file.read(
             "SELECT (SELECT coalesce(sum(length(replaced) + 32), 0) "
-            "FROM undo WHERE object = ?1), "
-            "(SELECT coalesce(sum(length(data)), 0) FROM pages WHERE object = ?1)",
-            (self._key,),
+            "FROM undo WHERE object = ?), "
+            "(SELECT coalesce(sum(length(data)), 0) FROM pages WHERE object = ?)",
+            (self._key, self._key),
         )
         return int(undo) + int(pages)
 

@@ -72,9 +72,9 @@ class Pages:
 
     def _last(self) -> int:
         ((last,),) = self._file.read(
-            "SELECT max((SELECT coalesce(max(serial), -1) FROM images WHERE object = ?1), "
-            "(SELECT coalesce(max(serial), -1) FROM pages WHERE object = ?1))",
-            (self._object,),
+            "SELECT max((SELECT coalesce(max(serial), -1) FROM images WHERE object = ?), "
+            "(SELECT coalesce(max(serial), -1) FROM pages WHERE object = ?))",
+            (self._object, self._object),
         )
         return int(last)
 

@@ -7,9 +7,12 @@ Source: sqlite.org/lang.html, sqlite.org/c3ref/complete.html, sqlite.org/lang_ex
 """
 
 import re
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
+
+from dobook.limits import MAX_SQL_BINDINGS
 
 TOKEN: Final = re.compile(
     r"""
@@ -28,6 +31,9 @@ TAIL_SPACE: Final = " \t\n\r\v\f"  # what the engine skips between statements
 READING: Final = frozenset({"SELECT", "VALUES", "PRAGMA"})
 CHANGING_ROWS: Final = frozenset({"INSERT", "REPLACE", "UPDATE", "DELETE"})
 CACHED_TEXTS: Final = 1_024
+# Python 3.12.0 to 3.12.3 take a numbered parameter for a named one, and warn when it is bound from
+# a sequence (python/cpython#117995). A mapping with the number as its key binds it everywhere.
+NUMBERS_ARE_NAMES: Final = (3, 12) <= sys.version_info[:3] < (3, 12, 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,22 +183,35 @@ def number(parameters: list[str], text: str) -> tuple[int, tuple[str, ...] | Non
             highest += 1
             at = highest
         elif parameter[0] == "?":
-            at = int(parameter[1:])
+            digits = parameter[1:].lstrip("0")[:6]  # beyond the limit any number is refused
+            at = min(int(digits or 0), MAX_SQL_BINDINGS + 1)
         else:
             at = numbers.setdefault(parameter, highest + 1)
         order.append(at)
         highest = max(highest, at)
-    if not numbers:
+    valid = all(0 < at <= MAX_SQL_BINDINGS for at in order)  # if not, SQLite's error says it
+    by_key = NUMBERS_ARE_NAMES and valid and any(p[0] == "?" != p for p in parameters)
+    if not numbers and not by_key:
         return highest, None, text
     bare = tuple(name[1:] for name in numbers)
     if len(numbers) == highest == len(set(bare)):
         return highest, bare, text
+    if not NUMBERS_ARE_NAMES or not valid:
+        return highest, None, with_numbers(text, order)
+    # A mapping needs a name for each place, so the numbers that occur become 1, 2, 3, ...
+    rank = {at: n for n, at in enumerate(sorted(set(order)), 1)}
+    names = tuple(str(rank.get(at, "")) for at in range(1, highest + 1))
+    return highest, names, with_numbers(text, [rank[at] for at in order])
+
+
+def with_numbers(text: str, order: list[int]) -> str:
+    """Return a statement in which each parameter has the number given for it."""
     supply = iter(order)
     pieces = [
         f"?{next(supply)}" if m.lastgroup == "parameter" else m.group()
         for m in TOKEN.finditer(text)
     ]
-    return highest, None, "".join(pieces)
+    return "".join(pieces)
 
 
 def offset_of(message: str, text: str) -> int | None:

@@ -58,13 +58,16 @@ class SqlMachine(RuleBasedStateMachine):
     def check(self):
         pass
 
-    def both(self, query, *bindings):
+    def both(self, query, *bindings, names=None):
+        bound = [as_bound(value) for value in bindings]
+        if names:  # the module binds named placeholders from a mapping only, since Python 3.14
+            bound = dict(zip(names, bound, strict=True))
         try:
             found = [list(row) for row in self.sql.exec(query, *bindings).raw()]
         except PlatformError as error:
             found = str(error).split(":")[0]
         try:
-            wanted = self.model.execute(query, list(map(as_bound, bindings))).fetchall()
+            wanted = self.model.execute(query, bound).fetchall()
             wanted = [list(row) for row in wanted]
         except sqlite3.Error as error:
             wanted = str(error).split(":")[0]
@@ -82,6 +85,7 @@ class SqlMachine(RuleBasedStateMachine):
             "ON CONFLICT (k) DO UPDATE SET v = excluded.v RETURNING id, v",
             key,
             value,
+            names=("k", "v"),
         )
 
     @rule(key=keys)

@@ -11,6 +11,7 @@ import pytest
 from dobook.codec import JsBuffer
 from dobook.errors import PlatformError, PlatformTypeError
 from dobook.storage.connection import Connection
+from dobook.storage.sql import text
 from dobook.storage.sql.storage import SqlStorage
 from dobook.storage.sql.tables import tables
 
@@ -263,6 +264,17 @@ def test_one_refuses_a_second_row_that_is_not_utf8(sql, query):
         sql.exec(query).one()
 
 
+@pytest.fixture(params=["this Python", "Python 3.12.0 to 3.12.3"])
+def pythons(request, monkeypatch):
+    """Bind as this Python does, and as those that take numbered parameters for named ones."""
+    if request.param != "this Python":
+        monkeypatch.setattr(text, "NUMBERS_ARE_NAMES", True)
+    text.split.cache_clear()
+    yield
+    text.split.cache_clear()
+
+
+@pytest.mark.usefixtures("pythons")
 @pytest.mark.parametrize(
     ("query", "given", "row"),
     [
@@ -271,6 +283,13 @@ def test_one_refuses_a_second_row_that_is_not_utf8(sql, query):
         ("SELECT :a AS x, ? AS y, ?1 AS z", (1, 2), {"x": 1, "y": 2, "z": 1}),
         ("SELECT :a AS x, @a AS y", (1, 2), {"x": 1, "y": 2}),
         ("SELECT ?2 AS x, ?1 AS y", (1, 2), {"x": 2, "y": 1}),
+        ("SELECT ?1 AS x, ?01 AS y", (1,), {"x": 1, "y": 1}),
+        ("SELECT ?1 AS x, ? AS y, ?1 AS z", (1, 2), {"x": 1, "y": 2, "z": 1}),
+        (
+            "SELECT ?3 AS x, ? AS y, :a AS z, ?7 AS w",
+            tuple("abcdefg"),
+            {"x": "c", "y": "d", "z": "e", "w": "g"},
+        ),
         (
             "SELECT ':a?' AS x, \"?\" AS y, ? AS z -- ?\n/* ? */",
             (1,),
@@ -282,6 +301,14 @@ def test_parameters_are_bound_by_position_however_they_are_written(sql, query, g
     assert sql.exec(query, *given).one() == row
     assert message(sql, query, *given, 3) == "Wrong number of parameter bindings for SQL query."
     assert sql.exec(query, *given).one() == row
+
+
+@pytest.mark.usefixtures("pythons")
+@pytest.mark.parametrize("number", ["0", "101", "32767", "999999999", "9" * 20, "1" * 5_000])
+@pytest.mark.parametrize("given", [(), (1,)])
+def test_a_parameter_with_an_impossible_number_is_refused(sql, number, given):
+    expected = "variable number must be between ?1 and ?100: SQLITE_ERROR"
+    assert message(sql, f"SELECT ?{number} AS x", *given) == expected
 
 
 # ---------------------------------------------------------------- cursors

@@ -209,6 +209,21 @@ def test_what_is_handed_on_is_told_as_what_it_was_handed_to(runtime, stub, said,
     assert runtime.unheard == []
 
 
+def test_a_call_from_outside_whose_promise_was_dropped_is_told_when_it_fails(runtime, stub, said):
+    gc.disable()  # the order does not depend on the collector
+    try:
+        stub.fail_later()
+        runtime.settle()
+        assert said() == []
+        runtime.advance("1m")
+        assert said() == [
+            "outside: a call of OBJECT/a.fail_later() has failed, and nothing awaits it: "
+            "ValueError: late"
+        ]
+    finally:
+        gc.enable()
+
+
 def test_a_call_from_outside_is_told_when_its_promise_is_dropped(runtime, stub, said):
     promise = stub.fail()
     runtime.settle()

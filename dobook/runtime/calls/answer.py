@@ -78,6 +78,23 @@ class RpcPromise(Promise):
         return f"<promise of {call.get_name()}, {state}>"
 
 
+class OutsidePromise(RpcPromise):
+    """The promise of a call that no object has made: reports a failure when it is dropped.
+
+    The call may outlive it: on Python 3.12 and 3.13 the traceback of its error leads back to it.
+    """
+
+    __slots__ = ()
+
+    def __del__(self) -> None:
+        self._call.drop()
+
+
+def promise_for(call: Call) -> RpcPromise:
+    """Return the promise of a call that has been posted."""
+    return OutsidePromise(call) if call.home is None else RpcPromise(call)
+
+
 class _Pipeline:
     """Members of a result that is not there yet."""
 

@@ -10,6 +10,7 @@ The caller holds an `RpcPromise`. Source: cloudflare/workerd src/workerd/io/work
 
 import asyncio
 import functools
+import sys
 from asyncio import tasks
 from collections.abc import Callable, Coroutine
 from contextvars import Context
@@ -77,6 +78,7 @@ class Call:
     lent: Crossing | None = None  # the stubs among its arguments
     given: Crossing | None = None  # the stubs in its result
     refusal: Refusal | None = None  # it has failed before anybody awaited it
+    dropped = False  # nobody can await it any more
     _future: "asyncio.Future[None] | None" = None
 
     def __init__(
@@ -314,8 +316,17 @@ class Call:
 
     def _unawaited(self, error: BaseException | None) -> Refusal | None:
         if error is not None:
-            return note_later(self.actor.runtime, self.home, self._named(), error)
+            refusal = note_later(self.actor.runtime, self.home, self._named(), error)
+            if refusal is not None and self.dropped:
+                refusal.report()
+            return refusal
         return None if self.home is None else note_unsent(self.home, self._named())
+
+    def drop(self) -> None:
+        """Report a failure now that nobody can await the call any more, or when it fails."""
+        self.dropped = True
+        if self.refusal is not None and not sys.is_finalizing():
+            self.refusal.report()
 
     def _named(self) -> str:
         path = ".".join(self.path) if self.kind == "rpc" else self.kind

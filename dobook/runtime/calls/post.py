@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from dobook.errors import PlatformError
-from dobook.runtime.calls.answer import RpcPromise
+from dobook.runtime.calls.answer import RpcPromise, promise_for
 from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.conveyor import conveyed
 from dobook.runtime.calls.promise import Pending, Promise, Rejected
@@ -127,7 +127,7 @@ class PostOffice:
             except Exception as error:
                 return Rejected(error)
         self.post(call, home)
-        return RpcPromise(call)
+        return promise_for(call)
 
     def post(self, call: Call, home: "Instance | None") -> None:
         """Have a call delivered on the next tick after the caller's writes are durable."""
@@ -303,7 +303,7 @@ class PostOffice:
                 call.settle(None if error is not None else done.result(), error)
 
         task.add_done_callback(over)
-        return RpcPromise(call)
+        return promise_for(call)
 
     def keep(self, work: "asyncio.Future[Any]") -> None:
         """Hold on to background work, which the loop itself would not."""

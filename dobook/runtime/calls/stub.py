@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dobook.ids import DurableObjectId
 from dobook.runtime.calls.aborting import heeding
-from dobook.runtime.calls.answer import RpcPromise
+from dobook.runtime.calls.answer import RpcPromise, promise_for
 from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.conveyor import send_body
 from dobook.runtime.calls.promise import Promise, Rejected, Resolved
@@ -103,11 +103,11 @@ class DurableObjectStub:
 
             def send() -> RpcPromise:
                 actor.runtime.post.post(call, home)
-                return RpcPromise(call)
+                return promise_for(call)
 
             return heeding(request, send)
         actor.runtime.post.post(call, home)
-        return RpcPromise(call)
+        return promise_for(call)
 
     def __getattr__(self, name: str) -> Member:
         if name.startswith("_"):

@@ -149,14 +149,35 @@ class Recorder:
 
     def _swaps(self) -> list[Swap]:
         names = vars(sys)
-        return [(names, "stdout", _LogTap(self._runtime, sys.stdout))]
+        return [(names, "stdout", _tap(self._runtime, sys.stdout))]
+
+
+# Before Python 3.14 `print` borrows its reference to sys.stdout (python/cpython#130163). A layer
+# that is freed while another thread prints through it crashes the interpreter. So layers that were
+# taken out stay here, and serve again once nobody else holds them.
+_PRINT_BORROWS: Final = sys.version_info < (3, 14)
+_MOST_SPARE: Final = 1_000  # those that somebody keeps, as a StreamHandler does
+_TRIED: Final = 8
+_HELD_BY_NOBODY: Final = 2  # the variable's reference and the call's own
+_spare: "deque[_LogTap]" = deque(maxlen=_MOST_SPARE)
+
+
+def _tap(runtime: "Runtime", beneath: Any) -> "_LogTap":
+    """Return a layer for standard output; the caller holds the lock of `swaps`."""
+    for _ in range(min(_TRIED, len(_spare))):
+        layer = _spare.pop()
+        if sys.getrefcount(layer) <= _HELD_BY_NOBODY:
+            layer._runtime, layer.beneath = runtime, beneath
+            return layer
+        _spare.appendleft(layer)
+    return _LogTap(runtime, beneath)
 
 
 class _LogTap(io.TextIOBase):
     """Standard output while the loop turns: what a handler prints is an event too."""
 
     def __init__(self, runtime: "Runtime", beneath: Any) -> None:
-        self._runtime = runtime
+        self._runtime: Runtime | None = runtime
         self.beneath = beneath
         self._parts: dict[str, str] = {}
         self._reporting = False  # what a listener prints is no log line
@@ -166,12 +187,13 @@ class _LogTap(io.TextIOBase):
         frame = current_frame.get()
         mine = frame is not None and frame.instance.runtime is self._runtime
         if frame is not None and mine and not self._reporting:
+            observers = frame.instance.runtime.observers
             label = frame.instance.actor.label
             *lines, rest = (self._parts.pop(label, "") + text).split("\n")
             self._reporting = True
             try:
                 for line in lines:
-                    self._runtime.observers.emit(label, "log", line=line)
+                    observers.emit(label, "log", line=line)
             finally:
                 self._reporting = False
             if rest:
@@ -186,6 +208,16 @@ class _LogTap(io.TextIOBase):
     def writable(self) -> bool:
         """Say that it can be written to."""
         return True
+
+    def __del__(self) -> None:
+        pass  # not TextIOBase's, which closes: what is beneath may be closed by then
+
+    def taken_out(self) -> None:
+        """Let go of the runtime; what still prints through this layer is passed on."""
+        self._runtime = None
+        self._parts.clear()
+        if _PRINT_BORROWS:
+            _spare.append(self)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.beneath, name)

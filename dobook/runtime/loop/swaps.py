@@ -14,6 +14,9 @@ class Layer(Protocol):
 
     beneath: Any
 
+    def taken_out(self) -> None:
+        """React to having been removed."""
+
 
 Swap = tuple[dict[str, Any], str, Layer]  # namespace, name, what is put over what is there
 _lock = threading.Lock()  # loops turn on several threads
@@ -55,10 +58,12 @@ def _take_out(names: dict[str, Any], name: str, layer: Layer) -> None:
     above = names.get(name)
     if above is layer:
         names[name] = layer.beneath
+        layer.taken_out()
         return
     while above is not None:
         beneath = getattr(above, "beneath", None)
         if beneath is layer:
             above.beneath = layer.beneath
+            layer.taken_out()
             return
         above = beneath

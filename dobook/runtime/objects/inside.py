@@ -7,7 +7,7 @@ is durable before its result is handed out. An object that is not in memory is s
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dobook.runtime.calls.answer import RpcPromise
+from dobook.runtime.calls.answer import RpcPromise, promise_for
 from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.rpc import RpcTarget
 
@@ -53,4 +53,4 @@ def run_inside(runtime: "Runtime", which: Any, function: Callable[[Any], Any]) -
     actor = runtime.actor_of(which)
     call = Call(actor, "rpc", ("run_inside",), (), target=_Guest(actor, function))
     runtime.post.post(call, None)
-    return RpcPromise(call)
+    return promise_for(call)

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+import io
 import os
 import random
 import secrets
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 import uuid
+import weakref
 from pathlib import Path
 
 import pytest
@@ -468,6 +470,41 @@ def test_turns_of_two_runtimes_that_overlap_leave_the_output_as_it_was(open_runt
         for number in (first_out, 1 - first_out):
             runtimes[number].driver.swaps.__exit__()
         assert sys.stdout is before
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="print holds what it prints to")
+def test_what_another_thread_may_be_printing_through_outlives_the_turn(runtime):
+    """`print` does not hold sys.stdout: if it were freed meanwhile, the interpreter would crash."""
+    runtime.recorder.tap_output()
+    swaps = runtime.driver.swaps
+
+    def turn():
+        with swaps:
+            return weakref.ref(sys.stdout)
+
+    first = turn()
+    assert first() is not None
+    assert turn() is first  # used again, so that they do not grow in number
+    held = first()
+    assert turn() is not first  # what somebody keeps may lead to itself, so it is not used again
+    assert held.beneath is sys.stdout
+
+
+def test_a_turn_that_ends_while_one_prints_takes_nothing_from_it(runtime, monkeypatch):
+    class Slow(io.StringIO):
+        def write(self, text):
+            if text == "x":
+                swaps.__exit__()
+            return super().write(text)
+
+    out = Slow()
+    monkeypatch.setattr(sys, "stdout", out)
+    runtime.recorder.tap_output()
+    swaps = runtime.driver.swaps
+    swaps.__enter__()
+    print("x")
+    assert sys.stdout is out
+    assert out.getvalue() == "x\n"
 
 
 class Everything:

@@ -13,6 +13,8 @@ from time import time as imported_time
 
 import pytest
 
+# What users write; it warns since Python 3.12.
+pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
 REAL = (datetime.datetime, datetime.date)
 START = dt.datetime(2040, 5, 6, 7, 8, 9, tzinfo=dt.UTC)
 

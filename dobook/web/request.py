@@ -11,6 +11,7 @@ from http import HTTPMethod
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from dobook.errors import PlatformTypeError
+from dobook.ownership import current_owner
 from dobook.web.body import Body, BodyUsedError, Content, extract_body
 from dobook.web.headers import Headers
 from dobook.web.streams import ReadableStream
@@ -86,6 +87,7 @@ class Request(Body):
     def __init__(self, input: "Request | str | Any", **other_options: Any) -> None:  # noqa: A002
         self._used = False
         self._incoming = False
+        self._owner = current_owner.get()
         self._body = self._content_type = self._headers = None
         self._cf = self._signal = self._cache = None
         self._method = GET
@@ -231,6 +233,7 @@ class Request(Body):
         new = Request.__new__(Request)
         new._body = self._share()
         new._used = False
+        new._owner = current_owner.get()
         headers = self.js_headers
         new._headers = headers.copy(immutable=headers._immutable)
         new._content_type = None
@@ -281,7 +284,7 @@ class Request(Body):
             self = cls.__new__(cls)
             self._url = delivered_url(input)
             self._used = False
-            self._body = self._content_type = self._headers = None
+            self._body = self._content_type = self._headers = self._owner = None
             self._cf = self._signal = self._cache = None
             self._method = GET
             self._redirect = "follow"
@@ -310,6 +313,7 @@ class Request(Body):
         self = cls.__new__(cls)
         self._url = url
         self._used = False
+        self._owner = None
         self._body = body
         self._content_type = None
         self._headers = headers
@@ -356,6 +360,7 @@ class Request(Body):
         new._cf, new._signal, new._cache = self._cf, self._signal, None
         new._method, new._body, new._used = self._method, body, False
         new._content_type = None
+        new._owner = self._owner
         headers = self.js_headers.copy()
         for name in ("content-length", "transfer-encoding"):  # those of the body's next journey
             headers._values.pop(name, None)

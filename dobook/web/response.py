@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import PlatformRangeError, PlatformTypeError
+from dobook.ownership import current_owner
 from dobook.web.body import TEXT_TYPE, Body, BodyInit, BodyUsedError, extract_response_body
 from dobook.web.headers import Headers, HeadersInit
 from dobook.web.status import out_of_range, status_text_of
@@ -201,6 +202,7 @@ class FetchResponse(Body):
         new: Response = _new(Response)
         new._body = body
         new._used = False
+        new._owner = None
         new._incoming = True
         new._status = status
         new._status_text = self._status_text or status_text_of(status)
@@ -304,6 +306,7 @@ class Response(FetchResponse):
         web_socket: Any = None,
     ) -> None:
         self._used = self._redirected = self._incoming = False
+        self._owner = current_owner.get()
         self._headers = None
         self._url = ""
         if type(body) is str:
@@ -384,6 +387,7 @@ def _blank(other: FetchResponse) -> Response:
     new._headers = headers.copy(immutable=headers._immutable)
     new._content_type = new._body = None
     new._used, new._incoming = False, other._incoming
+    new._owner = current_owner.get()
     new._status, new._status_text = other._status, other._status_text
     new._url, new._redirected = other._url, other._redirected
     new._web_socket = other._web_socket

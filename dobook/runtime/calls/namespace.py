@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 
 from dobook.errors import PlatformTypeError, UsageError, misspelt, suggest
 from dobook.ids import DurableObjectId, IdFactory
+from dobook.ownership import current_owner
 from dobook.runtime.calls.stub import DurableObjectStub
 from dobook.runtime.insight.portable import remark_if_called
 from dobook.runtime.objects.actor import Actor, Tie
@@ -106,11 +107,11 @@ class DurableObjectNamespace:
             if isinstance(id, str):
                 error.add_note(f"For a name there is {self.binding}.getByName({id!r}).")
             raise error
-        return DurableObjectStub(self, id)
+        return DurableObjectStub(self, id, current_owner.get())
 
     def getByName(self, name: str | float, options: Any = None) -> DurableObjectStub:
         """Return a stub for the object with a name."""
-        return DurableObjectStub(self, self.idFromName(name))
+        return DurableObjectStub(self, self.idFromName(name), current_owner.get())
 
     def jurisdiction(self, jurisdiction: str) -> "DurableObjectNamespace":
         """Refuse: one machine has no jurisdictions."""

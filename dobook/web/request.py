@@ -6,7 +6,7 @@ src/workerd/api/http.c++
 """
 
 # ruff: noqa: SLF001 - the classes of this package hand each other's slots over on the hot path
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPMethod
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -55,6 +55,9 @@ class RedirectError(PlatformTypeError):
 def known_method(name: str) -> str | None:
     """Return a method as requests have it, None if the engine knows none of that name."""
     return _METHODS.get(name)
+
+
+signals: Final[list[Callable[[], Any]]] = []  # what makes a signal; the module `js` adds its own
 
 
 class Request(Body):
@@ -176,8 +179,11 @@ class Request(Body):
 
     @property
     def signal(self) -> Any:
-        """The signal given to the constructor, or None."""
-        return self._signal
+        """The signal given to the constructor; without one, one that is never given.
+
+        That of a request which an object gets is never given: the caller's stays with the caller.
+        """
+        return signals[-1]() if self._signal is None and signals else self._signal
 
     @property
     def js_object(self) -> "JsRequest":

@@ -62,6 +62,11 @@ class RpcTarget:
     Source: developers.cloudflare.com/workers/runtime-apis/rpc/#class-instances
     """
 
+    _uncloneable_ = (
+        "Remote RPC references can only be serialized for RPC.",
+        "Keep the data that it works on.",
+    )
+
 
 class Member(Promise):
     """A method or property of something remote: call it, await it, or go on to its members."""
@@ -115,6 +120,11 @@ class RpcStub:
 
     Source: developers.cloudflare.com/workers/runtime-apis/rpc/lifecycle/
     """
+
+    _uncloneable_ = (
+        "RpcStub cannot be serialized in this context.",
+        "It lives as long as the other side does: keep what its target can be found by again.",
+    )
 
     def __init__(
         self, home: "Home", target: Any, owner: Owner | None = None, disposed: str = ""
@@ -252,6 +262,8 @@ def _carry_deep(value: Any, home: "Home", seen: dict[int, Any], crossing: Crossi
         error.add_note("A WebSocket is handed over by fetch() only: return the response there.")
         raise error
     if isinstance(value, Response | Request):
+        if getattr(value, "_signal", None) is not None:
+            return clone(value._signal)  # which is refused
         copied = getattr(value, "_of", value).clone()  # as Python has it
         if type(copied._body) is ReadableStream:
             copied._body = home.convey(copied._body)
@@ -266,7 +278,9 @@ def _carry_deep(value: Any, home: "Home", seen: dict[int, Any], crossing: Crossi
     if isinstance(value, Headers):
         return value.copy()
     if hasattr(type(value), "_carried_"):
-        return value._carried_(crossing.receiver)  # ids, stubs and sockets know how they travel
+        return value._carried_(
+            home, crossing.receiver
+        )  # ids, stubs and sockets know how they travel
     if is_target or inspect.isroutine(value) or (callable(value) and not isinstance(value, type)):
         if id(value) not in seen:
             seen[id(value)] = crossing.add(RpcStub(home, value))

@@ -56,6 +56,11 @@ class DurableObjectStub:
         'hello world'
     """
 
+    _uncloneable_ = (
+        "ServiceStub cannot be serialized in this context.",
+        "Keep the object's name, or its id as text: str(stub.id).",
+    )
+
     def __init__(
         self,
         namespace: "DurableObjectNamespace",
@@ -96,6 +101,8 @@ class DurableObjectStub:
         if tie is not None and tie.error is not None:
             return Rejected(self._broken(tie.error))
         try:
+            if isinstance(init, Request):
+                input, init = Request._from_init(input, init), None  # noqa: A001
             request = Request._for_delivery(
                 input, {**(init or {}), **options} if init or options else None
             )
@@ -176,7 +183,7 @@ class DurableObjectStub:
             carried.__notes__ = [*getattr(carried, "__notes__", ()), note]
         return carried
 
-    def _carried_(self, receiver: Owner | None = None) -> "DurableObjectStub":
+    def _carried_(self, _home: Any, receiver: Owner | None) -> "DurableObjectStub":
         check_owner(self._owner, STUB)
         return DurableObjectStub(self._namespace, self.id, receiver)
 

@@ -147,6 +147,7 @@ class Body:
             headers._values.setdefault("content-type", (self._content_type,))
             self._content_type = None
         if self._incoming and not headers._immutable:
+            headers._drop_empty()
             self._add_arrival_headers(headers._values)
             headers._immutable = True
         return headers

@@ -95,9 +95,9 @@ class JsResponse(Response):
         if isinstance(self, FetchResponse):
             return self._read_json()
         init = _options(args[0] if args else None, kwargs) or {}
-        made = Response.from_json(
-            self, init.get("status") or 200, init.get("statusText") or "", init.get("headers")
-        )
+        made = Response.from_json(self, init.get("status") or 200, headers=init.get("headers"))
+        text = init.get("statusText")
+        made._status_text = None if text is None else js_string(text)
         return JsResponse.showing(made)
 
     async def _read_json(self) -> Any:

@@ -180,6 +180,11 @@ class Env:
 
     def __init__(self) -> None:
         self._bindings: dict[str, Any] = {}
+        self._secrets = ""
+
+    def take_secrets_from(self, file: str) -> None:
+        """Name the file that secrets are written into, for the error of one that is missing."""
+        self._secrets = file
 
     def bind(self, name: str, value: Any) -> None:
         """Make something available under a name.
@@ -204,6 +209,8 @@ class Env:
             return self._bindings[name]
         except KeyError:
             known = suggest(name, self._bindings) if self._bindings else _NO_BINDINGS
+            if self._secrets and name.isupper():
+                known += f" A secret? Write {name}=… into {self._secrets}."
             raise AttributeError(f"env has no binding {name!r}. {known}") from None
 
     def __getitem__(self, name: str) -> Any:

@@ -35,8 +35,10 @@ _BASES: tuple[type, ...] = (
 )
 
 
-PLATFORM = ("dobook.ids", "dobook.runtime.", "dobook.web.")
+PLATFORM = ("dobook.ids", "dobook.runtime.", "dobook.storage.", "dobook.web.", "dobook.workers.js.")
 """Where the platform's own classes are: it names them in its refusals."""
+STREAMS = ("ReadableStream", "WritableStream")
+JAVASCRIPTS = {"SqlStorageCursor": "Cursor", "Rows": "ListIterator"}
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
@@ -64,14 +66,19 @@ def base_of(value: Any) -> type:
         raise _awaitable(value)
     hint = _hint(value)
     first_line = f"{_shown(value)} could not be cloned."
-    if type(value).__module__.startswith(PLATFORM):
+    said = getattr(type(value), "_uncloneable_", None)
+    if said is not None:
+        first_line, hint = said
+    elif type(value).__module__.startswith(PLATFORM):
         kind, hint = type(value).__name__, "Keep its text, str(…), or the data in it."
-        first_line = (
-            f"{kind} can only be serialized for RPC."
-            if kind == "ReadableStream"
-            else f'Could not serialize object of type "{kind}". This type does not support '
-            "serialization."
-        )
+        if kind in STREAMS:
+            first_line = f"{kind} can only be serialized for RPC."
+        else:
+            kind = JAVASCRIPTS.get(kind, kind)
+            first_line = (
+                f'Could not serialize object of type "{kind}". This type does not support '
+                "serialization."
+            )
     raise DataCloneError(f"{first_line}\n  {hint}" if hint else first_line)
 
 

@@ -3,6 +3,8 @@
 Source: developers.cloudflare.com/workers/static-assets/
 """
 
+import contextlib
+import json
 import mimetypes
 import os
 import re
@@ -33,6 +35,16 @@ _TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".ico": "image/vn
 _TIDY: Final = "!$&'()*+,;=:@/-._~"  # what a path may have as it is
 
 
+def _how_to_build(folder: Path, command: str | None) -> str:
+    """Return what makes the files, which dobook does not run; empty if nothing is known."""
+    package = folder / "package.json"
+    if command is None and package.is_file():
+        with contextlib.suppress(ValueError, AttributeError):
+            if json.loads(package.read_text("utf-8")).get("scripts", {}).get("build"):
+                command = "npm run build"
+    return f" Its build makes it: {command}" if command else ""
+
+
 class AssetsFetcher:
     """What `env.ASSETS` is, and what answers before the Worker.
 
@@ -41,6 +53,7 @@ class AssetsFetcher:
     Args:
         folder: The folder of the project.
         assets: What the configuration says of them.
+        build: The command that makes them, if the configuration has one.
 
     Attributes:
         warnings: Rules that were left out, and why.
@@ -49,7 +62,7 @@ class AssetsFetcher:
         ConfigurationError: If no folder is given, there is none, or a file of rules cannot be read.
     """
 
-    def __init__(self, folder: Path, assets: Assets) -> None:
+    def __init__(self, folder: Path, assets: Assets, build: str | None = None) -> None:
         self._assets = assets
         self._html = assets.html_handling or "auto-trailing-slash"
         if assets.directory is None:
@@ -61,7 +74,8 @@ class AssetsFetcher:
         self._root = (folder / assets.directory).resolve()
         if not self._root.is_dir():
             raise ConfigurationError(
-                f"assets.directory is {assets.directory!r}, and there is no such folder in {folder}.",
+                f"assets.directory is {assets.directory!r}, and there is no such folder in {folder}."
+                f"{_how_to_build(folder, build)}",
                 "wrangler configuration",
             )
         self._ignored = IgnoreRules(self._text(IGNORE))

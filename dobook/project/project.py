@@ -135,6 +135,7 @@ class Project:
 
     def _offer(self, runtime: Runtime, env: Env) -> None:
         """Bind what code may look at while it is imported."""
+        env.take_secrets_from(".dev.vars")
         configuration = self.configuration
         for name, value in configuration.vars.items():
             env.bind(name, to_js_value(value))
@@ -143,7 +144,8 @@ class Project:
         for service in configuration.services:
             env.bind(service.binding, Fetcher(runtime, service.service, service.entrypoint))
         assets = configuration.assets
-        self._assets = None if assets is None else AssetsFetcher(self.folder, assets)
+        build = configuration.build_command
+        self._assets = None if assets is None else AssetsFetcher(self.folder, assets, build)
         if self._assets is not None:
             self.warnings.extend(w for w in self._assets.warnings if w not in self.warnings)
         if assets is not None and assets.binding is not None:

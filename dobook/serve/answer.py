@@ -44,7 +44,7 @@ def response_bytes(date: bytes, head: Head, response: Response) -> bytes:
     assert isinstance(body, bytes)
     status = response._status
     if response._headers is None and not head.cookie:
-        start = _plain_start(status, response._status_text, response._content_type, head.keep_alive)
+        start = _plain_start(status, response.status_text, response._content_type, head.keep_alive)
     else:
         start = _start(head, response)
     if status in _NO_LENGTH or status < 200:
@@ -114,7 +114,7 @@ def _plain_start(status: int, text: str, content_type: str | None, keep_alive: b
 
 
 def _start(head: Head, response: Response) -> bytes:
-    lines = [f"HTTP/1.1 {response._status} {response._status_text}"]
+    lines = [f"HTTP/1.1 {response._status} {response.status_text}"]
     lines += _header_lines(head, response)
     if not head.keep_alive:
         lines.append("Connection: close")

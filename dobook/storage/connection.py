@@ -334,6 +334,18 @@ class Connection:
                 self.db.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)  # noqa: FBT003
         self.execute("DROP TABLE _cf_sequence")
 
+    def reset_counters(self) -> None:
+        """Have `changes()` and `last_insert_rowid()` be 0, as in a database just opened.
+
+        Only a row with that number sets the second one; deleting no row sets the first.
+        """
+        if self.rules is None:
+            return  # nobody has run SQL
+        self.rules.on = False
+        self.execute("CREATE TEMP TABLE IF NOT EXISTS _cf_zero(n INTEGER PRIMARY KEY)")
+        self.execute("INSERT OR REPLACE INTO temp._cf_zero VALUES (0)")
+        self.execute("DELETE FROM temp._cf_zero WHERE n = 1")
+
     def set_authorizer(self, authorizer: Callable[..., int]) -> None:
         """Have SQLite ask `authorizer` about every statement, the engine's own included.
 

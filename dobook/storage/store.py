@@ -204,6 +204,7 @@ class ObjectStore:
                     self.will_write()
                     connection.cancel_readers()
                     drop(connection, tables)
+                connection.reset_counters()
         return count
 
     @contextlib.contextmanager
@@ -366,6 +367,7 @@ class ObjectStore:
             try:
                 connection.cancel_readers()  # an exception's traceback may keep one half read
                 connection.rollback()
+                connection.reset_counters()
             except SqliteError:  # closing it does the same, whatever the disk says
                 self._connection = None
                 with contextlib.suppress(SqliteError):
@@ -390,6 +392,7 @@ class ObjectStore:
                 connection.unread.clear()
                 if turn is not None:
                     turn.undo(connection)
+                connection.reset_counters()
             except SqliteError:
                 self.discard()
                 return

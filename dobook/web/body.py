@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from dobook.codec.jsbuffer import JsBuffer
 from dobook.codec.jsdict import JsDict
 from dobook.errors import PlatformTypeError, misspelt
+from dobook.ownership import BODY, Owner, check_owner, current_owner
 from dobook.web.blob import Blob
 from dobook.web.formdata import FormData, encode_multipart, parse_form_data, parse_mime
 from dobook.web.headers import Headers, to_http_message
@@ -124,12 +125,13 @@ class Body:
 
     # _content_type is the type the body brought along, as long as nobody looked at the headers:
     # most never do, and a Headers costs more than everything else about a response.
-    __slots__ = ("_body", "_content_type", "_headers", "_incoming", "_used")
+    __slots__ = ("_body", "_content_type", "_headers", "_incoming", "_owner", "_used")
 
     _body: Content
     _content_type: str | None
     _headers: Headers | None
     _incoming: bool  # it came from elsewhere: a handler's request, a caller's response
+    _owner: Owner | None  # the object whose code has made it or got it
     _used: bool
 
     @property
@@ -145,6 +147,7 @@ class Body:
             headers._values.setdefault("content-type", (self._content_type,))
             self._content_type = None
         if self._incoming and not headers._immutable:
+            headers._drop_empty()
             self._add_arrival_headers(headers._values)
             headers._immutable = True
         return headers
@@ -179,6 +182,7 @@ class Body:
             return content
         data = usv(content).encode() if isinstance(content, str) else content
         stream = self._body = ReadableStream.of(data, used=self._used)
+        stream.owner = self._owner
         return stream
 
     async def text(self) -> str:
@@ -188,7 +192,7 @@ class Body:
             BodyUsedError: If the body was read before.
         """
         content = self._body
-        if type(content) is str and not self._used:
+        if type(content) is str and not self._used and current_owner.get() is self._owner:
             self._used = True
             return content if content.isascii() else usv(content).removeprefix("\ufeff")
         return utf8_text(await self._take())
@@ -261,6 +265,7 @@ class Body:
             return b""
         if self._used:
             raise BodyUsedError
+        check_owner(self._owner, BODY)
         if isinstance(content, ReadableStream):
             if content.disturbed:
                 raise BodyUsedError
@@ -275,6 +280,7 @@ class Body:
         if content is not None:
             if self.body_used:
                 raise BodyUsedError
+            check_owner(self._owner, BODY)
             self._used = True
         return content
 
@@ -283,6 +289,8 @@ class Body:
         content = self._body
         if self.body_used:
             raise BodyUsedError
+        if content is not None:
+            check_owner(self._owner, BODY)
         if isinstance(content, ReadableStream):
             self._body, other = content.tee()
             return other

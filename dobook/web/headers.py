@@ -9,7 +9,7 @@ src/workerd/api/headers.c++
 import functools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from dobook.errors import PlatformTypeError, misspelt
 from dobook.web.text import js_string
@@ -34,6 +34,25 @@ def _header_key(name: str) -> str:
     if _BAD_NAME(name):
         raise PlatformTypeError("Invalid header name.")
     return name.lower() if name.isascii() else name.translate(_ASCII_LOWER)
+
+
+# Names that the engine's HTTP layer knows: with an empty value they do not arrive. Recorded.
+# Source: capnproto/capnproto c++/src/kj/compat/http.h (`KJ_HTTP_FOR_EACH_BUILTIN_HEADER`)
+# fmt: off
+_NEVER_EMPTY: Final = frozenset((
+    "accept", "accept-charset", "accept-encoding", "accept-language", "accept-ranges",
+    "access-control-allow-origin", "age", "allow", "authorization", "cache-control", "cf-ray",
+    "content-disposition", "content-encoding", "content-language", "content-length",
+    "content-location", "content-range", "content-type", "connection", "cookie", "date", "etag",
+    "expect", "expires", "from", "host", "if-match", "if-modified-since", "if-none-match",
+    "if-range", "if-unmodified-since", "keep-alive", "last-modified", "link", "location",
+    "max-forwards", "origin", "pragma", "proxy-authenticate", "proxy-authorization", "range",
+    "referer", "refresh", "retry-after", "sec-websocket-key", "sec-websocket-version",
+    "sec-websocket-accept", "sec-websocket-protocol", "sec-websocket-extensions", "server",
+    "set-cookie", "strict-transport-security", "te", "trailer", "transfer-encoding", "upgrade",
+    "user-agent", "vary", "via", "www-authenticate", "cf-cache-status",
+))
+# fmt: on
 
 
 class Headers:
@@ -87,6 +106,14 @@ class Headers:
         new._values = self._values.copy()  # noqa: SLF001 - the same class
         new._immutable = immutable  # noqa: SLF001 - the same class
         return new
+
+    def _drop_empty(self) -> None:
+        """Leave out what does not survive the way from one object to another."""
+        values = self._values
+        for name in [n for n, each in values.items() if "" in each and n in _NEVER_EMPTY]:
+            kept = tuple(value for value in values.pop(name) if value)
+            if kept:
+                values[name] = kept
 
     def get(self, name: str) -> str | None:
         """Return the values of a name joined with ", ", or None if there are none."""

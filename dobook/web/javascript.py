@@ -53,6 +53,7 @@ class JsResponse(Response):
     _content_type = _shared("_content_type")
     _headers = _shared("_headers")
     _incoming = _shared("_incoming")
+    _owner = _shared("_owner")
     _redirected = _shared("_redirected")
     _status = _shared("_status")
     _status_text = _shared("_status_text")
@@ -94,9 +95,9 @@ class JsResponse(Response):
         if isinstance(self, FetchResponse):
             return self._read_json()
         init = _options(args[0] if args else None, kwargs) or {}
-        made = Response.from_json(
-            self, init.get("status") or 200, init.get("statusText") or "", init.get("headers")
-        )
+        made = Response.from_json(self, init.get("status") or 200, headers=init.get("headers"))
+        text = init.get("statusText")
+        made._status_text = None if text is None else js_string(text)
         return JsResponse.showing(made)
 
     async def _read_json(self) -> Any:
@@ -129,6 +130,7 @@ class JsRequest(Request):
     _content_type = _shared("_content_type")
     _headers = _shared("_headers")
     _incoming = _shared("_incoming")
+    _owner = _shared("_owner")
     _method = _shared("_method")
     _redirect = _shared("_redirect")
     _signal = _shared("_signal")

@@ -6,11 +6,12 @@ src/workerd/api/http.c++
 """
 
 # ruff: noqa: SLF001 - the classes of this package hand each other's slots over on the hot path
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPMethod
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from dobook.errors import PlatformTypeError
+from dobook.ownership import current_owner
 from dobook.web.body import Body, BodyUsedError, Content, extract_body
 from dobook.web.headers import Headers
 from dobook.web.streams import ReadableStream
@@ -56,6 +57,9 @@ def known_method(name: str) -> str | None:
     return _METHODS.get(name)
 
 
+signals: Final[list[Callable[[], Any]]] = []  # what makes a signal; the module `js` adds its own
+
+
 class Request(Body):
     """A request.
 
@@ -86,6 +90,7 @@ class Request(Body):
     def __init__(self, input: "Request | str | Any", **other_options: Any) -> None:  # noqa: A002
         self._used = False
         self._incoming = False
+        self._owner = current_owner.get()
         self._body = self._content_type = self._headers = None
         self._cf = self._signal = self._cache = None
         self._method = GET
@@ -174,8 +179,11 @@ class Request(Body):
 
     @property
     def signal(self) -> Any:
-        """The signal given to the constructor, or None."""
-        return self._signal
+        """The signal given to the constructor; without one, one that is never given.
+
+        That of a request which an object gets is never given: the caller's stays with the caller.
+        """
+        return signals[-1]() if self._signal is None and signals else self._signal
 
     @property
     def js_object(self) -> "JsRequest":
@@ -231,6 +239,7 @@ class Request(Body):
         new = Request.__new__(Request)
         new._body = self._share()
         new._used = False
+        new._owner = current_owner.get()
         headers = self.js_headers
         new._headers = headers.copy(immutable=headers._immutable)
         new._content_type = None
@@ -281,7 +290,7 @@ class Request(Body):
             self = cls.__new__(cls)
             self._url = delivered_url(input)
             self._used = False
-            self._body = self._content_type = self._headers = None
+            self._body = self._content_type = self._headers = self._owner = None
             self._cf = self._signal = self._cache = None
             self._method = GET
             self._redirect = "follow"
@@ -310,6 +319,7 @@ class Request(Body):
         self = cls.__new__(cls)
         self._url = url
         self._used = False
+        self._owner = None
         self._body = body
         self._content_type = None
         self._headers = headers
@@ -356,6 +366,7 @@ class Request(Body):
         new._cf, new._signal, new._cache = self._cf, self._signal, None
         new._method, new._body, new._used = self._method, body, False
         new._content_type = None
+        new._owner = self._owner
         headers = self.js_headers.copy()
         for name in ("content-length", "transfer-encoding"):  # those of the body's next journey
             headers._values.pop(name, None)

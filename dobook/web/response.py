@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import PlatformRangeError, PlatformTypeError
+from dobook.ownership import current_owner
 from dobook.web.body import TEXT_TYPE, Body, BodyInit, BodyUsedError, extract_response_body
 from dobook.web.headers import Headers, HeadersInit
 from dobook.web.status import out_of_range, status_text_of
@@ -48,7 +49,7 @@ class FetchResponse(Body):
 
     _redirected: bool
     _status: int
-    _status_text: str
+    _status_text: str | None  # None until it is sent, unless it was given
     _url: str
     _web_socket: Any
 
@@ -60,12 +61,12 @@ class FetchResponse(Body):
     @property
     def status_text(self) -> str:
         """The reason phrase; "" on a response nobody has sent yet, unless it was given."""
-        return self._status_text
+        return self._status_text or ""
 
     @property
     def statusText(self) -> str:
         """The same as `status_text`, by JavaScript's name."""
-        return self._status_text
+        return self._status_text or ""
 
     @property
     def ok(self) -> bool:
@@ -124,7 +125,7 @@ class FetchResponse(Body):
             HttpStatusError: For others.
         """
         if 400 <= self._status < 600:
-            raise HttpStatusError(self._status, self._status_text, self._url)
+            raise HttpStatusError(self._status, self.status_text, self._url)
 
     def json(self, *args: Any, **kwargs: Any) -> Any:
         """Return an awaitable of the body read as JSON; keyword arguments go to `json.loads`.
@@ -162,7 +163,7 @@ class FetchResponse(Body):
 
     def __repr__(self) -> str:
         shown = [f"status={self._status}"]
-        if self._status_text not in ("", status_text_of(self._status)):
+        if self._status_text:
             shown.append(f"status_text={self._status_text!r}")
         content_type = self._content_type
         if self._headers is not None:
@@ -201,9 +202,11 @@ class FetchResponse(Body):
         new: Response = _new(Response)
         new._body = body
         new._used = False
+        new._owner = None
         new._incoming = True
         new._status = status
-        new._status_text = self._status_text or status_text_of(status)
+        text = self._status_text
+        new._status_text = status_text_of(status) if text is None else text
         headers = self._headers
         new._headers = None if headers is None else headers.copy()
         new._content_type = self._content_type
@@ -304,6 +307,7 @@ class Response(FetchResponse):
         web_socket: Any = None,
     ) -> None:
         self._used = self._redirected = self._incoming = False
+        self._owner = current_owner.get()
         self._headers = None
         self._url = ""
         if type(body) is str:
@@ -316,7 +320,7 @@ class Response(FetchResponse):
             self._body, self._content_type = extract_response_body(body)
         if headers is not None:
             self._headers = Headers(headers)
-        self._status_text = status_text
+        self._status_text = status_text or None
         self._web_socket = web_socket
         if status is None:
             self._status = 200
@@ -357,21 +361,14 @@ class Response(FetchResponse):
         if init is None:
             return cls(body)
         if isinstance(init, FetchResponse):
-            text = init._status_text
-            return cls(
-                body,
-                init._status,
-                "" if text == status_text_of(init._status) else text,
-                init.js_headers,
-                init._web_socket,
-            )
-        return cls(
-            body,
-            init.get("status"),
-            js_string(init.get("statusText") or ""),
-            init.get("headers"),
-            init.get("webSocket"),
-        )
+            made = cls(body, init._status, "", init.js_headers, init._web_socket)
+            made._status_text = init._status_text
+            return made
+        text = init.get("statusText")
+        text = None if text is None else js_string(text)
+        made = cls(body, init.get("status"), text or "", init.get("headers"), init.get("webSocket"))
+        made._status_text = text
+        return made
 
 
 _new = Response.__new__
@@ -384,6 +381,7 @@ def _blank(other: FetchResponse) -> Response:
     new._headers = headers.copy(immutable=headers._immutable)
     new._content_type = new._body = None
     new._used, new._incoming = False, other._incoming
+    new._owner = current_owner.get()
     new._status, new._status_text = other._status, other._status_text
     new._url, new._redirected = other._url, other._redirected
     new._web_socket = other._web_socket

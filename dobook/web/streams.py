@@ -10,6 +10,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable, M
 from typing import Any, Final
 
 from dobook.errors import PlatformTypeError
+from dobook.ownership import BODY, Owner, check_owner
 from dobook.web import pipes
 from dobook.web.readers import ByobReader, StreamReader
 from dobook.web.text import usv
@@ -81,10 +82,12 @@ class ReadableStream:
         "_values",
         "buffered",
         "expected",
+        "owner",
     )
 
     buffered: bytes | None  # all of it, if it was in memory from the start: it can be sent again
     expected: int | None  # how many bytes it will have, if that is known
+    owner: Owner | None  # the object whose it is, if it comes from a body
 
     def __init__(self, source: AsyncIterable[Any] | Iterable[Any] | None = None) -> None:
         self._chunks: AsyncIterator[Any]
@@ -98,7 +101,7 @@ class ReadableStream:
         self._failure: BaseException | None = None
         self._readers: tuple[StreamReader, ...] = ()
         self._rest = b""
-        self.buffered = self.expected = None
+        self.buffered = self.expected = self.owner = None
 
     @classmethod
     def of(cls, data: bytes, *, used: bool = False) -> "ReadableStream":
@@ -227,6 +230,7 @@ class ReadableStream:
 
     async def pull(self) -> Any:
         """Return the next piece, or END. Readers use this; it ignores the lock."""
+        check_owner(self.owner, BODY)
         self._disturbed = True
         if self._rest:
             rest, self._rest = self._rest, b""

@@ -190,6 +190,7 @@ class Configuration:
     queue_consumers: tuple[str, ...] = ()
     assets: Assets | None = None
     rules: tuple[Rule, ...] = ()
+    build_command: str | None = None
     unsupported: tuple[UnsupportedBinding, ...] = ()
     environment: str | None = None
     environments: tuple[str, ...] = ()

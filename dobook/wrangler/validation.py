@@ -136,6 +136,7 @@ class Reader:
                 Rule(self.needed(entry, place, "type", "rules"), self.texts(entry, place, "globs"))
                 for entry, place in self.entries(values, at, "rules")
             ),
+            build_command=self.text(self.table(values, at, "build"), (*at, "build"), "command"),
             unsupported=tuple(self._unsupported(values, at)),
         )
 

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import js
+
 from dobook.web import Headers, Request, Response
 
 from .interpreter import Frame, op
@@ -77,12 +79,16 @@ RESPONSE_OPTIONS = {
 
 def new_response(body: Any = None, init: dict[str, Any] | None = None) -> Response:
     """Make a response; the options have JavaScript's names."""
+    if (init or {}).get("statusText") == "":  # Cloudflare's SDK takes it for none, the engine not
+        return js.Response.new(body, init)
     options = {RESPONSE_OPTIONS[k]: v for k, v in (init or {}).items() if v is not None}
     return Response(body, **options)
 
 
 def json_response(value: Any, init: dict[str, Any] | None = None) -> Response:
     """Make a response of JSON."""
+    if (init or {}).get("statusText") == "":
+        return js.Response.json(value, init)
     options = {RESPONSE_OPTIONS[k]: v for k, v in (init or {}).items() if v is not None}
     return Response.from_json(value, **options)
 

@@ -46,6 +46,8 @@ def test_a_name_of_nobodys_has_no_hint(shell, capsys):
     [
         ("%fast_forward 5000", "Of what? Write 5000s for seconds, 5000ms for milliseconds."),
         ("%fast_forward 2026-02-01", "For a time there is --to: %fast_forward --to 2026-02-01"),
+        ("%fast_forward 1:30:00", "Write a duration as 1h30m; for a time there is --to"),
+        ("%fast_forward all", "For that there is %fast_forward --until-idle."),
         ("%fast_forward until idle", "For that there is %fast_forward --until-idle."),
         ("%fast_forward next", "For that there is %fast_forward --next."),
         ("%fast_forward 5 parsecs", "Write a number and a unit"),

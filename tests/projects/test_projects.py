@@ -369,6 +369,7 @@ def failure(tmp_path, code, **configuration):
         ("self.ctx.wait_until(None)", "The platform's name is 'waitUntil'"),
         ("await self.env.KV.get('x')", "env.KV is Workers KV, which dobook does not offer"),
         ("self.env.MISSING", "env has no binding 'MISSING'"),
+        ("self.env.API_KEY", "A secret? Write API_KEY=… into .dev.vars."),
         ("import pyodide_js", "No module named 'pyodide_js'"),
         ("import js\njs.Object.from_entries", "The platform's name is 'fromEntries'"),
         ("request.arraybuffer", "The platform's name is 'arrayBuffer'"),

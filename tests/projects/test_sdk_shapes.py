@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from dobook.errors import ConfigurationError
 from dobook.lint import check_path
 from dobook.project import open_projects
 from dobook.project.answering import Asked, answer
@@ -132,3 +133,21 @@ def test_a_project_for_a_newer_python_says_so_where_it_fails(tmp_path, wanted, t
         body(tmp_path)
     notes = getattr(caught.value, "__notes__", [])
     assert any("The project wants Python" in note for note in notes) == told
+
+
+@pytest.mark.parametrize(
+    ("files", "build", "said"),
+    [
+        ({}, {"command": "make site"}, "Its build makes it: make site"),
+        ({"package.json": '{"scripts": {"build": "vite build"}}'}, {}, "npm run build"),
+        ({"package.json": '{"scripts": {}}'}, {}, None),
+        ({"package.json": "not json"}, {}, None),
+        ({}, {}, None),
+    ],
+)
+def test_assets_that_a_build_has_to_make_are_refused_with_its_command(tmp_path, files, build, said):
+    write(tmp_path, NEW, files, assets={"directory": "./public"}, build=build)
+    with pytest.raises(ConfigurationError, match="there is no such folder") as caught:
+        body(tmp_path)
+    assert (said or "").strip() in str(caught.value)
+    assert ("Its build" in str(caught.value)) == (said is not None)

@@ -4,6 +4,7 @@ import json
 from http import HTTPStatus
 
 import pytest
+from js import Response as JsResponse
 
 from dobook.errors import PlatformRangeError, PlatformTypeError
 from dobook.web import (
@@ -164,7 +165,9 @@ def test_properties_and_repr():
         repr(Response(None, 404, "Gone fishing"))
         == "Response(status=404, status_text='Gone fishing')"
     )
-    assert repr(Response(None)._delivered("http://x/")) == "Response(status=200, url='http://x/')"
+    assert repr(Response(None)._delivered("http://x/")) == (
+        "Response(status=200, status_text='OK', url='http://x/')"
+    )
 
 
 @pytest.mark.parametrize(
@@ -267,7 +270,7 @@ def test_init_may_be_a_response():
     second = Response._from_init("y", first)
     assert (second.status, second.status_text, second.headers["a"], second.url) == (
         404,
-        "",
+        "Not Found",
         "1",
         "",
     )
@@ -280,3 +283,26 @@ async def test_the_other_names_of_reading():
     assert await Response("x").string() == "x"
     assert bytes(await Response("x").memoryview()) == b"x"
     assert Response("x", 404).statusText == ""
+
+
+@pytest.mark.parametrize(
+    ("response", "arrives"),
+    [
+        (Response("x", status=201), "Created"),
+        (Response("x", status=201, status_text="Made"), "Made"),
+        (Response("x", status=201).replace_body("y"), "Created"),
+        (Response("x", status=201, status_text="Made").replace_body("y"), "Made"),
+        (Response("x", status=201)._delivered().replace_body("y"), "Created"),
+        (JsResponse.new("x", {"status": 201}), "Created"),
+        (JsResponse.new("x", {"status": 201, "statusText": ""}), ""),
+        (JsResponse.new("x", statusText=""), ""),
+        (JsResponse.new("x", {"status": 201, "statusText": ""}).clone(), ""),
+        (JsResponse.new("y", JsResponse.new("x", {"status": 201, "statusText": ""})), ""),
+        (JsResponse.new("y", JsResponse.new("x", {"status": 201})), "Created"),
+        (JsResponse.json({}, {"status": 201, "statusText": ""}), ""),
+        (JsResponse.json({}, {"status": 201}), "Created"),
+    ],
+)
+def test_the_status_text_that_arrives(response, arrives):
+    """Recorded: a text that was given as "" stays so, one that was not given is the status's."""
+    assert getattr(response, "_of", response)._delivered().status_text == arrives

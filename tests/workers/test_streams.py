@@ -311,7 +311,7 @@ async def test_texts_in_a_stream_are_no_body():
 
 
 async def test_what_is_left_out_says_so():
-    with pytest.raises(TypeError, match="could not be cloned"):
+    with pytest.raises(TypeError, match="can only be serialized for RPC"):
         clone(WritableStream.new())
     pulled = []
     ReadableStream.new(pull=pulled.append)

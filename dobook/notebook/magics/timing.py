@@ -116,7 +116,9 @@ def _read_duration(text: str) -> int:
             meant = f"Of what? Write {text}s for seconds, {text}ms for milliseconds."
         elif re.match(r"\d{4}-\d\d", text):
             meant = f"For a time there is --to: %fast_forward --to {text.replace(' ', 'T')}"
-        elif "idle" in text:
+        elif re.search(r"\d:\d\d", text):
+            meant = "Write a duration as 1h30m; for a time there is --to 2026-01-31T18:00."
+        elif text in ("end", "all", "until") or "idle" in text:
             meant = "For that there is %fast_forward --until-idle."
         elif text.startswith("next"):
             meant = "For that there is %fast_forward --next."

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from dobook.errors import UsageError
+from dobook.ownership import Owner
 from dobook.storage.connection import Connection
 from dobook.storage.sql.storage import SqlStorage
 from dobook.storage.store import ObjectStore
@@ -33,6 +34,7 @@ class Reader:
     def __init__(self, store: Readable) -> None:
         self._store = store
         self.unsafe_limits = store.unsafe_limits
+        self.owner: Owner | None = None
 
     def connection(self) -> Any:
         """Return the object's database."""

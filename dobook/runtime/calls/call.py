@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from dobook.codec.refusal import returned
 from dobook.errors import PlatformError
 from dobook.observer import current_cause
+from dobook.ownership import current_owner
 from dobook.runtime.calls.delivery import deliver_response
 from dobook.runtime.calls.promise import INTERRUPTED
 from dobook.runtime.calls.rpc import (
@@ -73,7 +74,8 @@ class Call:
     seq = 0  # of the events in the trace: its delivery, its sending
     sent = 0
     waited = False  # at the input gate
-    home: "Instance | None" = None  # the object that calls
+    home: "Instance | None" = None  # the object that calls; of a function, where it lives
+    caller: "Instance | None" = None  # the object that calls a function
     chain: Chain | None = None  # what led to it
     lent: Crossing | None = None  # the stubs among its arguments
     given: Crossing | None = None  # the stubs in its result
@@ -201,7 +203,7 @@ class Call:
     def lend(self) -> Crossing:
         """Return where the stubs among the arguments are noted."""
         if self.lent is None:
-            self.lent = Crossing()
+            self.lent = Crossing(self.actor)
         return self.lent
 
     # ------------------------------------------------------------------ answering
@@ -217,8 +219,13 @@ class Call:
                 if type(value) not in PLAIN:
                     if hasattr(type(value), "__await__"):
                         raise returned(value, ".".join(self.path))
-                    self.given = Crossing()
-                    value = carry(value, instance, self.given)
+                    to = self.home if self.target is None else self.caller
+                    self.given = Crossing(None if to is None else to.actor)
+                    running = current_owner.set(self.actor)  # this may run in the caller's context
+                    try:
+                        value = carry(value, instance, self.given)
+                    finally:
+                        current_owner.reset(running)
                 if type(value) not in SMALL:
                     check_weight((value,))
             elif self.kind == "fetch":

@@ -37,12 +37,16 @@ def deliver_response(call: "Call", value: Any) -> Response | None:
         delivered = value._delivered(
             request.url, head=request.method == "HEAD", redirected=bool(call.via)
         )
+        delivered._owner = owner = None if call.home is None else call.home.actor
         if type(delivered._body) is ReadableStream:
             delivered._body = conveyed(delivered._body, call.instance, call.actor.runtime)
+            delivered._body.owner = owner
         if delivered._web_socket is not None:
             delivered._web_socket = delivered._web_socket._coupled(request)
+            delivered._web_socket._end.owner = owner
         return delivered
     following = type(call)(call.actor, "fetch", (), (onward,), stub=call.stub)
+    following.home = call.home
     following.via = (*call.via, request.url)
     following.on_done = lambda done: call.settle(done.value, done.error)
     call.actor.runtime.post.post(following, None)

@@ -11,11 +11,7 @@ from typing import TYPE_CHECKING, Final
 from dobook.errors import PlatformError
 
 if TYPE_CHECKING:
-    from dobook.runtime.calls.turns import Frame
     from dobook.runtime.objects.actor import Actor
-
-STORAGE: Final = "ActorCacheInterface"
-SOCKET: Final = "Native"
 
 _REFUSED: Final = (
     "Cannot perform I/O on behalf of a different Durable Object. I/O objects (such as streams, "
@@ -25,18 +21,17 @@ _REFUSED: Final = (
 )
 
 
-def refuse_foreign(frame: "Frame", owner: "Actor", kind: str) -> None:
-    """Raise if code that runs on behalf of one object uses what belongs to another.
+def refuse_foreign(other: "Actor", owner: "Actor", kind: str) -> None:
+    """Raise if what one object uses belongs to another.
 
     Args:
-        frame: On whose behalf the code runs.
+        other: On whose behalf the code runs.
         owner: Whose the thing is.
         kind: What the engine calls it.
 
     Raises:
         PlatformError: If so.
     """
-    other = frame.instance.actor
     if other.runtime is not owner.runtime:
         return
     if other.namespace is owner.namespace and other.id == owner.id:

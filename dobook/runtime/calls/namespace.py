@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 
 from dobook.errors import PlatformTypeError, UsageError, misspelt, suggest
 from dobook.ids import DurableObjectId, IdFactory
+from dobook.ownership import current_owner
 from dobook.runtime.calls.stub import DurableObjectStub
 from dobook.runtime.insight.portable import remark_if_called
 from dobook.runtime.objects.actor import Actor, Tie
@@ -106,11 +107,11 @@ class DurableObjectNamespace:
             if isinstance(id, str):
                 error.add_note(f"For a name there is {self.binding}.getByName({id!r}).")
             raise error
-        return DurableObjectStub(self, id)
+        return DurableObjectStub(self, id, current_owner.get())
 
     def getByName(self, name: str | float, options: Any = None) -> DurableObjectStub:
         """Return a stub for the object with a name."""
-        return DurableObjectStub(self, self.idFromName(name))
+        return DurableObjectStub(self, self.idFromName(name), current_owner.get())
 
     def jurisdiction(self, jurisdiction: str) -> "DurableObjectNamespace":
         """Refuse: one machine has no jurisdictions."""
@@ -179,6 +180,11 @@ class Env:
 
     def __init__(self) -> None:
         self._bindings: dict[str, Any] = {}
+        self._secrets = ""
+
+    def take_secrets_from(self, file: str) -> None:
+        """Name the file that secrets are written into, for the error of one that is missing."""
+        self._secrets = file
 
     def bind(self, name: str, value: Any) -> None:
         """Make something available under a name.
@@ -203,6 +209,8 @@ class Env:
             return self._bindings[name]
         except KeyError:
             known = suggest(name, self._bindings) if self._bindings else _NO_BINDINGS
+            if self._secrets and name.isupper():
+                known += f" A secret? Write {name}=… into {self._secrets}."
             raise AttributeError(f"env has no binding {name!r}. {known}") from None
 
     def __getitem__(self, name: str) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from dobook.errors import PlatformError
+from dobook.ownership import current_owner
 from dobook.runtime.calls.answer import RpcPromise, promise_for
 from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.conveyor import conveyed
@@ -50,15 +51,17 @@ class Outside:
         except Exception as error:
             return Rejected(error)
 
+        receiver = current_owner.get()
+
         async def call() -> Any:
-            given = Crossing()
+            given = Crossing(receiver)
             try:
                 self._runtime.stores.leave()
                 at = target
                 for name in path:
                     at = getattr(at, name)
                 if sent is None:
-                    return carry(at, self)
+                    return carry(at, self, given)
                 result = at(*sent, **named)
                 if hasattr(type(result), "__await__"):
                     result = await result

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dobook.codec import JsDict, clone
 from dobook.errors import DataCloneError, PlatformError, PlatformTypeError, suggest
+from dobook.ownership import RPC_STUB, Owner, check_owner
 from dobook.runtime.calls.promise import Promise
 from dobook.runtime.insight.portable import remark_on_keywords, remark_on_property
 from dobook.runtime.insight.unheard import users_part
@@ -60,6 +61,11 @@ class RpcTarget:
 
     Source: developers.cloudflare.com/workers/runtime-apis/rpc/#class-instances
     """
+
+    _uncloneable_ = (
+        "Remote RPC references can only be serialized for RPC.",
+        "Keep the data that it works on.",
+    )
 
 
 class Member(Promise):
@@ -115,8 +121,16 @@ class RpcStub:
     Source: developers.cloudflare.com/workers/runtime-apis/rpc/lifecycle/
     """
 
-    def __init__(self, home: "Home", target: Any, disposed: str = "") -> None:
+    _uncloneable_ = (
+        "RpcStub cannot be serialized in this context.",
+        "It lives as long as the other side does: keep what its target can be found by again.",
+    )
+
+    def __init__(
+        self, home: "Home", target: Any, owner: Owner | None = None, disposed: str = ""
+    ) -> None:
         self._home = home
+        self._owner = owner  # who has got it; None outside of objects
         self._target = target
         self._disposed = disposed  # how, and what helps; empty while it is in use
 
@@ -134,7 +148,8 @@ class RpcStub:
 
         That of a stub which has been disposed of cannot be used either.
         """
-        return RpcStub(self._home, self._target, self._disposed)
+        check_owner(self._owner, RPC_STUB)
+        return RpcStub(self._home, self._target, self._owner, self._disposed)
 
     def dispose(self) -> None:
         """Give the stub up; using it afterwards is an error. Twice is fine."""
@@ -152,6 +167,10 @@ class RpcStub:
     def _invoke(
         self, path: tuple[str, ...], args: tuple[Any, ...] | None, kwargs: dict[str, Any] | None
     ) -> Any:
+        try:
+            check_owner(self._owner, RPC_STUB)
+        except PlatformError as foreign:
+            return self._home.refuse(foreign)
         if self._disposed:
             error = PlatformError("RPC stub used after being disposed.")
             error.add_note(self._disposed)
@@ -166,16 +185,23 @@ class RpcStub:
 class Crossing:
     """The stubs that go from one side to the other with the values of one call.
 
+    Args:
+        receiver: The object that gets them; None outside of objects.
+
     Attributes:
         made: Those that the receiving side gets.
         passed: Those of the sending side that they were made of.
     """
+
+    def __init__(self, receiver: Owner | None = None) -> None:
+        self.receiver = receiver
 
     made: "tuple[RpcStub, ...]" = ()
     passed: "tuple[RpcStub, ...]" = ()
 
     def add(self, stub: RpcStub, made_of: RpcStub | None = None) -> RpcStub:
         """Note a stub that the receiving side gets; returns it."""
+        stub._owner = self.receiver
         self.made = (*self.made, stub)
         if made_of is not None:
             self.passed = (*self.passed, made_of)
@@ -224,7 +250,9 @@ def carry(value: Any, home: "Home", crossing: Crossing | None = None) -> Any:
 
 def _carry_deep(value: Any, home: "Home", seen: dict[int, Any], crossing: Crossing) -> Any:
     if isinstance(value, RpcStub):
-        return crossing.add(value.dup(), value)
+        if id(value) not in seen:
+            seen[id(value)] = crossing.add(value.dup(), value)
+        return seen[id(value)]
     is_target = isinstance(value, RpcTarget)
     if isinstance(value, Response) and value.web_socket is not None:
         error = DataCloneError(
@@ -234,20 +262,29 @@ def _carry_deep(value: Any, home: "Home", seen: dict[int, Any], crossing: Crossi
         error.add_note("A WebSocket is handed over by fetch() only: return the response there.")
         raise error
     if isinstance(value, Response | Request):
+        if getattr(value, "_signal", None) is not None:
+            return clone(value._signal)  # which is refused
         copied = getattr(value, "_of", value).clone()  # as Python has it
         if type(copied._body) is ReadableStream:
             copied._body = home.convey(copied._body)
+        copied._owner = crossing.receiver
         return copied
     if isinstance(value, Blob):
         return value  # it never changes
     if isinstance(value, ReadableStream):
-        return home.convey(value)
+        stream = home.convey(value)
+        stream.owner = crossing.receiver
+        return stream
     if isinstance(value, Headers):
         return value.copy()
     if hasattr(type(value), "_carried_"):
-        return value._carried_()  # ids, stubs and sockets know how they travel
+        return value._carried_(
+            home, crossing.receiver
+        )  # ids, stubs and sockets know how they travel
     if is_target or inspect.isroutine(value) or (callable(value) and not isinstance(value, type)):
-        return crossing.add(RpcStub(home, value))
+        if id(value) not in seen:
+            seen[id(value)] = crossing.add(RpcStub(home, value))
+        return seen[id(value)]
     if isinstance(value, list | dict | set) and id(value) in seen:
         return seen[id(value)]
     if isinstance(value, list):

@@ -8,7 +8,9 @@ Source: developers.cloudflare.com/durable-objects/api/stub/
 
 from typing import TYPE_CHECKING, Any
 
+from dobook.errors import PlatformError
 from dobook.ids import DurableObjectId
+from dobook.ownership import STUB, Owner, check_owner, current_owner
 from dobook.runtime.calls.aborting import heeding
 from dobook.runtime.calls.answer import RpcPromise, promise_for
 from dobook.runtime.calls.call import Call
@@ -18,7 +20,7 @@ from dobook.runtime.calls.rpc import Member, carry_error, member
 from dobook.runtime.calls.turns import current_frame
 from dobook.runtime.insight.portable import remark
 from dobook.runtime.objects.actor import Tie
-from dobook.web import Request
+from dobook.web import ReadableStream, Request
 from dobook.web.data_url import data_response
 
 if TYPE_CHECKING:
@@ -54,7 +56,18 @@ class DurableObjectStub:
         'hello world'
     """
 
-    def __init__(self, namespace: "DurableObjectNamespace", identity: DurableObjectId) -> None:
+    _uncloneable_ = (
+        "ServiceStub cannot be serialized in this context.",
+        "Keep the object's name, or its id as text: str(stub.id).",
+    )
+
+    def __init__(
+        self,
+        namespace: "DurableObjectNamespace",
+        identity: DurableObjectId,
+        owner: Owner | None = None,
+    ) -> None:
+        self._owner = owner  # whose code has got it; None outside of objects
         self._namespace = namespace
         self.id = identity
         self.name = identity.name
@@ -79,10 +92,17 @@ class DurableObjectStub:
                 "stub.fetch(url, {…}): fetch() of Cloudflare's Python SDK takes options as keywords "
                 'only (TypeError). Write stub.fetch(url, method="POST", body=…).'
             )
+        if current_owner.get() is not self._owner:
+            try:
+                check_owner(self._owner, STUB)
+            except PlatformError as error:
+                return Rejected(error)
         tie = self._state.tie
         if tie is not None and tie.error is not None:
             return Rejected(self._broken(tie.error))
         try:
+            if isinstance(init, Request):
+                input, init = Request._from_init(input, init), None  # noqa: A001
             request = Request._for_delivery(
                 input, {**(init or {}), **options} if init or options else None
             )
@@ -96,6 +116,9 @@ class DurableObjectStub:
             return Rejected(error)
         if tie is None:
             self._state.tie = actor.bind()
+        request._owner = actor
+        if type(request._body) is ReadableStream:
+            request._body.owner = actor
         call = Call(actor, "fetch", (), (request,), None, None, self._state)
         frame = current_frame.get()
         home = None if frame is None else frame.instance
@@ -127,6 +150,11 @@ class DurableObjectStub:
     def _invoke(
         self, path: tuple[str, ...], args: tuple[Any, ...] | None, kwargs: dict[str, Any] | None
     ) -> Promise:
+        if current_owner.get() is not self._owner:
+            try:
+                check_owner(self._owner, STUB)
+            except PlatformError as error:
+                return Rejected(error)
         state = self._state
         tie = state.tie
         if tie is not None and tie.error is not None:
@@ -155,8 +183,9 @@ class DurableObjectStub:
             carried.__notes__ = [*getattr(carried, "__notes__", ()), note]
         return carried
 
-    def _carried_(self) -> "DurableObjectStub":
-        return DurableObjectStub(self._namespace, self.id)
+    def _carried_(self, _home: Any, receiver: Owner | None) -> "DurableObjectStub":
+        check_owner(self._owner, STUB)
+        return DurableObjectStub(self._namespace, self.id, receiver)
 
     def __repr__(self) -> str:
         named = self.name if self.name is not None else self.id.toString()[:8] + "…"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dobook.errors import DobookError, PlatformError
 from dobook.ids import DurableObjectId
 from dobook.runtime.calls.call import Call
+from dobook.runtime.calls.foreign import refuse_foreign
 from dobook.runtime.insight.unheard import Aside
 from dobook.runtime.objects.instance import HOME_GONE, Instance
 from dobook.storage.store import ObjectStore
@@ -90,6 +91,10 @@ class Actor:
             StateDirectoryError: If the object's file cannot be read.
         """
         return self.namespace.actor(self.id) if self.released else self
+
+    def refuse_io_of(self, owner: "Actor", kind: str) -> None:
+        """Raise PlatformError if this object's code uses what belongs to another."""
+        refuse_foreign(self, owner, kind)
 
     def bind(self) -> Tie:
         """Return what a stub that calls for the first time is bound to."""

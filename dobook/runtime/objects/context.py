@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from dobook.codec import JsList
 from dobook.errors import PlatformError, PlatformTypeError, misspelt
 from dobook.ids import DurableObjectId
+from dobook.ownership import STORAGE, check_owner
+from dobook.runtime.calls.turns import current_frame
 from dobook.runtime.insight.portable import remark
 from dobook.runtime.objects.instance import DurableObjectAbort
 from dobook.runtime.objects.sections import Section, SectionPromise
@@ -79,13 +81,11 @@ class DurableObjectState:
                 "  You wrote:  ctx.blockConcurrencyWhile(self.load())\n"
                 "  You want:   ctx.blockConcurrencyWhile(self.load)"
             )
-        self._check()
-        return SectionPromise(Section(self._instance, callback, breaks=True))
+        return SectionPromise(Section(self._acting(), callback, breaks=True))
 
     def waitUntil(self, promise: Any) -> None:
         """Keep the object in memory until `promise` is done; its errors are only logged."""
-        self._check()
-        self._instance.wait_until(promise)
+        self._acting().wait_until(promise)
 
     def abort(self, reason: Any = None, options: Any = None, **keywords: Any) -> NoReturn:
         """Reset the object: memory and writes of this turn are lost, calls under way fail.
@@ -103,6 +103,7 @@ class DurableObjectState:
                 "ctx.abort(…) with retryAlarm: abort() of Cloudflare's Python SDK takes a reason and "
                 "nothing else (TypeError). Leave the option out."
             )
+        check_owner(self._instance.actor, STORAGE)
         if isinstance(reason, BaseException):
             error = reason
         elif reason is None:
@@ -132,17 +133,17 @@ class DurableObjectState:
 
         Source: developers.cloudflare.com/durable-objects/api/state/#acceptwebsocket
         """
-        self._check()
+        instance = self._acting()
         if type(tags) in (list, tuple):
             remark(
                 "a list of tags: ctx passes it on as it is in Cloudflare's Python SDK, where it is "
                 "not an array (TypeError). Write to_js([…]): from pyodide.ffi import to_js"
             )
-        hub_of(self._instance.actor).accept(ws, tags)
+        hub_of(instance.actor).accept(ws, tags)
 
     def getWebSockets(self, tag: str | None = None) -> list[WebSocket]:
         """Return the connections accepted with `acceptWebSocket`, or those with a tag."""
-        hub = self._instance.actor.sockets
+        hub = self._running().actor.sockets
         return JsList() if hub is None else JsList(hub.sockets(tag))
 
     def getTags(self, ws: WebSocket) -> list[str]:
@@ -159,12 +160,11 @@ class DurableObjectState:
         Raises:
             PlatformRangeError: If the message or the answer is longer than 2,048 bytes.
         """
-        self._check()
-        hub_of(self._instance.actor).set_auto_response(pair)
+        hub_of(self._acting().actor).set_auto_response(pair)
 
     def getWebSocketAutoResponse(self) -> WebSocketRequestResponsePair | None:
         """Return what is answered automatically, None if nothing is."""
-        hub = self._instance.actor.sockets
+        hub = self._running().actor.sockets
         return None if hub is None else hub.auto_response_pair()
 
     def getWebSocketAutoResponseTimestamp(self, ws: WebSocket) -> dt.datetime | None:
@@ -181,20 +181,31 @@ class DurableObjectState:
         Raises:
             PlatformError: If it is more.
         """
-        self._check()
-        hub_of(self._instance.actor).set_event_timeout(timeoutMs)
+        hub_of(self._acting().actor).set_event_timeout(timeoutMs)
 
     def getHibernatableWebSocketEventTimeout(self) -> int | None:
         """Return how long a handler may take in milliseconds, None for as long as it likes."""
-        hub = self._instance.actor.sockets
+        hub = self._running().actor.sockets
         return None if hub is None else hub.event_timeout_ms
 
     def __getattr__(self, name: str) -> Any:
         raise misspelt(self, name)
 
-    def _check(self) -> None:
-        if self._instance.dead is not None:
-            raise self._instance.dead
+    def _running(self) -> "Instance":
+        """Return the object that a method acts on: that whose code runs, as on the platform.
+
+        That is another one where the `ctx` of one object is used in the code of another.
+        """
+        frame, instance = current_frame.get(), self._instance
+        if frame is not None and frame.instance.runtime is instance.runtime:
+            return frame.instance
+        return instance
+
+    def _acting(self) -> "Instance":
+        instance = self._running()
+        if instance.dead is not None:
+            raise instance.dead
+        return instance
 
     def __repr__(self) -> str:
         return f"<ctx of {self._instance.actor.label}>"

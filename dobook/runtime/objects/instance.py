@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 
 from dobook.errors import PlatformError, PlatformTypeError
 from dobook.gates import InputGate
+from dobook.ownership import current_owner
 from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.conveyor import conveyed
 from dobook.runtime.calls.promise import Rejected
@@ -148,6 +149,7 @@ class Instance(Frame):
             self._generation = generation
             self._context = self.runtime.context.copy()
             self._context.run(current_frame.set, self)
+            self._context.run(current_owner.set, self.actor)
         assert self._context is not None
         return self._context
 
@@ -375,11 +377,11 @@ class Instance(Frame):
         if self.dead is not None:
             return self.refuse(PlatformError(HOME_GONE))
         frame, post = current_frame.get(), self.runtime.post
-        return post.send(
-            Call(self.actor, "rpc", path, args, kwargs, target=target),
-            home=self,
-            place=post.outside if frame is None else frame.instance,
-        )
+        call = Call(self.actor, "rpc", path, args, kwargs, target=target)
+        if frame is not None:
+            call.caller = frame.instance
+        place = post.outside if frame is None else frame.instance
+        return post.send(call, home=self, place=place)
 
     def refuse(self, error: BaseException) -> Any:
         """Return a promise that fails."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dobook.errors import PlatformError
 from dobook.gates import CriticalSection, open_gate
 from dobook.limits import BLOCK_CONCURRENCY_TIMEOUT_MS, MAX_SECTION_DEPTH
+from dobook.ownership import current_owner
 from dobook.runtime.calls.promise import Promise
 from dobook.runtime.calls.turns import Frame, SectionEnd, current_frame
 from dobook.runtime.calls.waits import deadlock
@@ -88,6 +89,7 @@ class Section:
         self.context.run(
             current_frame.set, Frame(instance, self.gate, frame.event if frame else None)
         )
+        self.context.run(current_owner.set, instance.actor)
         instance.background += 1
         self.gate.enter(self._begin)
 

@@ -197,6 +197,7 @@ class Hub:
         if not isinstance(socket, WebSocket):
             raise _wrong(1, "WebSocket", socket)
         end = socket._end
+        end.check_owner()
         if end.state != AWAITING:
             raise PlatformError(
                 "Cannot call `acceptWebSocket()` if the WebSocket was already accepted via "
@@ -330,6 +331,7 @@ def tags_of(socket: Any) -> list[str]:
     if not isinstance(socket, WebSocket):
         raise _wrong(1, "WebSocket", socket, "getTags")
     end = socket._end
+    end.check_owner()
     if end.state == AWAITING:
         raise PlatformError(
             "you must call 'acceptWebSocket()' before attempting to access the tags of a WebSocket."

@@ -108,12 +108,8 @@ class WebSocket(EventTarget):
     @property
     def readyState(self) -> int:
         """0 connecting, 1 open, 2 closing, 3 closed; 2 once either side has closed."""
-        end = self._end
-        if self._connecting:
-            return 0
-        if self._error is not None or (end.closed_in and end.closed_out):
-            return 3
-        return 2 if end.closed_in or end.closed_out else 1
+        self._end.check_owner()
+        return 0 if self._connecting else self._end.ready_state(failed=self._error is not None)
 
     @property
     def binaryType(self) -> str:
@@ -148,6 +144,7 @@ class WebSocket(EventTarget):
         if isinstance(options, Mapping) and allowHalfOpen is None:
             allowHalfOpen = options.get("allowHalfOpen")
         self._half_open = bool(allowHalfOpen)
+        end.check_owner()
         attach(end)
         with end.wire.held:
             self._accept(end)
@@ -242,7 +239,8 @@ class WebSocket(EventTarget):
         return None if data is None else deserialize(data)
 
     def __repr__(self) -> str:
-        state = ("connecting", "open", "closing", "closed")[self.readyState]
+        at = 0 if self._connecting else self._end.ready_state(failed=self._error is not None)
+        state = ("connecting", "open", "closing", "closed")[at]
         if self._end.state == AWAITING and not self._connecting and self._error is None:
             state = "not accepted"
         elif self._end.state == RELEASED:

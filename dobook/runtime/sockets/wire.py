@@ -19,7 +19,7 @@ from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from dobook.errors import PlatformError, UsageError
 from dobook.gates import Commit, OutputGate
-from dobook.runtime.calls.foreign import SOCKET, refuse_foreign
+from dobook.ownership import SOCKET, Owner, check_owner, current_owner
 from dobook.runtime.calls.turns import current_frame
 from dobook.runtime.loop.livelock import Chain
 from dobook.runtime.loop.loop import running_loop
@@ -109,7 +109,7 @@ class End:
         self.reading = False
         self.inbox: list[Any] = []
         self.reader: Callable[[Any], object] = ignore
-        self.owner: Actor | None = None  # the object that has accepted it
+        self.owner: Owner | None = current_owner.get()  # the object that has made or accepted it
         self.receiver: Any = None  # who holds it, in an object
         self.gate = _ALWAYS_OPEN
         self.held = 0
@@ -132,12 +132,15 @@ class End:
             self.owner = actor
         self.wire.put(self, _BEGIN)
 
+    def ready_state(self, *, failed: bool) -> int:
+        """Return 1 open, 2 closing or 3 closed."""
+        if failed or (self.closed_in and self.closed_out):
+            return 3
+        return 2 if self.closed_in or self.closed_out else 1
+
     def check_owner(self) -> None:
-        """Raise PlatformError if code of another object than the one that accepted it uses it."""
-        if self.owner is not None:
-            frame = current_frame.get()
-            if frame is not None and frame.instance.actor is not self.owner:
-                refuse_foreign(frame, self.owner, SOCKET)
+        """Raise PlatformError if code of another object than the one it belongs to uses it."""
+        check_owner(self.owner, SOCKET)
 
     def read_inbox(self) -> None:
         """Read what has arrived so far, and from now on at once."""

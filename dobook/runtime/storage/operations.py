@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from dobook import limits
 from dobook.codec import freeze, serialize
 from dobook.errors import PlatformError, PlatformRangeError, PlatformTypeError, misspelt
-from dobook.runtime.calls.foreign import STORAGE, refuse_foreign
+from dobook.ownership import STORAGE
+from dobook.runtime.calls.foreign import refuse_foreign
 from dobook.runtime.calls.promise import NOTHING, Promise, Rejected, Resolved
 from dobook.runtime.calls.turns import current_frame
 from dobook.runtime.storage.arguments import (
@@ -61,7 +62,7 @@ class Operations:
     def _use(self, operation: str) -> None:
         frame = current_frame.get()
         if frame is not None and frame.instance is not self._instance:
-            refuse_foreign(frame, self._instance.actor, STORAGE)
+            refuse_foreign(frame.instance.actor, self._instance.actor, STORAGE)
         if self._ended is not None:
             raise self._ended
 

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dobook.errors import PlatformError, PlatformTypeError
-from dobook.runtime.calls.foreign import STORAGE, refuse_foreign
+from dobook.ownership import STORAGE
+from dobook.runtime.calls.foreign import refuse_foreign
 from dobook.runtime.calls.promise import NOTHING, Promise, Rejected
 from dobook.runtime.calls.turns import current_frame
 from dobook.runtime.insight.portable import remark
@@ -69,7 +70,6 @@ class DurableObjectTransaction(Operations):
         return Rejected(PlatformError("Cannot call deleteAll() within a transaction"))
 
     def _use(self, operation: str) -> None:
-        super()._use(operation)
         if self._rolled_back:
             raise PlatformError(f"Cannot {operation} on rolled back transaction")
         if self._over:
@@ -77,6 +77,7 @@ class DurableObjectTransaction(Operations):
                 f"Cannot call {operation} on transaction that has already committed: did you move "
                 "`txn` outside of the closure?"
             )
+        super()._use(operation)
 
     def __repr__(self) -> str:
         return f"<transaction of {self._instance.actor.label}>"
@@ -253,7 +254,7 @@ class DurableObjectStorage(PointInTimeRecovery):
         """Raise if the instance is gone, or not that whose code runs."""
         frame = current_frame.get()
         if frame is not None and frame.instance is not self._instance:
-            refuse_foreign(frame, self._instance.actor, STORAGE)
+            refuse_foreign(frame.instance.actor, self._instance.actor, STORAGE)
         if self._ended is not None:
             raise self._ended
 
@@ -267,6 +268,7 @@ class _SqlHost:
     def __init__(self, storage: DurableObjectStorage) -> None:
         self.storage = storage
         self.unsafe_limits = storage._store.unsafe_limits
+        self.owner = storage._instance.actor
         self.connection = storage._store.connection
         self.will_write = storage._store.will_write
         self.settle_schema = storage._store.settle_schema

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dobook.codec import deserialize, freeze, serialize
 from dobook.errors import PlatformError, misspelt
+from dobook.ownership import LISTING, Owner, check_owner
 from dobook.runtime.storage.arguments import (
     LIST_OPTIONS,
     SMALL,
@@ -84,7 +85,10 @@ class SyncKvStorage:
         self._use()
         chosen = read_options("SyncKvStorage", "list", LIST_OPTIONS, options, keywords)
         low, high, limit = list_range(**chosen)
-        return Rows(self._kv, low, high, limit, reverse=bool(chosen.get("reverse")))
+        reverse = bool(chosen.get("reverse"))
+        return Rows(
+            self._kv, low, high, limit, reverse=reverse, owner=self._storage._instance.actor
+        )
 
     def __getattr__(self, name: str) -> Any:
         raise misspelt(self, name)
@@ -110,12 +114,21 @@ class Rows(Iterator[tuple[str, Any]]):
         "_left",
         "_live",
         "_low",
+        "_owner",
         "_reverse",
     )
 
     def __init__(
-        self, kv: KV, low: str, high: str | None, limit: int | None, *, reverse: bool
+        self,
+        kv: KV,
+        low: str,
+        high: str | None,
+        limit: int | None,
+        *,
+        reverse: bool,
+        owner: Owner | None = None,
     ) -> None:
+        self._owner = owner
         self._kv: KV | None = None
         self._canceled = ""
         self._first: tuple[str, Any] | None = None
@@ -160,6 +173,7 @@ class Rows(Iterator[tuple[str, Any]]):
         return LiveRows(rows, at, bound, reverse=self._reverse)
 
     def __next__(self) -> tuple[str, Any]:
+        check_owner(self._owner, LISTING)
         kv = self._kv
         if kv is None:
             if self._canceled:

@@ -124,7 +124,7 @@ class Fetcher:
             )
         return workers[self._service]
 
-    def _carried_(self) -> "Fetcher":
+    def _carried_(self, _home: Any, _receiver: Any) -> "Fetcher":
         return Fetcher(self._runtime, self._service, self._entrypoint)
 
     def __repr__(self) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from dobook.codec import JsDict, JsList
 from dobook.errors import PlatformError, misspelt
+from dobook.ownership import CURSOR, check_owner, current_owner
 from dobook.storage.connection import SqliteError
 from dobook.storage.sql.session import Plan, Row, Session
 from dobook.storage.sql.values import from_sqlite
@@ -80,6 +81,7 @@ class SqlStorageCursor:
         it has looked at without giving them: exact for scans of one table, sorted or not, an
         estimate for joins and searches in an index (see `scans`).
         """
+        self._check()
         if self._rows is not None and self._peeked is None:
             self._peeked = self._fetch()  # the platform is one row ahead of its reader
         return self.looked_at()
@@ -112,6 +114,7 @@ class SqlStorageCursor:
         Changed rows times what one of them writes (itself and its index entries); rows written
         by triggers and foreign key actions count once each.
         """
+        self._check()
         plan = self._plan
         if plan is None:
             return 0
@@ -125,6 +128,7 @@ class SqlStorageCursor:
 
     def next(self) -> "JsDict":
         """Return `{done: False, value: row}`, or `{done: True}` after the last row."""
+        self._check()
         row = self._step()
         if row is None:
             return JsDict(done=True)
@@ -132,6 +136,8 @@ class SqlStorageCursor:
 
     def toArray(self) -> "JsList":
         """Return the remaining rows as a list."""
+        if current_owner.get() is not self._session.owner:
+            self._check()
         names = self._names
         # zip(strict=True) would cost a third more, here and below.
         return JsList([JsDict(zip(names, from_sqlite(row))) for row in self._rest()])  # noqa: B905
@@ -142,6 +148,8 @@ class SqlStorageCursor:
         Raises:
             PlatformError: If there is no row, or more than one.
         """
+        if current_owner.get() is not self._session.owner:
+            self._check()
         rows = self._rows
         if rows is None or self._peeked is not None:
             row = self._take()
@@ -175,12 +183,15 @@ class SqlStorageCursor:
 
     def raw(self) -> "RawIterator":
         """Return an iterator over the remaining rows as lists; it shares the cursor's position."""
+        self._check()
         return RawIterator(self)
 
     def __iter__(self) -> "SqlStorageCursor":
         return self
 
     def __next__(self) -> "JsDict":
+        if current_owner.get() is not self._session.owner:
+            self._check()
         row = self._step()
         if row is None:
             raise StopIteration
@@ -192,6 +203,10 @@ class SqlStorageCursor:
     def __repr__(self) -> str:
         state = "read to the end" if self._rows is None else f"{self._fetched} rows read"
         return f"<SqlStorageCursor of {', '.join(self._names) or 'no columns'}: {state}>"
+
+    def _check(self) -> None:
+        """Raise if it is used in the code of another object."""
+        check_owner(self._session.owner, CURSOR)
 
     def _fetch(self) -> Row | None:
         rows = self._rows
@@ -253,7 +268,8 @@ class RawIterator:
         return self
 
     def __next__(self) -> list[Any]:
-        row = self._cursor._step()  # noqa: SLF001 - the cursor's other half
+        self._cursor._check()  # noqa: SLF001 - the cursor's other half
+        row = self._cursor._step()  # noqa: SLF001
         if row is None:
             raise StopIteration
         return list(row)

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from dobook import limits
 from dobook.errors import PlatformError
+from dobook.ownership import Owner
 from dobook.storage.connection import (
     LIMIT_FUNCTION_ARG,
     Connection,
@@ -87,9 +88,10 @@ class Plan:
 class Session:
     """One connection as the user's SQL sees it."""
 
-    def __init__(self, connection: Connection, *, hosted: bool) -> None:
+    def __init__(self, connection: Connection, *, hosted: bool, owner: Owner | None = None) -> None:
         self.connection = connection
         self.hosted = hosted
+        self.owner = owner  # whose cursors they are
         self.db = connection.db
         self.writer = connection.cursor()
         self.idle = connection.idle

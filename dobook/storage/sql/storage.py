@@ -9,6 +9,7 @@ Implements developers.cloudflare.com/durable-objects/api/sqlite-storage-api/
 from typing import Any, Final, Protocol
 
 from dobook.errors import PlatformError, misspelt
+from dobook.ownership import Owner
 from dobook.storage.connection import Connection
 from dobook.storage.sql.cursor import SqlStorageCursor
 from dobook.storage.sql.prepared import Prepared
@@ -34,6 +35,10 @@ class SqlHost(Protocol):
 
     unsafe_limits: bool
     """True: only the engine's limits hold, not the hosted service's."""
+
+    @property
+    def owner(self) -> Owner | None:
+        """The object; None where anybody may look."""
 
     def connection(self) -> Connection:
         """Return the object's database, opening it if need be."""
@@ -126,7 +131,7 @@ class SqlStorage:
 
     def _attach(self, connection: Connection) -> None:
         self._connection = connection
-        self._session = Session(connection, hosted=self._hosted)
+        self._session = Session(connection, hosted=self._hosted, owner=self._host.owner)
         self._plans = self._session.plans
 
     def _look(self, query: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from dobook.errors import PlatformError, PlatformTypeError, misspelt, suggest
 from dobook.runtime.sockets.values import Event, EventTarget
+from dobook.web.request import signals
 from dobook.workers.js.buffers import ArrayBuffer, TypedArray
 from dobook.workers.js.timers import setTimeout
 
@@ -149,11 +150,29 @@ class AbortSignal(EventTarget):
     """
 
     onabort: Any = None
+    _uncloneable_ = (
+        "AbortSignal serialization is not enabled.",
+        "A signal stays in the object that has made it: give it to fetch(…, signal=…), or tell the "
+        "other side by a call.",
+    )
 
     def __init__(self) -> None:
         self._listeners = {}
         self.aborted = False
         self.reason: Any = None
+
+    @classmethod
+    def new(cls) -> Self:
+        """Refuse, as the engine does.
+
+        Raises:
+            PlatformTypeError: Always.
+        """
+        error = PlatformTypeError("Illegal constructor")
+        error.add_note(
+            "A signal comes from AbortController.new().signal or AbortSignal.timeout(ms)."
+        )
+        raise error
 
     @classmethod
     def abort(cls, reason: Any = None) -> Self:
@@ -204,6 +223,9 @@ class AbortSignal(EventTarget):
                 if isinstance(self.reason, BaseException)
                 else PlatformError(str(self.reason))
             )
+
+
+signals.append(AbortSignal)
 
 
 class AbortController:

@@ -233,6 +233,16 @@ class WritableStream:
         """Give up."""
         return self._unlocked() or self.give_up(reason)
 
+    def _carried_(self, home: Any, receiver: Any) -> "WritableStream":
+        """Return what the other side of a call gets: what is written there arrives in this one.
+
+        Raises:
+            PlatformTypeError: If somebody writes to this one already.
+        """
+        from dobook.workers.js.remote_streams import lent
+
+        return lent(self.getWriter(), home, receiver)
+
     # ------------------------------------------------------------------ what writers use
 
     @property

@@ -239,10 +239,15 @@ def test_the_handler_does_not_see_the_callers_signal(world):
     stub = runtime.register(Looks).getByName("a")
 
     async def main():
-        await stub.fetch("http://x/", signal=js.AbortSignal.timeout(100))
+        signal = js.AbortSignal.timeout(100)
+        await stub.fetch("http://x/", signal=signal)
+        await asyncio.sleep(1)
+        return signal
 
-    runtime.run(main())
-    assert seen == [None]
+    signal = runtime.run(main())
+    assert signal.aborted
+    assert seen[0] is not signal
+    assert not seen[0].aborted
 
 
 def test_outgoing_requests(world):
@@ -302,3 +307,62 @@ def test_something_else_than_a_signal_is_refused(world, signal):
 
     with pytest.raises(PlatformTypeError, match="not of type 'AbortSignal'"):
         runtime.run(main())
+
+
+def spelt(signal, url):
+    """Give the same request with its signal in every spelling."""
+    return {
+        "keyword": lambda stub: stub.fetch(url, signal=signal),
+        "dict": lambda stub: stub.fetch(url, {"signal": signal}),
+        "Request": lambda stub: stub.fetch(Request(url, signal=signal)),
+        "Request, and a method": lambda stub: stub.fetch(Request(url, signal=signal), method="PUT"),
+        "Request of a Request": lambda stub: stub.fetch(Request(Request(url, signal=signal))),
+        "clone of a Request": lambda stub: stub.fetch(Request(url, signal=signal).clone()),
+        "js.Request": lambda stub: stub.fetch(js.Request.new(url, {"signal": signal})),
+        "js.Request as options": lambda stub: stub.fetch(url, js.Request.new(url, signal=signal)),
+        "Request as options": lambda stub: stub.fetch(url, Request(url, signal=signal)),
+    }
+
+
+SPELLINGS = list(spelt(None, "http://x/"))
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: js.AbortSignal.timeout(20),
+        lambda: js.AbortSignal.any([js.AbortController.new().signal, js.AbortSignal.timeout(20)]),
+    ],
+)
+def test_every_spelling_of_the_signal_counts(world, spelling, made):
+    runtime, stub = world
+
+    async def main():
+        with pytest.raises(PlatformError, match="The operation was aborted due to timeout"):
+            await spelt(made(), "http://x/sleep")[spelling](stub)
+
+    started = runtime.clock.now_ms
+    runtime.run(main())
+    assert late_ms(runtime, started) == 20
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_no_signal_in_every_spelling(world, spelling):
+    runtime, stub = world
+
+    async def main():
+        return await (await spelt(None, "http://x/fast")[spelling](stub)).text()
+
+    assert runtime.run(main()) == "fast"
+
+
+def test_another_signal_or_none_takes_the_place_of_the_requests(world):
+    runtime, stub = world
+
+    async def main(signal):
+        request = Request("http://x/sleep", signal=js.AbortSignal.timeout(20))
+        return await (await stub.fetch(request, signal=signal)).text()
+
+    assert runtime.run(main(None)) == "late"
+    assert runtime.run(main(js.AbortController.new().signal)) == "late"

@@ -30,6 +30,7 @@ class SqlMachine(RuleBasedStateMachine):
     """The same statements go to `exec` and to a plain connection."""
 
     unsafe_limits = False
+    owner = None
 
     def __init__(self):
         super().__init__()

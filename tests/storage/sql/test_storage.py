@@ -21,6 +21,7 @@ class Host:
 
     def __init__(self, path=None, *, unsafe_limits=False):
         self.unsafe_limits = unsafe_limits
+        self.owner = None
         self.database = Connection(path)
         self.log = []
 

@@ -29,6 +29,7 @@ class Host:
 
     def __init__(self, *, unsafe_limits=False):
         self.unsafe_limits = unsafe_limits
+        self.owner = None
         self.database = Connection(None)
         self.depth = 0
 

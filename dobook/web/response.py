@@ -325,14 +325,15 @@ class Response(FetchResponse):
             self._status = status = js_integer(status)
             if not 200 <= status <= 599 and web_socket is None:
                 raise out_of_range(given)
+        if status_text and min(status_text) < " ":
+            raise PlatformTypeError("Invalid statusText")
+        if status is not None:
             if status in _NULL_BODY and self._body is not None:
                 if self._body:  # an empty one passes, as the engine lets it
                     raise PlatformTypeError(_NULL_BODY_REFUSED)
                 self._body = self._content_type = None
         if web_socket is not None and self._status != 101:
             raise PlatformRangeError("Responses with a WebSocket must have status code 101.")
-        if status_text and min(status_text) < " ":
-            raise PlatformTypeError("Invalid statusText")
 
     def _adopt(self, other: FetchResponse, *options: Any) -> None:
         if any(option not in (None, "") for option in options):
@@ -357,13 +358,8 @@ class Response(FetchResponse):
         if init is None:
             return cls(body)
         if isinstance(init, FetchResponse):
-            text = init._status_text
             return cls(
-                body,
-                init._status,
-                "" if text == status_text_of(init._status) else text,
-                init.js_headers,
-                init._web_socket,
+                body, init._status, init._status_text, init.js_headers, init._web_socket
             )
         return cls(
             body,

@@ -60,6 +60,12 @@ def known_method(name: str) -> str | None:
 signals: Final[list[Callable[[], Any]]] = []  # what makes a signal; the module `js` adds its own
 
 
+def _check_cache_mode(mode: str) -> None:
+    """Refuse a mode of the cache that the engine does not have, as it does before all else."""
+    if mode not in ("no-store", "no-cache"):
+        raise PlatformTypeError(f"Unsupported cache mode: {mode}")
+
+
 class Request(Body):
     """A request.
 
@@ -95,6 +101,8 @@ class Request(Body):
         self._cf = self._signal = self._cache = None
         self._method = GET
         self._redirect = "follow"
+        if other_options and (cache := other_options.get("cache")) is not None:
+            _check_cache_mode(js_string(cache))
         if type(input) is str:
             self._url = request_url(input)
         elif isinstance(input, Request):
@@ -139,23 +147,20 @@ class Request(Body):
         signal = self._signal = options.get("signal", self._signal)
         if signal is not None and not hasattr(type(signal), "throwIfAborted"):
             raise PlatformTypeError(_SIGNAL_REFUSED)
-        cache = options.get("cache")
-        if cache is not None:
-            self._cache = js_string(cache)
-            if self._cache not in ("no-store", "no-cache"):
-                raise PlatformTypeError(f"Unsupported cache mode: {self._cache}")
+        if options.get("cache") is not None:
+            self._cache = js_string(options["cache"])
         body = options.get("body")
         if body is not None:
             self._body, self._content_type = extract_body(body)
+        changed = method is not None or body is not None
+        if changed and self._body is not None and self._method in _WITHOUT_BODY:
+            raise PlatformTypeError(_BODY_REFUSED)
         redirect = options.get("redirect")
         if redirect is not None:
             lowered = js_string(redirect).lower()
             if lowered not in ("follow", "manual"):
                 raise PlatformTypeError(_REDIRECT_REFUSED)
             self._redirect = lowered
-        changed = method is not None or body is not None
-        if changed and self._body is not None and self._method in _WITHOUT_BODY:
-            raise PlatformTypeError(_BODY_REFUSED)
 
     @property
     def url(self) -> str:

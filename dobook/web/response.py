@@ -329,14 +329,14 @@ class Response(FetchResponse):
             self._status = status = js_integer(status)
             if not 200 <= status <= 599 and web_socket is None:
                 raise out_of_range(given)
-            if status in _NULL_BODY and self._body is not None:
-                if self._body:  # an empty one passes, as the engine lets it
-                    raise PlatformTypeError(_NULL_BODY_REFUSED)
-                self._body = self._content_type = None
-        if web_socket is not None and self._status != 101:
-            raise PlatformRangeError("Responses with a WebSocket must have status code 101.")
         if status_text and min(status_text) < " ":
             raise PlatformTypeError("Invalid statusText")
+        if status is not None and status in _NULL_BODY and self._body is not None:
+            if self._body:  # an empty one passes, as the engine lets it
+                raise PlatformTypeError(_NULL_BODY_REFUSED)
+            self._body = self._content_type = None
+        if web_socket is not None and self._status != 101:
+            raise PlatformRangeError("Responses with a WebSocket must have status code 101.")
 
     def _adopt(self, other: FetchResponse, *options: Any) -> None:
         if any(option not in (None, "") for option in options):

@@ -285,8 +285,9 @@ def mem(frame: Frame, key: str, *new: Any) -> Any:
 
 @op("all", raw=True)
 async def all_(frame: Frame, ops: Program) -> list[Any]:
+    # The first that ends its program ends this one, as `Promise.all` does.
     started = [seen(start(outcome(frame, an_op))) for an_op in ops]
-    return [await future for future in started]
+    return list(await asyncio.gather(*started))
 
 
 @op("start", raw=True)

@@ -274,6 +274,9 @@ def test_init_may_be_a_response():
         "1",
         "",
     )
+    created = Response("x", status=201, status_text="Created").replace_body("y")
+    assert (created.status, created.status_text) == (201, "Created")
+    assert Response("x", status=201).replace_body("y").status_text == ""
     assert Response._from_init("y").status == 200
     third = Response._from_init("y", {"status": 201, "statusText": "Made", "headers": [["b", "2"]]})
     assert (third.status, third.status_text, third.headers["b"]) == (201, "Made", "2")

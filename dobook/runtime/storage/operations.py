@@ -60,6 +60,11 @@ class Operations:
         raise misspelt(self, name)
 
     def _use(self, operation: str) -> None:
+        """Refuse an operation whose storage cannot be used any more, or not by this code.
+
+        The engine reads the arguments first: a wrong one is refused with its own error, and a
+        listing of no keys at all is answered, whatever the state of the storage.
+        """
         frame = current_frame.get()
         if frame is not None and frame.instance is not self._instance:
             refuse_foreign(frame.instance.actor, self._instance.actor, STORAGE)
@@ -86,18 +91,21 @@ class Operations:
         Waits: never. Source: developers.cloudflare.com/durable-objects/api/storage-api/#get
         """
         try:
-            self._use("get()")
             if options is not None or keywords:
                 read_options(self._NAME, "get", GET_OPTIONS, options, keywords)
             if type(key) is str and len(key) <= 512 and key.isascii():
+                self._use("get()")
                 return Resolved(self._kv.get(key))
             if isinstance(key, list | tuple):
                 keys = self._check_keys(key)
+                self._use("get()")
                 found = ((k, self._kv.get(k)) for k in sorted(set(keys)) if self._kv.has(k))
                 return Resolved(Listed(found))
             if key is UNSET:
                 raise wrong_type(self._NAME, "get", 1, "string or Array")
-            return Resolved(self._kv.get(self._check_key(key)))
+            key = self._check_key(key)
+            self._use("get()")
+            return Resolved(self._kv.get(key))
         except Exception as error:
             return Rejected(error)
 
@@ -118,11 +126,11 @@ class Operations:
         Waits: never. Source: developers.cloudflare.com/durable-objects/api/storage-api/#list
         """
         try:
-            self._use("list()")
             chosen = read_options(self._NAME, "list", LIST_OPTIONS, options, keywords)
             low, high, limit = list_range(**chosen)
             if high is not None and low >= high:
                 return Resolved(Listed())
+            self._use("list()")
             if self._kv.cursor is not None:
                 self._kv.cursor.cancel()
             reverse = bool(chosen.get("reverse"))
@@ -136,8 +144,8 @@ class Operations:
         Waits: never. Source: developers.cloudflare.com/durable-objects/api/alarms/#getalarm
         """
         try:
-            self._use("getAlarm()")
             read_options(self._NAME, "getAlarm", ALARM_OPTIONS, options, keywords)
+            self._use("getAlarm()")
             return Resolved(self._instance.runtime.alarms.visible_ms(self._instance.actor))
         except Exception as error:
             return Rejected(error)
@@ -166,7 +174,6 @@ class Operations:
         Waits: never. Source: developers.cloudflare.com/durable-objects/api/storage-api/#put
         """
         try:
-            self._use("put()")
             if type(key) is str and value is not UNSET and key.isascii():
                 confirmed = True
                 if options is not None or keywords:
@@ -176,6 +183,7 @@ class Operations:
                 frozen = freeze(value)
                 if self._limited and type(frozen) not in SMALL:
                     self._check_size(key, frozen)
+                self._use("put()")
                 self._store.touch(confirmed=confirmed)
                 self._kv.put(key, frozen)
                 return NOTHING
@@ -206,6 +214,7 @@ class Operations:
             for k, frozen in entries:
                 if type(frozen) not in SMALL:
                     self._check_size(k, frozen)
+        self._use("put()")
         if entries:
             self._store.touch(confirmed=confirmed)
             put = self._kv.put
@@ -224,15 +233,16 @@ class Operations:
         Waits: never. Source: developers.cloudflare.com/durable-objects/api/storage-api/#delete
         """
         try:
-            self._use("delete()")
             confirmed = self._confirmed("delete", PUT_OPTIONS, options, keywords)
             if isinstance(key, list | tuple):
                 keys = self._check_keys(key)
+                self._use("delete()")
                 self._store.touch(confirmed=confirmed)
                 return Resolved(sum(self._kv.delete(k) for k in keys))
             if key is UNSET:
                 raise wrong_type(self._NAME, "delete", 1, "string or Array")
             key = self._check_key(key)
+            self._use("delete()")
             self._store.touch(confirmed=confirmed)
             return Resolved(self._kv.delete(key))
         except Exception as error:
@@ -254,7 +264,6 @@ class Operations:
         Waits: never. Source: developers.cloudflare.com/durable-objects/api/alarms/#setalarm
         """
         try:
-            self._use("setAlarm()")
             at_ms = alarm_time(self._NAME, scheduledTime)
             # A constructor may: the engine does not know the object's methods yet.
             made = self._instance.object
@@ -264,6 +273,7 @@ class Operations:
             ):
                 check_alarm_handler(kind)
             confirmed = self._confirmed("setAlarm", ALARM_OPTIONS, options, keywords)
+            self._use("setAlarm()")
             self._store.touch(confirmed=confirmed)
             # The platform takes a time that has passed for now.
             self._kv.set_alarm(max(at_ms, self._instance.runtime.loop.now_ms))
@@ -278,8 +288,8 @@ class Operations:
         Waits: never. Source: developers.cloudflare.com/durable-objects/api/alarms/#deletealarm
         """
         try:
-            self._use("deleteAlarm()")
             confirmed = self._confirmed("deleteAlarm", ALARM_OPTIONS, options, keywords)
+            self._use("deleteAlarm()")
             actor = self._instance.actor
             alarms = self._instance.runtime.alarms
             if self._kv.alarm_ms is not None:

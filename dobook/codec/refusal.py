@@ -69,6 +69,8 @@ def base_of(value: Any) -> type:
         first_line = (
             f"{kind} can only be serialized for RPC."
             if kind == "ReadableStream"
+            else f"{kind} cannot be serialized in this context."
+            if kind == "ServiceStub"
             else f'Could not serialize object of type "{kind}". This type does not support '
             "serialization."
         )

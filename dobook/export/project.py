@@ -60,9 +60,9 @@ def make_project(material: Material, name: str | None = None) -> Project:
         )
     if not written:
         raise UsageError("there is no class of Durable Objects to export yet.")
-    roots = [*written.values(), *filter(None, [material.worker])]
-    found = select(statements(material.cells), roots)
-    entry = _entry(dataclasses.replace(material, objects=written), configuration, found)
+    material = dataclasses.replace(material, objects=written)
+    found = select(statements(material.cells), material.roots)
+    entry = _entry(material, configuration, found)
     title = str(configuration.name)
     files = {
         MAIN: entry,

@@ -135,7 +135,7 @@ def test_every_op_of_the_description_has_a_function():
     getCurrentBookmark getBookmarkForTime onNextSessionRestoreBookmark transaction rollback outer
     keepTxn keptTxn transactionSync kv.get kv.put kv.delete kv.list kv.open kv.next sql sql.open
     cursor sql.size ns idFromName idFromString newUniqueId id.toString id.name id.equals stub
-    getByName stub.id stub.name fetch request respond respondJson respondWith newResponse
+    getByName exports exports.kind exports.get props stub.id stub.name fetch request respond respondJson respondWith newResponse
     responseJson responseRedirect newRequest bodyTwice clone headers rpc rpc.get rpc.path call
     dispose dup upgrade ws.pair ws.hibernate ws.accept ws.send ws.close ws.attach ws.attachment
     ws.tags ws.state ws.autoTimestamp sockets each auto.set auto.get auto.unset timeout.set

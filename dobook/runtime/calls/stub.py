@@ -74,11 +74,8 @@ class DurableObjectStub:
         Raises:
             Awaiting raises what the handler raised, with the flag `remote`.
         """
-        if init:
-            remark(
-                "stub.fetch(url, {…}): fetch() of Cloudflare's Python SDK takes options as keywords "
-                'only (TypeError). Write stub.fetch(url, method="POST", body=…).'
-            )
+        if init or options:
+            self._remark_on_options(init, options)
         tie = self._state.tie
         if tie is not None and tie.error is not None:
             return Rejected(self._broken(tie.error))
@@ -108,6 +105,14 @@ class DurableObjectStub:
             return heeding(request, send)
         actor.runtime.post.post(call, home)
         return RpcPromise(call)
+
+    def _remark_on_options(self, init: Any, options: dict[str, Any]) -> None:
+        """Remark on what `fetch` is given and Cloudflare's SDK would not take."""
+        if init:
+            remark(
+                "stub.fetch(url, {…}): fetch() of Cloudflare's Python SDK takes options as keywords "
+                'only (TypeError). Write stub.fetch(url, method="POST", body=…).'
+            )
 
     def __getattr__(self, name: str) -> Member:
         if name.startswith("_"):
@@ -149,7 +154,7 @@ class DurableObjectStub:
         name = f".getByName({self.name!r})" if self.name is not None else ".get(id)"
         note = (
             "The object was reset since this stub was made, which broke the stub. Get a new one: "
-            f"env.{self._namespace.binding}{name}"
+            f"{self._namespace._path}{name}"
         )
         if note not in getattr(carried, "__notes__", ()):
             carried.__notes__ = [*getattr(carried, "__notes__", ()), note]

@@ -8,7 +8,7 @@ Source: developers.cloudflare.com/durable-objects/reference/durable-objects-migr
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +53,7 @@ def deploy(
     classes: Mapping[str, type],
     *,
     entry: Any = None,
+    entrypoints: Iterable[type] = (),
     env: Env | None = None,
     complete: bool = True,
 ) -> Deployment:
@@ -63,6 +64,7 @@ def deploy(
         configuration: Its configuration.
         classes: The classes of objects that its code has, by name.
         entry: What answers requests; None leaves the runtime's Worker as it is.
+        entrypoints: Its other classes of Workers, which `ctx.exports` reaches.
         env: Its bindings, if they are not to be the runtime's own: where several Workers share a
             runtime, each has its own.
         complete: Whether this is all of the code. False, as in a notebook whose cells have not all
@@ -109,10 +111,10 @@ def deploy(
                 runtime.env.unbind(namespace.binding)
     own = runtime.env if env is None else env
     _offer(runtime, configuration, script, namespaces, foreign, own)
-    stateless = [name for name in classes if name not in namespaces]
+    stateless = [n for n, c in classes.items() if n not in namespaces and _is_object(c)]
     configure_exports(runtime, own, stateless=stateless, refusal=_without_exports(configuration))
     if entry is not None:
-        runtime.serve_worker(entry)
+        runtime.serve_worker(entry, entrypoints=entrypoints)
     return Deployment(
         script,
         found.deployed.tag,
@@ -120,6 +122,11 @@ def deploy(
         (*configuration.warnings, *found.warnings),
         namespaces=namespaces,
     )
+
+
+def _is_object(cls: type) -> bool:
+    """Return whether a class derives from the SDK's DurableObject, among others of a module."""
+    return hasattr(cls, "_has_every_name_")
 
 
 class _Everything(Collection[str]):

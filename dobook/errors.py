@@ -279,7 +279,6 @@ _ELSEWHERE = {
 }
 
 _LEFT_OUT = {
-    "exports": "Declare a binding in the configuration, and use it from env.",
     "facets": "Keep each part in an object of its own.",
     "container": "Run the program elsewhere, and reach it with fetch().",
 }

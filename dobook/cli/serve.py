@@ -140,7 +140,8 @@ def register(runtime: "Runtime", module: ModuleType) -> None:
     worker = next((cls for cls in workers if cls.__name__ == "Default"), None)
     entry: Any = worker or getattr(module, "on_fetch", None)
     if entry is not None:
-        runtime.serve_worker(entry)
+        others = [cls for cls in workers if cls is not worker]
+        runtime.serve_worker(entry, entrypoints=others)
 
 
 def _load(path: Path) -> ModuleType:

@@ -73,6 +73,8 @@ def base_of(value: Any) -> type:
         kind, hint = type(value).__name__, "Keep its text, str(…), or the data in it."
         if kind in STREAMS:
             first_line = f"{kind} can only be serialized for RPC."
+        elif kind == "ServiceStub":
+            first_line = f"{kind} cannot be serialized in this context."
         else:
             kind = JAVASCRIPTS.get(kind, kind)
             first_line = (

@@ -34,6 +34,7 @@ class Material:
         objects: The classes of objects: what they are deployed as, and their name in the code.
         worker: The class that answers requests; None if there is none.
         configuration: The bindings and migrations.
+        entrypoints: The other classes of Workers, which `ctx.exports` reaches.
     """
 
     name: str
@@ -41,6 +42,12 @@ class Material:
     objects: dict[str, str]
     worker: str | None
     configuration: Configuration
+    entrypoints: tuple[str, ...] = ()
+
+    @property
+    def roots(self) -> list[str]:
+        """The classes that the platform makes instances of, by their names in the code."""
+        return [*self.objects.values(), *filter(None, [self.worker]), *self.entrypoints]
 
 
 def read_notebook(path: Path) -> Material:
@@ -90,6 +97,7 @@ class _Reader:
         self.bindings: dict[str, str] = {}
         self.storage: dict[str, str] = {}
         self.worker: str | None = None
+        self.entrypoints: dict[str, None] = {}
         self.given: Configuration | None = None
         self.steps: list[Migration] = []
 
@@ -111,6 +119,7 @@ class _Reader:
             self.objects,
             self.worker,
             self.given or self._kept(),
+            tuple(name for name in self.entrypoints if name != self.worker),
         )
 
     def _read_lines(self, cell: Cell) -> None:
@@ -133,7 +142,13 @@ class _Reader:
             if kind == _OBJECT and cell.magic in ("durable_object", "worker"):
                 self._read_object(cell, node.name)
             elif kind == _WORKER and cell.magic in ("durable_object", "worker"):
-                self.worker = node.name if node.name == "Default" or not self.worker else "Default"
+                self._read_worker(node.name)
+
+    def _read_worker(self, name: str) -> None:
+        if name == "Default" or self.worker != "Default":
+            self.worker = name
+        if name != "Default":
+            self.entrypoints[name] = None
 
     def _kind(self, node: ast.ClassDef) -> str:
         for base in node.bases:

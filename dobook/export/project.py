@@ -7,6 +7,7 @@ import ast
 import dataclasses
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -60,16 +61,16 @@ def make_project(material: Material, name: str | None = None) -> Project:
         )
     if not written:
         raise UsageError("there is no class of Durable Objects to export yet.")
-    roots = [*written.values(), *filter(None, [material.worker])]
-    found = select(statements(material.cells), roots)
-    entry = _entry(dataclasses.replace(material, objects=written), configuration, found)
+    material = dataclasses.replace(material, objects=written)
+    found = select(statements(material.cells), material.roots)
+    entry = _entry(material, configuration, found)
     title = str(configuration.name)
     files = {
         MAIN: entry,
         "wrangler.jsonc": _wrangler(configuration),
         "pyproject.toml": _pyproject(title, third_party(found.imports)),
         "package.json": _package(title),
-        "tests/test_entry.py": _test(configuration),
+        "tests/test_entry.py": _test(configuration, material.objects),
         "README.md": _readme(title, configuration),
         ".gitignore": ".venv/\n.venv-workers/\n.wrangler/\nnode_modules/\npython_modules/\n"
         "__pycache__/\nstate/\n",
@@ -210,13 +211,15 @@ def _package(name: str) -> str:
     return json.dumps(values, indent=2) + "\n"
 
 
-def _test(configuration: Configuration) -> str:
+def _test(configuration: Configuration, classes: Iterable[str]) -> str:
+    bound = {b.class_name for b in configuration.own_bindings}
+    unbound = [name for name in classes if name not in bound]  # ctx.exports reaches them
     tests = [
         f'''
-def test_{snake_case(binding.name)}_starts(project):
-    assert project.starts("{binding.name}/example")
+def test_{snake_case(name)}_starts(project):
+    assert project.starts("{name}/example")
 '''
-        for binding in configuration.own_bindings
+        for name in [*(b.name for b in configuration.own_bindings), *unbound]
     ]
     return f'''"""The exported classes under dobook, in virtual time: no server, no waiting.
 
@@ -237,7 +240,7 @@ def project(durable_objects):
 
 
 def test_the_configuration_deploys(project):
-    assert {{n.binding for n in project.runtime.namespaces}} == {_names(configuration)}
+    assert {{n.binding for n in project.runtime.namespaces if n.bound}} == {_names(configuration)}
 
 {chr(10).join(tests)}'''
 
@@ -247,7 +250,7 @@ def _names(configuration: Configuration) -> str:
     if not names:
         return "set()"
     line = "{" + ", ".join(f'"{n}"' for n in names) + "}"
-    if len(line) < WIDTH - 60:
+    if len(line) < WIDTH - 71:
         return line
     return "\n".join(["{", *(f'        "{n}",' for n in names), "    }"])
 

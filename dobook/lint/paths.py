@@ -10,6 +10,7 @@ from dobook.export.cells import statements
 from dobook.export.project import COMPATIBILITY_DATE
 from dobook.export.selection import select
 from dobook.lint.checking import check_sources, check_text
+from dobook.lint.exports import check_exports, used_exports
 from dobook.lint.findings import Finding, Findings, gather, silenced
 from dobook.lint.packages import check_packages
 from dobook.lint.sources import Names, Source
@@ -42,9 +43,8 @@ def check_path(path: str | Path) -> Findings:
 
 def check_material(material: Material) -> Findings:
     """Return what is wrong with a notebook's classes, and with what they use from other cells."""
-    roots = [*material.objects.values(), *filter(None, [material.worker])]
     found = list(statements(material.cells))
-    chosen = select(found, roots)
+    chosen = select(found, material.roots)
     nodes: dict[int, list[ast.stmt]] = {}
     wanted = {s.place for s in chosen.body}
     imported = {id(node) for node, _ in chosen.imports}
@@ -73,7 +73,8 @@ def check_material(material: Material) -> Findings:
         for text in chosen.warnings
     ]
     configuration = _check_configuration(material.configuration, [*material.objects])
-    everything = [*check_sources(sources), *notebook, *configuration]
+    exports = check_exports(material.configuration, sources, Names(sources), [*material.objects])
+    everything = [*check_sources(sources), *notebook, *configuration, *exports]
     return gather(everything, [*(s.name for s in sources), "notebook"])
 
 
@@ -107,6 +108,7 @@ def _check_project(configuration: Configuration) -> Findings:
         *_check_configuration(configuration, objects),
         *_check_entry(configuration, names, config),
         *_unbound(configuration, objects, sources, config),
+        *check_exports(configuration, sources, names, objects),
         *_uncalled(configuration, names, sources),
     ]
     return gather(findings, [*(s.name for s in sources), config])
@@ -207,8 +209,9 @@ def _unbound(
     declared = {
         n for m in configuration.migrations for n in (*m.new_classes, *m.new_sqlite_classes)
     }
+    used = used_exports(sources)  # without storage, that is a finding of its own
     for name in objects:
-        if name not in bound | bases | declared:
+        if name not in bound | bases | declared | used:
             what = f"class {name} has no binding"
             fix = f'Add to durable_objects.bindings: name = "…", class_name = "{name}"'
             yield Finding(file, None, "binding", what, "Nobody could reach its objects.", fix)

@@ -31,14 +31,20 @@ class Scope:
     def __init__(self, function: Function) -> None:
         self.function = function
         self._stubs: set[str] = set()
+        self._exports: set[str] = set()
+        self._loopbacks: set[str] = set()
         self._storages: set[str] = set()
         self.promises: dict[str, ast.Call] = {}
         bound: dict[str, int] = {}
         for node in own_nodes(function):
             for name, value in _bindings(node):
                 bound[name] = bound.get(name, 0) + 1
-                if self.is_stub(value):
+                if self.is_exports(value):
+                    self._exports.add(name)
+                elif self.is_stub(value):
                     self._stubs.add(name)
+                    if self.is_loopback(value):
+                        self._loopbacks.add(name)
                 elif isinstance(value, ast.Attribute) and value.attr == "storage":
                     self._storages.add(name)
                 elif isinstance(value, ast.Call) and self.is_promise(value):
@@ -53,7 +59,10 @@ class Scope:
             return node.id in self._stubs
         if isinstance(node, ast.Attribute):
             names = chain(node)  # a service: env.MAIL
-            return len(names) > 1 and names[-2] == "env" and _is_plain(node)
+            bound = len(names) > 1 and names[-2] == "env" and _is_plain(node)
+            return bound or self.is_exported(node)
+        if isinstance(node, ast.Call) and self.is_loopback(node):
+            return True
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             return False
         if node.func.attr == "getByName":
@@ -68,6 +77,27 @@ class Scope:
             for a in node.args
         )
         return by_id or (len(names) > 2 and names[-3] == "env" and names[-2].isupper())
+
+    def is_exports(self, node: ast.expr) -> bool:
+        """Return whether an expression is `ctx.exports`."""
+        if isinstance(node, ast.Name):
+            return node.id in self._exports
+        return isinstance(node, ast.Attribute) and chain(node)[-2:] == ["ctx", "exports"]
+
+    def is_exported(self, node: ast.expr) -> bool:
+        """Return whether an expression is something that `ctx.exports` has."""
+        return isinstance(node, ast.Attribute) and self.is_exports(node.value)
+
+    def is_loopback(self, node: ast.expr) -> bool:
+        """Return whether an expression gives a stub that comes from `ctx.exports`."""
+        if isinstance(node, ast.Name):
+            return node.id in self._loopbacks
+        if not isinstance(node, ast.Call):
+            return self.is_exported(node)
+        made = node.func
+        if isinstance(made, ast.Attribute) and made.attr in ("get", "getByName"):
+            return self.is_exported(made.value)
+        return self.is_exported(made)  # with props
 
     def remote(self, node: ast.AST) -> ast.Attribute | None:
         """Return the member of a stub that an expression calls; None for any other expression."""

@@ -33,6 +33,7 @@ def check_sdk(source: Source, names: Names) -> Iterator[Raw]:
         scope = Scope(function)
         for node in own_nodes(function):
             yield from _remote_call(node, scope)
+            yield from _of_exports(node, scope)
             yield from _used_unawaited(node, scope)
         yield from _awaited_twice(scope)
         yield from _fetch_dropped(scope)
@@ -97,7 +98,7 @@ def _remote_call(node: ast.AST, scope: Scope) -> Iterator[Raw]:
     if member is not None:
         assert isinstance(node, ast.Call)
         if member.attr == "fetch":
-            if len(node.args) > 1:
+            if len(node.args) > 1 and not scope.is_loopback(member.value):
                 yield _options(node, "fetch")
         elif node.keywords:
             why = (
@@ -123,6 +124,47 @@ def _remote_call(node: ast.AST, scope: Scope) -> Iterator[Raw]:
         if base in (["request"], ["Request"], ["req"]):
             fix = f"Write {_SPELLING[node.attr]}."
             yield node, "spelling", f".{node.attr}", "the SDK's Request spells it otherwise", fix
+
+
+def _of_exports(node: ast.AST, scope: Scope) -> Iterator[Raw]:
+    """Find values of Python where `ctx.exports` wants those of JavaScript."""
+    why = "ctx.exports is JavaScript's own, and nothing is converted on the way: {}"
+    member = scope.remote(node)
+    if member is not None and scope.is_loopback(member.value):
+        assert isinstance(node, ast.Call)
+        given: list[ast.expr] = [*node.args, *(k.value for k in node.keywords)]
+        if member.attr == "fetch":
+            given += [v for a in node.args if isinstance(a, ast.Dict) for v in a.values]
+            given = [a for a in given if a not in node.args]
+        if any(_is_container(a) for a in given):
+            fetching = member.attr == "fetch"
+            error = "TypeError, or bytes sent as their text" if fetching else "DataCloneError"
+            fix = f"Write {member.attr}({'url, ' * fetching}python_to_rpc(...))."
+            what = f"a container in {member.attr}(...) of ctx.exports"
+            yield node, "exports-raw", what, why.format(error), fix
+    elif isinstance(node, ast.Call) and scope.is_exported(node.func):
+        if any(_is_container(a) for a in (*node.args, *(k.value for k in node.keywords))):
+            assert isinstance(node.func, ast.Attribute)
+            what = f"props of {node.func.attr} in a dict"
+            fix = f"Write {node.func.attr}(props=python_to_rpc({{...}}))."
+            yield node, "exports-raw", what, why.format("DataCloneError"), fix
+    elif (
+        isinstance(node, ast.Subscript)
+        and isinstance(node.slice, ast.Constant)
+        and isinstance(node.slice.value, str)
+        and isinstance(node.value, ast.Await)
+    ):
+        called = scope.remote(node.value.value)
+        if called is not None and scope.is_loopback(called.value):
+            what = f"a key of what {called.attr}(...) of ctx.exports gives"
+            fix = f"Write python_from_rpc(await ...{called.attr}(...))[{node.slice.value!r}]."
+            yield node, "exports-raw", what, why.format("TypeError"), fix
+
+
+def _is_container(node: ast.expr) -> bool:
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, bytes)
+    return isinstance(node, _DISPLAYS)
 
 
 def _used_unawaited(node: ast.AST, scope: Scope) -> Iterator[Raw]:
@@ -192,7 +234,9 @@ def _fetch_dropped(scope: Scope) -> Iterator[Raw]:
 
 def _is_fetch(node: ast.expr, scope: Scope) -> bool:
     member = scope.remote(node)
-    return member is not None and member.attr == "fetch"
+    if member is None or member.attr != "fetch":
+        return False
+    return not scope.is_loopback(member.value)  # whose fetch is JavaScript's, and sends at once
 
 
 def _is_handed_on(name: str, function: Function) -> bool:

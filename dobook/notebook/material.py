@@ -29,6 +29,11 @@ def material_of(session: Session, name: str) -> Material:
         {deployed: d.cls.__name__ for deployed, d in session.definitions.items()},
         None if session.worker is None else session.worker.cls.__name__,
         session.deployer.configuration,
+        tuple(
+            d.cls.__name__
+            for d in session.entrypoints.values()
+            if session.worker is None or d.cls is not session.worker.cls
+        ),
     )
 
 

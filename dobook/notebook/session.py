@@ -15,6 +15,7 @@ from dobook.errors import DobookError, UnknownNameError, UsageError
 from dobook.notebook.definitions import Definition
 from dobook.notebook.deploying import Deployer, origin, rename
 from dobook.notebook.display import Card, clock_text, count
+from dobook.notebook.entrypoints import serve
 from dobook.notebook.history import CellHistory
 from dobook.notebook.hub import Views, front_end
 from dobook.notebook.log import RequestLog
@@ -72,6 +73,7 @@ class Session:
         runtime: The runtime in use; another one after `%dobook reset` or `%dobook --state`.
         definitions: The classes of objects, by the name they are deployed under.
         worker: The entry Worker, if a cell has defined one.
+        entrypoints: The Workers with names of their own, which `ctx.exports` reaches.
         deployer: The configuration of the notebook's Worker, and its deployments.
         projects: What `%worker --project` has deployed beside it.
         undo: What unloading has to call.
@@ -92,6 +94,7 @@ class Session:
         self.settings = Settings()
         self.definitions: dict[str, Definition] = {}
         self.worker: Definition | None = None
+        self.entrypoints: dict[str, Definition] = {}
         self.deployer = Deployer(self)
         self.projects = Projects(self)
         self.cells = CellHistory(shell)
@@ -164,8 +167,7 @@ class Session:
         runtime.loop.set_exception_handler(self.tell)
         runtime.recorder.tap_output()
         self.views.attach(runtime)
-        if self.worker is not None:
-            runtime.serve_worker(self.worker.cls)
+        serve(self, runtime)
         self.shell.push({"runtime": runtime, "env": runtime.env}, interactive=False)
 
     def close(self) -> None:
@@ -199,7 +201,8 @@ class Session:
         )
         definition = dataclasses.replace(
             definition,
-            binding=definition.binding or (known.binding if known is not None else ""),
+            binding=definition.binding
+            or (known.binding if known is not None and known.bound else ""),
             storage=definition.storage or (old.storage if old is not None else ""),
         )
         before = [o for o in runtime.objects() if known and o.binding == known.binding]
@@ -211,7 +214,7 @@ class Session:
         if namespace is not None:
             definition = dataclasses.replace(
                 definition,
-                binding=namespace.binding,
+                binding=namespace.binding if namespace.bound else "",
                 storage="sqlite" if namespace.sqlite else "kv",
             )
         self.definitions = {**definitions, name: definition}
@@ -226,8 +229,9 @@ class Session:
         deployment: Deployment,
     ) -> Card:
         name = definition.class_name
-        bound = name in (deployment.namespaces or {})
-        unbound = "none: the configuration lists none"
+        namespace = (deployment.namespaces or {}).get(name)
+        bound = namespace is not None and namespace.bound
+        unbound = f"none: the configuration lists none; reached by ctx.exports.{name}"
         kv = "key-value, declared with new_classes"
         rows = [
             ("binding", f"env.{definition.binding}" if bound else unbound),
@@ -238,8 +242,8 @@ class Session:
         if deployment.waiting:
             waiting = ", ".join(deployment.waiting)
             rows[:2] = [("waiting", f"nothing is deployed before these are defined too: {waiting}")]
-        elif not bound:
-            rows.pop(1)
+        elif namespace is None:
+            rows[:2] = [("binding", "none: the configuration lists none")]
         if old is not None:
             running = sum(o.state != "evicted" for o in before)
             alarms = sum(o.alarm_ms is not None for o in before)
@@ -259,20 +263,6 @@ class Session:
         rows += [("warning", text) for text in (*deployment.warnings, *definition.warnings)]
         note = "durable object" if old is None else "durable object, redefined"
         return Card(name, tuple(rows), note)
-
-    def define_worker(self, definition: Definition) -> Card:
-        """Make a class the Worker that answers requests; returns its card."""
-        old, self.worker = self.worker, definition
-        self.accepted.append(definition.source)
-        self.runtime.serve_worker(definition.cls)
-        names = self.runtime.env.names()
-        rows = [
-            ("handlers", ", ".join(definition.handlers) or "none"),
-            ("env", ", ".join(names) or "no bindings"),
-        ]
-        if old is not None:
-            rows.append(("new code", definition.changes_since(old)))
-        return Card(definition.class_name, tuple(rows), "Worker, answers %request METHOD /path")
 
     @property
     def migrations(self) -> list[dict[str, Any]]:
@@ -300,6 +290,11 @@ class Session:
         known = {n.binding: n for n in self.runtime.namespaces}
         if binding not in known:
             unbound = {default_binding(name): name for name in self.definitions}
+            if unbound.get(binding) in known:
+                raise UsageError(
+                    f"the configuration has no binding for {unbound[binding]}. Its objects, which "
+                    f"ctx.exports.{unbound[binding]} reaches, are {unbound[binding]}/name here."
+                )
             if binding in unbound:
                 raise UsageError(
                     f"the configuration of the last %%wrangler cell has no binding for "

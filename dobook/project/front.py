@@ -54,7 +54,9 @@ class Front(Worker):
         super().__init__(runtime, entry, **options)
         self._assets = assets
 
-    async def respond(self, request: Request, entrypoint: str | None = None) -> Response:
+    async def respond(
+        self, request: Request, entrypoint: str | None = None, props: Any = None
+    ) -> Response:
         """Return the answer of a file, of a trigger or of the Worker."""
         path = urlsplit(request.url).path
         if self._assets is not None:
@@ -67,7 +69,7 @@ class Front(Worker):
             return await self._triggered(request)
         if request.cf is None:
             request._cf = to_js_value(CF)  # noqa: SLF001 - nobody else has seen the request
-        return await super().respond(request, entrypoint)
+        return await super().respond(request, entrypoint, props)
 
     async def _triggered(self, request: Request) -> Response:
         query = parse_qs(urlsplit(request.url).query)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dobook.errors import UsageError
 from dobook.runtime.calls.namespace import DurableObjectNamespace, Env
+from dobook.runtime.worker.exports import configure_exports
 from dobook.runtime.worker.worker import Worker
 from dobook.storage.contents import ClassRecord, Contents, Place, World
 from dobook.storage.history.history import History
@@ -177,7 +178,7 @@ class Branching:
             for namespace in runtime.namespaces:
                 made.registry.register(
                     namespace.cls,
-                    namespace.binding,
+                    namespace.binding if namespace.bound else None,
                     namespace.class_name,
                     namespace.unique_key,
                     sqlite=namespace.sqlite,
@@ -205,6 +206,9 @@ def _bind_again(old: Env, new: Env, made: "Runtime") -> None:
         if isinstance(value, DurableObjectNamespace):
             value = made.registry.of_key(value.unique_key)
         new.bind(name, value)
+    if old._exports is not None:
+        known = old._exports
+        configure_exports(made, new, stateless=known._stateless, refusal=known._refusal)
 
 
 def _world_of(runtime: "Runtime") -> World:
@@ -223,7 +227,10 @@ def _world_of(runtime: "Runtime") -> World:
         if dataclasses.replace(found, name=None) != nothing
     }
     classes = [
-        ClassRecord(n.unique_key, n.binding, n.class_name, n.sqlite) for n in runtime.namespaces
+        ClassRecord(
+            n.unique_key, n.binding if n.bound else f"<{n.class_name}>", n.class_name, n.sqlite
+        )
+        for n in runtime.namespaces
     ]
     settings = {
         "seed": runtime.seed,
@@ -268,6 +275,7 @@ def _runtime_from(
                 name=record.class_name,
                 sqlite=record.sqlite,
                 unique_key=record.unique_key,
+                bound=not record.binding.startswith("<"),  # as `_world_of` marks it
             )
     except BaseException:
         runtime.close()

@@ -34,9 +34,16 @@ class Registry:
         return list(self._namespaces.values())
 
     def register(
-        self, cls: type, binding: str, class_name: str, unique_key: str, *, sqlite: bool
+        self, cls: type, binding: str | None, class_name: str, unique_key: str, *, sqlite: bool
     ) -> DurableObjectNamespace:
         """Add a class, or replace the code of one that is known by its unique key.
+
+        Args:
+            cls: The class.
+            binding: Its name in `env`; None if it is reached by `ctx.exports` alone.
+            class_name: What it is deployed as.
+            unique_key: What its ids are derived from.
+            sqlite: Whether its objects have SQL.
 
         Raises:
             UsageError: If it is known with the other kind of storage.
@@ -52,18 +59,18 @@ class Registry:
                     )
                 known.class_name = class_name
                 self._replace(known, cls)
-                self._bind(known, binding)
+                self._name(known, binding)
                 return known
         namespace = DurableObjectNamespace(
             self._runtime,
-            binding,
+            binding or "",
             cls,
             class_name=class_name,
             unique_key=unique_key,
             sqlite=sqlite,
             rng=self.rng,
         )
-        self._bind(namespace, binding)
+        self._name(namespace, binding)
         self._runtime.stores.load_alarms(namespace)
         return namespace
 
@@ -75,11 +82,15 @@ class Registry:
         return None
 
     def unbind(self, namespace: DurableObjectNamespace) -> None:
-        """Take a class's binding away; its objects and alarms go on."""
-        self._namespaces.pop(namespace.binding, None)
-        self._runtime.env.unbind(namespace.binding)
-        namespace.binding = f"<{namespace.unique_key}>"
-        self._namespaces[namespace.binding] = namespace
+        """Take a class's binding away; `ctx.exports` still reaches its objects, alarms still run.
+
+        What names its objects from then on is the name of the class.
+        """
+        name = namespace.class_name
+        other = self._namespaces.get(name)
+        free = other is None or other is namespace
+        self._label(namespace, name if free else f"<{namespace.unique_key}>")
+        namespace.bound = False
 
     def delete(self, unique_key: str) -> None:
         """Delete a class with all its objects: their rows, alarms, files and history.
@@ -112,8 +123,11 @@ class Registry:
         Raises:
             UnknownNameError: If there is none; the message names the nearest.
         """
+        bound = self._namespaces.get(which) if isinstance(which, str) else None
+        if bound is not None:
+            return bound
         for namespace in self._namespaces.values():
-            if which in (namespace.binding, namespace.cls, namespace.class_name):
+            if which in (namespace.cls, namespace.class_name):
                 return namespace
         name = which if isinstance(which, str) else which.__name__
         raise UnknownNameError("binding", name, self._namespaces)
@@ -143,19 +157,36 @@ class Registry:
             else:
                 actor.drop_sockets()
 
+    def _name(self, namespace: DurableObjectNamespace, binding: str | None) -> None:
+        if binding is None:
+            self.unbind(namespace)
+        else:
+            self._bind(namespace, binding)
+
     def _bind(self, namespace: DurableObjectNamespace, binding: str) -> None:
         other = self._namespaces.get(binding)
+        if other is not None and other is not namespace and not other.bound:
+            self._label(other, f"<{other.unique_key}>")
+            other = None
         if other is not None and other is not namespace:
             raise UsageError(
                 f"{binding} is the binding of {other.class_name} already. Choose another one for "
                 f"{namespace.class_name}."
             )
         if namespace.binding != binding:
-            self._namespaces.pop(namespace.binding, None)
-            self._runtime.env.unbind(namespace.binding)
-            namespace.binding = binding
+            self._label(namespace, binding)
         self._namespaces[binding] = namespace
+        namespace.bound = True
         self._runtime.env.bind(binding, namespace)
+
+    def _label(self, namespace: DurableObjectNamespace, label: str) -> None:
+        """Let a class be known by another name."""
+        if namespace.bound:
+            self._runtime.env.unbind(namespace.binding)
+        if self._namespaces.get(namespace.binding) is namespace:
+            del self._namespaces[namespace.binding]
+        namespace.binding = label
+        self._namespaces[label] = namespace
 
 
 def default_binding(class_name: str) -> str:

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import Context
 from pathlib import Path
 from types import TracebackType
@@ -156,6 +156,7 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
         name: str | None = None,
         sqlite: bool = True,
         unique_key: str | None = None,
+        bound: bool = True,
     ) -> DurableObjectNamespace:
         """Make a class's objects available, or replace the class and restart its objects.
 
@@ -165,9 +166,10 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
             name: The class's name, if it is not `cls.__name__`.
             sqlite: Whether it is declared with `new_sqlite_classes` rather than `new_classes`.
             unique_key: What ids are derived from; by default `{worker}-{name}`.
+            bound: Whether `env` has it. Without a binding `ctx.exports` reaches its objects.
 
         Returns:
-            The namespace, also at `runtime.env.BINDING`.
+            The namespace, also at `runtime.env.BINDING` if it is bound.
 
         Raises:
             UsageError: If `cls` is no class, or the same class has the other kind of storage.
@@ -180,7 +182,7 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
             watch_class(cls)
             return self.registry.register(
                 cls,
-                binding or default_binding(class_name),
+                (binding or default_binding(class_name)) if bound else None,
                 class_name,
                 unique_key or f"{self.worker}-{class_name}",
                 sqlite=sqlite,
@@ -194,17 +196,19 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
         """
         return self.registry.find(which)
 
-    def serve_worker(self, entry: Any) -> Worker:
+    def serve_worker(self, entry: Any, *, entrypoints: Iterable[type] = ()) -> Worker:
         """Make a class or function the Worker that answers requests from outside.
 
         Args:
             entry: A class that takes `(ctx, env)` and has `fetch(request)`, or a function
                 `on_fetch(request, env, ctx)`.
+            entrypoints: Its other classes, which `ctx.exports` reaches by their names.
         """
         self.check_open()
-        if isinstance(entry, type):
-            watch_class(entry)
-        self.worker_entry = Worker(self, entry)
+        named = {cls.__name__: cls for cls in entrypoints}
+        for cls in filter(None, [entry if isinstance(entry, type) else None, *named.values()]):
+            watch_class(cls)
+        self.worker_entry = Worker(self, entry, entrypoints=named)
         return self.worker_entry
 
     def fetch(self, input: Any, init: Any = None, **options: Any) -> Promise:  # noqa: A002

@@ -50,6 +50,7 @@ class DurableObjects:
         self._options = options
         self._made: list[tuple[type, dict[str, Any]]] = []
         self._entry: Any = None
+        self._entrypoints: list[type] = []
         self._project: tuple[Configuration, dict[str, type]] | None = None
         self.runtime = self._open()
 
@@ -121,12 +122,17 @@ class DurableObjects:
             ConfigurationError: If the configuration cannot be used.
             DeploymentError: If Cloudflare would refuse.
         """
-        from dobook.wrangler import deploy, load  # only where a project is deployed
+        from dobook.workers import WorkerEntrypoint  # only where a project is deployed
+        from dobook.wrangler import deploy, load
 
         classes = {n: c for n, c in vars(module).items() if isinstance(c, type)}
         self._entry = getattr(module, "Default", None)
+        workers = {c for c in classes.values() if issubclass(c, WorkerEntrypoint)}
+        self._entrypoints = [c for c in workers if c not in (WorkerEntrypoint, self._entry)]
         self._project = (load(project), classes)
-        return deploy(self.runtime, *self._project, entry=self._entry)
+        return deploy(
+            self.runtime, *self._project, entry=self._entry, entrypoints=self._entrypoints
+        )
 
     # ------------------------------------------------------------------ asking
 
@@ -151,7 +157,7 @@ class DurableObjects:
 
     def worker(self, entry: Any) -> None:
         """Make a class or function the Worker that answers `fetch`."""
-        self._entry = entry
+        self._entry, self._entrypoints = entry, []
         self.runtime.serve_worker(entry)
 
     def fetch(self, input: Any, init: Any = None, **options: Any) -> Promise:  # noqa: A002
@@ -213,7 +219,7 @@ class DurableObjects:
 
             deploy(self.runtime, *self._project)
         if self._entry is not None:
-            self.runtime.serve_worker(self._entry)
+            self.runtime.serve_worker(self._entry, entrypoints=self._entrypoints)
 
     def story(self, most: int = 60) -> str:
         """Return the last events, one a line, as a failed test shows them."""

@@ -102,9 +102,21 @@ def __getattr__(name: str) -> Any:
     raise missing(f"Cloudflare's SDK has no workers.{name}. {_instead(name)}")
 
 
+_OF_JAVASCRIPT = {  # of its module "cloudflare:workers", by the names that people would try here
+    "exports": "exports", "RpcStub": "RpcStub",
+    "with_env": "withEnv", "withEnv": "withEnv",
+    "with_exports": "withExports", "withExports": "withExports",
+    "with_env_and_exports": "withEnvAndExports", "withEnvAndExports": "withEnvAndExports",
+}  # fmt: skip
+
+
 def _instead(name: str) -> str:
     from importlib import import_module  # `from dobook.workers import js` would ask this module
 
+    if name in _OF_JAVASCRIPT:
+        module = f'import_from_javascript("cloudflare:workers").{_OF_JAVASCRIPT[name]}'
+        besides = "self.ctx.exports, or " if name == "exports" else ""
+        return f"JavaScript's module has it: {besides}{module}"
     js, asgi = (import_module(f"dobook.workers.{each}") for each in ("js", "asgi"))
     if name in js.__all__:
         return f"It is JavaScript's: from js import {name}"

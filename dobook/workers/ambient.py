@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
-from dobook.errors import PlatformError, UsageError
+from dobook.errors import PlatformError, UsageError, suggest
 from dobook.runtime.calls.turns import current_frame
 from dobook.runtime.sockets.wire import current_wire
 from dobook.runtime.worker.worker import current_execution
@@ -19,6 +19,7 @@ from dobook.runtime.worker.worker import current_execution
 loading_env: ContextVar[Any] = ContextVar("dobook_loading_env", default=None)
 _NONE: Mapping[str, Any] = MappingProxyType({})
 _patches: ContextVar[Mapping[str, Any]] = ContextVar("dobook_env_patches", default=_NONE)
+replaced_env: ContextVar[Any] = ContextVar("dobook_env", default=None)  # what withEnv() is given
 
 
 def current_env() -> Any:
@@ -53,22 +54,36 @@ class AmbientEnv:
         if name.startswith("__"):
             raise AttributeError(name)
         patched = _patches.get()
-        return patched[name] if name in patched else getattr(current_env(), name)
+        if name in patched:
+            return patched[name]
+        found = _shown()
+        if not isinstance(found, Mapping):
+            return getattr(found, name)
+        if name not in found:
+            raise AttributeError(f"env has no {name!r} here. {suggest(name, found)}")
+        return found[name]
 
     def __getitem__(self, name: str) -> Any:
         return getattr(self, name)
 
     def __contains__(self, name: object) -> bool:
-        return name in _patches.get() or name in current_env()
+        return name in _patches.get() or name in _shown()
 
     def __dir__(self) -> list[str]:
-        return [*_patches.get(), *current_env().names()]
+        found = _shown()
+        return [*_patches.get(), *(found if isinstance(found, Mapping) else found.names())]
 
     def __repr__(self) -> str:
         try:
-            return repr(current_env())
+            return repr(_shown())
         except UsageError:
             return "<env, of no Worker>"
+
+
+def _shown() -> Any:
+    """Return what `env` is at the moment: the bindings, or what withEnv() was given."""
+    replaced = replaced_env.get()
+    return current_env() if replaced is None else replaced
 
 
 env = AmbientEnv()
@@ -112,20 +127,26 @@ def import_from_javascript(module_name: str) -> Any:
     """Return a module of the platform's JavaScript.
 
     Args:
-        module_name: "cloudflare:workers", which has `env` and `waitUntil`; there is no other here.
+        module_name: "cloudflare:workers", which has `env`, `exports`, `withEnv`, `withExports`,
+            `withEnvAndExports`, `RpcStub` and `waitUntil`; there is no other here.
 
     Raises:
         ImportError: For any other.
     """
     if module_name == "cloudflare:workers":
         from dobook.runtime.calls.rpc import RpcTarget
-        from dobook.workers import entrypoints
+        from dobook.workers import entrypoints, overriding
 
         return SimpleNamespace(
             env=env,
+            exports=overriding.exports,
             waitUntil=wait_until,
+            withEnv=overriding.with_env,
+            withEnvAndExports=overriding.with_env_and_exports,
+            withExports=overriding.with_exports,
             DurableObject=entrypoints.DurableObject,
             WorkerEntrypoint=entrypoints.WorkerEntrypoint,
+            RpcStub=overriding.RpcStub,
             RpcTarget=RpcTarget,
         )
     raise ImportError(

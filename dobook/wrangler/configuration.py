@@ -6,12 +6,13 @@ Source: developers.cloudflare.com/workers/wrangler/configuration/
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from dobook.errors import UsageError
 from dobook.wrangler.keys import ADVICE
 
 Storage = Literal["sqlite", "legacy-kv"]
+EXPORTS_SINCE: Final = "2025-11-17"  # the compatibility date from which there is `ctx.exports`
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +208,17 @@ class Configuration:
         if "python_no_global_handlers" in flags or "disable_python_no_global_handlers" in flags:
             return "disable_python_no_global_handlers" in flags
         return self.compatibility_date is not None and self.compatibility_date < "2025-08-14"
+
+    @property
+    def has_exports(self) -> bool:
+        """Whether there is `ctx.exports`.
+
+        Source: cloudflare/workerd src/workerd/io/compatibility-date.capnp (enableCtxExports)
+        """
+        flags = self.compatibility_flags
+        if "enable_ctx_exports" in flags or "disable_ctx_exports" in flags:
+            return "disable_ctx_exports" not in flags
+        return self.compatibility_date is None or self.compatibility_date >= EXPORTS_SINCE
 
     @property
     def own_bindings(self) -> tuple[DurableObjectBinding, ...]:

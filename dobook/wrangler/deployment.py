@@ -8,7 +8,7 @@ Source: developers.cloudflare.com/durable-objects/reference/durable-objects-migr
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,9 @@ from dobook.codec.jsdict import JsDict
 from dobook.errors import DeploymentError
 from dobook.runtime.calls.namespace import DurableObjectNamespace, Env
 from dobook.runtime.runtime import Runtime
+from dobook.runtime.worker.exports import configure_exports
 from dobook.wrangler import record
-from dobook.wrangler.configuration import Configuration, UnsupportedBinding
+from dobook.wrangler.configuration import EXPORTS_SINCE, Configuration, UnsupportedBinding
 from dobook.wrangler.keys import VERSION_METADATA
 from dobook.wrangler.migrations import Plan, plan
 
@@ -35,7 +36,7 @@ class Deployment:
         done: What happened to classes, one sentence each.
         warnings: What may not be as meant.
         waiting: Classes that the code does not have yet. If there are any, nothing was done.
-        namespaces: The classes that are bound, by their names.
+        namespaces: The classes that have objects, by their names.
     """
 
     script: str
@@ -52,6 +53,7 @@ def deploy(
     classes: Mapping[str, type],
     *,
     entry: Any = None,
+    entrypoints: Iterable[type] = (),
     env: Env | None = None,
     complete: bool = True,
 ) -> Deployment:
@@ -62,6 +64,7 @@ def deploy(
         configuration: Its configuration.
         classes: The classes of objects that its code has, by name.
         entry: What answers requests; None leaves the runtime's Worker as it is.
+        entrypoints: Its other classes of Workers, which `ctx.exports` reaches.
         env: Its bindings, if they are not to be the runtime's own: where several Workers share a
             runtime, each has its own.
         complete: Whether this is all of the code. False, as in a notebook whose cells have not all
@@ -104,10 +107,14 @@ def deploy(
     if env is not None:
         for namespace in namespaces.values():
             namespace.env = env
-            runtime.env.unbind(namespace.binding)
-    _offer(runtime, configuration, script, namespaces, foreign, runtime.env if env is None else env)
+            if namespace.bound:
+                runtime.env.unbind(namespace.binding)
+    own = runtime.env if env is None else env
+    _offer(runtime, configuration, script, namespaces, foreign, own)
+    stateless = [n for n, c in classes.items() if n not in namespaces and _is_object(c)]
+    configure_exports(runtime, own, stateless=stateless, refusal=_without_exports(configuration))
     if entry is not None:
-        runtime.serve_worker(entry)
+        runtime.serve_worker(entry, entrypoints=entrypoints)
     return Deployment(
         script,
         found.deployed.tag,
@@ -115,6 +122,11 @@ def deploy(
         (*configuration.warnings, *found.warnings),
         namespaces=namespaces,
     )
+
+
+def _is_object(cls: type) -> bool:
+    """Return whether a class derives from the SDK's DurableObject, among others of a module."""
+    return hasattr(cls, "_has_every_name_")
 
 
 class _Everything(Collection[str]):
@@ -140,6 +152,18 @@ def _waiting(
     needed = [b.class_name for b in configuration.own_bindings]
     needed += [c.name for c in could.deployed.classes if before is None or not before.find(c.name)]
     return tuple(dict.fromkeys(name for name in needed if name not in classes))
+
+
+def _without_exports(configuration: Configuration) -> str:
+    """Return why a Worker has no `ctx.exports`; empty if it has."""
+    if configuration.has_exports:
+        return ""
+    if "disable_ctx_exports" in configuration.compatibility_flags:
+        return "there is no ctx.exports: the compatibility flag disable_ctx_exports is set."
+    return (
+        f"there is no ctx.exports with the compatibility_date {configuration.compatibility_date}: "
+        f"it is there from {EXPORTS_SINCE} on, or with the compatibility flag enable_ctx_exports."
+    )
 
 
 def _foreign(
@@ -177,7 +201,7 @@ def _labels(
         DeploymentError: If a name in `env` cannot be; nothing has been changed by then.
     """
     keys = {c.unique_key for c in found.deployed.classes} | {*found.deleted}
-    taken = {n.binding: n for n in runtime.namespaces if n.unique_key not in keys}
+    taken = {n.binding: n for n in runtime.namespaces if n.bound and n.unique_key not in keys}
     labels = {}
     for binding in reversed(configuration.own_bindings):
         label = binding.name
@@ -201,21 +225,25 @@ def _bind(
     registry = runtime.registry
     for cls in found.deployed.classes:
         namespace = registry.of_key(cls.unique_key)
-        if namespace is not None and bound.get(cls.name) != namespace.binding:
+        if namespace is not None and namespace.bound and bound.get(cls.name) != namespace.binding:
             registry.unbind(namespace)
     result = {}
     for cls in found.deployed.classes:
-        if cls.name not in bound or cls.name not in classes:
+        if cls.name not in classes:
             continue
-        code, binding = classes[cls.name], bound[cls.name]
+        code, binding = classes[cls.name], bound.get(cls.name)
         namespace = registry.of_key(cls.unique_key)
-        if namespace is None or (namespace.cls, namespace.class_name, namespace.binding) != (
-            code,
-            cls.name,
-            binding,
+        if namespace is None or (
+            (namespace.cls, namespace.class_name) != (code, cls.name)
+            or (namespace.binding if namespace.bound else None) != binding
         ):
             namespace = runtime.register(
-                code, binding, name=cls.name, sqlite=cls.sqlite, unique_key=cls.unique_key
+                code,
+                binding,
+                name=cls.name,
+                sqlite=cls.sqlite,
+                unique_key=cls.unique_key,
+                bound=binding is not None,
             )
         result[cls.name] = namespace
     return result

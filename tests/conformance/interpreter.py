@@ -54,6 +54,7 @@ class Frame:
         self.backend: str = self.world.backend
         self.ws = ws
         self.event = event
+        self.loopback = False  # whether classes are reached by `ctx.exports`
         self.vars: dict[str, Any] = {}
         self.raw: dict[int, Any] = {}  # the raw() iterators of cursors
         self.exchange = Exchange(request)
@@ -66,11 +67,15 @@ class Frame:
 
     @property
     def namespace(self) -> Any:
-        return self.world.namespace(self.backend)
+        found = self.world.namespace(self.backend)
+        return getattr(self.ctx.exports, found.class_name) if self.loopback else found
 
     def stub(self, target: Any) -> Any:
         """Return the stub that a target means: a label, or a stub already."""
-        return self.world.stub(target, self.backend) if isinstance(target, str) else target
+        if not isinstance(target, str):
+            return target
+        known = self.world.stub(target, self.backend)
+        return self.namespace.getByName(self.world.full_name(target)) if self.loopback else known
 
     def value(self, json: Any) -> Any:
         return decode(json, self.look)
@@ -306,6 +311,11 @@ async def await_(frame: Frame, name: str) -> Any:
 @op("sleep")
 async def sleep(_frame: Frame, ms: int) -> None:
     await asyncio.sleep(ms / 1000)
+
+
+@op("exports", raw=True)
+async def exports(frame: Frame, an_op: Op) -> Any:
+    return await execute(frame.but(loopback=True), an_op)
 
 
 @op("ns", raw=True)

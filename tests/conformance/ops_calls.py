@@ -67,6 +67,39 @@ def stub_name(_frame: Frame, of: Any) -> Any:
     return of.name
 
 
+# ---------------------------------------------------------------- exports
+
+KINDS = {
+    "LoopbackDurableObjectNamespace": "namespace",
+    "LoopbackServiceStub": "service",
+    "ServiceStub": "specialized service",
+    "LoopbackDurableObjectClass": "class without storage",
+    "DurableObjectClass": "class",
+    "NoneType": "undefined",
+}
+
+
+def exported(of: Any, name: str, *options: Any) -> Any:
+    """Return what the exports have under a name, made with the options if there are any."""
+    found = getattr(of, name, None)
+    return found(*options) if options else found
+
+
+@op("exports.kind")
+def exports_kind(frame: Frame, name: str, *options: Any) -> str:
+    return KINDS[type(exported(frame.ctx.exports, name, *options)).__name__]
+
+
+@op("exports.get")
+def exports_get(frame: Frame, variable: str, name: str, *options: Any) -> None:
+    frame.vars[variable] = exported(frame.ctx.exports, name, *options)
+
+
+@op("props")
+def props(frame: Frame) -> Any:
+    return frame.ctx.props
+
+
 # ---------------------------------------------------------------- HTTP
 
 RESPONSE_OPTIONS = {

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from dobook import Runtime
+from dobook.runtime.worker.exports import configure_exports
 
+from .entrypoints import Default, Greeter
 from .interpreter import Program
 from .objects import Bare, Full
 from .ops_calls import describe_response
@@ -70,6 +72,8 @@ class World:
         self._namespaces = {
             backend: self._register(backend, bare=bare) for backend in ("sqlite", "kv")
         }
+        runtime.serve_worker(Default, entrypoints=[Greeter])
+        configure_exports(runtime, runtime.env, stateless=["Stateless"])
 
     def _register(self, backend: str, *, bare: bool) -> Any:
         name = f"{backend.capitalize()}{'Bare' if bare else ''}Object"

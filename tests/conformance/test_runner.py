@@ -13,6 +13,7 @@ from dobook import Runtime
 from .conftest import read_todo
 from .interpreter import OPS
 from .score import Score
+from .sqlite_versions import SINCE, excuse
 from .steps import Scenario, play
 from .test_vectors import test_recorded as run_recorded
 
@@ -72,6 +73,32 @@ def test_a_right_answer_that_is_listed_fails_until_it_is_taken_off_the_list(tmp_
 @pytest.mark.parametrize(("expect", "outcome"), [(RIGHT, "passed"), (WRONG, "xfailed")])
 def test_a_scenario_with_a_scope_never_fails(tmp_path, expect, outcome):
     assert judge(tmp_path, scenario(expect=expect, scope="js"))[0] == outcome
+
+
+@pytest.mark.parametrize(("name", "outcome"), [("newer-functions", "failed"), ("new", "xfailed")])
+def test_a_scenario_that_this_sqlite_can_answer_has_to_pass(tmp_path, name, outcome):
+    wrong = scenario(expect=WRONG, scope="sqlite")
+    made = Scenario("sql", wrong.data | {"name": name})
+    assert judge(tmp_path, made)[0] == outcome
+
+
+@pytest.mark.parametrize(
+    ("key", "version", "options", "excused"),
+    [
+        ("sql-wide/arith-6", (3, 45, 1), set(), True),
+        ("sql-wide/arith-6", (3, 46, 0), set(), False),
+        ("sql-wide/dml-3", (3, 53, 2), set(), True),
+        ("sql-wide/dml-3", (3, 40, 1), {"ENABLE_UPDATE_DELETE_LIMIT"}, False),
+        ("sql-wide/printf-5", (3, 40, 1), set(), False),
+        ("sql-wide/printf-5", (3, 45, 1), set(), True),
+        ("sql-wide/printf-5", (3, 46, 0), set(), False),
+        ("sql-wide/other", (3, 40, 1), set(), False),
+    ],
+)
+def test_an_excuse_is_a_version_or_an_option(key, version, options, excused):
+    category, name = key.split("/")
+    scope = {"scope": "sqlite"} if key in SINCE else {}
+    assert bool(excuse(Scenario(category, {"name": name, **scope}), version, options)) == excused
 
 
 @pytest.mark.parametrize("expect", [RIGHT * 2, [{**RIGHT[0], "events": {"a": [["log", 1]]}}]])
@@ -136,7 +163,7 @@ def test_every_op_of_the_description_has_a_function():
     getCurrentBookmark getBookmarkForTime onNextSessionRestoreBookmark transaction rollback outer
     keepTxn keptTxn transactionSync kv.get kv.put kv.delete kv.list kv.open kv.next sql sql.open
     cursor sql.size ns idFromName idFromString newUniqueId id.toString id.name id.equals stub
-    getByName stub.id stub.name fetch request respond respondJson respondWith newResponse
+    getByName exports exports.kind exports.get props stub.id stub.name fetch request respond respondJson respondWith newResponse
     responseJson responseRedirect newRequest bodyTwice clone headers rpc rpc.get rpc.path call
     dispose dup upgrade ws.pair ws.hibernate ws.accept ws.send ws.close ws.attach ws.attachment
     ws.tags ws.state ws.autoTimestamp sockets each auto.set auto.get auto.unset timeout.set

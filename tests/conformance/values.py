@@ -20,6 +20,7 @@ GRID_MS = 500  # shown times are rounded to it
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 MILLISECOND = dt.timedelta(milliseconds=1)
 UNDEFINED = {"$undefined": True}
+_OPAQUE = {"DurableObjectStub": "Fetcher", "ServiceStub": "Fetcher"}  # once it has travelled
 REGEXP_FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}
 
 # ---------------------------------------------------------------- errors
@@ -155,7 +156,9 @@ def _encode(value: Any, unique: Any, seen: tuple[int, ...]) -> Any:
             return {
                 "$map": [[_encode(k, unique, seen), _encode(v, unique, seen)] for k, v in pairs]
             }
-    return {"$stub": True} if callable(value) else {"$opaque": type(value).__name__}
+    if callable(value):
+        return {"$stub": True}
+    return {"$opaque": _OPAQUE.get(type(value).__name__, type(value).__name__)}
 
 
 def _encode_text(text: str) -> Any:

@@ -138,9 +138,9 @@ class Alarmed:
 
 def test_what_ctx_lacks_is_said(do):
     async def work(ctx):
-        return ctx.exports
+        return ctx.facets
 
-    with pytest.raises(AttributeError, match="'exports', which dobook does not offer"):
+    with pytest.raises(AttributeError, match="'facets', which dobook does not offer"):
         do(work)
 
 

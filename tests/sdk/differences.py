@@ -24,6 +24,8 @@ def _error(kind: str) -> dict[str, Any]:
 _PROMISE: Final = "an error on both sides; this one says what to do"
 _FRAME: Final = "the same refusal; its class here is the one the platform's own error has"
 
+_OURS: Final = "the exports convert as bindings do, which the SDK has not done yet"
+
 DIFFERENCES: Final = {
     "rpc/keywords": Difference({"ok": [1, 2]}, "Python's meaning", "one dict", "rpc-keywords"),
     "rpc/keyword-after-positional": Difference(
@@ -88,6 +90,20 @@ DIFFERENCES: Final = {
     "request/spelling": Difference({"ok": False}, "one object stands for both", rule="spelling"),
     "response/js-object": Difference({"ok": True}, "one object stands for both"),
     "import/entrypoints": Difference({"ok": "DurableObjectState"}, "the engine's name for it"),
+    "exports/dict": Difference({"ok": "JsDict"}, _OURS, "converts nothing", "exports-raw"),
+    "exports/list": Difference({"ok": "list"}, _OURS, "converts nothing", "exports-raw"),
+    "exports/bytes": Difference({"ok": "bytes"}, _OURS, "converts nothing", "exports-raw"),
+    "exports/date": Difference({"ok": "datetime"}, _OURS, "converts nothing"),
+    "exports/result": Difference({"ok": True}, _OURS),
+    "exports/none-result": Difference({"ok": True}, _OURS),
+    "exports/result-dict-item": Difference({"ok": 1}, _OURS, rule="exports-raw"),
+    "exports/response-js": Difference({"ok": True}, _OURS),
+    "exports/fetch-headers": Difference(
+        {"ok": "PUT hi"}, _OURS, "converts nothing", "exports-raw"
+    ),
+    "exports/fetch-bytes": Difference({"ok": "PUT hi"}, _OURS, "converts nothing", "exports-raw"),
+    "exports/props-dict": Difference({"ok": "cs: a"}, _OURS, "converts nothing", "exports-raw"),
+    "exports/options-dict": Difference({"ok": "cs: a"}, _OURS, "converts nothing", "exports-raw"),
     "import/rpc-target": Difference(
         {"ok": None}, "the engine has it", "RpcTarget", "rpc-target"
     ),

@@ -8,7 +8,7 @@ import js
 import workers
 from pyodide.code import relaxed_call
 from pyodide.ffi import JsException, create_proxy
-from workers import DurableObject, python_from_rpc, python_to_rpc
+from workers import DurableObject, WorkerEntrypoint, python_from_rpc, python_to_rpc
 
 kinds = {}
 
@@ -28,16 +28,20 @@ js.makeInstance = create_proxy(make_instance)
 js.callMethod = create_proxy(call_method)
 
 
+def derived(names, base):
+    kinds = {n: v for n, v in names.items() if isinstance(v, type) and issubclass(v, base)}
+    return {name: kind for name, kind in kinds.items() if kind is not base}
+
+
 async def outcome(code):
     names = {}
     try:
         exec(compile(code, "entry.py", "exec"), names)
         kinds.clear()
-        for name, value in names.items():
-            base = isinstance(value, type) and issubclass(value, DurableObject)
-            if base and value is not DurableObject:
-                kinds[name] = value
-        js.begin(list(kinds))
+        objects = derived(names, DurableObject)
+        entrypoints = derived(names, WorkerEntrypoint)
+        kinds.update({**objects, **entrypoints})
+        js.begin(list(objects), list(entrypoints))
         value = await (await js.firstOf("A")).run()
         return {"ok": json.loads(json.dumps(value))}
     except BaseException as error:

@@ -46,6 +46,28 @@ def _row(about: str, body: str) -> tuple[str, str]:
     return about, textwrap.dedent(body).strip("\n")
 
 
+_ENTRYPOINT: Final = """
+from workers import WorkerEntrypoint, python_from_rpc, python_to_rpc
+
+class Greeter(WorkerEntrypoint):
+    async def greet(self, name):
+        return f"{getattr(self.ctx.props, 'lang', 'en')}: {name}"
+
+    async def fetch(self, request):
+        return Response(f"{request.method} {await request.text()}")
+
+class A(DurableObject):
+    async def run(self):
+        x = self.ctx.exports
+        b = x.B.getByName("b")
+"""
+
+
+def _exports(about: str, body: str) -> tuple[str, str]:
+    inside = textwrap.indent(textwrap.dedent(body).strip("\n"), " " * 8)
+    return about, f"{_ENTRYPOINT.strip()}\n{inside}\n"
+
+
 _ROWS: Final = {
     # ------------------------------------------------------------------ calls
     "rpc/positional": _row("arguments by position", "return await b.add(1, 2)"),
@@ -408,6 +430,92 @@ _ROWS: Final = {
                 return await self.env.A.getByName("other").pair()
         """,
     ),
+    # ------------------------------------------------------------------ exports
+    "exports/call": _exports("a method without a binding", "return await b.five()"),
+    "exports/scalars": _exports("arguments that are no containers", "return await b.echo('x')"),
+    "exports/binding": _exports(
+        "the same object as by the binding",
+        "await b.remember(3)\nreturn await self.env.B.getByName('b').recall()",
+    ),
+    "exports/id": _exports("by an id", "return await x.B.get(x.B.idFromName('b')).five()"),
+    "exports/none": _exports("None as an argument", "return await b.kind(None)"),
+    "exports/none-result": _exports("a method that returns None", "return await b.echo(None) is None"),
+    "exports/dict": _exports("a dict as an argument", "return await b.kind({'a': 1})"),
+    "exports/list": _exports("a list as an argument", "return await b.kind([1])"),
+    "exports/bytes": _exports("bytes as an argument", "return await b.kind(b'a')"),
+    "exports/date": _exports(
+        "a datetime as an argument", "return await b.kind(datetime.datetime(2026, 1, 1))"
+    ),
+    "exports/function": _exports(
+        "a function as an argument", "return await b.call(lambda value: value + '!')"
+    ),
+    "exports/dict-converted": _exports(
+        "a dict that was converted", "return await b.kind(python_to_rpc({'a': 1}))"
+    ),
+    "exports/result": _exports("a list as a result", "return type(await b.add(1, 2)) is list"),
+    "exports/result-item": _exports("an item of a result", "return (await b.add(1, 2))[0]"),
+    "exports/result-dict-item": _exports(
+        "a key of a result", "return (await b.echo(python_to_rpc({'a': 1})))['a']"
+    ),
+    "exports/result-attribute": _exports(
+        "an attribute of a result", "return (await b.echo(python_to_rpc({'a': 1}))).a"
+    ),
+    "exports/result-converted": _exports(
+        "a result that was converted", "return python_from_rpc(await b.add(1, 2))"
+    ),
+    "exports/fetch": _exports(
+        "a request", "r = await b.fetch('http://b/')\nreturn [r.status, await r.text()]"
+    ),
+    "exports/fetch-keywords": _exports(
+        "a request with keywords",
+        "r = await b.fetch('http://b/', method='POST', body='hi')\nreturn await r.text()",
+    ),
+    "exports/fetch-dict": _exports(
+        "a request with a dict",
+        "r = await b.fetch('http://b/', {'method': 'POST'})\nreturn await r.text()",
+    ),
+    "exports/fetch-headers": _exports(
+        "a request with headers in a dict",
+        "r = await b.fetch('http://b/', method='PUT', headers={'content-type': 'a/b'}, body='hi')\n"
+        "return await r.text()",
+    ),
+    "exports/fetch-bytes": _exports(
+        "a request with bytes",
+        "r = await b.fetch('http://b/', method='PUT', body=b'hi')\nreturn await r.text()",
+    ),
+    "exports/fetch-converted": _exports(
+        "a request with converted options",
+        "options = python_to_rpc({'method': 'POST', 'body': 'hi'})\n"
+        "r = await b.fetch('http://b/', options)\nreturn await r.text()",
+    ),
+    "exports/response-js": _exports(
+        "what a request gives", "return type(await b.fetch('http://b/')) is Response"
+    ),
+    "exports/service": _exports("a method of an entrypoint", "return await x.Greeter.greet('a')"),
+    "exports/service-fetch": _exports(
+        "a request to an entrypoint",
+        "r = await x.Greeter.fetch('http://g/')\nreturn await r.text()",
+    ),
+    "exports/props": _exports(
+        "converted props", "s = x.Greeter(props=python_to_rpc({'lang': 'cs'}))\nreturn await s.greet('a')"
+    ),
+    "exports/props-dict": _exports(
+        "a dict as props", "s = x.Greeter(props={'lang': 'cs'})\nreturn await s.greet('a')"
+    ),
+    "exports/options": _exports(
+        "converted options",
+        "s = x.Greeter(python_to_rpc({'props': {'lang': 'cs'}}))\nreturn await s.greet('a')",
+    ),
+    "exports/options-dict": _exports(
+        "a dict as options", "s = x.Greeter({'props': {'lang': 'cs'}})\nreturn await s.greet('a')"
+    ),
+    "exports/no-options": _exports("no options", "return await x.Greeter().greet('a')"),
+    "exports/unknown": _exports("a name that there is not", "return x.Nope"),
+    "exports/has": _exports("asking for names", "return [hasattr(x, 'B'), hasattr(x, 'Nope')]"),
+    "exports/item": _exports("a name as a key", "return x['B']"),
+    "exports/contains": _exports("membership", "return 'B' in x"),
+    "exports/dir": _exports("listing", "return ['B' in dir(x), 'Nope' in dir(x)]"),
+    "exports/import": _exports("its own name", "from workers import exports"),
 }  # fmt: skip
 
 _IMPORTS: Final = (

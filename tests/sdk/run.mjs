@@ -104,14 +104,38 @@ class DurableObjectNamespace {
   jurisdiction() { return this; }
 }
 
+class ExecutionContext {
+  constructor(props) { this.props = props; }
+  waitUntil() {}
+}
+
+// What `ctx.exports` has, which the SDK hands on as it is: each call of an entrypoint makes an instance.
+function member(kind, props, name) {
+  const made = () => globalThis.makeInstance(kind, new ExecutionContext(props), environment);
+  if (name === "fetch") return async (...args) => {
+    const result = await globalThis.callMethod(true, made(), name, new Request(...args));
+    return result?.js_object ?? result;
+  };
+  return async (...args) => carried(await globalThis.callMethod(false, made(), name, ...args.map(carried)));
+}
+const isRemote = (name) => typeof name === "string" && name !== "then" && name !== "constructor";
+const service = (kind, props) => new Proxy({}, {
+  get: (target, name) => isRemote(name) ? member(kind, props, name) : Reflect.get(target, name),
+});
+const loopback = (kind) => new Proxy((options) => {
+  if (typeof options !== "object" && typeof options !== "function") throw new TypeError("parameter 1 is not of type 'Options'");
+  return service(kind, structuredClone(options?.props ?? {}));
+}, { get: (target, name) => isRemote(name) ? member(kind, {}, name) : Reflect.get(target, name) });
+
 globalThis.WebSocketPair = class { 0 = {}; 1 = {}; };
 
 let objects = new Map();
-let environment = {};
+let environment = {}, exported = {};
 async function instance(kind, id) {
   const key = `${kind} ${id.name}`;
   if (!objects.has(key)) {
     const state = new DurableObjectState(id.name);
+    state.exports = exported;
     const made = globalThis.makeInstance(kind, state, environment);
     objects.set(key, {
       made,
@@ -124,9 +148,10 @@ async function instance(kind, id) {
   }
   return objects.get(key);
 }
-globalThis.begin = (kinds) => {
+globalThis.begin = (kinds, entrypoints) => {
   objects = new Map();
   environment = Object.fromEntries([...kinds].map((kind) => [kind, new DurableObjectNamespace(kind)]));
+  exported = { ...environment, ...Object.fromEntries([...entrypoints].map((kind) => [kind, loopback(kind)])) };
   environment.GREETING = "hello";
 };
 globalThis.firstOf = async (kind) => (await instance(kind, new DurableObjectId("a"))).made;

@@ -5,7 +5,7 @@ import json
 import types
 from typing import Any
 
-from workers import DurableObject
+from workers import DurableObject, WorkerEntrypoint
 
 import dobook
 from dobook.errors import js_name
@@ -18,13 +18,11 @@ def outcome(code: str) -> dict[str, Any]:
     found: list[Any] = []
     with dobook.Runtime() as runtime:
         runtime.env.bind("GREETING", "hello")
-        for name, kind in list(vars(module).items()):
-            if (
-                inspect.isclass(kind)
-                and issubclass(kind, DurableObject)
-                and kind is not DurableObject
-            ):
-                runtime.register(_telling(kind, found) if name == "A" else kind, binding=name)
+        for name, kind in _derived(module, DurableObject).items():
+            runtime.register(_telling(kind, found) if name == "A" else kind, binding=name)
+        entrypoints = _derived(module, WorkerEntrypoint)
+        if entrypoints:
+            runtime.serve_worker(WorkerEntrypoint, entrypoints=entrypoints.values())
         try:
             runtime.run(runtime.env.A.getByName("a")._invoke(("run",), (), {}))
         except BaseException as error:
@@ -37,6 +35,11 @@ def outcome(code: str) -> dict[str, Any]:
         kinds = [kind.__name__ for kind in type(value).__mro__]
         return {"error": lines[0], "kinds": [*kinds, js_name(value)]}
     return {"ok": json.loads(json.dumps(value))}
+
+
+def _derived(module: types.ModuleType, base: type) -> dict[str, type]:
+    kinds = {n: v for n, v in vars(module).items() if inspect.isclass(v) and issubclass(v, base)}
+    return {name: kind for name, kind in kinds.items() if kind is not base}
 
 
 def _telling(kind: type, found: list[Any]) -> type:

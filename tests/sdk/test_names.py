@@ -91,7 +91,7 @@ FURTHER: Final[dict[str, dict[str, str]]] = {
     | {"items_list": "its pairs, for the multipart writer"},
     "ctx": dict.fromkeys(
         [
-            "acceptWebSocket", "blockConcurrencyWhile", "getHibernatableWebSocketEventTimeout",
+            "acceptWebSocket", "blockConcurrencyWhile", "exports", "getHibernatableWebSocketEventTimeout",
             "getTags", "getWebSocketAutoResponse", "getWebSocketAutoResponseTimestamp",
             "getWebSockets", "id", "props", "setHibernatableWebSocketEventTimeout",
             "setWebSocketAutoResponse", "storage", "waitUntil",

@@ -10,6 +10,7 @@ from IPython.display import display
 from dobook.errors import UsageError
 from dobook.notebook.definitions import is_worker, require, run_cell
 from dobook.notebook.display import Card
+from dobook.notebook.entrypoints import define_workers, front_of
 from dobook.notebook.magics.base import MagicsBase, command
 
 _OBJECT_EXAMPLE = "class Counter(DurableObject): …, after: from workers import DurableObject"
@@ -77,7 +78,8 @@ class DefineMagics(MagicsBase):
             )
             for definition in objects
         ]
-        cards += [self.session.define_worker(d) for d in found if is_worker(d.cls)]
+        if workers := [d for d in found if is_worker(d.cls)]:
+            cards += define_workers(self.session, workers)
         for card in cards[:-1]:
             display(card)
         return cards[-1]
@@ -91,7 +93,8 @@ class DefineMagics(MagicsBase):
         """Run the cell and make the WorkerEntrypoint it defines answer requests from outside.
 
         The class named Default counts, or the only one there is. Its `env` has the bindings of the
-        objects; `%request METHOD /path` asks it.
+        objects; `%request METHOD /path` asks it. Beside a Default, classes with other names are
+        entrypoints, which `ctx.exports` reaches.
 
         With --project the code is that of a folder with a wrangler configuration, which is
         deployed beside the notebook's own classes; run it again after the files have changed.
@@ -118,11 +121,11 @@ class DefineMagics(MagicsBase):
         found = run_cell(self.shell, f"%%worker {args.line}".rstrip(), cell)
         workers = [d for d in found if is_worker(d.cls)]
         require(workers, "class with the base WorkerEntrypoint", _WORKER_EXAMPLE, cell)
-        chosen = [d for d in workers if d.class_name == "Default"] or workers
-        if len(chosen) > 1:
-            names = ", ".join(d.class_name for d in chosen)
-            raise UsageError(f"name one of {names} Default: it is the one that answers requests.")
+        front_of(self.session, workers)  # raises before anything is deployed
         for definition in found:
             if not is_worker(definition.cls):
                 display(self.session.define(definition))
-        return self.session.define_worker(chosen[0])
+        cards = define_workers(self.session, workers)
+        for card in cards[:-1]:
+            display(card)
+        return cards[-1]

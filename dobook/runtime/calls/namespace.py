@@ -20,13 +20,15 @@ from dobook.web.text import js_string
 if TYPE_CHECKING:
     from dobook.runtime.objects.instance import Instance
     from dobook.runtime.runtime import Runtime
+    from dobook.runtime.worker.exports import Exports
 
 
 class DurableObjectNamespace:
     """The objects of one class.
 
     Attributes:
-        binding: The name under which `env` has it.
+        binding: The name under which `env` has it; of a class without a binding its own name.
+        bound: Whether there is a binding.
         class_name: The name of the class.
         unique_key: What the ids are derived from, `{worker}-{class}`.
         sqlite: Whether the class was declared with `new_sqlite_classes`.
@@ -54,6 +56,7 @@ class DurableObjectNamespace:
     ) -> None:
         self.runtime = runtime
         self.binding = binding
+        self.bound = False  # before the registry has bound it
         self.cls = cls
         self.methods: dict[str, Any] = {}  # functions of the class that have been called by name
         self.class_name = class_name
@@ -105,7 +108,7 @@ class DurableObjectNamespace:
                 "'DurableObjectId'."
             )
             if isinstance(id, str):
-                error.add_note(f"For a name there is {self.binding}.getByName({id!r}).")
+                error.add_note(f"For a name there is {self._path}.getByName({id!r}).")
             raise error
         return DurableObjectStub(self, id, current_owner.get())
 
@@ -119,6 +122,11 @@ class DurableObjectNamespace:
         return self
 
     # ------------------------------------------------------------------ the runtime's side
+
+    @property
+    def _path(self) -> str:
+        """How an object's code reaches the class: by its binding, or by `ctx.exports`."""
+        return f"env.{self.binding}" if self.bound else f"ctx.exports.{self.class_name}"
 
     def actor(self, identity: DurableObjectId) -> Actor:
         """Return the object with an id, as the runtime knows it.
@@ -161,6 +169,16 @@ class DurableObjectNamespace:
         env = self.runtime.env if self.env is None else self.env
         instance.construct(self.cls, DurableObjectState(instance), env)
 
+    def _exports(self) -> "Exports":
+        """Return the exports of the Worker that has the class.
+
+        Raises:
+            AttributeError: If the compatibility date or flags switch them off.
+        """
+        from dobook.runtime.worker.exports import exports_of  # which knows namespaces
+
+        return exports_of(self.runtime, self.runtime.env if self.env is None else self.env)
+
     def __getattr__(self, name: str) -> Any:
         raise misspelt(self, name)
 
@@ -181,6 +199,7 @@ class Env:
     def __init__(self) -> None:
         self._bindings: dict[str, Any] = {}
         self._secrets = ""
+        self._exports: Any = None  # of the Worker whose `env` it is; made when it is asked for
 
     def take_secrets_from(self, file: str) -> None:
         """Name the file that secrets are written into, for the error of one that is missing."""

@@ -87,11 +87,8 @@ class DurableObjectStub:
         Raises:
             Awaiting raises what the handler raised, with the flag `remote`.
         """
-        if init:
-            remark(
-                "stub.fetch(url, {…}): fetch() of Cloudflare's Python SDK takes options as keywords "
-                'only (TypeError). Write stub.fetch(url, method="POST", body=…).'
-            )
+        if init or options:
+            self._remark_on_options(init, options)
         if current_owner.get() is not self._owner:
             try:
                 check_owner(self._owner, STUB)
@@ -131,6 +128,14 @@ class DurableObjectStub:
             return heeding(request, send)
         actor.runtime.post.post(call, home)
         return promise_for(call)
+
+    def _remark_on_options(self, init: Any, options: dict[str, Any]) -> None:
+        """Remark on what `fetch` is given and Cloudflare's SDK would not take."""
+        if init:
+            remark(
+                "stub.fetch(url, {…}): fetch() of Cloudflare's Python SDK takes options as keywords "
+                'only (TypeError). Write stub.fetch(url, method="POST", body=…).'
+            )
 
     def __getattr__(self, name: str) -> Member:
         if name.startswith("_"):
@@ -177,7 +182,7 @@ class DurableObjectStub:
         name = f".getByName({self.name!r})" if self.name is not None else ".get(id)"
         note = (
             "The object was reset since this stub was made, which broke the stub. Get a new one: "
-            f"env.{self._namespace.binding}{name}"
+            f"{self._namespace._path}{name}"
         )
         if note not in getattr(carried, "__notes__", ()):
             carried.__notes__ = [*getattr(carried, "__notes__", ()), note]

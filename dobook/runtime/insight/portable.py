@@ -10,9 +10,12 @@ Source: PyPI workers-runtime-sdk; what it does with each of these is recorded in
 
 import sys
 import warnings
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from types import FrameType
 from typing import Any
 
+from dobook.codec import JsDict, JsList
 from dobook.errors import PortabilityWarning
 from dobook.runtime.calls.turns import current_frame
 from dobook.runtime.insight.unheard import is_users, users_frame
@@ -59,6 +62,47 @@ def remark_on_property(name: str) -> None:
         f"SDK (TypeError). Write a method that returns it: await stub.get_{name}().",
         depth=3,
     )
+
+
+_RAW = (
+    "what ctx.exports has is JavaScript's own in Cloudflare's Python SDK, which converts nothing for "
+    "it ({error}). Write {instead}: from workers import python_from_rpc, python_to_rpc"
+)
+_CONTAINERS = frozenset(
+    {bytearray, bytes, datetime, dict, list, memoryview, set, frozenset, tuple, JsDict, JsList}
+)
+
+
+def remark_on_raw_values(path: tuple[str, ...], args: Iterable[Any]) -> None:
+    """Remark that a stub of `ctx.exports` takes values of JavaScript, if some are Python's."""
+    kind = _container(args)
+    if kind:
+        name = path[-1] if path else "the function"
+        instead = f"{name}(python_to_rpc(…)), and python_from_rpc(await …) for what comes back"
+        remark(f"{name}(…) with a {kind}: {_RAW.format(error='DataCloneError', instead=instead)}")
+
+
+def remark_on_raw_fetch(init: Any, options: Mapping[str, Any]) -> None:
+    """Remark that `fetch` of a stub of `ctx.exports` takes headers and bodies of JavaScript."""
+    given = init if isinstance(init, Mapping) else {}
+    kind = _container([*given.values(), *options.values()])
+    if kind:
+        error = "TypeError, or bytes sent as their text"
+        instead = "fetch(url, python_to_rpc({…}))"
+        remark(f"fetch(…) with a {kind}: {_RAW.format(error=error, instead=instead)}")
+
+
+def remark_on_raw_props(given: Iterable[Any]) -> None:
+    """Remark that props have to be JavaScript's, if they are Python's."""
+    kind = _container(given)
+    if kind:
+        instead = "props=python_to_rpc({…})"
+        remark(f"props in a {kind}: {_RAW.format(error='DataCloneError', instead=instead)}")
+
+
+def _container(values: Iterable[Any]) -> str:
+    """Return what kind of container of Python's is among some values; empty if there is none."""
+    return next((type(value).__name__ for value in values if type(value) in _CONTAINERS), "")
 
 
 def _is_deployed() -> bool:

@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from dobook.codec import JsList
+from dobook.codec import JsDict, JsList
 from dobook.errors import PlatformError, PlatformTypeError, misspelt
 from dobook.ids import DurableObjectId
 from dobook.ownership import STORAGE, check_owner
@@ -25,6 +25,7 @@ from dobook.web.text import stored_text
 
 if TYPE_CHECKING:
     from dobook.runtime.objects.instance import Instance
+    from dobook.runtime.worker.exports import Exports
 
 
 class DurableObjectState:
@@ -53,9 +54,23 @@ class DurableObjectState:
             make_watched(instance, self.storage)
 
     @functools.cached_property
-    def props(self) -> dict[str, Any]:
-        """What a binding passes along; nothing here."""
-        return {}
+    def props(self) -> JsDict:
+        """What a facet's class was made with; for an object of a namespace it is empty."""
+        return JsDict()
+
+    @functools.cached_property
+    def exports(self) -> "Exports":
+        """The Worker's own classes and entrypoints, which need no binding.
+
+        Raises:
+            AttributeError: If the compatibility date or flags switch them off.
+
+        Example:
+            `await self.ctx.exports.Room.getByName("lobby").members()`
+
+        Source: developers.cloudflare.com/workers/runtime-apis/context/#exports
+        """
+        return self._instance.actor.namespace._exports()
 
     def blockConcurrencyWhile(self, callback: Callable[[], Any]) -> SectionPromise:
         """Run a function while no other event is delivered to the object.
@@ -189,6 +204,8 @@ class DurableObjectState:
         return None if hub is None else hub.event_timeout_ms
 
     def __getattr__(self, name: str) -> Any:
+        if name == "exports":  # the property has raised
+            return self._instance.actor.namespace._exports()
         raise misspelt(self, name)
 
     def _running(self) -> "Instance":

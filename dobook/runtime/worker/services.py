@@ -43,12 +43,12 @@ class Fetcher:
                 input, {**(init or {}), **options} if init or options else None
             )
             send_body(request, self._runtime)
-            worker = self._worker()
+            worker, entrypoint = self._asked()
         except Exception as error:
             return Rejected(error)
 
         async def answer() -> Response:
-            response = await worker.respond(request, self._entrypoint)
+            response = await worker.respond(request, entrypoint, self._given())
             error = error_of(response)
             if error is not None:
                 raise error
@@ -62,7 +62,7 @@ class Fetcher:
 
         given = {**(options or {}), **given}
         try:
-            worker = self._worker()
+            worker, _ = self._asked()
         except Exception as error:
             return Rejected(error)
 
@@ -81,7 +81,7 @@ class Fetcher:
         home = giver(self._runtime)
         lent = Crossing()
         try:
-            worker = self._worker()
+            worker, entrypoint = self._asked()
             if args is not None:
                 args = tuple(carry(value, home, lent) for value in args)
                 kwargs = {name: carry(value, home, lent) for name, value in (kwargs or {}).items()}
@@ -90,7 +90,7 @@ class Fetcher:
 
         async def call() -> Any:
             try:
-                return await worker.call(self._entrypoint, path, args, kwargs)
+                return await worker.call(entrypoint, path, args, kwargs, self._given())
             finally:
                 lent.end_of_call()
 
@@ -115,14 +115,23 @@ class Fetcher:
 
         return runtime.post.promise_of(after())
 
-    def _worker(self) -> "Worker":
+    def _given(self) -> Any:
+        """Return what the entrypoint's `ctx.props` is; None for nothing."""
+        return None
+
+    def _asked(self) -> "tuple[Worker, str | None]":
+        """Return the Worker that answers, and what it calls the entrypoint.
+
+        Raises:
+            UsageError: If there is none.
+        """
         workers = self._runtime.workers
         if self._service not in workers:
             raise UsageError(
                 f"there is no Worker named {self._service!r} in this runtime. Run its project "
                 "along: dobook run PATH OTHER_PATH"
             )
-        return workers[self._service]
+        return workers[self._service], self._entrypoint
 
     def _carried_(self, _home: Any, _receiver: Any) -> "Fetcher":
         return Fetcher(self._runtime, self._service, self._entrypoint)

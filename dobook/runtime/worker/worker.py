@@ -4,11 +4,13 @@ Source: developers.cloudflare.com/workers/runtime-apis/handlers/
 """
 
 import asyncio
+import functools
 import traceback
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dobook.codec import JsDict
 from dobook.codec.refusal import instead_of
 from dobook.errors import PlatformError, UnknownNameError, UsageError, misspelt
 from dobook.observer import current_cause
@@ -24,6 +26,7 @@ from dobook.web.javascript import JsRequest
 if TYPE_CHECKING:
     from dobook.runtime.calls.namespace import Env
     from dobook.runtime.runtime import Runtime
+    from dobook.runtime.worker.exports import Exports
 
 
 class ExecutionContext:
@@ -31,13 +34,24 @@ class ExecutionContext:
 
     Attributes:
         env: The Worker's bindings.
-        props: What the service binding that led here was configured with.
+        props: What the stub that led here was made with: `ctx.exports.Greeter(props={…})`.
     """
 
-    def __init__(self, runtime: "Runtime", env: "Env") -> None:
+    def __init__(self, runtime: "Runtime", env: "Env", props: Any = None) -> None:
         self._runtime = runtime
         self._env = env
-        self.props: dict[str, Any] = {}
+        self.props: Any = JsDict() if props is None else props
+
+    @functools.cached_property
+    def exports(self) -> "Exports":
+        """The Worker's own classes and entrypoints, which need no binding.
+
+        Raises:
+            AttributeError: If the compatibility date or flags switch them off.
+
+        Source: developers.cloudflare.com/workers/runtime-apis/context/#exports
+        """
+        return _exports_of(self._runtime, self._env)
 
     def waitUntil(self, promise: Any) -> None:
         """Go on with a piece of work after the answer; its errors are only logged."""
@@ -54,7 +68,15 @@ class ExecutionContext:
         """Do nothing: there is no origin server behind a Worker here."""
 
     def __getattr__(self, name: str) -> Any:
+        if name == "exports":  # the property has raised
+            return _exports_of(self._runtime, self._env)
         raise misspelt(self, name)
+
+
+def _exports_of(runtime: "Runtime", env: "Env") -> "Exports":
+    from dobook.runtime.worker.exports import exports_of  # which knows Workers
+
+    return exports_of(runtime, env)
 
 
 current_execution: ContextVar[ExecutionContext | None] = ContextVar("dobook_worker", default=None)
@@ -196,27 +218,29 @@ class Worker:
             at_ms = self._runtime.loop.now_ms
         return self._runtime.post.promise_of(self._on_schedule(ScheduledController(at_ms, cron)))
 
-    async def respond(self, request: Request, entrypoint: str | None = None) -> Response:
+    async def respond(
+        self, request: Request, entrypoint: str | None = None, props: Any = None
+    ) -> Response:
         """Return the answer to a request that has been delivered."""
         observers = self._runtime.observers
         if observers.detailed and (task := asyncio.current_task()) is not None:
             task.set_name("worker")  # what the trace calls it
         if not observers.active:
-            return await self._response(request, entrypoint)
+            return await self._response(request, entrypoint, props)
         seq = observers.emit("worker", "fetch", method=request.method, url=request.url)
         if observers.detailed:
             current_cause.set(seq)
-        response = await self._response(request, entrypoint)
+        response = await self._response(request, entrypoint, props)
         error = error_of(response)
         text = "" if error is None else f"{type(error).__name__}: {error}"
         observers.emit("worker", "answer", cause=seq, status=response.status, error=text)
         return response
 
-    async def _response(self, request: Request, entrypoint: str | None) -> Response:
+    async def _response(self, request: Request, entrypoint: str | None, props: Any) -> Response:
         runtime = self._runtime
         try:
             given = JsRequest.showing(request) if self._wants_javascript("fetch") else request
-            result = await self._run(entrypoint, "fetch", given)
+            result = await self._run(entrypoint, "fetch", given, props)
             if not isinstance(result, Response):
                 wrong = PlatformError(
                     "Incorrect type for Promise: the Promise did not resolve to 'Response'."
@@ -252,6 +276,7 @@ class Worker:
         path: tuple[str, ...],
         args: tuple[Any, ...] | None,
         kwargs: dict[str, Any] | None,
+        props: Any = None,
     ) -> Any:
         """Call a method of an entrypoint, or read a property if there are no arguments.
 
@@ -259,7 +284,7 @@ class Worker:
         """
         home = self._runtime.post.outside
         try:
-            context = self._enter()
+            context = self._enter(props)
             kind = self._entrypoint(entrypoint)
             if not isinstance(kind, type):
                 raise PlatformError(
@@ -288,8 +313,8 @@ class Worker:
             return handler == "fetch"
         return hasattr(self.entry, handler) or hasattr(self.entry, f"on_{handler}")
 
-    def _enter(self) -> ExecutionContext:
-        context = ExecutionContext(self._runtime, self.env)
+    def _enter(self, props: Any = None) -> ExecutionContext:
+        context = ExecutionContext(self._runtime, self.env, props)
         current_execution.set(context)
         return context
 
@@ -306,8 +331,8 @@ class Worker:
             return False
         return not getattr(self.entry.get(kind), "takes_python_objects", False)
 
-    async def _run(self, entrypoint: str | None, kind: str, event: Any) -> Any:
-        context = self._enter()
+    async def _run(self, entrypoint: str | None, kind: str, event: Any, props: Any = None) -> Any:
+        context = self._enter(props)
         env = self.env
         entry = self._entrypoint(entrypoint)
         found: Callable[..., Any] | None

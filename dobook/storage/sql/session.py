@@ -28,6 +28,7 @@ from dobook.storage.sql.refusals import as_the_engine_says
 from dobook.storage.sql.rules import TRANSACTION_VERBS, Rules, allowed_name
 from dobook.storage.sql.scans import rows_looked_at
 from dobook.storage.sql.text import Statement, looks_at_schema, offset_of
+from dobook.storage.sql.versions import missing_here
 from dobook.web.text import stored_text
 
 NO_STATEMENT: Final = "SQL code did not contain a statement."
@@ -233,7 +234,10 @@ class Session:
             if offset is not None:
                 text = f"{message} at offset {offset}{text[len(message) :]}"
             text = as_the_engine_says(text)
-        return PlatformError(text)
+        told = PlatformError(text)
+        if statement is not None and (note := missing_here(message, statement.text)):
+            told.add_note(note)
+        return told
 
     def fetch(self, rows: Iterator[Row]) -> Row | None:
         """Return the next row, None after the last one."""

@@ -141,7 +141,8 @@ class Project:
         for name, text in self._secrets().items():
             env.bind(name, text)
         for service in configuration.services:
-            env.bind(service.binding, Fetcher(runtime, service.service, service.entrypoint))
+            made = Fetcher(runtime, service.service, service.entrypoint, props=service.props)
+            env.bind(service.binding, made)
         assets = configuration.assets
         self._assets = None if assets is None else AssetsFetcher(self.folder, assets)
         if self._assets is not None:

@@ -28,6 +28,7 @@ def check_sdk(source: Source, names: Names) -> Iterator[Raw]:
             elif isinstance(node, ast.Call):
                 yield from _context_call(node, names)
             yield from _env_as_dict(node)
+            yield from _props_as_dict(node)
     functions = list(functions_of(list(source.body)))
     for function in functions:
         scope = Scope(function)
@@ -91,6 +92,19 @@ def _env_as_dict(node: ast.AST) -> Iterator[Raw]:
     if isinstance(used, ast.Attribute) and chain(used) == ["self", "env"]:
         why = "env of Cloudflare's Python SDK is not a dict: TypeError"
         yield node, "env-item", "env as a dict", why, fix
+
+
+def _props_as_dict(node: ast.AST) -> Iterator[Raw]:
+    if isinstance(node, ast.Subscript):
+        used, name = node.value, "[...]"
+    elif isinstance(node, ast.Attribute) and node.attr in ("get", "items", "keys", "values"):
+        used, name = node.value, f".{node.attr}"
+    else:
+        return
+    if isinstance(used, ast.Attribute) and chain(used)[-2:] == ["ctx", "props"]:
+        why = "ctx.props is JavaScript's own object, and no dict"
+        fix = "Write ctx.props.NAME, or getattr(ctx.props, name, None)."
+        yield node, "exports-raw", f"ctx.props{name}", why, fix
 
 
 def _remote_call(node: ast.AST, scope: Scope) -> Iterator[Raw]:

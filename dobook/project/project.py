@@ -142,7 +142,8 @@ class Project:
         for name, text in self._secrets().items():
             env.bind(name, text)
         for service in configuration.services:
-            env.bind(service.binding, Fetcher(runtime, service.service, service.entrypoint))
+            made = Fetcher(runtime, service.service, service.entrypoint, props=service.props)
+            env.bind(service.binding, made)
         assets = configuration.assets
         build = configuration.build_command
         self._assets = None if assets is None else AssetsFetcher(self.folder, assets, build)

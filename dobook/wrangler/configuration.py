@@ -38,11 +38,13 @@ class ServiceBinding:
         binding: Its name in `env`.
         service: The name of the Worker.
         entrypoint: The class that answers; None for the default one.
+        props: What its `ctx.props` is; None for nothing.
     """
 
     binding: str
     service: str
     entrypoint: str | None = None
+    props: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,6 +122,7 @@ class Reader:
                     self.needed(entry, place, "binding", "services"),
                     self.needed(entry, place, "service", "services"),
                     self.text(entry, place, "entrypoint"),
+                    self.table(entry, place, "props") or None,
                 )
                 for entry, place in self.entries(values, at, "services")
             ),

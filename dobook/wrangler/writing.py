@@ -71,7 +71,12 @@ def as_values(configuration: Configuration) -> dict[str, Any]:
         "exports": {e.class_name: _export(e) for e in configuration.exports},
         "triggers": _filled(crons=list(configuration.crons)),
         "services": [
-            _filled(binding=s.binding, service=s.service, entrypoint=s.entrypoint)
+            _filled(
+                binding=s.binding,
+                service=s.service,
+                entrypoint=s.entrypoint,
+                props=None if s.props is None else dict(s.props),
+            )
             for s in configuration.services
         ],
         "rules": [{"type": r.type, "globs": list(r.globs)} for r in configuration.rules],

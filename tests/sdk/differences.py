@@ -103,6 +103,8 @@ DIFFERENCES: Final = {
     ),
     "exports/fetch-bytes": Difference({"ok": "PUT hi"}, _OURS, "converts nothing", "exports-raw"),
     "exports/props-dict": Difference({"ok": "cs: a"}, _OURS, "converts nothing", "exports-raw"),
+    "exports/props-item": Difference({"ok": "cs"}, _OURS, rule="exports-raw"),
+    "exports/props-get": Difference({"ok": "cs"}, _OURS, rule="exports-raw"),
     "exports/options-dict": Difference({"ok": "cs: a"}, _OURS, "converts nothing", "exports-raw"),
     "import/rpc-target": Difference(
         {"ok": None}, "the engine has it", "RpcTarget", "rpc-target"

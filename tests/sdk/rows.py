@@ -502,6 +502,48 @@ _ROWS: Final = {
     "exports/props-dict": _exports(
         "a dict as props", "s = x.Greeter(props={'lang': 'cs'})\nreturn await s.greet('a')"
     ),
+    "exports/props-attribute": _row(
+        "an attribute of props",
+        """
+        from workers import WorkerEntrypoint, python_to_rpc
+
+        class Keyed(WorkerEntrypoint):
+            async def lang(self):
+                return self.ctx.props.lang
+
+        class A(DurableObject):
+            async def run(self):
+                return await self.ctx.exports.Keyed(props=python_to_rpc({"lang": "cs"})).lang()
+        """,
+    ),
+    "exports/props-item": _row(
+        "a key of props",
+        """
+        from workers import WorkerEntrypoint, python_to_rpc
+
+        class Keyed(WorkerEntrypoint):
+            async def lang(self):
+                return self.ctx.props['lang']
+
+        class A(DurableObject):
+            async def run(self):
+                return await self.ctx.exports.Keyed(props=python_to_rpc({"lang": "cs"})).lang()
+        """,
+    ),
+    "exports/props-get": _row(
+        "the get() of props",
+        """
+        from workers import WorkerEntrypoint, python_to_rpc
+
+        class Keyed(WorkerEntrypoint):
+            async def lang(self):
+                return self.ctx.props.get('lang')
+
+        class A(DurableObject):
+            async def run(self):
+                return await self.ctx.exports.Keyed(props=python_to_rpc({"lang": "cs"})).lang()
+        """,
+    ),
     "exports/options": _exports(
         "converted options",
         "s = x.Greeter(python_to_rpc({'props': {'lang': 'cs'}}))\nreturn await s.greet('a')",

@@ -4,8 +4,10 @@ Source: developers.cloudflare.com/workers/runtime-apis/bindings/service-bindings
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from dobook.codec import clone
 from dobook.errors import UsageError
 from dobook.runtime.calls.aborting import heeding
 from dobook.runtime.calls.conveyor import send_body
@@ -29,10 +31,19 @@ class Fetcher:
         service: The Worker's name. It is looked up when it is used, so that Workers can be bound
             to each other.
         entrypoint: The class that answers; None for the default one.
+        props: What `ctx.props` of the one that answers is a copy of; None for nothing.
     """
 
-    def __init__(self, runtime: "Runtime", service: str, entrypoint: str | None = None) -> None:
+    def __init__(
+        self,
+        runtime: "Runtime",
+        service: str,
+        entrypoint: str | None = None,
+        *,
+        props: Mapping[str, Any] | None = None,
+    ) -> None:
         self._runtime = runtime
+        self._props = props
         self._service = service
         self._entrypoint = entrypoint
 
@@ -117,7 +128,7 @@ class Fetcher:
 
     def _given(self) -> Any:
         """Return what the entrypoint's `ctx.props` is; None for nothing."""
-        return None
+        return None if self._props is None else clone(dict(self._props))
 
     def _asked(self) -> "tuple[Worker, str | None]":
         """Return the Worker that answers, and what it calls the entrypoint.
@@ -134,7 +145,7 @@ class Fetcher:
         return workers[self._service], self._entrypoint
 
     def _carried_(self, _home: Any, _receiver: Any) -> "Fetcher":
-        return Fetcher(self._runtime, self._service, self._entrypoint)
+        return Fetcher(self._runtime, self._service, self._entrypoint, props=self._props)
 
     def __repr__(self) -> str:
         entry = "" if self._entrypoint is None else f".{self._entrypoint}"

@@ -13,6 +13,7 @@ import dobook
 from dobook.errors import PlatformTypeError, UsageError
 from dobook.project import open_projects
 from dobook.wrangler import deploy, parse
+from dobook.wrangler.writing import as_values
 
 pytestmark = pytest.mark.filterwarnings("ignore::dobook.errors.PortabilityWarning")
 
@@ -247,6 +248,34 @@ class Default(WorkerEntrypoint):
         answer = runtime.run(runtime.fetch("/"))
         back = [["Two", "default"], "Two", None]
         assert runtime.run(answer.json()) == [["One", "default"], "One", back]
+
+
+def test_a_service_binding_hands_over_its_props(tmp_path):
+    code = """
+from workers import Response, WorkerEntrypoint
+
+class Tool(WorkerEntrypoint):
+    async def greet(self, name):
+        return f"{self.ctx.props.words.hello} {name}"
+
+class Default(WorkerEntrypoint):
+    async def fetch(self, request):
+        first = await self.env.TOOL.greet("ada")
+        second = await self.ctx.exports.Tool(props={"words": {"hello": "hi"}}).greet("ada")
+        return Response.json([first, second])
+"""
+    (tmp_path / "entry.py").write_text(code, "utf-8")
+    service = {"binding": "TOOL", "service": "house", "entrypoint": "Tool"}
+    values = {
+        "name": "house", "main": "entry.py", "compatibility_date": "2026-03-15",
+        "compatibility_flags": ["python_workers"],
+        "services": [{**service, "props": {"words": {"hello": "ahoj"}}}],
+    }  # fmt: skip
+    (tmp_path / "wrangler.json").write_text(json.dumps(values), "utf-8")
+    assert as_values(parse(json.dumps(values)))["services"] == values["services"]
+    with open_projects([tmp_path]) as opened:
+        answer = opened.runtime.run(opened.runtime.fetch("/"))
+        assert opened.runtime.run(answer.json()) == ["ahoj ada", "hi ada"]
 
 
 # ---------------------------------------------------------------------- cloudflare:workers

@@ -26,7 +26,7 @@ def data_response(input: Any) -> Response | None:  # noqa: A002
 
     Example:
         >>> data_response("data:text/html;base64,PGI+")
-        Response(status=200, content_type='text/html')
+        Response(status=200, status_text='OK', content_type='text/html')
     """
     url = normalise(input.url if isinstance(input, Request) else js_string(input))
     found = None if url is None else PARTS(url)

@@ -65,6 +65,7 @@ class Call:
     instance: "Instance | None" = None
     task: "asyncio.Task[Any] | None" = None
     rest: Coroutine[Any, Any, Any] | None = None  # of the handler, once it is a task
+    yielded: Any = None  # what the handler waited for when it became one
     inside = False  # nobody but the runtime itself waits for it to be over
     done = NOT_DONE
     value: Any = None
@@ -184,14 +185,16 @@ class Call:
         task = ObjectTask(resume(loop, instance, coro, yielded), loop=loop, context=context)
         self.task = task
         task.chain = self.chain
-        self.rest = coro
+        self.rest, self.yielded = coro, yielded
         instance.adopt(task)
         task.add_done_callback(self._task_done)
 
     def _task_done(self, task: "asyncio.Task[Any]") -> None:
+        yielded, self.yielded = self.yielded, None
         if task.cancelled():
             if self.rest is not None:
-                stop_code(self.rest)  # cancelled at its start, the task has not come to it
+                # Cancelled at its start, the task has not come to it, nor to what it waits for.
+                stop_code(self.rest, yielded)
             self.fail(asyncio.CancelledError("the handler was cancelled"))
             return
         error = task.exception()

@@ -1,6 +1,7 @@
 """Details of the engine that are easy to miss: ids, nested blocks, flags, texts."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -191,3 +192,57 @@ def test_a_violated_foreign_key_marks_what_a_transaction_could_not_commit(boxes,
         runtime.run(namespace.getByName("a").violate(how))
     assert getattr(error.value, "durableObjectReset", False) is flag
     assert dobook.__version__
+
+
+class Quits:
+    """Aborts in one of several things that it does at once."""
+
+    def __init__(self, ctx, env):
+        self.ctx = ctx
+
+    async def abort_after(self, wait):
+        if wait is not None:
+            await asyncio.sleep(wait)
+        self.ctx.abort("enough")
+
+    async def write(self, wait):
+        if wait is not None:
+            await asyncio.sleep(wait)
+        WRITTEN.append("a sibling has run")
+        await self.ctx.storage.put("sibling", 1)
+
+    async def gather(self, wait):
+        await asyncio.gather(self.abort_after(wait), self.write(wait))
+
+    async def group(self, wait):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.abort_after(wait))
+            group.create_task(self.write(wait))
+
+    async def wait(self, wait):
+        works = [self.abort_after(wait), self.write(wait)]
+        await asyncio.wait([asyncio.create_task(work) for work in works])
+
+    async def look(self):
+        return await self.ctx.storage.get("sibling")
+
+
+WRITTEN = []
+
+
+def quit_and_look(how, wait):
+    with Runtime() as runtime:
+        objects = runtime.register(Quits)
+        with pytest.raises(PlatformError, match="enough"):
+            runtime.run(getattr(objects.getByName("a"), how)(wait))
+        return runtime.run(objects.getByName("a").look())
+
+
+@pytest.mark.parametrize("how", ["gather", "group", "wait"])
+@pytest.mark.parametrize("wait", [None, 0, 0.1])
+def test_nothing_runs_beside_an_abort_and_nothing_is_left_unheard(caplog, how, wait):
+    WRITTEN.clear()
+    assert quit_and_look(how, wait) is None
+    gc.collect()  # asyncio tells of a future's unseen error when it is collected
+    assert WRITTEN == []
+    assert [record.message for record in caplog.records] == []

@@ -62,20 +62,26 @@ class OwnState:
         had_file = files.size_of_file(self._path) > 0 and not is_half_made(self._path)
         self.is_new = not had_file and not has_ledger
         try:
-            self._db = self._open()
-        except (SqliteError, StateDirectoryError) as error:
-            if not is_damage_of_own(self._path, error):
-                raise
-            self._begin_anew(error)
-        try:
+            try:
+                self._db = self._open()
+            except (SqliteError, StateDirectoryError) as error:
+                if not is_damage_of_own(self._path, error):
+                    raise
+                self._begin_anew(error)
             self._guarded(self._compare_if_needed)
             self._clock_ms = self.clock_ms  # the time that is remembered
         except BaseException:
-            with contextlib.suppress(SqliteError):
-                self._db.close()
-            with contextlib.suppress(OSError):
-                self._ledger.close()
+            self._give_up()
             raise
+
+    def _give_up(self) -> None:
+        """Close what has been opened of a state that cannot be used."""
+        database: Connection | None = getattr(self, "_db", None)
+        if database is not None:
+            with contextlib.suppress(SqliteError):
+                database.close()
+        with contextlib.suppress(OSError):
+            self._ledger.close()
 
     def _open(self) -> Connection:
         db = Connection(self._path, blank=blank_database(), power_safe=self._power_safe)

@@ -91,6 +91,7 @@ def error_text(error: sqlite3.Error) -> str:
         ... except sqlite3.Error as error:
         ...     print(error_text(error))
         no such table: nowhere: SQLITE_ERROR
+        >>> db.close()
 
     Source: cloudflare/workerd src/workerd/util/sqlite.c++ (`dbErrorMessage`)
     """

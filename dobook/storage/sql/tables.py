@@ -40,6 +40,7 @@ def tables(connection: Connection) -> list[Table]:
         >>> _ = connection.execute("CREATE TABLE hit(path TEXT NOT NULL, n INTEGER DEFAULT 0)")
         >>> [(t.name, t.kind, [c.name for c in t.columns], t.rows) for t in tables(connection)]
         [('hit', 'table', ['path', 'n'], 0)]
+        >>> connection.close()
     """
     found = []
     for name, kind, sql in connection.execute(

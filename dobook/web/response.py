@@ -327,11 +327,10 @@ class Response(FetchResponse):
                 raise out_of_range(given)
         if status_text and min(status_text) < " ":
             raise PlatformTypeError("Invalid statusText")
-        if status is not None:
-            if status in _NULL_BODY and self._body is not None:
-                if self._body:  # an empty one passes, as the engine lets it
-                    raise PlatformTypeError(_NULL_BODY_REFUSED)
-                self._body = self._content_type = None
+        if self._status in _NULL_BODY and self._body is not None:
+            if self._body:  # an empty one passes, as the engine lets it
+                raise PlatformTypeError(_NULL_BODY_REFUSED)
+            self._body = self._content_type = None
         if web_socket is not None and self._status != 101:
             raise PlatformRangeError("Responses with a WebSocket must have status code 101.")
 
@@ -358,9 +357,7 @@ class Response(FetchResponse):
         if init is None:
             return cls(body)
         if isinstance(init, FetchResponse):
-            return cls(
-                body, init._status, init._status_text, init.js_headers, init._web_socket
-            )
+            return cls(body, init._status, init._status_text, init.js_headers, init._web_socket)
         return cls(
             body,
             init.get("status"),

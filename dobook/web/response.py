@@ -331,7 +331,7 @@ class Response(FetchResponse):
                 raise out_of_range(given)
         if status_text and min(status_text) < " ":
             raise PlatformTypeError("Invalid statusText")
-        if status is not None and status in _NULL_BODY and self._body is not None:
+        if self._status in _NULL_BODY and self._body is not None:
             if self._body:  # an empty one passes, as the engine lets it
                 raise PlatformTypeError(_NULL_BODY_REFUSED)
             self._body = self._content_type = None

@@ -65,6 +65,7 @@ class Entry:
     """The alarm of one object."""
 
     __slots__ = (
+        "absorbed",
         "backoff",
         "call",
         "chain",
@@ -94,6 +95,7 @@ class Entry:
         self.running = False
         self.ran_ms = 0  # when the handler was last called
         self.deferred = False  # the handler runs, and no other time has been set meanwhile
+        self.absorbed = False  # its time was set once more just before the run began
         self.queued_ms: int | None = None
         self.orphaned = False  # it is tried again although the object has deleted it
         self.retries = 0

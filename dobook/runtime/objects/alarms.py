@@ -61,7 +61,7 @@ class AlarmScheduler:
         """Return what `getAlarm()` shows, in ms since 1970."""
         entry: Entry | None = actor.alarm
         kv = actor.store.kv
-        if entry is not None and entry.deferred and not _touched(actor):
+        if entry is not None and entry.deferred and (entry.absorbed or not _touched(actor)):
             return None
         return kv.alarm_ms
 
@@ -72,6 +72,8 @@ class AlarmScheduler:
         if at_ms is not None and at_ms <= loop.now_ms and actor.instance is not None:
             entry = self._entry(actor)
             entry.chain = link(loop, actor.instance, "sets its alarm for now")
+        if entry is not None:
+            entry.absorbed = False
         # Inside a transaction it is not settled yet; `visible_ms` looks at the undo log meanwhile.
         if entry is not None and entry.deferred and not actor.store.kv.layers:
             entry.deferred = not _touched(actor)
@@ -81,6 +83,9 @@ class AlarmScheduler:
         entry = self._entry(actor)
         at_ms = actor.store.kv.alarm_ms
         if entry.running:
+            if entry.absorbed and at_ms == entry.due_ms:
+                entry.absorbed = False  # what was set before the run is what runs
+                return
             entry.deferred = False
             entry.queued_ms = at_ms
         elif at_ms is None and entry.orphaned:
@@ -187,9 +192,14 @@ class AlarmScheduler:
         """Return what runs the user's `alarm`, called when the gate admits the event."""
         entry = self._entry(actor)
         kv = actor.store.kv
-        if kv.alarm_ms != entry.due_ms:
+        entry.deferred = kv.alarm_ms == entry.due_ms
+        # A write of this tick has not reached the engine's scheduler when an event that has waited
+        # is let in; at the instant at which the alarm came due, it has.
+        written = _touched(actor)
+        waited = entry.ran_ms < self._runtime.loop.now_ms
+        if not entry.deferred and not (written and waited):
             return _cancelled  # deleted or moved while the event waited
-        entry.deferred = True
+        entry.absorbed = entry.deferred and written
 
         async def run(info: AlarmInvocationInfo) -> None:
             result = found(info)

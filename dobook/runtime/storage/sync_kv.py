@@ -141,14 +141,17 @@ class Rows(Iterator[tuple[str, Any]]):
             kv.cursor = self
             self._kv = kv
             self._first = self._step(kv)
+            if self._first is None:
+                self._left = 0  # what is written from now on comes too late
 
     def cancel(self) -> None:
         """End it, because another listing has begun."""
         self._fail(SUPERSEDED)
 
     def lose(self) -> None:
-        """End it, because its rows are gone."""
-        self._fail(TAKEN_BACK)
+        """End it, because its rows are gone; one without rows has nothing to lose."""
+        if self._at is not None:
+            self._fail(TAKEN_BACK)
 
     def _fail(self, why: str) -> None:
         if self._kv is not None:

@@ -4,7 +4,7 @@ Source: cloudflare/workerd src/workerd/api/actor-state.c++ (`DurableObjectStorag
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from dobook import limits
 from dobook.codec import freeze, serialize
@@ -34,17 +34,29 @@ from dobook.storage.store import ObjectStore
 if TYPE_CHECKING:
     from dobook.runtime.objects.instance import Instance
 
+NOBODY: Final = object()  # no frame: each use of the storage has to be looked at
+
 
 class Operations:
     """The methods that `ctx.storage` and a transaction have in common."""
 
-    __slots__ = ("_ended", "_instance", "_kv", "_limited", "_max_entry", "_sqlite", "_store")
+    __slots__ = (
+        "_ended",
+        "_frame",
+        "_instance",
+        "_kv",
+        "_limited",
+        "_max_entry",
+        "_sqlite",
+        "_store",
+    )
 
     _NAME: ClassVar[str]
     """What the platform calls the interface, for its errors."""
 
     def __init__(self, instance: "Instance") -> None:
         self._instance = instance
+        self._frame: object = instance  # whose code needs no look at `_use`, or NOBODY
         self._store: ObjectStore = instance.actor.store
         self._kv: KV = self._store.kv
         self._limited = not self._store.unsafe_limits
@@ -85,7 +97,8 @@ class Operations:
         Waits: never. Source: developers.cloudflare.com/durable-objects/api/storage-api/#get
         """
         try:
-            self._use("get()")
+            if current_frame.get() is not self._frame:
+                self._use("get()")
             if options is not None or keywords:
                 read_options(self._NAME, "get", GET_OPTIONS, options, keywords)
             if type(key) is str and len(key) <= 512 and key.isascii():
@@ -165,7 +178,8 @@ class Operations:
         Waits: never. Source: developers.cloudflare.com/durable-objects/api/storage-api/#put
         """
         try:
-            self._use("put()")
+            if current_frame.get() is not self._frame:
+                self._use("put()")
             if type(key) is str and value is not UNSET and key.isascii():
                 confirmed = True
                 if options is not None or keywords:
@@ -223,7 +237,8 @@ class Operations:
         Waits: never. Source: developers.cloudflare.com/durable-objects/api/storage-api/#delete
         """
         try:
-            self._use("delete()")
+            if current_frame.get() is not self._frame:
+                self._use("delete()")
             confirmed = self._confirmed("delete", PUT_OPTIONS, options, keywords)
             if isinstance(key, list | tuple):
                 keys = self._check_keys(key)
@@ -253,7 +268,8 @@ class Operations:
         Waits: never. Source: developers.cloudflare.com/durable-objects/api/alarms/#setalarm
         """
         try:
-            self._use("setAlarm()")
+            if current_frame.get() is not self._frame:
+                self._use("setAlarm()")
             at_ms = alarm_time(self._NAME, scheduledTime)
             # A constructor may: the engine does not know the object's methods yet.
             made = self._instance.object
@@ -262,11 +278,15 @@ class Operations:
                 made is not None or getattr(kind, "_has_every_name_", False)
             ):
                 check_alarm_handler(kind)
-            confirmed = self._confirmed("setAlarm", ALARM_OPTIONS, options, keywords)
+            confirmed = True
+            if options is not None or keywords:
+                confirmed = self._confirmed("setAlarm", ALARM_OPTIONS, options, keywords)
             self._store.touch(confirmed=confirmed)
             # The platform takes a time that has passed for now.
-            self._kv.set_alarm(max(at_ms, self._instance.runtime.loop.now_ms))
-            self._instance.runtime.alarms.written(self._instance.actor)
+            runtime = self._instance.runtime
+            now_ms = runtime.loop.now_ms
+            self._kv.set_alarm(max(at_ms, now_ms))
+            runtime.alarms.written(self._instance.actor, later=at_ms > now_ms)
             return NOTHING
         except Exception as error:
             return Rejected(error)

@@ -42,9 +42,9 @@ async def drive(n: int, width: int, call: Call) -> Outcome:
 
     async def client() -> None:
         for i in numbers:
-            start = perf()
+            start = real.perf_counter()
             await call(i)
-            latencies.append(perf() - start)
+            latencies.append(real.perf_counter() - start)
 
     start = perf()
     await asyncio.gather(*(client() for _ in range(width)))
@@ -56,9 +56,9 @@ async def sequential(n: int, call: Call) -> Outcome:
     latencies: list[float] = []
     begin = perf()
     for i in range(n):
-        start = perf()
+        start = real.perf_counter()
         await call(i)
-        latencies.append(perf() - start)
+        latencies.append(real.perf_counter() - start)
     return Outcome(n, perf() - begin, latencies)
 
 

@@ -228,12 +228,10 @@ class Commit:
             if gate.commit is self:
                 gate.commit = None
         waiters, self.waiters = self.waiters, []
-        waiters.reverse()
-        while waiters:
-            speak = waiters.pop()
-            try:
+        left = iter(waiters)
+        try:
+            for speak in left:
                 speak()
-            except BaseException:
-                waiters.reverse()
-                self.waiters = waiters  # who calls this once more has the others speak
-                raise
+        except BaseException:
+            self.waiters = [*left, *self.waiters]  # calling this once more has the others speak
+            raise

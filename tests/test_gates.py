@@ -235,3 +235,21 @@ def test_one_commit_opens_the_gates_of_many_objects():
         gate.pass_through(lambda number=number: said.append(number))
     commit.done()
     assert said == [0, 1, 2]
+
+
+def test_one_that_cannot_speak_leaves_the_others_to_the_next_time():
+    gate, commit, said = OutputGate(), Commit(), []
+
+    def fail():
+        raise KeyboardInterrupt
+
+    commit.shut(gate)
+    gate.pass_through(lambda: said.append(1))
+    gate.pass_through(fail)
+    gate.pass_through(lambda: said.append(2))
+    gate.pass_through(lambda: said.append(3))
+    with pytest.raises(KeyboardInterrupt):
+        commit.done()
+    assert said == [1]
+    commit.done()
+    assert said == [1, 2, 3]

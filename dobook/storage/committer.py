@@ -41,19 +41,19 @@ class Committer:
         self.delay_ms: Callable[[ObjectStore], float] | None = None
         self.call_later: Callable[[float, Callable[[], None]], object] | None = None
         self._delayed: dict[ObjectStore, Commit] = {}
-        self._group: Commit | None = None
+        self.group: Commit | None = None  # of this tick's writes; None before there are any
         self._dirty: dict[ObjectStore, None] = {}
 
     def add(self, store: ObjectStore, *, confirmed: bool) -> None:
         """Have `store` committed with this tick; `confirmed` shuts its output gate until then."""
         if self.delay_ms is not None and self._add_delayed(store, confirmed=confirmed):
             return
-        group = self._group
+        group = self.group
         if group is None:
             self._call_soon(
                 self._flush_tick
             )  # first: what is broken off here leaves no group behind
-            group = self._group = Commit()
+            group = self.group = Commit()
         if not store.dirty or store not in self._dirty:
             store.dirty = True
             self._dirty[store] = None
@@ -118,7 +118,7 @@ class Committer:
             self._commit_group(group, [store])
 
     def _flush_tick(self) -> None:
-        group, self._group = self._group, None
+        group, self.group = self.group, None
         if group is None:
             return
         dirty, self._dirty = self._dirty, {}

@@ -166,6 +166,10 @@ class ObjectStore:
         """Announce a write to the rows or the alarm."""
         if self.marked:
             self._mark()
+        if self.dirty:
+            commit = self.output_gate.commit
+            if commit is not None and commit is self._committer.group:
+                return  # it is among the writes of this tick, and the gate is shut until then
         # Inside an explicit transaction nothing is committed, nor the output gate shut, before it
         # ends; see `commit_transaction`.
         if not self.transactions:
@@ -174,9 +178,10 @@ class ObjectStore:
     def _mark(self) -> None:
         """Tell what follows from what earlier events wrote, so that it can be undone alone."""
         self.marked = False
-        if self.transactions or self.kv.layers:
+        kv = self.kv
+        if self.transactions or kv.layers:
             return  # one that is open is undone as a whole
-        self.kv.turn = {}
+        kv.turn = {}
         self._was_wiped = self.wiped
         if self.turn is not None:
             self.turn.begin()

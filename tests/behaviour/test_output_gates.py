@@ -25,6 +25,12 @@ class Ledger:
         await self.ctx.storage.put("k", value, options)
         return value
 
+    async def put_twice(self, value):
+        await self.ctx.storage.put("k", 0, {"allowUnconfirmed": True})
+        await self.ctx.storage.put("k", value)
+        await self.ctx.storage.put("k", value)
+        return value
+
     async def put_then_fail(self, value):
         await self.ctx.storage.put("k", value)
         raise ValueError("after the write")
@@ -136,6 +142,23 @@ def test_an_unconfirmed_write_holds_nothing_back(runtime, ledgers, durable):
     runtime.settle()
     assert sorted(durable.order) == ["answer 1", "durable k"]
     assert durable.order[0] == "answer 1"
+
+
+@pytest.mark.parametrize("events", [1, 2])
+def test_a_confirmed_write_after_an_unconfirmed_one_of_its_tick_holds_back(
+    runtime, ledgers, durable, events
+):
+    async def main():
+        stub = ledgers.getByName("a")
+        if events == 1:
+            return await durable.answer(stub.put_twice(1))
+        unsure = durable.answer(stub.put(0, {"allowUnconfirmed": True}))
+        await asyncio.gather(unsure, durable.answer(stub.put(1)), durable.answer(stub.put(2)))
+
+    runtime.run(main())
+    before, after = durable.order[: events - 1], durable.order[events - 1 :]
+    assert before == ["answer 0"][: events - 1]
+    assert after == ["durable k", "answer 1", "answer 2"][: events + 1]
 
 
 def test_writes_of_the_turn_that_aborts_are_lost(runtime, ledgers):

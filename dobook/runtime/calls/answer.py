@@ -4,6 +4,7 @@ Source: developers.cloudflare.com/workers/runtime-apis/rpc/ (promise pipelining)
 """
 
 from asyncio import CancelledError
+from asyncio.events import _get_running_loop
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,6 @@ from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.promise import INTERRUPTED, Interrupted, Promise
 from dobook.runtime.calls.rpc import Member, RpcStub, find, member, not_callable
 from dobook.runtime.insight.portable import remark_if_called
-from dobook.runtime.loop.loop import running_loop
 
 if TYPE_CHECKING:
     from dobook.runtime.runtime import Runtime
@@ -34,7 +34,7 @@ class RpcPromise(Promise):
         call = self._call
         if not call.done:
             runtime = call.actor.runtime
-            if running_loop() is runtime.loop:
+            if _get_running_loop() is runtime.loop:
                 try:
                     yield from call.waiter()
                 except CancelledError as error:

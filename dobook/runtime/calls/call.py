@@ -112,8 +112,11 @@ class Call:
         store = instance.actor.store
         if store.dirty:
             store.marked = True
-        loop = instance.runtime.loop
-        context = instance.context()
+        runtime = instance.runtime
+        loop = runtime.loop
+        context = instance._context
+        if context is None or instance._generation != runtime.generation:
+            context = instance.context()
         if self.seq:
             context = self._report_start(context)
         try:
@@ -126,7 +129,7 @@ class Call:
             current: Any = tasks.current_task(loop)
             if current is self:  # broken off just before it was left
                 _leave_task(loop, self)
-            instance.runtime.driver.interrupts.left(instance, error, self)
+            runtime.driver.interrupts.left(instance, error, self)
             self.fail(error)
             return
         if waits is None:
@@ -243,10 +246,14 @@ class Call:
             return
         if self.lent is not None:
             self.lent.end_of_call()
-        if instance.output_gate.commit is None:
+        commit = instance.output_gate.commit
+        if commit is None:
             self.settle(value, None)
-        else:
-            self._say(lambda: self.settle(value, None))
+        elif self.seq:
+            self._say(functools.partial(self.settle, value, None))
+        else:  # what `_say` would do
+            commit.leaves = commit.leaves or self._leaves
+            commit.waiters.append(functools.partial(self.settle, value, None))
 
     def fail(self, error: BaseException) -> None:
         """Answer with an error of the object's own code."""
@@ -259,16 +266,20 @@ class Call:
             self.reject(instance.dead)
             return
         carried = carry_error(error, remote=True)
-        self._say(lambda: self.settle(None, carried))
+        self._say(functools.partial(self.settle, None, carried))
 
     def _say(self, speak: Callable[[], None]) -> None:
         """Have an answer pass the object's output gate."""
-        gate = self.actor.store.output_gate
-        if self.seq and gate.commit is not None:
+        commit = self.actor.store.output_gate.commit
+        if commit is None:
+            speak()
+            return
+        if self.seq:
             observers = self.actor.runtime.observers
             if observers.detailed:
                 observers.emit(self.actor.label, "held", self.seq, why="output gate")
-        gate.pass_through(speak, leaves=self._leaves)
+        commit.leaves = commit.leaves or self._leaves
+        commit.waiters.append(speak)
 
     @property
     def _leaves(self) -> bool:
@@ -305,7 +316,7 @@ class Call:
         self.done = DONE
         if self.given is not None and error is None:
             self.given.returned()
-        if (error is not None or self.kind == "fetch") and not is_awaited(self):
+        if self._future is None and (error is not None or self.kind == "fetch"):
             self.refusal = self._unawaited(error)
         # Whatever fails on the way, nobody may wait for this call for ever.
         try:
@@ -325,6 +336,8 @@ class Call:
                     future.set_result(None)
 
     def _unawaited(self, error: BaseException | None) -> Refusal | None:
+        if is_awaited(self):
+            return None
         if error is not None:
             refusal = note_later(self.actor.runtime, self.home, self._named(), error)
             if refusal is not None and self.dropped:
@@ -346,7 +359,7 @@ class Call:
         """Return a future of the runtime's loop that is done when the call is."""
         future = self._future
         if future is None or future.cancelled():
-            future = self._future = self.actor.runtime.loop.create_future()
+            future = self._future = asyncio.Future(loop=self.actor.runtime.loop)
             if self.home is not None:
                 setattr(future, EXTERNAL, True)
             if self.done:

@@ -32,10 +32,10 @@ def deliver_response(call: "Call", value: Any) -> Response | None:
         raise error
     assert call.args is not None
     request = call.args[0]
-    onward = request._next_hop(value, call.via)
+    onward = request._next_hop(value, call.via) if 300 < value._status < 400 else None
     if onward is None:
         delivered = value._delivered(
-            request.url, head=request.method == "HEAD", redirected=bool(call.via)
+            request._url, head=request._method == "HEAD", redirected=bool(call.via)
         )
         delivered._owner = owner = None if call.home is None else call.home.actor
         if type(delivered._body) is ReadableStream:

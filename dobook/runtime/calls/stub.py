@@ -6,6 +6,7 @@ call that failed because the object was reset, the stub stays broken and a new o
 Source: developers.cloudflare.com/durable-objects/api/stub/
 """
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dobook.errors import PlatformError
@@ -26,6 +27,12 @@ from dobook.web.data_url import data_response
 if TYPE_CHECKING:
     from dobook.runtime.calls.namespace import DurableObjectNamespace
     from dobook.runtime.objects.actor import Actor
+    from dobook.runtime.objects.instance import Instance
+
+
+def _post(call: Call, home: "Instance | None") -> RpcPromise:
+    call.actor.runtime.post.post(call, home)
+    return promise_for(call)
 
 
 class StubState:
@@ -103,7 +110,8 @@ class DurableObjectStub:
             request = Request._for_delivery(
                 input, {**(init or {}), **options} if init or options else None
             )
-            send_body(request, self._namespace.runtime)
+            if request._body is not None:
+                send_body(request, self._namespace.runtime)
         except Exception as error:
             answer = data_response(input)  # which asks nobody
             return Rejected(error) if answer is None else Resolved(answer)
@@ -120,12 +128,7 @@ class DurableObjectStub:
         frame = current_frame.get()
         home = None if frame is None else frame.instance
         if request._signal is not None:
-
-            def send() -> RpcPromise:
-                actor.runtime.post.post(call, home)
-                return promise_for(call)
-
-            return heeding(request, send)
+            return heeding(request, partial(_post, call, home))
         actor.runtime.post.post(call, home)
         return promise_for(call)
 
@@ -171,10 +174,12 @@ class DurableObjectStub:
         if tie is None:
             state.tie = actor.bind()
         frame = current_frame.get()
-        return actor.runtime.post.send(
-            Call(actor, "rpc", path, args, kwargs, None, state),
-            home=None if frame is None else frame.instance,
-        )
+        home = None if frame is None else frame.instance
+        call = Call(actor, "rpc", path, args, kwargs, None, state)
+        if args or kwargs:
+            return actor.runtime.post.send(call, home=home)
+        actor.runtime.post.post(call, home)
+        return RpcPromise(call)
 
     def _broken(self, error: BaseException) -> BaseException:
         """Return why this stub is broken: the old error, without the lines that got it first."""

@@ -21,7 +21,7 @@ import threading
 from asyncio import events, futures
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import Context
+from contextvars import Context, copy_context
 from typing import Any
 
 from dobook import limits
@@ -51,7 +51,16 @@ class Timer(asyncio.TimerHandle):
         loop: "RuntimeLoop",
         context: Context | None,
     ) -> None:
-        super().__init__(when, callback, args, loop, context)
+        if loop._debug:  # type: ignore[attr-defined]
+            super().__init__(when, callback, args, loop, context)
+        else:  # what that does, in one function rather than three
+            self._context = copy_context() if context is None else context
+            self._loop = loop
+            self._callback = callback
+            self._args = args
+            self._cancelled = self._scheduled = False
+            self._repr = self._source_traceback = None
+            self._when = when
         self._place = place
 
     def __lt__(self, other: Any) -> bool:
@@ -269,7 +278,8 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
         *args: Any,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
-        self._check_closed()  # type: ignore[attr-defined]
+        if self._closed:  # type: ignore[attr-defined]
+            self._check_closed()  # type: ignore[attr-defined]
         when = round(when, GRID)
         if callback is _set_result_unless_cancelled:  # what asyncio.sleep waits for
             setattr(args[0], EXTERNAL, True)
@@ -280,7 +290,7 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
         place = (when, rank, next(self._sequence))
         timer = Timer(place, when, callback, args, self, context)
         heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
-        timer._scheduled = True  # type: ignore[attr-defined]
+        timer._scheduled = True
         return timer
 
     def _run_once_in_order(self) -> None:

@@ -65,13 +65,19 @@ class AlarmScheduler:
             return None
         return kv.alarm_ms
 
-    def written(self, actor: "Actor") -> None:
-        """The alarm of an object was set, deleted or restored by a rollback."""
+    def written(self, actor: "Actor", *, later: bool = False) -> None:
+        """The alarm of an object was set, deleted or restored by a rollback.
+
+        Args:
+            actor: The object.
+            later: Whether the alarm is known to be due later than now.
+        """
         entry: Entry | None = actor.alarm
-        loop, at_ms = self._runtime.loop, actor.store.kv.alarm_ms
-        if at_ms is not None and at_ms <= loop.now_ms and actor.instance is not None:
-            entry = self._entry(actor)
-            entry.chain = link(loop, actor.instance, "sets its alarm for now")
+        if not later and actor.instance is not None:
+            loop, at_ms = self._runtime.loop, actor.store.kv.alarm_ms
+            if at_ms is not None and at_ms <= loop.now_ms:
+                entry = self._entry(actor)
+                entry.chain = link(loop, actor.instance, "sets its alarm for now")
         if entry is not None:
             entry.absorbed = False
         # Inside a transaction it is not settled yet; `visible_ms` looks at the undo log meanwhile.
@@ -80,7 +86,7 @@ class AlarmScheduler:
 
     def committed(self, actor: "Actor") -> None:
         """A commit has changed an object's alarm: arm, move or disarm it."""
-        entry = self._entry(actor)
+        entry = actor.alarm or self._entry(actor)
         at_ms = actor.store.kv.alarm_ms
         if entry.running:
             if entry.absorbed and at_ms == entry.due_ms:
@@ -190,7 +196,7 @@ class AlarmScheduler:
 
     def handler(self, actor: "Actor", found: Any) -> Any:
         """Return what runs the user's `alarm`, called when the gate admits the event."""
-        entry = self._entry(actor)
+        entry = actor.alarm or self._entry(actor)
         kv = actor.store.kv
         entry.deferred = kv.alarm_ms == entry.due_ms
         # A write of this tick has not reached the engine's scheduler when an event that has waited

@@ -4,7 +4,7 @@ Source: cloudflare/workerd src/workerd/api/actor-state.c++ (`DurableObjectStorag
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from dobook import limits
 from dobook.codec import freeze, serialize
@@ -35,17 +35,29 @@ from dobook.storage.store import ObjectStore
 if TYPE_CHECKING:
     from dobook.runtime.objects.instance import Instance
 
+NOBODY: Final = object()  # no frame: each use of the storage has to be looked at
+
 
 class Operations:
     """The methods that `ctx.storage` and a transaction have in common."""
 
-    __slots__ = ("_ended", "_instance", "_kv", "_limited", "_max_entry", "_sqlite", "_store")
+    __slots__ = (
+        "_ended",
+        "_frame",
+        "_instance",
+        "_kv",
+        "_limited",
+        "_max_entry",
+        "_sqlite",
+        "_store",
+    )
 
     _NAME: ClassVar[str]
     """What the platform calls the interface, for its errors."""
 
     def __init__(self, instance: "Instance") -> None:
         self._instance = instance
+        self._frame: object = instance  # whose code needs no look at `_use`, or NOBODY
         self._store: ObjectStore = instance.actor.store
         self._kv: KV = self._store.kv
         self._limited = not self._store.unsafe_limits
@@ -94,17 +106,20 @@ class Operations:
             if options is not None or keywords:
                 read_options(self._NAME, "get", GET_OPTIONS, options, keywords)
             if type(key) is str and len(key) <= 512 and key.isascii():
-                self._use("get()")
+                if current_frame.get() is not self._frame:
+                    self._use("get()")
                 return Resolved(self._kv.get(key))
             if isinstance(key, list | tuple):
                 keys = self._check_keys(key)
-                self._use("get()")
+                if current_frame.get() is not self._frame:
+                    self._use("get()")
                 found = ((k, self._kv.get(k)) for k in sorted(set(keys)) if self._kv.has(k))
                 return Resolved(Listed(found))
             if key is UNSET:
                 raise wrong_type(self._NAME, "get", 1, "string or Array")
             key = self._check_key(key)
-            self._use("get()")
+            if current_frame.get() is not self._frame:
+                self._use("get()")
             return Resolved(self._kv.get(key))
         except Exception as error:
             return Rejected(error)
@@ -183,7 +198,8 @@ class Operations:
                 frozen = freeze(value)
                 if self._limited and type(frozen) not in SMALL:
                     self._check_size(key, frozen)
-                self._use("put()")
+                if current_frame.get() is not self._frame:
+                    self._use("put()")
                 self._store.touch(confirmed=confirmed)
                 self._kv.put(key, frozen)
                 return NOTHING
@@ -214,7 +230,8 @@ class Operations:
             for k, frozen in entries:
                 if type(frozen) not in SMALL:
                     self._check_size(k, frozen)
-        self._use("put()")
+        if current_frame.get() is not self._frame:
+            self._use("put()")
         if entries:
             self._store.touch(confirmed=confirmed)
             put = self._kv.put
@@ -236,13 +253,15 @@ class Operations:
             confirmed = self._confirmed("delete", PUT_OPTIONS, options, keywords)
             if isinstance(key, list | tuple):
                 keys = self._check_keys(key)
-                self._use("delete()")
+                if current_frame.get() is not self._frame:
+                    self._use("delete()")
                 self._store.touch(confirmed=confirmed)
                 return Resolved(sum(self._kv.delete(k) for k in keys))
             if key is UNSET:
                 raise wrong_type(self._NAME, "delete", 1, "string or Array")
             key = self._check_key(key)
-            self._use("delete()")
+            if current_frame.get() is not self._frame:
+                self._use("delete()")
             self._store.touch(confirmed=confirmed)
             return Resolved(self._kv.delete(key))
         except Exception as error:
@@ -272,12 +291,17 @@ class Operations:
                 made is not None or getattr(kind, "_has_every_name_", False)
             ):
                 check_alarm_handler(kind)
-            confirmed = self._confirmed("setAlarm", ALARM_OPTIONS, options, keywords)
-            self._use("setAlarm()")
+            confirmed = True
+            if options is not None or keywords:
+                confirmed = self._confirmed("setAlarm", ALARM_OPTIONS, options, keywords)
+            if current_frame.get() is not self._frame:
+                self._use("setAlarm()")
             self._store.touch(confirmed=confirmed)
             # The platform takes a time that has passed for now.
-            self._kv.set_alarm(max(at_ms, self._instance.runtime.loop.now_ms))
-            self._instance.runtime.alarms.written(self._instance.actor)
+            runtime = self._instance.runtime
+            now_ms = runtime.loop.now_ms
+            self._kv.set_alarm(max(at_ms, now_ms))
+            runtime.alarms.written(self._instance.actor, later=at_ms > now_ms)
             return NOTHING
         except Exception as error:
             return Rejected(error)

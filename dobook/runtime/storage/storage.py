@@ -19,7 +19,7 @@ from dobook.runtime.calls.turns import current_frame
 from dobook.runtime.insight.portable import remark
 from dobook.runtime.objects.sections import Section, SectionPromise
 from dobook.runtime.storage.arguments import PUT_OPTIONS, UNSET, read_options
-from dobook.runtime.storage.operations import Operations
+from dobook.runtime.storage.operations import NOBODY, Operations
 from dobook.runtime.storage.recovery import PointInTimeRecovery
 from dobook.runtime.storage.sync_kv import SyncKvStorage
 from dobook.storage.sql.storage import SqlStorage
@@ -37,6 +37,7 @@ class DurableObjectTransaction(Operations):
 
     def __init__(self, instance: "Instance") -> None:
         super().__init__(instance)
+        self._frame = NOBODY
         self._rolled_back = False
         self._over = False
 
@@ -249,10 +250,13 @@ class DurableObjectStorage(PointInTimeRecovery):
     def end(self, error: BaseException) -> None:
         """Refuse everything from now on: the instance is gone."""
         self._ended = error
+        self._frame = NOBODY
 
     def check(self) -> None:
         """Raise if the instance is gone, or not that whose code runs."""
         frame = current_frame.get()
+        if frame is self._frame:
+            return
         if frame is not None and frame.instance is not self._instance:
             refuse_foreign(frame.instance.actor, self._instance.actor, STORAGE)
         if self._ended is not None:

@@ -128,13 +128,10 @@ class History:
         if not self._loaded:
             self._load()
         # With SQL, what counts is whether the database was copied before the write.
-        if (
-            self._imaged == self._number
-            if store.in_sql_transaction
-            else now_ms != self._at_ms or self._pinned
-        ):
+        sql = store.in_sql_transaction
+        if self._imaged == self._number if sql else now_ms != self._at_ms or self._pinned:
             self._begin(self._number + 1, now_ms, pinned=False)
-            if store.in_sql_transaction:
+            if sql:
                 self._sql_number = self._number
         elif now_ms != self._at_ms:
             self._at_ms = now_ms

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from contextvars import copy_context
 
 import pytest
 
@@ -44,6 +45,28 @@ def test_sums_of_floats_meet_at_one_instant(loop):
     loop.run_forever()
     assert order == ["sum", "whole"]
     assert loop.time() == 0.3
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_timer_is_asyncios_own_in_all_but_its_order(loop, debug):
+    loop.set_debug(debug)
+    context = copy_context()
+    timer = loop.call_at(1.5, print, "text", context=context)
+    own = asyncio.TimerHandle(1.5, print, ("text",), loop, context)
+    own._scheduled = True
+    slots = {*asyncio.TimerHandle.__slots__, *asyncio.Handle.__slots__} - {"__weakref__"}
+    for name in slots - {"_source_traceback"}:
+        assert getattr(timer, name) == getattr(own, name), name
+    assert bool(timer._source_traceback) is debug
+    timer.cancel()
+    assert timer.cancelled()
+
+
+def test_a_closed_loop_takes_no_timer():
+    closed = RuntimeLoop(0)
+    closed.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        closed.call_later(1, print)
 
 
 def test_a_cancelled_timer_does_not_move_the_clock(loop):

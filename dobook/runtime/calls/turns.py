@@ -12,12 +12,13 @@ Source: cloudflare/workerd src/workerd/io/io-context.c++ (`IoContext::run` takes
 
 import asyncio
 import types
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Coroutine, Generator
 from contextvars import Context, ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook import limits
 from dobook.gates import GOES_ON, GRACE_TICKS, CriticalSection, InputGate, open_gate
+from dobook.runtime.calls.task_waits import Wait
 from dobook.runtime.loop.livelock import Chain, end, link
 
 if TYPE_CHECKING:
@@ -87,41 +88,7 @@ def frame_of(context: Context | None) -> Frame | None:
     return current_frame.get() if context is None else context.get(current_frame)
 
 
-class _Wait:
-    """What a task waits for that is no future: asyncio asks no more of it than this.
-
-    A future would only schedule the task's next step. Here whoever ends the wait decides when the
-    step runs, because it may take or keep a lock that others have to see.
-    """
-
-    __slots__ = ("_asyncio_future_blocking", "_callback", "_context", "_loop", "cancelled")
-
-    def __init__(self, loop: "RuntimeLoop") -> None:
-        self._loop = loop
-        self._asyncio_future_blocking = True
-        self._callback: Callable[[Any], object] | None = None
-        self._context: Context | None = None
-        self.cancelled = False
-
-    def get_loop(self) -> "RuntimeLoop":
-        return self._loop
-
-    def add_done_callback(
-        self, callback: Callable[[Any], object], *, context: Context | None = None
-    ) -> None:
-        self._callback = callback
-        self._context = context
-
-    def remove_done_callback(self, _callback: Callable[[Any], object]) -> int:
-        self._callback = None
-        return 1
-
-    def result(self) -> None:
-        if self.cancelled:
-            raise asyncio.CancelledError
-
-
-class Pass(_Wait):
+class Pass(Wait):
     """What a task waits for at a shut gate; the gate itself runs its next step."""
 
     __slots__ = ("_gate", "_own")
@@ -153,7 +120,7 @@ class Pass(_Wait):
         return None
 
 
-class SectionEnd(_Wait):
+class SectionEnd(Wait):
     """What a task waits for while a critical section of its object runs.
 
     The task goes on under the section's lock, which is given up after that turn.

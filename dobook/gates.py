@@ -33,7 +33,17 @@ class InputGate:
     once or pass a waiter to `wait`.
     """
 
-    __slots__ = ("_call_soon", "busy", "grace", "locks", "passing", "sections", "waiters")
+    __slots__ = (
+        "_call_soon",
+        "after_turns",
+        "busy",
+        "grace",
+        "locks",
+        "passing",
+        "sections",
+        "turns",
+        "waiters",
+    )
 
     def __init__(self, call_soon: Callable[[Waiter], object]) -> None:
         self._call_soon = call_soon
@@ -44,6 +54,8 @@ class InputGate:
         self.busy = False
         self.grace = 0  # ticks of the loop until the turn is over that tasks have gone on with
         self.passing = 0  # above 0: locked, but for the rest of a turn that is under way
+        self.turns = 0  # reasons why a turn lasts longer than a tick, in sections of this gate too
+        self.after_turns: Callable[[], None] | None = None  # called once there are none
 
     def lock(self) -> None:
         """Shut the gate; locks add up."""
@@ -66,8 +78,7 @@ class InputGate:
         takes some ticks, in which only the object's own doing passes.
         """
         if not self.grace:
-            self.lock()
-            self.passing += 1
+            self.begin_turn()
             self._call_soon(self._grace_tick)
         self.grace = GRACE_TICKS
 
@@ -76,8 +87,23 @@ class InputGate:
         if self.grace:
             self._call_soon(self._grace_tick)
         else:
-            self.passing -= 1
-            self.unlock()
+            self.end_turn()
+
+    def begin_turn(self) -> None:
+        """Lock the gate for everything but the rest of the turn that is under way."""
+        self.lock()
+        self.passing += 1
+        _outermost(self).turns += 1
+
+    def end_turn(self) -> None:
+        """Take one `begin_turn` back."""
+        outermost = _outermost(self)
+        outermost.turns -= 1
+        if not outermost.turns and outermost.after_turns is not None:
+            after, outermost.after_turns = outermost.after_turns, None
+            self._call_soon(after)  # before the waiters, which belong to another turn
+        self.passing -= 1
+        self.unlock()
 
     def wait(self, waiter: Waiter) -> None:
         """Queue a waiter behind those that came before."""
@@ -173,6 +199,12 @@ def open_gate(gate: InputGate) -> InputGate:
     That is `gate` itself or, once its section has ended, the nearest enclosing one that has not.
     """
     while isinstance(gate, CriticalSection) and gate.ended:
+        gate = gate.parent
+    return gate
+
+
+def _outermost(gate: InputGate) -> InputGate:
+    while isinstance(gate, CriticalSection):
         gate = gate.parent
     return gate
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dobook import limits
 from dobook.gates import GOES_ON, GRACE_TICKS, CriticalSection, InputGate, open_gate
-from dobook.runtime.calls.task_waits import Wait
+from dobook.runtime.calls.task_waits import StorageTurn, Wait
 from dobook.runtime.loop.livelock import Chain, end, link
 
 if TYPE_CHECKING:
@@ -154,13 +154,14 @@ class StorageFuture(asyncio.Future[None]):
 
 
 # Waits that are none of the program's, or that a planned crash has counted where they began.
-_COUNTED_ALREADY = (Pass, SectionEnd, StorageFuture)
+_COUNTED_ALREADY = (Pass, SectionEnd, StorageFuture, StorageTurn)
 # What an object's own code brings about, rather than an event: these are no reason to wait at the
 # gate while the turn that brought them about is not over.
 _GatheringFuture: type = asyncio.tasks._GatheringFuture  # type: ignore[attr-defined]
 EXTERNAL: Final = "_dobook_external"  # set on futures that timers, threads and answers resolve
-_SAME_EVENT = (SectionEnd, StorageFuture)  # storage: what is written before and after is one
-_OWN_DOING = (type(_NOT_STARTED), ObjectTask, _GatheringFuture)
+# Storage: what is written before and after is one.
+_SAME_EVENT = (SectionEnd, StorageFuture, StorageTurn)
+_OWN_DOING = (type(_NOT_STARTED), ObjectTask, _GatheringFuture, StorageTurn)
 
 
 @types.coroutine
@@ -186,17 +187,18 @@ def _steps(
             if crashes:
                 stop_code(coro, yielded)
                 raise asyncio.CancelledError
-            counted = False
             try:
-                yield yielded
+                if yielded is not None or not counted:  # else the start of this task was the tick
+                    yield yielded
             except GeneratorExit:
                 coro.close()
                 raise
             except BaseException as caught:
                 error = caught
+            counted = False
         gate = open_gate(frame.gate)
         ended = yielded if type(yielded) is SectionEnd and not yielded.cancelled else None
-        busy = gate.busy and not (gate.passing and _is_own_doing(yielded))
+        busy = gate.busy and not _passes(gate, yielded)
         if busy and ended is None and frame.instance.dead is None:
             number = _report_waiting(frame.instance)
             try:
@@ -249,6 +251,17 @@ def _steps(
                     _leave_after_grace(loop, section, GRACE_TICKS)
                 else:
                     section.leave()
+
+
+def _passes(gate: InputGate, yielded: Any) -> bool:
+    """Return whether a wait is over in the turn that began it, which no gate holds up."""
+    if not gate.passing:
+        return type(yielded) is StorageTurn
+    if yielded is not None and not _is_own_doing(yielded):
+        return False
+    if gate.grace:
+        gate.turn_goes_on()
+    return True
 
 
 def _is_own_doing(yielded: Any) -> bool:
@@ -345,6 +358,9 @@ def task_factory(loop: Any, coro: Coroutine[Any, Any, Any], **options: Any) -> "
     except BaseException:
         coro.close()
         raise
+    make = getattr(type(coro), "_run", None)
+    if make is not None:
+        coro = make(coro)  # a storage promise: several tasks may be made of it
     task = ObjectTask(gated(loop, frame, coro), loop=loop, **options)
     task.chain = chain
     task.add_done_callback(lambda _: stop_code(coro))  # it may have been cancelled at its start

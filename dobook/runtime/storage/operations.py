@@ -10,7 +10,7 @@ from dobook import limits
 from dobook.codec import freeze, serialize
 from dobook.errors import PlatformError, PlatformRangeError, PlatformTypeError, misspelt
 from dobook.runtime.calls.foreign import STORAGE, refuse_foreign
-from dobook.runtime.calls.promise import NOTHING, Promise, Rejected, Resolved
+from dobook.runtime.calls.promise import Promise, Rejected
 from dobook.runtime.calls.turns import current_frame
 from dobook.runtime.storage.arguments import (
     ALARM_OPTIONS,
@@ -28,6 +28,7 @@ from dobook.runtime.storage.arguments import (
     wrong_type,
 )
 from dobook.runtime.storage.listing import Listed
+from dobook.runtime.storage.stored import Stored, StoredAlarm
 from dobook.storage.kv import KV
 from dobook.storage.store import ObjectStore
 
@@ -38,13 +39,23 @@ if TYPE_CHECKING:
 class Operations:
     """The methods that `ctx.storage` and a transaction have in common."""
 
-    __slots__ = ("_ended", "_instance", "_kv", "_limited", "_max_entry", "_sqlite", "_store")
+    __slots__ = (
+        "_ended",
+        "_instance",
+        "_kv",
+        "_limited",
+        "_loop",
+        "_max_entry",
+        "_sqlite",
+        "_store",
+    )
 
     _NAME: ClassVar[str]
     """What the platform calls the interface, for its errors."""
 
     def __init__(self, instance: "Instance") -> None:
         self._instance = instance
+        self._loop = instance.runtime.loop
         self._store: ObjectStore = instance.actor.store
         self._kv: KV = self._store.kv
         self._limited = not self._store.unsafe_limits
@@ -82,21 +93,22 @@ class Operations:
             >>> async def handler(storage):
             ...     return await storage.get("n") or 0
 
-        Waits: never. Source: developers.cloudflare.com/durable-objects/api/storage-api/#get
+        Waits: only for own tasks that are ready.
+        Source: developers.cloudflare.com/durable-objects/api/storage-api/#get
         """
         try:
             self._use("get()")
             if options is not None or keywords:
                 read_options(self._NAME, "get", GET_OPTIONS, options, keywords)
             if type(key) is str and len(key) <= 512 and key.isascii():
-                return Resolved(self._kv.get(key))
+                return Stored(self, self._kv.get(key))
             if isinstance(key, list | tuple):
                 keys = self._check_keys(key)
                 found = ((k, self._kv.get(k)) for k in sorted(set(keys)) if self._kv.has(k))
-                return Resolved(Listed(found))
+                return Stored(self, Listed(found))
             if key is UNSET:
                 raise wrong_type(self._NAME, "get", 1, "string or Array")
-            return Resolved(self._kv.get(self._check_key(key)))
+            return Stored(self, self._kv.get(self._check_key(key)))
         except Exception as error:
             return Rejected(error)
 
@@ -114,30 +126,32 @@ class Operations:
             >>> async def handler(storage):
             ...     return await storage.list(prefix="user:", limit=10)
 
-        Waits: never. Source: developers.cloudflare.com/durable-objects/api/storage-api/#list
+        Waits: only for own tasks that are ready.
+        Source: developers.cloudflare.com/durable-objects/api/storage-api/#list
         """
         try:
             self._use("list()")
             chosen = read_options(self._NAME, "list", LIST_OPTIONS, options, keywords)
             low, high, limit = list_range(**chosen)
             if high is not None and low >= high:
-                return Resolved(Listed())
+                return Stored(self, Listed())
             if self._kv.cursor is not None:
                 self._kv.cursor.cancel()
             reverse = bool(chosen.get("reverse"))
-            return Resolved(Listed(self._kv.scan(low, high, reverse=reverse, limit=limit)))
+            return Stored(self, Listed(self._kv.scan(low, high, reverse=reverse, limit=limit)))
         except Exception as error:
             return Rejected(error)
 
     def getAlarm(self, options: Any = None, **keywords: Any) -> Promise:
         """Return the alarm's time in ms since 1970, None without one or while its handler runs.
 
-        Waits: never. Source: developers.cloudflare.com/durable-objects/api/alarms/#getalarm
+        Waits: only for own tasks that are ready.
+        Source: developers.cloudflare.com/durable-objects/api/alarms/#getalarm
         """
         try:
             self._use("getAlarm()")
             read_options(self._NAME, "getAlarm", ALARM_OPTIONS, options, keywords)
-            return Resolved(self._instance.runtime.alarms.visible_ms(self._instance.actor))
+            return StoredAlarm(self, self._instance.runtime.alarms.visible_ms(self._instance.actor))
         except Exception as error:
             return Rejected(error)
 
@@ -162,7 +176,8 @@ class Operations:
             ...     await storage.put("n", 1)
             ...     await storage.put({"a": 1, "b": 2})
 
-        Waits: never. Source: developers.cloudflare.com/durable-objects/api/storage-api/#put
+        Waits: only for own tasks that are ready.
+        Source: developers.cloudflare.com/durable-objects/api/storage-api/#put
         """
         try:
             self._use("put()")
@@ -177,7 +192,7 @@ class Operations:
                     self._check_size(key, frozen)
                 self._store.touch(confirmed=confirmed)
                 self._kv.put(key, frozen)
-                return NOTHING
+                return Stored(self, None)
             return self._put_general(key, value, options, keywords)
         except Exception as error:
             return Rejected(error)
@@ -212,7 +227,7 @@ class Operations:
                 put(k, frozen)
         else:
             self._kv.note_engine_table("_cf_KV")
-        return NOTHING
+        return Stored(self, None)
 
     def delete(self, key: Any = UNSET, options: Any = None, **keywords: Any) -> Promise:
         """Remove a key, or a list of up to 128 keys.
@@ -220,7 +235,8 @@ class Operations:
         Returns:
             A promise of whether there was a value; for a list, of how many there were.
 
-        Waits: never. Source: developers.cloudflare.com/durable-objects/api/storage-api/#delete
+        Waits: only for own tasks that are ready.
+        Source: developers.cloudflare.com/durable-objects/api/storage-api/#delete
         """
         try:
             self._use("delete()")
@@ -228,12 +244,12 @@ class Operations:
             if isinstance(key, list | tuple):
                 keys = self._check_keys(key)
                 self._store.touch(confirmed=confirmed)
-                return Resolved(sum(self._kv.delete(k) for k in keys))
+                return Stored(self, sum(self._kv.delete(k) for k in keys))
             if key is UNSET:
                 raise wrong_type(self._NAME, "delete", 1, "string or Array")
             key = self._check_key(key)
             self._store.touch(confirmed=confirmed)
-            return Resolved(self._kv.delete(key))
+            return Stored(self, self._kv.delete(key))
         except Exception as error:
             return Rejected(error)
 
@@ -250,7 +266,8 @@ class Operations:
                 time that has passed means now.
             options: `allowConcurrency`, `allowUnconfirmed`; also as keywords.
 
-        Waits: never. Source: developers.cloudflare.com/durable-objects/api/alarms/#setalarm
+        Waits: only for own tasks that are ready.
+        Source: developers.cloudflare.com/durable-objects/api/alarms/#setalarm
         """
         try:
             self._use("setAlarm()")
@@ -267,14 +284,15 @@ class Operations:
             # The platform takes a time that has passed for now.
             self._kv.set_alarm(max(at_ms, self._instance.runtime.loop.now_ms))
             self._instance.runtime.alarms.written(self._instance.actor)
-            return NOTHING
+            return Stored(self, None)
         except Exception as error:
             return Rejected(error)
 
     def deleteAlarm(self, options: Any = None, **keywords: Any) -> Promise:
         """Remove the alarm, if there is one; the run that is under way goes on.
 
-        Waits: never. Source: developers.cloudflare.com/durable-objects/api/alarms/#deletealarm
+        Waits: only for own tasks that are ready.
+        Source: developers.cloudflare.com/durable-objects/api/alarms/#deletealarm
         """
         try:
             self._use("deleteAlarm()")
@@ -285,7 +303,7 @@ class Operations:
                 self._store.touch(confirmed=confirmed)
                 self._kv.set_alarm(None)
                 alarms.written(actor)
-            return NOTHING
+            return Stored(self, None)
         except Exception as error:
             return Rejected(error)
 

@@ -40,11 +40,11 @@ class Operations:
     """The methods that `ctx.storage` and a transaction have in common."""
 
     __slots__ = (
+        "_done",
         "_ended",
         "_instance",
         "_kv",
         "_limited",
-        "_loop",
         "_max_entry",
         "_sqlite",
         "_store",
@@ -55,7 +55,6 @@ class Operations:
 
     def __init__(self, instance: "Instance") -> None:
         self._instance = instance
-        self._loop = instance.runtime.loop
         self._store: ObjectStore = instance.actor.store
         self._kv: KV = self._store.kv
         self._limited = not self._store.unsafe_limits
@@ -65,6 +64,7 @@ class Operations:
         )
         self._sqlite = namespace.sqlite
         self._ended: BaseException | None = None
+        self._done = (Stored(instance, None), instance)
 
     def __getattr__(self, name: str) -> Any:
         raise misspelt(self, name)
@@ -101,14 +101,14 @@ class Operations:
             if options is not None or keywords:
                 read_options(self._NAME, "get", GET_OPTIONS, options, keywords)
             if type(key) is str and len(key) <= 512 and key.isascii():
-                return Stored(self, self._kv.get(key))
+                return Stored(self._instance, self._kv.get(key))
             if isinstance(key, list | tuple):
                 keys = self._check_keys(key)
                 found = ((k, self._kv.get(k)) for k in sorted(set(keys)) if self._kv.has(k))
-                return Stored(self, Listed(found))
+                return Stored(self._instance, Listed(found))
             if key is UNSET:
                 raise wrong_type(self._NAME, "get", 1, "string or Array")
-            return Stored(self, self._kv.get(self._check_key(key)))
+            return Stored(self._instance, self._kv.get(self._check_key(key)))
         except Exception as error:
             return Rejected(error)
 
@@ -134,11 +134,13 @@ class Operations:
             chosen = read_options(self._NAME, "list", LIST_OPTIONS, options, keywords)
             low, high, limit = list_range(**chosen)
             if high is not None and low >= high:
-                return Stored(self, Listed())
+                return Stored(self._instance, Listed())
             if self._kv.cursor is not None:
                 self._kv.cursor.cancel()
             reverse = bool(chosen.get("reverse"))
-            return Stored(self, Listed(self._kv.scan(low, high, reverse=reverse, limit=limit)))
+            return Stored(
+                self._instance, Listed(self._kv.scan(low, high, reverse=reverse, limit=limit))
+            )
         except Exception as error:
             return Rejected(error)
 
@@ -151,7 +153,9 @@ class Operations:
         try:
             self._use("getAlarm()")
             read_options(self._NAME, "getAlarm", ALARM_OPTIONS, options, keywords)
-            return StoredAlarm(self, self._instance.runtime.alarms.visible_ms(self._instance.actor))
+            return StoredAlarm(
+                self._instance, self._instance.runtime.alarms.visible_ms(self._instance.actor)
+            )
         except Exception as error:
             return Rejected(error)
 
@@ -190,9 +194,14 @@ class Operations:
                 frozen = freeze(value)
                 if self._limited and type(frozen) not in SMALL:
                     self._check_size(key, frozen)
-                self._store.touch(confirmed=confirmed)
-                self._kv.put(key, frozen)
-                return Stored(self, None)
+                store = self._store
+                store.touch(confirmed=confirmed)
+                store.kv.put(key, frozen)
+                done, instance = self._done  # `_wrote`, written out for speed
+                if instance.tasks:
+                    return Stored(instance, None)
+                done._state = (instance, None, instance.runtime.loop.tick)
+                return done
             return self._put_general(key, value, options, keywords)
         except Exception as error:
             return Rejected(error)
@@ -227,7 +236,7 @@ class Operations:
                 put(k, frozen)
         else:
             self._kv.note_engine_table("_cf_KV")
-        return Stored(self, None)
+        return self._wrote()
 
     def delete(self, key: Any = UNSET, options: Any = None, **keywords: Any) -> Promise:
         """Remove a key, or a list of up to 128 keys.
@@ -244,12 +253,12 @@ class Operations:
             if isinstance(key, list | tuple):
                 keys = self._check_keys(key)
                 self._store.touch(confirmed=confirmed)
-                return Stored(self, sum(self._kv.delete(k) for k in keys))
+                return Stored(self._instance, sum(self._kv.delete(k) for k in keys))
             if key is UNSET:
                 raise wrong_type(self._NAME, "delete", 1, "string or Array")
             key = self._check_key(key)
             self._store.touch(confirmed=confirmed)
-            return Stored(self, self._kv.delete(key))
+            return Stored(self._instance, self._kv.delete(key))
         except Exception as error:
             return Rejected(error)
 
@@ -284,7 +293,7 @@ class Operations:
             # The platform takes a time that has passed for now.
             self._kv.set_alarm(max(at_ms, self._instance.runtime.loop.now_ms))
             self._instance.runtime.alarms.written(self._instance.actor)
-            return Stored(self, None)
+            return self._wrote()
         except Exception as error:
             return Rejected(error)
 
@@ -303,9 +312,17 @@ class Operations:
                 self._store.touch(confirmed=confirmed)
                 self._kv.set_alarm(None)
                 alarms.written(actor)
-            return Stored(self, None)
+            return self._wrote()
         except Exception as error:
             return Rejected(error)
+
+    def _wrote(self) -> Stored:
+        """Return the promise of a write: while there are no tasks, one for all writes of a turn."""
+        done, instance = self._done
+        if instance.tasks:
+            return Stored(instance, None)
+        done._state = (instance, None, instance.runtime.loop.tick)
+        return done
 
     # ------------------------------------------------------------------ checks
 

@@ -36,7 +36,7 @@ class PointInTimeRecovery(Operations):
         Source: developers.cloudflare.com/durable-objects/api/sqlite-storage-api/
         """
         try:
-            return Stored(self, self._history("getCurrentBookmark").current())
+            return Stored(self._instance, self._history("getCurrentBookmark").current())
         except Exception as error:
             return Rejected(error)
 
@@ -55,7 +55,7 @@ class PointInTimeRecovery(Operations):
         """
         try:
             history = self._history("getBookmarkForTime")
-            return Stored(self, history.at_time(_milliseconds(timestamp)))
+            return Stored(self._instance, history.at_time(_milliseconds(timestamp)))
         except Exception as error:
             return Rejected(error)
 
@@ -81,7 +81,7 @@ class PointInTimeRecovery(Operations):
         """
         try:
             return Stored(
-                self, self._history("onNextSessionRestoreBookmark").restore_next(bookmark)
+                self._instance, self._history("onNextSessionRestoreBookmark").restore_next(bookmark)
             )
         except Exception as error:
             return Rejected(error)

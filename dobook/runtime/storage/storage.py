@@ -21,7 +21,6 @@ from dobook.runtime.objects.sections import Section, SectionPromise
 from dobook.runtime.storage.arguments import PUT_OPTIONS, UNSET, read_options
 from dobook.runtime.storage.operations import Operations
 from dobook.runtime.storage.recovery import PointInTimeRecovery
-from dobook.runtime.storage.stored import Stored
 from dobook.runtime.storage.sync_kv import SyncKvStorage
 from dobook.storage.sql.storage import SqlStorage
 
@@ -153,7 +152,7 @@ class DurableObjectStorage(PointInTimeRecovery):
             if self._kv.alarm_ms is not None:
                 self._kv.set_alarm(None)
                 self._instance.runtime.alarms.written(actor)
-            return Stored(self, None)
+            return self._wrote()
         except Exception as error:
             return Rejected(error)
 

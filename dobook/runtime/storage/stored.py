@@ -19,7 +19,6 @@ from dobook.runtime.calls.turns import current_frame
 
 if TYPE_CHECKING:
     from dobook.runtime.objects.instance import Instance
-    from dobook.runtime.storage.operations import Operations
 
 _LATE_TICKS: Final = 2  # for a promise that has resolved already: its callback, then the task
 
@@ -27,20 +26,24 @@ _LATE_TICKS: Final = 2  # for a promise that has resolved already: its callback,
 class Stored(_Own):
     """The outcome of a storage operation."""
 
-    __slots__ = ("_since", "_storage", "_value")
+    # Who stored, the value and the loop's tick, together: an attribute of a class with a `__getattr__`
+    # is slow to read.
+    __slots__ = ("_state",)
 
     _TICKS: ClassVar = 4  # of the loop: three microtasks until it resolves, then the task's step
 
-    def __init__(self, storage: "Operations", value: Any) -> None:
-        self._storage = storage
-        self._value = value
-        self._since = storage._loop.tick
+    def __init__(self, instance: "Instance", value: Any) -> None:
+        self._state = (instance, value, instance.runtime.loop.tick)
 
     def __await__(self) -> Generator[Any, None, Any]:
-        instance = self._storage._instance
+        instance, value, since = self._state
         if instance.tasks:
-            yield from _turn(instance, self._since + self._TICKS)
-        return self._value
+            yield from _turn(instance, since + self._TICKS)
+        return value
+
+    @property
+    def _value(self) -> Any:
+        return self._state[1]
 
     async def _run(self) -> Any:
         """Return a coroutine of this promise, which may be that of several tasks."""

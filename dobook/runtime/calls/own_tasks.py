@@ -54,12 +54,12 @@ def others_may_run(instance: "Instance", current: Any) -> bool:
     """Return whether another task of the object may be ready, or become so in this turn."""
     tasks = instance.tasks
     for task in islice(tasks, _MOST_LOOKED_AT):
-        if task is not current and not _waits_for_an_event(task):
+        if task is not current and not waits_for_an_event(task):
             return True
     return len(tasks) > _MOST_LOOKED_AT
 
 
-def _waits_for_an_event(task: "asyncio.Task[Any]") -> bool:
+def waits_for_an_event(task: "asyncio.Task[Any]") -> bool:
     """Return whether a task waits for something that the gate would hold back now."""
     waits_for: Any = task._fut_waiter  # type: ignore[attr-defined]
     return type(waits_for) in _EVENTS or getattr(waits_for, EXTERNAL, False)

@@ -48,14 +48,16 @@ class ObjectTask(asyncio.Task[Any]):
     cancel a group's tasks, has to be the same in every process.
     """
 
-    __slots__ = ("_number", "chain", "owner")
+    __slots__ = ("_number", "chain", "early", "owner")
 
     owner: str  # the label of the object whose code has started it; empty for others
     chain: Chain | None  # what led to it
+    early: bool  # the object's constructor has started it
 
     def __init__(self, coro: Any, *, loop: "RuntimeLoop", **options: Any) -> None:
         self.owner = ""
         self.chain = None
+        self.early = False
         self._number = loop.next_task()  # first: asyncio takes the hash while it makes the task
         if options.get("name") is None:
             options["name"] = f"Task-{self._number}"
@@ -365,6 +367,7 @@ def task_factory(loop: Any, coro: Coroutine[Any, Any, Any], **options: Any) -> "
     task.chain = chain
     task.add_done_callback(lambda _: stop_code(coro))  # it may have been cancelled at its start
     task.owner = frame.instance.actor.label
+    task.early = frame.instance.object is None
     frame.instance.adopt(task)
     open_gate(frame.gate).turn_goes_on()
     return task

@@ -54,7 +54,9 @@ class InputGate:
         self.busy = False
         self.grace = 0  # ticks of the loop until the turn is over that tasks have gone on with
         self.passing = 0  # above 0: locked, but for the rest of a turn that is under way
-        self.turns = 0  # reasons why a turn lasts longer than a tick, in sections of this gate too
+        self.turns = (
+            0  # why a turn lasts longer than a tick: how many reasons, those of sections too
+        )
         self.after_turns: Callable[[], None] | None = None  # called once there are none
 
     def lock(self) -> None:
@@ -93,17 +95,20 @@ class InputGate:
         """Lock the gate for everything but the rest of the turn that is under way."""
         self.lock()
         self.passing += 1
-        _outermost(self).turns += 1
+        self.count_turns(1)
 
     def end_turn(self) -> None:
         """Take one `begin_turn` back."""
-        outermost = _outermost(self)
-        outermost.turns -= 1
-        if not outermost.turns and outermost.after_turns is not None:
-            after, outermost.after_turns = outermost.after_turns, None
-            self._call_soon(after)  # before the waiters, which belong to another turn
+        self.count_turns(-1)
         self.passing -= 1
         self.unlock()
+
+    def count_turns(self, change: int) -> None:
+        """Note reasons why a turn lasts longer than a tick, or that they are gone."""
+        self.turns += change
+        if not self.turns and self.after_turns is not None:
+            after, self.after_turns = self.after_turns, None
+            self._call_soon(after)  # before the waiters, which belong to another turn
 
     def wait(self, waiter: Waiter) -> None:
         """Queue a waiter behind those that came before."""
@@ -158,13 +163,14 @@ class CriticalSection(InputGate):
     parent after the end. Sections nest.
     """
 
-    __slots__ = ("depth", "ended", "parent")
+    __slots__ = ("depth", "ended", "over", "parent")
 
     def __init__(self, parent: InputGate, call_soon: Callable[[Waiter], object]) -> None:
         super().__init__(call_soon)
         self.parent = parent
         self.depth: int = getattr(parent, "depth", 0) + 1
         self.ended = False
+        self.over = False  # its turns no longer count for the parent
 
     def enter(self, start: Waiter) -> None:
         """Lock the parent, now or when it is this section's turn, then start on the next tick."""
@@ -180,6 +186,17 @@ class CriticalSection(InputGate):
             parent.wait_as_section(begin)
         else:
             begin()
+
+    def end_turns(self) -> None:
+        """Have what the section has written committed before whoever awaits it continues."""
+        self.over = True
+        self.parent.count_turns(-self.turns)
+
+    def count_turns(self, change: int) -> None:
+        """Note them for the parent too, until the section is over."""
+        self.turns += change
+        if not self.over:
+            self.parent.count_turns(change)
 
     def leave(self) -> None:
         """End the section: whoever still waits inside waits at the parent from now on."""
@@ -199,12 +216,6 @@ def open_gate(gate: InputGate) -> InputGate:
     That is `gate` itself or, once its section has ended, the nearest enclosing one that has not.
     """
     while isinstance(gate, CriticalSection) and gate.ended:
-        gate = gate.parent
-    return gate
-
-
-def _outermost(gate: InputGate) -> InputGate:
-    while isinstance(gate, CriticalSection):
         gate = gate.parent
     return gate
 

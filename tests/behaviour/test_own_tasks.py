@@ -7,6 +7,7 @@ cloudflare/workerd src/workerd/io/io-gate.h (an input gate holds back events, no
 import asyncio
 
 import pytest
+from workers import Response
 
 import dobook
 from dobook.errors import PlatformError
@@ -28,7 +29,17 @@ OPERATIONS = {
     "deleteAlarm": lambda storage: storage.deleteAlarm(),
     "getCurrentBookmark": lambda storage: storage.getCurrentBookmark(),
     "sync": lambda storage: storage.sync(),
+    "transaction": lambda storage: storage.transaction(nothing),
+    "a body as text": lambda _: Response("x").text(),
+    "a body as JSON": lambda _: Response("1").json(),
+    "a body as bytes": lambda _: Response(b"x").bytes(),
+    "no time": lambda _: asyncio.sleep(0),
+    "time": lambda _: asyncio.sleep(0.01),
 }
+
+
+async def nothing(_transaction):
+    pass
 
 
 class Own:

@@ -35,10 +35,12 @@ class RpcPromise(Promise):
     def __await__(self) -> Generator[Any, None, Any]:
         call = self._call
         if call.done:
+            self._heard()
             frame = current_frame.get()
             if frame is not None and frame.instance.tasks:
-                yield from next_event(frame.instance)
-            self._heard()
+                event = next_event(frame.instance)
+                if event is not None:
+                    yield from event
         else:
             runtime = call.actor.runtime
             if running_loop() is runtime.loop:

@@ -153,6 +153,7 @@ class Section:
         self.done = True
         if instance.dead is not None:
             return
+        self.gate.end_turns()
         if self.error is not None and not self.ends:
             place = place_of_error(self.error)
             self.refusal = note_later(

@@ -33,7 +33,17 @@ class InputGate:
     once or pass a waiter to `wait`.
     """
 
-    __slots__ = ("_call_soon", "busy", "grace", "locks", "passing", "sections", "waiters")
+    __slots__ = (
+        "_call_soon",
+        "after_turns",
+        "busy",
+        "grace",
+        "locks",
+        "passing",
+        "sections",
+        "turns",
+        "waiters",
+    )
 
     def __init__(self, call_soon: Callable[[Waiter], object]) -> None:
         self._call_soon = call_soon
@@ -44,6 +54,10 @@ class InputGate:
         self.busy = False
         self.grace = 0  # ticks of the loop until the turn is over that tasks have gone on with
         self.passing = 0  # above 0: locked, but for the rest of a turn that is under way
+        self.turns = (
+            0  # why a turn lasts longer than a tick: how many reasons, those of sections too
+        )
+        self.after_turns: Callable[[], None] | None = None  # called once there are none
 
     def lock(self) -> None:
         """Shut the gate; locks add up."""
@@ -66,8 +80,7 @@ class InputGate:
         takes some ticks, in which only the object's own doing passes.
         """
         if not self.grace:
-            self.lock()
-            self.passing += 1
+            self.begin_turn()
             self._call_soon(self._grace_tick)
         self.grace = GRACE_TICKS
 
@@ -76,8 +89,26 @@ class InputGate:
         if self.grace:
             self._call_soon(self._grace_tick)
         else:
-            self.passing -= 1
-            self.unlock()
+            self.end_turn()
+
+    def begin_turn(self) -> None:
+        """Lock the gate for everything but the rest of the turn that is under way."""
+        self.lock()
+        self.passing += 1
+        self.count_turns(1)
+
+    def end_turn(self) -> None:
+        """Take one `begin_turn` back."""
+        self.count_turns(-1)
+        self.passing -= 1
+        self.unlock()
+
+    def count_turns(self, change: int) -> None:
+        """Note reasons why a turn lasts longer than a tick, or that they are gone."""
+        self.turns += change
+        if not self.turns and self.after_turns is not None:
+            after, self.after_turns = self.after_turns, None
+            self._call_soon(after)  # before the waiters, which belong to another turn
 
     def wait(self, waiter: Waiter) -> None:
         """Queue a waiter behind those that came before."""
@@ -132,13 +163,14 @@ class CriticalSection(InputGate):
     parent after the end. Sections nest.
     """
 
-    __slots__ = ("depth", "ended", "parent")
+    __slots__ = ("depth", "ended", "over", "parent")
 
     def __init__(self, parent: InputGate, call_soon: Callable[[Waiter], object]) -> None:
         super().__init__(call_soon)
         self.parent = parent
         self.depth: int = getattr(parent, "depth", 0) + 1
         self.ended = False
+        self.over = False  # its turns no longer count for the parent
 
     def enter(self, start: Waiter) -> None:
         """Lock the parent, now or when it is this section's turn, then start on the next tick."""
@@ -154,6 +186,17 @@ class CriticalSection(InputGate):
             parent.wait_as_section(begin)
         else:
             begin()
+
+    def end_turns(self) -> None:
+        """Have what the section has written committed before whoever awaits it continues."""
+        self.over = True
+        self.parent.count_turns(-self.turns)
+
+    def count_turns(self, change: int) -> None:
+        """Note them for the parent too, until the section is over."""
+        self.turns += change
+        if not self.over:
+            self.parent.count_turns(change)
 
     def leave(self) -> None:
         """End the section: whoever still waits inside waits at the parent from now on."""

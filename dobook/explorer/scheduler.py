@@ -4,7 +4,8 @@ Stands in for the runtime's `Order`. The loop's own callbacks (timers, gates, co
 whenever none is left, one ready event is let go: a message arrives at an object, an alarm or a
 socket's message is delivered, or a piece of waiting code goes on. Events of one lane keep their
 order: messages of one stub, alarms of one object, the waiting code of one object, each of the
-scenario's own tasks.
+scenario's own tasks. Tasks of one object that await its storage have a lane each: any of them may go
+next, and the object's gate keeps events out until all of its tasks are quiet.
 """
 
 import asyncio
@@ -15,7 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from dobook.explorer.decisions import Decisions
 from dobook.explorer.schedule import DELAYS_MS, JUMPS_MS, late, lateness
+from dobook.gates import InputGate, open_gate
 from dobook.runtime.calls.call import Call
+from dobook.runtime.calls.own_tasks import waits_for_an_event
+from dobook.runtime.calls.task_waits import StorageTurn
 from dobook.runtime.calls.turns import current_frame
 from dobook.runtime.loop.order import Order
 
@@ -32,7 +36,7 @@ _JUMPS = tuple(late(ms) for ms in JUMPS_MS)
 class ReadyEvent:
     """An event that waits to be let go; see `decisions.Event`."""
 
-    __slots__ = ("actor", "at", "call", "handle", "lane", "name", "number", "owner")
+    __slots__ = ("actor", "at", "call", "gate", "handle", "lane", "name", "number", "owner")
 
     def __init__(
         self,
@@ -52,6 +56,7 @@ class ReadyEvent:
         self.handle = handle
         self.call = call
         self.at = 0.0  # seconds of the loop, before which it does not arrive
+        self.gate: InputGate | None = None  # which it keeps shut: its object's turn is not over
 
     def peers(self) -> frozenset[str]:
         """Return whose calls it may answer: its own, and those that its object has not answered."""
@@ -150,16 +155,22 @@ class Scheduler(Order):
     def _take_step(self, handle: Any, task: "asyncio.Task[Any]") -> None:
         frame = handle._context.get(current_frame)
         actor = None if frame is None else frame.instance.actor
+        waits_for: Any = task._fut_waiter  # type: ignore[attr-defined]
         if frame is None or actor is None:
             owner, lane = OUTSIDE, ("task", id(task))
         else:
             owner, lane = actor.label, ("steps", id(frame.instance))
+            if type(waits_for) is StorageTurn:
+                lane = ("after storage", id(task))
         tasks = self._tasks.setdefault(owner, {})
         number = tasks.get(id(task))
         if number is None:
             number = tasks[id(task)] = len(tasks) + 1
             self._held.append(task)
-        self._take(lane, owner, f"step of {number}", handle, None, actor)
+        event = self._take(lane, owner, f"step of {number}", handle, None, actor)
+        if frame is not None and _belongs_to_the_turn(task, waits_for):
+            event.gate = open_gate(frame.gate)
+            event.gate.begin_turn()
 
     def _take(
         self,
@@ -193,6 +204,8 @@ class Scheduler(Order):
         if not queue:
             del self._lanes[event.lane]
         self.sequences.setdefault(event.owner, []).append(event.name)
+        if event.gate is not None:
+            return asyncio.Handle(_run_in_turn, (event.handle, event.gate), self._loop)
         if event.call is None:
             return event.handle
         self._held.append(event.call)
@@ -217,6 +230,26 @@ class Scheduler(Order):
         observers = self._runtime.observers
         if observers.detailed:
             observers.emit(label, "fault", what=what)
+
+
+def _belongs_to_the_turn(task: Any, waits_for: Any) -> bool:
+    """Return whether a step of an object's task comes before the next event.
+
+    After storage the gate is shut already. A handler's own task begins by waiting for what its first
+    turn has ended with. What a constructor has started may be overtaken by the first event.
+    """
+    if waits_for is None:
+        return bool(task.owner) and not task.early
+    return type(waits_for) is not StorageTurn and not waits_for_an_event(task)
+
+
+def _run_in_turn(handle: asyncio.Handle, gate: InputGate) -> None:
+    try:
+        if not handle.cancelled():
+            handle._run()
+    finally:
+        gate.turn_goes_on()
+        gate.end_turn()
 
 
 def _by_number(event: ReadyEvent) -> int:

@@ -12,7 +12,8 @@ class Once(DurableObject):
 
     The key is the caller's: it makes one for each thing it wants, and gives the same one when it
     asks again because an answer did not arrive. Requests with the same key while the first is under
-    way wait for it. An `act` that raises is not remembered. If the object dies between `act` and the
+    way wait for it; if its `act` raises, one of them acts, and the others wait for that. An `act`
+    that raises is not remembered. If the object dies between `act` and the
     write behind it, the next request acts again; where that must not be, `act` has to pass the key
     on.
 
@@ -52,11 +53,12 @@ class Once(DurableObject):
         """
         while key in self._under_way:
             await self._under_way[key].wait()
-        stored = await self.ctx.storage.get(f"answer:{key}")
-        if stored is not None:
-            return stored["answer"]
+        # Before the first await: those who have waited run in turns, also while storage is read.
         done = self._under_way[key] = asyncio.Event()
         try:
+            stored = await self.ctx.storage.get(f"answer:{key}")
+            if stored is not None:
+                return stored["answer"]
             answer = await self.act(request, key)
             now = int(time.time() * 1000)
             entry = {"answer": answer, "forgetAt": now + self.KEEP_MS}

@@ -3,7 +3,7 @@
 In memory a commit is all there is. `journaled` says what more there is to it in a state directory.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from dobook.gates import Commit
@@ -23,6 +23,8 @@ class Committer:
 
     source: Any = None  # the clock and chance that SQL of its stores sees; None for the real ones
     behind = False  # whether there are commits that the journal does not have
+    # Whether a turn of one of some objects lasts longer than this tick; calls the callable after it.
+    turn_lasts: Callable[[Iterable[ObjectStore], Callable[[], None]], bool] | None = None
 
     def __init__(
         self,
@@ -64,7 +66,7 @@ class Committer:
         """Commit what has been collected so far."""
         for store in list(self._delayed):
             self._flush_delayed(store)
-        self._flush_tick()
+        self._flush_group()
 
     def catch_up(self) -> BaseException | None:
         """Have everything that is committed made durable; returns why it could not be.
@@ -118,6 +120,10 @@ class Committer:
             self._commit_group(group, [store])
 
     def _flush_tick(self) -> None:
+        if self.turn_lasts is None or not self.turn_lasts(self._dirty, self._flush_tick):
+            self._flush_group()
+
+    def _flush_group(self) -> None:
         group, self.group = self.group, None
         if group is None:
             return

@@ -7,7 +7,7 @@ Source: cloudflare/workerd src/workerd/api/http.c++ (Body)
 
 # ruff: noqa: SLF001 - the classes of this package hand each other's slots over on the hot path
 import json
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dobook.codec.jsbuffer import JsBuffer
@@ -120,6 +120,15 @@ def _unsupported(body: Any) -> PlatformTypeError:
     return error
 
 
+def _nobody() -> Awaitable[None] | None:
+    """Return what to await before the contents of a body are there; None outside of objects."""
+    return None
+
+
+# The platform reads a body on its event loop: the reader's other tasks run first. A runtime sets this.
+before_result: Callable[[], Awaitable[None] | None] = _nobody
+
+
 class Body:
     """The reading side of Request and Response. Not made by itself."""
 
@@ -194,6 +203,8 @@ class Body:
         content = self._body
         if type(content) is str and not self._used and current_owner.get() is self._owner:
             self._used = True
+            if (others := before_result()) is not None:
+                await others
             return content if content.isascii() else usv(content).removeprefix("\ufeff")
         return utf8_text(await self._take())
 
@@ -272,6 +283,8 @@ class Body:
             self._used = True
             return await content.read_all()
         self._used = True
+        if (others := before_result()) is not None:
+            await others
         return usv(content).encode() if isinstance(content, str) else content
 
     def _give(self) -> Content:

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+import dobook
 from dobook.patterns import FencedStore, Leader, Lock, Once
 
 
@@ -161,6 +162,59 @@ def test_a_key_acts_once_even_when_its_requests_race(runtime, payments):
     assert runtime.run(payments.perform("k", 20)) == "receipt 1"
     assert runtime.run(payments.perform("other", 5)) == "receipt 2"
     assert Payments.paid == [20, 5]
+
+
+class Counted(Once):
+    """Fails at first, and knows how many acts there were and how many at the same time."""
+
+    def __init__(self, ctx, env):
+        super().__init__(ctx, env)
+        self.acts = self.now = self.most = 0
+
+    async def act(self, request, key):
+        self.acts += 1
+        number = self.acts
+        self.now += 1
+        self.most = max(self.most, self.now)
+        try:
+            await asyncio.sleep(1)
+            if number <= request:
+                raise RuntimeError("the bank is closed")
+        finally:
+            self.now -= 1
+        return f"receipt {number}"
+
+    async def seen(self):
+        return [self.acts, self.most]
+
+
+async def four_at_once_and_the_first_fails(env):
+    ada = env.COUNTED.getByName("ada")
+    calls = [ada.perform("k", 1) for _ in range(4)]
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert sum(answer == "receipt 2" for answer in answers) == 3
+    assert await ada.seen() == [2, 1]
+
+
+def test_those_who_wait_for_an_act_that_fails_act_one_after_the_other(runtime):
+    ada = runtime.register(Counted, "COUNTED").getByName("ada")
+
+    async def five():
+        calls = [ada.perform("k", 3) for _ in range(5)]
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    answers = runtime.run(five())
+    assert [str(answer) for answer in answers[:3]] == ["the bank is closed"] * 3
+    assert answers[3:] == ["receipt 4"] * 2
+    assert runtime.run(ada.seen()) == [4, 1]
+
+
+@pytest.mark.parametrize("strategy", ["random", "exhaustive"])
+def test_no_order_makes_a_key_act_twice_at_once(strategy):
+    report = dobook.explore(
+        four_at_once_and_the_first_fails, Counted, runs=40, faults="none", jobs=1, strategy=strategy
+    )
+    assert report.ok, report
 
 
 def test_the_answer_is_remembered_across_eviction_and_forgotten_after_a_day(runtime, payments):

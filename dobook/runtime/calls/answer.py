@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from dobook.errors import PlatformTypeError
 from dobook.runtime.calls.call import Call
+from dobook.runtime.calls.own_tasks import next_event
 from dobook.runtime.calls.promise import INTERRUPTED, Interrupted, Promise
 from dobook.runtime.calls.rpc import Member, RpcStub, find, member, not_callable
+from dobook.runtime.calls.turns import current_frame
 from dobook.runtime.insight.portable import remark_if_called
 
 if TYPE_CHECKING:
@@ -32,7 +34,14 @@ class RpcPromise(Promise):
 
     def __await__(self) -> Generator[Any, None, Any]:
         call = self._call
-        if not call.done:
+        if call.done:
+            self._heard()
+            frame = current_frame.get()
+            if frame is not None and frame.instance.tasks:
+                event = next_event(frame.instance)
+                if event is not None:
+                    yield from event
+        else:
             runtime = call.actor.runtime
             if _get_running_loop() is runtime.loop:
                 try:
@@ -43,16 +52,19 @@ class RpcPromise(Promise):
                     raise
             else:
                 yield from runtime.driver.wait_elsewhere(call)
-        elif call.refusal is not None:
+        if call.error is not None:
+            raise call.error
+        return call.value
+
+    def _heard(self) -> None:
+        call = self._call
+        if call.refusal is not None:
             call.refusal.heard = True
         elif call._future is not None:
             remark_if_called(
                 "a call is awaited a second time: it gives a coroutine in Cloudflare's Python SDK, "
                 "which can be awaited once (RuntimeError). Keep the value: value = await …"
             )
-        if call.error is not None:
-            raise call.error
-        return call.value
 
     def _call_in_words_(self) -> str:
         return f"stub.{'.'.join(self._call.path) or self._call.kind}(…)"

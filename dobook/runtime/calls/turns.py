@@ -12,12 +12,13 @@ Source: cloudflare/workerd src/workerd/io/io-context.c++ (`IoContext::run` takes
 
 import asyncio
 import types
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Coroutine, Generator
 from contextvars import Context, ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook import limits
 from dobook.gates import GOES_ON, GRACE_TICKS, CriticalSection, InputGate, open_gate
+from dobook.runtime.calls.task_waits import StorageTurn, Wait
 from dobook.runtime.loop.livelock import Chain, end, link
 
 if TYPE_CHECKING:
@@ -47,14 +48,16 @@ class ObjectTask(asyncio.Task[Any]):
     cancel a group's tasks, has to be the same in every process.
     """
 
-    __slots__ = ("_number", "chain", "owner")
+    __slots__ = ("_number", "chain", "early", "owner")
 
     owner: str  # the label of the object whose code has started it; empty for others
     chain: Chain | None  # what led to it
+    early: bool  # the object's constructor has started it
 
     def __init__(self, coro: Any, *, loop: "RuntimeLoop", **options: Any) -> None:
         self.owner = ""
         self.chain = None
+        self.early = False
         self._number = loop.next_task()  # first: asyncio takes the hash while it makes the task
         if options.get("name") is None:
             options["name"] = f"Task-{self._number}"
@@ -87,41 +90,7 @@ def frame_of(context: Context | None) -> Frame | None:
     return current_frame.get() if context is None else context.get(current_frame)
 
 
-class _Wait:
-    """What a task waits for that is no future: asyncio asks no more of it than this.
-
-    A future would only schedule the task's next step. Here whoever ends the wait decides when the
-    step runs, because it may take or keep a lock that others have to see.
-    """
-
-    __slots__ = ("_asyncio_future_blocking", "_callback", "_context", "_loop", "cancelled")
-
-    def __init__(self, loop: "RuntimeLoop") -> None:
-        self._loop = loop
-        self._asyncio_future_blocking = True
-        self._callback: Callable[[Any], object] | None = None
-        self._context: Context | None = None
-        self.cancelled = False
-
-    def get_loop(self) -> "RuntimeLoop":
-        return self._loop
-
-    def add_done_callback(
-        self, callback: Callable[[Any], object], *, context: Context | None = None
-    ) -> None:
-        self._callback = callback
-        self._context = context
-
-    def remove_done_callback(self, _callback: Callable[[Any], object]) -> int:
-        self._callback = None
-        return 1
-
-    def result(self) -> None:
-        if self.cancelled:
-            raise asyncio.CancelledError
-
-
-class Pass(_Wait):
+class Pass(Wait):
     """What a task waits for at a shut gate; the gate itself runs its next step."""
 
     __slots__ = ("_gate", "_own")
@@ -153,7 +122,7 @@ class Pass(_Wait):
         return None
 
 
-class SectionEnd(_Wait):
+class SectionEnd(Wait):
     """What a task waits for while a critical section of its object runs.
 
     The task goes on under the section's lock, which is given up after that turn.
@@ -187,13 +156,14 @@ class StorageFuture(asyncio.Future[None]):
 
 
 # Waits that are none of the program's, or that a planned crash has counted where they began.
-_COUNTED_ALREADY = (Pass, SectionEnd, StorageFuture)
+_COUNTED_ALREADY = (Pass, SectionEnd, StorageFuture, StorageTurn)
 # What an object's own code brings about, rather than an event: these are no reason to wait at the
 # gate while the turn that brought them about is not over.
 _GatheringFuture: type = asyncio.tasks._GatheringFuture  # type: ignore[attr-defined]
 EXTERNAL: Final = "_dobook_external"  # set on futures that timers, threads and answers resolve
-_SAME_EVENT = (SectionEnd, StorageFuture)  # storage: what is written before and after is one
-_OWN_DOING = (type(_NOT_STARTED), ObjectTask, _GatheringFuture)
+# Storage: what is written before and after is one.
+_SAME_EVENT = (SectionEnd, StorageFuture, StorageTurn)
+_OWN_DOING = (type(_NOT_STARTED), ObjectTask, _GatheringFuture, StorageTurn)
 
 
 @types.coroutine
@@ -219,17 +189,18 @@ def _steps(
             if crashes:
                 stop_code(coro, yielded)
                 raise asyncio.CancelledError
-            counted = False
             try:
-                yield yielded
+                if yielded is not None or not counted:  # else the start of this task was the tick
+                    yield yielded
             except GeneratorExit:
                 coro.close()
                 raise
             except BaseException as caught:
                 error = caught
+            counted = False
         gate = open_gate(frame.gate)
         ended = yielded if type(yielded) is SectionEnd and not yielded.cancelled else None
-        busy = gate.busy and not (gate.passing and _is_own_doing(yielded))
+        busy = gate.busy and not _passes(gate, yielded)
         if busy and ended is None and frame.instance.dead is None:
             number = _report_waiting(frame.instance)
             try:
@@ -282,6 +253,17 @@ def _steps(
                     _leave_after_grace(loop, section, GRACE_TICKS)
                 else:
                     section.leave()
+
+
+def _passes(gate: InputGate, yielded: Any) -> bool:
+    """Return whether a wait is over in the turn that began it, which no gate holds up."""
+    if not gate.passing:
+        return type(yielded) is StorageTurn
+    if yielded is not None and not _is_own_doing(yielded):
+        return False
+    if gate.grace:
+        gate.turn_goes_on()
+    return True
 
 
 def _is_own_doing(yielded: Any) -> bool:
@@ -378,10 +360,14 @@ def task_factory(loop: Any, coro: Coroutine[Any, Any, Any], **options: Any) -> "
     except BaseException:
         coro.close()
         raise
+    make = getattr(type(coro), "_run", None)
+    if make is not None:
+        coro = make(coro)  # a storage promise: several tasks may be made of it
     task = ObjectTask(gated(loop, frame, coro), loop=loop, **options)
     task.chain = chain
     task.add_done_callback(lambda _: stop_code(coro))  # it may have been cancelled at its start
     task.owner = frame.instance.actor.label
+    task.early = frame.instance.object is None
     frame.instance.adopt(task)
     open_gate(frame.gate).turn_goes_on()
     return task

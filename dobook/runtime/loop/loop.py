@@ -76,7 +76,10 @@ class VirtualSelector(selectors.BaseSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         loop = self.loop
-        if loop is None or not loop.virtual:
+        if loop is None:
+            return self._real.select(timeout)
+        loop.tick += 1
+        if not loop.virtual:
             return self._real.select(timeout)
         if timeout is not None and timeout <= 0:
             loop.ticks_here += 1
@@ -144,6 +147,7 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
         self.chain: Chain | None = None  # what led to the callback that runs; see `livelock`
         self.failure: BaseException | None = None  # what the turn of the loop ends with
         self.ticks_here = 0  # of the loop, since the clock moved last
+        self.tick = 0  # of the loop, counted from its beginning
         self.watch = Watch(self)
         self.wait: Wait | None = None  # what is awaited while the loop turns
         self.is_alarm: Callable[[Any], bool] = lambda _timer: False

@@ -15,6 +15,7 @@ from dobook.errors import PlatformError
 from dobook.gates import CriticalSection, open_gate
 from dobook.limits import BLOCK_CONCURRENCY_TIMEOUT_MS, MAX_SECTION_DEPTH
 from dobook.ownership import current_owner
+from dobook.runtime.calls.own_tasks import others_may_run
 from dobook.runtime.calls.promise import Promise
 from dobook.runtime.calls.turns import Frame, SectionEnd, current_frame
 from dobook.runtime.calls.waits import deadlock
@@ -141,10 +142,20 @@ class Section:
             self.error = task.exception()
             if self.error is None:
                 self.value = task.result()
-        self.done = True
         if self.error is not None and self.breaks:
+            self.done = True
             instance.reset(self.error)
+        elif self.gate.busy and others_may_run(instance, None):
+            self.gate.wait(self._complete)  # tasks that it has started are part of its last turn
+        else:
+            self._complete()
+
+    def _complete(self) -> None:
+        instance = self.instance
+        self.done = True
+        if instance.dead is not None:
             return
+        self.gate.end_turns()
         if self.error is not None and not self.ends:
             place = place_of_error(self.error)
             self.refusal = note_later(

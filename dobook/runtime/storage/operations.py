@@ -11,7 +11,7 @@ from dobook.codec import freeze, serialize
 from dobook.errors import PlatformError, PlatformRangeError, PlatformTypeError, misspelt
 from dobook.ownership import STORAGE
 from dobook.runtime.calls.foreign import refuse_foreign
-from dobook.runtime.calls.promise import NOTHING, Promise, Rejected, Resolved
+from dobook.runtime.calls.promise import Promise, Rejected
 from dobook.runtime.calls.turns import current_frame
 from dobook.runtime.storage.arguments import (
     ALARM_OPTIONS,
@@ -29,6 +29,7 @@ from dobook.runtime.storage.arguments import (
     wrong_type,
 )
 from dobook.runtime.storage.listing import Listed
+from dobook.runtime.storage.stored import Stored, StoredAlarm
 from dobook.storage.kv import KV
 from dobook.storage.store import ObjectStore
 
@@ -42,6 +43,7 @@ class Operations:
     """The methods that `ctx.storage` and a transaction have in common."""
 
     __slots__ = (
+        "_done",
         "_ended",
         "_frame",
         "_instance",
@@ -67,6 +69,7 @@ class Operations:
         )
         self._sqlite = namespace.sqlite
         self._ended: BaseException | None = None
+        self._done = (Stored(instance, None), instance)
 
     def __getattr__(self, name: str) -> Any:
         raise misspelt(self, name)
@@ -100,7 +103,8 @@ class Operations:
             >>> async def handler(storage):
             ...     return await storage.get("n") or 0
 
-        Waits: never. Source: developers.cloudflare.com/durable-objects/api/storage-api/#get
+        Waits: only for own tasks that are ready.
+        Source: developers.cloudflare.com/durable-objects/api/storage-api/#get
         """
         try:
             if options is not None or keywords:
@@ -108,19 +112,19 @@ class Operations:
             if type(key) is str and len(key) <= 512 and key.isascii():
                 if current_frame.get() is not self._frame:
                     self._use("get()")
-                return Resolved(self._kv.get(key))
+                return Stored(self._instance, self._kv.get(key))
             if isinstance(key, list | tuple):
                 keys = self._check_keys(key)
                 if current_frame.get() is not self._frame:
                     self._use("get()")
                 found = ((k, self._kv.get(k)) for k in sorted(set(keys)) if self._kv.has(k))
-                return Resolved(Listed(found))
+                return Stored(self._instance, Listed(found))
             if key is UNSET:
                 raise wrong_type(self._NAME, "get", 1, "string or Array")
             key = self._check_key(key)
             if current_frame.get() is not self._frame:
                 self._use("get()")
-            return Resolved(self._kv.get(key))
+            return Stored(self._instance, self._kv.get(key))
         except Exception as error:
             return Rejected(error)
 
@@ -138,30 +142,36 @@ class Operations:
             >>> async def handler(storage):
             ...     return await storage.list(prefix="user:", limit=10)
 
-        Waits: never. Source: developers.cloudflare.com/durable-objects/api/storage-api/#list
+        Waits: only for own tasks that are ready.
+        Source: developers.cloudflare.com/durable-objects/api/storage-api/#list
         """
         try:
             chosen = read_options(self._NAME, "list", LIST_OPTIONS, options, keywords)
             low, high, limit = list_range(**chosen)
             if high is not None and low >= high:
-                return Resolved(Listed())
+                return Stored(self._instance, Listed())
             self._use("list()")
             if self._kv.cursor is not None:
                 self._kv.cursor.cancel()
             reverse = bool(chosen.get("reverse"))
-            return Resolved(Listed(self._kv.scan(low, high, reverse=reverse, limit=limit)))
+            return Stored(
+                self._instance, Listed(self._kv.scan(low, high, reverse=reverse, limit=limit))
+            )
         except Exception as error:
             return Rejected(error)
 
     def getAlarm(self, options: Any = None, **keywords: Any) -> Promise:
         """Return the alarm's time in ms since 1970, None without one or while its handler runs.
 
-        Waits: never. Source: developers.cloudflare.com/durable-objects/api/alarms/#getalarm
+        Waits: only for own tasks that are ready.
+        Source: developers.cloudflare.com/durable-objects/api/alarms/#getalarm
         """
         try:
             read_options(self._NAME, "getAlarm", ALARM_OPTIONS, options, keywords)
             self._use("getAlarm()")
-            return Resolved(self._instance.runtime.alarms.visible_ms(self._instance.actor))
+            return StoredAlarm(
+                self._instance, self._instance.runtime.alarms.visible_ms(self._instance.actor)
+            )
         except Exception as error:
             return Rejected(error)
 
@@ -186,7 +196,8 @@ class Operations:
             ...     await storage.put("n", 1)
             ...     await storage.put({"a": 1, "b": 2})
 
-        Waits: never. Source: developers.cloudflare.com/durable-objects/api/storage-api/#put
+        Waits: only for own tasks that are ready.
+        Source: developers.cloudflare.com/durable-objects/api/storage-api/#put
         """
         try:
             if type(key) is str and value is not UNSET and key.isascii():
@@ -200,9 +211,14 @@ class Operations:
                     self._check_size(key, frozen)
                 if current_frame.get() is not self._frame:
                     self._use("put()")
-                self._store.touch(confirmed=confirmed)
-                self._kv.put(key, frozen)
-                return NOTHING
+                store = self._store
+                store.touch(confirmed=confirmed)
+                store.kv.put(key, frozen)
+                done, instance = self._done  # `_wrote`, written out for speed
+                if instance.tasks:
+                    return Stored(instance, None)
+                done._state = (instance, None, instance.runtime.loop.tick)
+                return done
             return self._put_general(key, value, options, keywords)
         except Exception as error:
             return Rejected(error)
@@ -239,7 +255,7 @@ class Operations:
                 put(k, frozen)
         else:
             self._kv.note_engine_table("_cf_KV")
-        return NOTHING
+        return self._wrote()
 
     def delete(self, key: Any = UNSET, options: Any = None, **keywords: Any) -> Promise:
         """Remove a key, or a list of up to 128 keys.
@@ -247,7 +263,8 @@ class Operations:
         Returns:
             A promise of whether there was a value; for a list, of how many there were.
 
-        Waits: never. Source: developers.cloudflare.com/durable-objects/api/storage-api/#delete
+        Waits: only for own tasks that are ready.
+        Source: developers.cloudflare.com/durable-objects/api/storage-api/#delete
         """
         try:
             confirmed = self._confirmed("delete", PUT_OPTIONS, options, keywords)
@@ -256,14 +273,14 @@ class Operations:
                 if current_frame.get() is not self._frame:
                     self._use("delete()")
                 self._store.touch(confirmed=confirmed)
-                return Resolved(sum(self._kv.delete(k) for k in keys))
+                return Stored(self._instance, sum(self._kv.delete(k) for k in keys))
             if key is UNSET:
                 raise wrong_type(self._NAME, "delete", 1, "string or Array")
             key = self._check_key(key)
             if current_frame.get() is not self._frame:
                 self._use("delete()")
             self._store.touch(confirmed=confirmed)
-            return Resolved(self._kv.delete(key))
+            return Stored(self._instance, self._kv.delete(key))
         except Exception as error:
             return Rejected(error)
 
@@ -280,7 +297,8 @@ class Operations:
                 time that has passed means now.
             options: `allowConcurrency`, `allowUnconfirmed`; also as keywords.
 
-        Waits: never. Source: developers.cloudflare.com/durable-objects/api/alarms/#setalarm
+        Waits: only for own tasks that are ready.
+        Source: developers.cloudflare.com/durable-objects/api/alarms/#setalarm
         """
         try:
             at_ms = alarm_time(self._NAME, scheduledTime)
@@ -302,14 +320,15 @@ class Operations:
             now_ms = runtime.loop.now_ms
             self._kv.set_alarm(max(at_ms, now_ms))
             runtime.alarms.written(self._instance.actor, later=at_ms > now_ms)
-            return NOTHING
+            return self._wrote()
         except Exception as error:
             return Rejected(error)
 
     def deleteAlarm(self, options: Any = None, **keywords: Any) -> Promise:
         """Remove the alarm, if there is one; the run that is under way goes on.
 
-        Waits: never. Source: developers.cloudflare.com/durable-objects/api/alarms/#deletealarm
+        Waits: only for own tasks that are ready.
+        Source: developers.cloudflare.com/durable-objects/api/alarms/#deletealarm
         """
         try:
             confirmed = self._confirmed("deleteAlarm", ALARM_OPTIONS, options, keywords)
@@ -320,9 +339,17 @@ class Operations:
                 self._store.touch(confirmed=confirmed)
                 self._kv.set_alarm(None)
                 alarms.written(actor)
-            return NOTHING
+            return self._wrote()
         except Exception as error:
             return Rejected(error)
+
+    def _wrote(self) -> Stored:
+        """Return the promise of a write: while there are no tasks, one for all writes of a turn."""
+        done, instance = self._done
+        if instance.tasks:
+            return Stored(instance, None)
+        done._state = (instance, None, instance.runtime.loop.tick)
+        return done
 
     # ------------------------------------------------------------------ checks
 

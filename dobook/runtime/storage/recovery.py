@@ -9,8 +9,9 @@ import math
 from typing import Any
 
 from dobook.errors import PlatformError, PlatformTypeError
-from dobook.runtime.calls.promise import Promise, Rejected, Resolved
+from dobook.runtime.calls.promise import Promise, Rejected
 from dobook.runtime.storage.operations import Operations
+from dobook.runtime.storage.stored import Stored
 from dobook.storage.history.history import History
 
 
@@ -31,10 +32,11 @@ class PointInTimeRecovery(Operations):
             ...     await storage.put("mode", "new")
             ...     return before
 
-        Waits: never. Source: developers.cloudflare.com/durable-objects/api/sqlite-storage-api/
+        Waits: only for own tasks that are ready.
+        Source: developers.cloudflare.com/durable-objects/api/sqlite-storage-api/
         """
         try:
-            return Resolved(self._history("getCurrentBookmark").current())
+            return Stored(self._instance, self._history("getCurrentBookmark").current())
         except Exception as error:
             return Rejected(error)
 
@@ -48,11 +50,12 @@ class PointInTimeRecovery(Operations):
         Returns:
             A promise of a text; awaiting raises PlatformError if history does not reach so far.
 
-        Waits: never. Source: developers.cloudflare.com/durable-objects/api/sqlite-storage-api/
+        Waits: only for own tasks that are ready.
+        Source: developers.cloudflare.com/durable-objects/api/sqlite-storage-api/
         """
         try:
             history = self._history("getBookmarkForTime")
-            return Resolved(history.at_time(_milliseconds(timestamp)))
+            return Stored(self._instance, history.at_time(_milliseconds(timestamp)))
         except Exception as error:
             return Rejected(error)
 
@@ -73,10 +76,13 @@ class PointInTimeRecovery(Operations):
             ...     undo = await ctx.storage.onNextSessionRestoreBookmark(bookmark)
             ...     ctx.abort()
 
-        Waits: never. Source: developers.cloudflare.com/durable-objects/api/sqlite-storage-api/
+        Waits: only for own tasks that are ready.
+        Source: developers.cloudflare.com/durable-objects/api/sqlite-storage-api/
         """
         try:
-            return Resolved(self._history("onNextSessionRestoreBookmark").restore_next(bookmark))
+            return Stored(
+                self._instance, self._history("onNextSessionRestoreBookmark").restore_next(bookmark)
+            )
         except Exception as error:
             return Rejected(error)
 

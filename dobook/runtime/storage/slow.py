@@ -12,6 +12,7 @@ from dobook.gates import GRACE_TICKS, InputGate, open_gate
 from dobook.runtime.calls.promise import Promise
 from dobook.runtime.calls.turns import SectionEnd, StorageFuture, current_frame
 from dobook.runtime.objects.instance import DurableObjectAbort
+from dobook.runtime.storage.stored import Stored
 
 if TYPE_CHECKING:
     from dobook.runtime.objects.instance import Instance
@@ -105,6 +106,8 @@ class SlowPromise(Promise):
                 end = SectionEnd(loop, self._lock)  # type: ignore[arg-type]
                 self._ends.append(end)
                 yield end
+            if isinstance(self._promise, Stored):
+                return self._promise._value  # the object's other tasks have had their turns
         return (yield from self._promise.__await__())
 
 

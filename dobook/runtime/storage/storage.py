@@ -1,8 +1,9 @@
 """`ctx.storage`: the platform's storage methods, with Cloudflare's names, for an object's code.
 
-Each method acts when it is called and returns a promise that awaiting does not hold up: the rows
-are in memory or one synchronous read away. What has to wait for the disk is the answer to the
-caller, and that is the output gate's business. Options are taken as a dict or as keywords.
+Each method acts when it is called: the rows are in memory or one synchronous read away. Awaiting its
+promise lets other tasks of the same object run that are ready, and no event (see `stored`). What
+has to wait for the disk is the answer to the caller, and that is the output gate's business.
+Options are taken as a dict or as keywords.
 
 Source: developers.cloudflare.com/durable-objects/api/storage-api/,
 cloudflare/workerd src/workerd/api/actor-state.c++
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dobook.errors import PlatformError, PlatformTypeError
 from dobook.ownership import STORAGE
 from dobook.runtime.calls.foreign import refuse_foreign
-from dobook.runtime.calls.promise import NOTHING, Promise, Rejected
+from dobook.runtime.calls.promise import Promise, Rejected
 from dobook.runtime.calls.turns import current_frame
 from dobook.runtime.insight.portable import remark
 from dobook.runtime.objects.sections import Section, SectionPromise
@@ -139,7 +140,8 @@ class DurableObjectStorage(PointInTimeRecovery):
     def deleteAll(self, options: Any = None, **keywords: Any) -> Promise:
         """Remove all rows, all SQL tables and the alarm, at once: an abort does not undo it.
 
-        Waits: never. Source: developers.cloudflare.com/durable-objects/api/storage-api/#deleteall
+        Waits: only for own tasks that are ready.
+        Source: developers.cloudflare.com/durable-objects/api/storage-api/#deleteall
         """
         try:
             self._use("deleteAll()")
@@ -152,7 +154,7 @@ class DurableObjectStorage(PointInTimeRecovery):
             if self._kv.alarm_ms is not None:
                 self._kv.set_alarm(None)
                 self._instance.runtime.alarms.written(actor)
-            return NOTHING
+            return self._wrote()
         except Exception as error:
             return Rejected(error)
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import PlatformError
 from dobook.ids import DurableObjectId
+from dobook.runtime.calls.own_tasks import turn_lasts
 from dobook.runtime.calls.promise import Pending, Promise
+from dobook.runtime.calls.turns import EXTERNAL
 from dobook.runtime.loop.interrupts import reset_if_stopped
 from dobook.runtime.storage.refusals import broken, in_words
 from dobook.storage.browse import StateReader
@@ -76,6 +78,7 @@ class Stores:
             )
         )
         self.committer.source = runtime.time_and_chance
+        self.committer.turn_lasts = turn_lasts
         runtime.loop.before_real = self.leave
 
     @property
@@ -334,6 +337,7 @@ class Stores:
             PlatformError: If the disk refuses.
         """
         waiter = self._runtime.loop.create_future()
+        setattr(waiter, EXTERNAL, True)  # the object's other tasks and events run first
 
         def done() -> None:
             if not waiter.done():

@@ -13,11 +13,12 @@ was written becomes durable as much later; the output gate is shut until then, u
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from dobook.runtime.calls.promise import Promise, Rejected, Resolved
+from dobook.runtime.calls.promise import Promise, Rejected
 from dobook.runtime.insight.meter import Meter, units
 from dobook.runtime.storage.operations import Operations
 from dobook.runtime.storage.slow import CountedPromise, SlowPromise
 from dobook.runtime.storage.storage import DurableObjectStorage, DurableObjectTransaction
+from dobook.runtime.storage.stored import Stored
 from dobook.runtime.storage.sync_kv import SyncKvStorage
 from dobook.storage.sql.cursor import SqlStorageCursor
 from dobook.storage.sql.storage import SqlStorage
@@ -110,12 +111,12 @@ class _WatchedOperations(Operations):
         by_size = not self._sqlite
         first: Any = args[0] if args else None
         if operation == "get":
-            found = promise._value if type(promise) is Resolved else None
+            found = promise._value if isinstance(promise, Stored) else None
             many = isinstance(first, list | tuple)
             values = [*found.values()] if many and found else [found]
             meter.reads += units(values) if by_size else len(first) if many else 1
         elif operation == "list":
-            rows = promise._value if type(promise) is Resolved else {}
+            rows = promise._value if isinstance(promise, Stored) else {}
             meter.reads += units([rows]) if by_size else max(len(rows), 1)
         elif operation == "put":
             values = [*first.values()] if isinstance(first, Mapping) else [*args[1:2]]
@@ -294,7 +295,7 @@ def _value(
         return values[0] if len(values) == 1 else values
     if operation == "put":
         return args[1] if len(args) > 1 else keywords.get("value")
-    if operation != "get" or type(promise) is not Resolved:
+    if operation != "get" or not isinstance(promise, Stored):
         return None
     if isinstance(key, list | tuple):
         found: Any = promise._value

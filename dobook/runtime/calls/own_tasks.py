@@ -1,0 +1,89 @@
+"""What an object's own tasks do before the next event is let in, and before a turn is committed."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from dobook.runtime.calls.turns import EXTERNAL, Pass, SectionEnd, StorageFuture, current_frame
+from dobook.storage.store import ObjectStore
+from dobook.web import body
+
+if TYPE_CHECKING:
+    from dobook.runtime.objects.instance import Instance
+
+_MOST_LOOKED_AT: Final = 8  # tasks; with more, some is taken to be ready
+
+
+class NextEvent(asyncio.Future[None]):
+    """What a task waits for that has its answer already, while others of the object come first."""
+
+
+# What a task waits for that is let in when the turn is over.
+_EVENTS: Final = (Pass, SectionEnd, StorageFuture, NextEvent)
+_DUE: Final = (Pass, NextEvent)  # those that nothing else has to happen for
+
+
+def next_event(instance: "Instance") -> NextEvent | None:
+    """Return what to await until the object's other tasks are quiet; None if there are none.
+
+    What has come from elsewhere meanwhile, an answer for instance, is let in when the turn is over.
+    """
+    loop = instance.runtime.loop
+    current = asyncio.current_task(loop)
+    others = [task for task in islice(instance.tasks, _MOST_LOOKED_AT) if task is not current]
+    if instance.dead is not None or not any(_comes_first(task) for task in others):
+        return None
+    event = NextEvent(loop=loop)
+    loop.call_soon(_set, event)
+    return event
+
+
+def _comes_first(task: "asyncio.Task[Any]") -> bool:
+    waits_for: Any = task._fut_waiter  # type: ignore[attr-defined]
+    return type(waits_for) in _DUE or not waits_for_an_event(task)
+
+
+def _set(event: NextEvent) -> None:
+    if not event.done():
+        event.set_result(None)
+
+
+def _before_a_body() -> NextEvent | None:
+    frame = current_frame.get()
+    return None if frame is None or not frame.instance.tasks else next_event(frame.instance)
+
+
+body.before_result = _before_a_body
+
+
+def turn_lasts(stores: Iterable[ObjectStore], later: Callable[[], None]) -> bool:
+    """Return whether a turn of one of some objects goes on in its own tasks.
+
+    What they write belongs to the commit of the turn.
+
+    Args:
+        stores: The objects' stores.
+        later: Called when the turn is over, if one goes on.
+    """
+    for store in stores:
+        instance = store.owner.instance
+        if instance is not None and instance.gate.turns:
+            instance.gate.after_turns = later
+            return True
+    return False
+
+
+def others_may_run(instance: "Instance", current: Any) -> bool:
+    """Return whether another task of the object may be ready, or become so in this turn."""
+    tasks = instance.tasks
+    for task in islice(tasks, _MOST_LOOKED_AT):
+        if task is not current and not waits_for_an_event(task):
+            return True
+    return len(tasks) > _MOST_LOOKED_AT
+
+
+def waits_for_an_event(task: "asyncio.Task[Any]") -> bool:
+    """Return whether a task waits for something that the gate would hold back now."""
+    waits_for: Any = task._fut_waiter  # type: ignore[attr-defined]
+    return type(waits_for) in _EVENTS or getattr(waits_for, EXTERNAL, False)

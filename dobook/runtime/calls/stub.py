@@ -193,7 +193,7 @@ class DurableObjectStub:
             carried.__notes__ = [*getattr(carried, "__notes__", ()), note]
         return carried
 
-    def _carried_(self, _home: Any, receiver: Owner | None) -> "DurableObjectStub":
+    def _carried_(self, _home: Any = None, receiver: Owner | None = None) -> "DurableObjectStub":
         check_owner(self._owner, STUB)
         return DurableObjectStub(self._namespace, self.id, receiver)
 

@@ -16,9 +16,10 @@ SEEKS: Final = frozenset({"SeekGE", "SeekGT", "SeekLE", "SeekLT"})
 STEPS: Final = frozenset({"Next", "Prev", "SorterNext", "VNext"})
 BOUNDS: Final = frozenset({"IdxGT", "IdxGE", "IdxLT", "IdxLE"})
 COUNTS: Final = 0x01  # OPFLAG_NCHANGE; a Delete that an Insert of the same row follows lacks it
+IS_UPDATE: Final = 0x04  # OPFLAG_ISUPDATE; SQLite 3.51 updates without a Delete before
 ONE_ROW: Final = frozenset({"SeekRowid", "NotExists"})
 
-Step = tuple[Any, ...]  # address, opcode, p1, p2, p3, …
+Step = tuple[Any, ...]  # address, opcode, p1, p2, p3, p4, p5, …
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Loop:
     bounded: bool  # and looks for where to stop, which takes one more row
     leaves: bool  # may end early
     answers: bool  # gives rows of the result
+    exists: bool  # ends with its first match: EXISTS, which SQLite 3.51 makes a loop outside
 
 
 def rows_looked_at(
@@ -49,13 +51,15 @@ def rows_looked_at(
     roots = {s[2]: s[3] for s in code if s[1] in {"OpenRead", "OpenWrite"} and s[4] == 0}
     deleting = {s[2] for s in code if s[1] == "Delete" and s[3] & COUNTS}
     grown = {roots.get(s[2]) for s in code if s[1] == "Insert"} if not deleting else set()
-    updating = any(s[1] == "Delete" for s in code)
+    updating = any(s[1] == "Delete" or (s[1] == "Insert" and s[6] & IS_UPDATE) for s in code)
     loops = _loops(code, roots)
     begun = {loop.first for loop in loops}
     once = [(s[0], s[3]) for s in code if s[1] == "Once"]
 
     def size(loop: Loop) -> int:
         touched = max(returned, changed)
+        if loop.exists:
+            return 1
         if loop.leaves:
             return returned if loop.answers else 1
         if loop.seeks:
@@ -113,6 +117,7 @@ def _loops(code: Sequence[Step], roots: dict[int, int]) -> list[Loop]:
                 any(s[1] in BOUNDS and s[2] == step[2] for s in body),
                 any(s[1] in {"DecrJumpZero", "Goto"} and s[3] > last for s in body),
                 any(s[1] == "ResultRow" for s in body),
+                bool(body) and body[-1][1] == "Goto" and body[-1][3] > last,
             )
         )
     return found

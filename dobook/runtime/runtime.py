@@ -145,6 +145,8 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
         self.registry = Registry(self, random.Random(f"{seed} ids"))
         self.begin_session(0 if directory is None else directory.session)
         self._release_patches = patches.hold(self)
+        if directory is not None:
+            directory.opened()
 
     # ------------------------------------------------------------------ classes
 
@@ -405,20 +407,24 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
             StateDirectoryError: If the disk refuses. The runtime is closed all the same, and the
                 directory's journal has what could not be written.
         """
-        if self.closed:
+        if self.closed or self.loop.is_closed():  # an exception came before that was noted
+            self.closed = True
             return
-        with contextlib.ExitStack() as closing:  # whatever fails, the rest is closed
-            closing.callback(self._release_patches)
-            closing.callback(self.loop.close)
-            closing.callback(self.stores.close)
-            closing.callback(self._end)
-            closing.callback(self.stores.save)
+        closing = contextlib.ExitStack()
+        closing.callback(self._release_patches)
+        closing.callback(self.loop.close)
+        closing.callback(self.stores.close)
+        closing.callback(self._end)
+        closing.callback(self.stores.save)
+        with closing:  # whatever fails, the rest is closed
             for close in reversed(self.on_close):
                 close()
             self.stop_real_time()
             self.settle(alarms=False)
 
     def _end(self) -> None:
+        if self.stores.directory is not None:
+            self.stores.directory.closing()
         self.closed = self.time_and_chance.closed = True
         self.residency.end_all()
         self.driver.finish()

@@ -199,18 +199,19 @@ async def write_index(folder: Path, alarms: Iterable[Alarm], *, power_safe: bool
         # Whole or not at all: what is there counts from then on.
         create_index(folder, rows, power_safe=power_safe)
         return
-    opened = Connection(folder / METADATA).hand_over()
     # Opened here, as aiosqlite's thread outlives the loop where opening fails.
-    async with aiosqlite.Connection(lambda: opened, iter_chunk_size=64) as index:
-        await index.execute("BEGIN IMMEDIATE")
-        await index.execute(schema.CREATE_ALARM_INDEX)
-        columns = await index.execute_fetchall("PRAGMA table_info(_cf_ALARM)")
-        if all(column[1] != "actor_name" for column in columns):
-            await index.execute("ALTER TABLE _cf_ALARM ADD COLUMN actor_name TEXT")
-        await index.execute("DELETE FROM _cf_ALARM")
-        await index.executemany(
-            "INSERT INTO _cf_ALARM (actor_id, scheduled_time, actor_name) VALUES (?, ?, ?)", rows
-        )
-        await index.execute("COMMIT")
-        await index.execute("PRAGMA synchronous=NORMAL")  # for this checkpoint: see `connection`
-        await index.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+    with contextlib.closing(Connection(folder / METADATA)) as opened:
+        async with aiosqlite.Connection(lambda: opened.db, iter_chunk_size=64) as index:
+            await index.execute("BEGIN IMMEDIATE")
+            await index.execute(schema.CREATE_ALARM_INDEX)
+            columns = await index.execute_fetchall("PRAGMA table_info(_cf_ALARM)")
+            if all(column[1] != "actor_name" for column in columns):
+                await index.execute("ALTER TABLE _cf_ALARM ADD COLUMN actor_name TEXT")
+            await index.execute("DELETE FROM _cf_ALARM")
+            await index.executemany(
+                "INSERT INTO _cf_ALARM (actor_id, scheduled_time, actor_name) VALUES (?, ?, ?)",
+                rows,
+            )
+            await index.execute("COMMIT")
+            await index.execute("PRAGMA synchronous=NORMAL")  # for this: see `connection`
+            await index.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -23,7 +23,7 @@ from dobook.storage.alarm_index import (
 )
 from dobook.storage.backlog import progress_bar
 from dobook.storage.blank import is_damage_of_own
-from dobook.storage.connection import SqliteError
+from dobook.storage.connection import STORAGE_ERRORS, SqliteError
 
 Place = tuple[str, str]
 
@@ -105,7 +105,7 @@ class AlarmIndexes:
             }
             try:
                 change_index(folder, rows, power_safe=self._power_safe)
-            except (SqliteError, OSError) as error:
+            except STORAGE_ERRORS as error:
                 if is_damage_of_own(folder / METADATA, error):
                     set_index_aside(folder / METADATA, error)
                     continue
@@ -160,7 +160,7 @@ class AlarmIndexes:
         unique_key, identity = place
         try:
             return alarm_in(self._folder(unique_key) / f"{identity}.sqlite")
-        except (SqliteError, OSError) as error:
+        except STORAGE_ERRORS as error:
             # Who uses the object gets the error; its alarm is looked for the next time.
             warnings.warn(f"an object's alarm cannot be read: {error}", stacklevel=7)
             self._unread.add(unique_key)

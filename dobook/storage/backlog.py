@@ -15,7 +15,7 @@ from typing import Any
 from dobook.progress import Progress
 from dobook.storage import files
 from dobook.storage.blank import blank_database, new_database
-from dobook.storage.connection import Connection, SqliteError
+from dobook.storage.connection import STORAGE_ERRORS, Connection
 from dobook.storage.rows import Changes, write_rows
 
 Place = tuple[str, str]
@@ -125,7 +125,7 @@ class Backlog:
                 try:
                     if write_file(self.path(place), pending.changes(), power_safe=self._wait):
                         fresh.append(place)
-                except (OSError, SqliteError) as error:
+                except STORAGE_ERRORS as error:
                     failed[place] = error
                 else:
                     written[place] = None
@@ -172,7 +172,7 @@ class Backlog:
         def attempt(item: Any) -> Exception | None:
             try:
                 work(item)
-            except (OSError, SqliteError) as error:
+            except STORAGE_ERRORS as error:
                 return error
             return None
 

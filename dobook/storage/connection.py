@@ -34,6 +34,7 @@ from dobook.storage import files
 from dobook.storage.blank import MEMORY, PAGE_BYTES, begin_file
 from dobook.storage.foreign_files import check_database_files
 from dobook.storage.sqlite_errors import OPEN_REASONS, malformed, primary_code
+from dobook.storage.sqlite_errors import STORAGE_ERRORS as STORAGE_ERRORS
 from dobook.storage.sqlite_errors import SqliteError as SqliteError  # for those who use both
 from dobook.storage.sqlite_errors import error_text as error_text
 from dobook.storage.sqlite_errors import is_constraint as is_constraint
@@ -84,8 +85,7 @@ class Connection:
         >>> connection.close()
     """
 
-    execute: Callable[..., sqlite3.Cursor]
-    """`execute(sql, params=())`: run one of the engine's own statements on a cursor of its own."""
+    db: sqlite3.Connection
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class Connection:
         self.plans: dict[Any, Any] = {}  # of `sql`: emptied whenever the schema may have changed
         self.idle: list[sqlite3.Cursor] = []  # of `sql`: cursors read to the end
         self.unread: list[Any] = []  # of `sql`: cursors of RETURNING, which forbid the commit
-        self.on_lost: Callable[[sqlite3.Error], None] | None = None
+        self.on_lost: Callable[[Exception], None] | None = None
         """Called when SQLite ended the transaction by itself: all its writes are undone."""
         self.rules: Any = None  # of `sql`: what holds for the user's statements
         self.source: Any = None  # of `sql`: whose time and chance they see; None for the real ones
@@ -121,28 +121,26 @@ class Connection:
         self.stopper = Stopper()
         self.closed = False
         self._limited = limited
-        self._sync_lock = threading.Lock()
-        self._sync_fds: list[int] = []
+        self._sync_lock = threading.RLock()  # an exception as it is let go must not shut us out
+        self._fds: list[int] = []  # of the log and the file, for `sync`
         self._power_safe = power_safe and path is not None
+        self._synced_once = False
+        self._begun = False  # a transaction has been, and was neither committed nor undone by us
         self._commits = 0
-        self._spare_fds: list[int] = []
         self.doubtful = False
         """Whether the disk has refused a sync: what it has is unknown until a checkpoint works."""
         self._new = False
+        place = MEMORY if path is None else str(path.absolute())
+        if path is not None:
+            _close_left_over(place)
         try:
             if path is not None:
                 check_database_files(path)
                 self._new = begin_file(path, blank, durable=self._power_safe)
         except OSError as error:
             raise StateDirectoryError(f"{path} cannot be opened ({error}).") from error
-        place = MEMORY if path is None else str(path.absolute())
         try:
-            try:
-                self._connect(place)
-            except sqlite3.Error as error:
-                if not _close_left_over(place, error):
-                    raise
-                self._connect(place)
+            self._connect(place)
         except sqlite3.Error as error:
             raise unusable(path, error) from error
         except UnicodeDecodeError:  # of SQLite's message, which quotes the file
@@ -150,24 +148,23 @@ class Connection:
             raise unusable(path, damaged) from damaged
 
     def _connect(self, place: str) -> None:
-        self.db = sqlite3.connect(
-            place,
-            timeout=BUSY_TIMEOUT_S,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=CACHED_STATEMENTS,
-        )
         try:
+            if self.path is not None:
+                _not_closed[place] = self  # before there is anything that could be left open
+            self.db = sqlite3.connect(
+                place,
+                timeout=BUSY_TIMEOUT_S,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=CACHED_STATEMENTS,
+            )
             self._prepare()
-            self.execute = self.db.execute
             self._control = self.cursor()
             if self._power_safe and files.size_of_file(f"{place}-wal"):
                 self.checkpoint()  # of a process that was killed before it could sync
         except BaseException:
-            self.db.close()
+            self._let_go()
             raise
-        if self.path is not None:
-            _connections[place] = self
 
     def _prepare(self) -> None:
         db = self.db
@@ -196,6 +193,10 @@ class Connection:
         if sys.version_info >= (3, 12):
             db.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)  # noqa: FBT003
 
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> sqlite3.Cursor:
+        """Run one of the engine's own statements, on a cursor of its own."""
+        return self.cursor().execute(sql, params)
+
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Run one of the engine's own statements for each row of bindings."""
         self.db.executemany(sql, rows)
@@ -208,6 +209,15 @@ class Connection:
     def begin(self) -> None:
         """Open a transaction for writing."""
         self._control.execute("BEGIN IMMEDIATE")
+        self._begun = True
+
+    @property
+    def undone(self) -> bool:
+        """Whether SQLite has undone the whole transaction of its own accord.
+
+        It does when the disk or memory refuses, also where a statement that only reads has failed.
+        """
+        return self._begun and not self.closed and not self.db.in_transaction
 
     def commit(self) -> None:
         """Commit; the rows are in the file, but the disk may not have them: see `sync`.
@@ -216,6 +226,7 @@ class Connection:
             sqlite3.IntegrityError: If a deferred foreign key is violated; the transaction stays
                 open.
         """
+        self._begun = False
         self._control.execute("COMMIT")
         if self._power_safe:
             self._commits += 1
@@ -225,7 +236,7 @@ class Connection:
     def _bound_log(self) -> None:
         """Empty a log that has grown long; if the disk refuses, it goes on growing."""
         if files.size_of_file(f"{self.path}-wal") > MAX_WAL_BYTES:
-            with contextlib.suppress(sqlite3.Error, OSError):
+            with contextlib.suppress(*STORAGE_ERRORS):
                 self.checkpoint()
 
     def checkpoint(self) -> None:
@@ -264,6 +275,7 @@ class Connection:
         """Undo the transaction; nothing happens when SQLite has done so already."""
         self.unread.clear()
         self.plans.clear()
+        self._begun = False
         if self.db.in_transaction:
             self._control.execute("ROLLBACK")
 
@@ -292,7 +304,7 @@ class Connection:
         self._control.execute(f"ROLLBACK TO {name}")
 
     def cursor(self) -> sqlite3.Cursor:
-        """Return a cursor that `close` will close."""
+        """Return a cursor that `close` closes, whoever has it then."""
         cursor = self.db.cursor()
         self._owned.add(cursor)
         return cursor
@@ -378,34 +390,19 @@ class Connection:
                 raise StateDirectoryError(f"{self.path} cannot be synced ({error}).") from error
 
     def _sync_now(self, path: Path) -> None:
-        if not self._sync_fds:
-            self._first_sync(path)
-        for wal in self._sync_fds[:1]:
-            files.system.sync(wal)
-
-    def _first_sync(self, path: Path) -> None:
-        # The descriptors stay open until the database is closed: closing one of the main file
-        # would drop the locks that SQLite holds on it. sqlite.org/howtocorrupt.html#_posix_advisory
-        if not files.exists(f"{path}-wal"):
-            return  # nothing has been written yet
-        fds: list[int] = []
-        try:
-            fds.append(files.system.open(f"{path}-wal", os.O_RDWR))
-            fds.append(files.system.open(str(path), os.O_RDWR))
-            files.system.sync(fds[1])
+        if self._synced_once:
+            files.system.sync(self._fds[0])
+        elif files.exists(f"{path}-wal"):  # otherwise nothing has been written yet
+            # The descriptors stay open until the database is closed: closing one of the main file
+            # would drop the locks that SQLite holds on it.
+            # sqlite.org/howtocorrupt.html#_posix_advisory
+            for place in (f"{path}-wal", str(path))[len(self._fds) :]:
+                self._fds.append(files.system.open(place, os.O_RDWR))
+            log, file = self._fds
+            files.system.sync(file)
             files.system.sync_folder(str(path.parent))
-        except BaseException:
-            # The main file's descriptor is kept all the same, for the locks.
-            self._spare_fds.extend(fds)
-            raise
-        self._sync_fds = fds
-
-    def hand_over(self) -> sqlite3.Connection:
-        """Give the database away; whoever gets it writes its log back and closes it."""
-        for cursor in list(self._owned):
-            cursor.close()
-        self.closed = True
-        return self.db
+            files.system.sync(log)
+            self._synced_once = True
 
     def close(self) -> None:
         """Write the log back into the file and close. Closing twice does nothing.
@@ -415,45 +412,76 @@ class Connection:
                 everything that was committed; whether the disk has that is unknown.
         """
         with self._sync_lock:
-            if self.closed:
-                return
-            try:
-                self.cancel_readers()
-                # A cursor with a statement in it would keep the file, and its lock, open.
-                for cursor in list(self._owned):
+            self._close()
+
+    def _close(self) -> None:
+        if self.closed:
+            return
+        try:
+            if self._is_connected():
+                self._write_back()
+        finally:
+            self._let_go()
+
+    def _is_connected(self) -> bool:
+        try:
+            self.db.total_changes  # noqa: B018 - raises if it is closed
+        except (AttributeError, sqlite3.ProgrammingError):
+            return False
+        return True
+
+    def _write_back(self) -> None:
+        self.cancel_readers()
+        for cursor in list(self._owned):
+            cursor.close()
+        if self.db.in_transaction:
+            self.db.execute("ROLLBACK")
+        if self._power_safe:  # for what SQLite does by itself when it closes, too
+            self.db.execute("PRAGMA synchronous=NORMAL")
+        if self.path is not None:
+            self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+    def _let_go(self) -> None:
+        """Close everything. What is broken off here can be done again."""
+        if hasattr(self, "db"):
+            # SQLite keeps a file open, and locked, as long as a cursor has a statement in it.
+            for cursor in (*self._cursors, *self._owned):
+                with contextlib.suppress(sqlite3.ProgrammingError):  # it was closed already
                     cursor.close()
-                if self.db.in_transaction:
-                    self.db.execute("ROLLBACK")
-                if self._power_safe:  # for what SQLite does by itself when it closes, too
-                    self.db.execute("PRAGMA synchronous=NORMAL")
-                # Closing does this too, unless a cursor of somebody's is still alive.
-                if self.path is not None:
-                    self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            finally:
-                self.db.close()
-                self.closed = True  # not before: a close that was broken off can be repeated
-                for fd in (*self._sync_fds, *self._spare_fds):
-                    with contextlib.suppress(OSError):
-                        files.system.close(fd)
-                self._sync_fds = []
+            self.db.close()
+        while self._fds:
+            with contextlib.suppress(OSError):
+                files.system.close(self._fds.pop())
+        self.closed = True
+        if self.path is not None:
+            place = str(self.path.absolute())
+            if _not_closed.get(place) is self:
+                del _not_closed[place]
 
 
-# An exception's traceback, which a notebook keeps, may hold a connection that nobody closed because
-# the exception came just before. It would keep the file locked.
-_connections: "weakref.WeakValueDictionary[str, Connection]" = weakref.WeakValueDictionary()
+# All connections to files that are open in this process. An exception may come between any two lines:
+# after a connection was opened and before somebody has it who will close it, or before it is closed.
+# SQLite would keep its file locked until the process ends.
+_not_closed: dict[str, Connection] = {}
 
 
-def _close_left_over(place: str, error: sqlite3.Error) -> bool:
-    """Close a connection of this process that keeps a file locked; return whether there was one.
+def _close_left_over(place: str) -> None:
+    """Close the connection to a file that an exception has left open.
 
     Each file has at most one connection, as each is exclusive.
     """
-    left = _connections.get(place)
-    if primary_code(error) != sqlite3.SQLITE_BUSY or left is None or left.closed:
-        return False
-    with contextlib.suppress(sqlite3.Error):
-        left.close()
-    return True
+    left = _not_closed.get(place)
+    if left is not None:
+        with contextlib.suppress(*STORAGE_ERRORS):
+            left._close()  # noqa: SLF001 - nobody syncs it, so without the lock
+
+
+def close_all_below(folder: Path) -> None:
+    """Close all connections to files in a folder, which nobody uses any more."""
+    beginning = f"{folder.absolute()}{os.sep}"
+    for place in list(_not_closed):
+        if place.startswith(beginning):
+            _close_left_over(place)
 
 
 def unusable(path: Path | None, error: sqlite3.Error) -> StateDirectoryError:

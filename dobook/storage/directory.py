@@ -27,13 +27,13 @@ from dobook.storage import files
 from dobook.storage.alarm_indexes import AlarmIndexes
 from dobook.storage.backlog import Backlog, progress_bar
 from dobook.storage.boot import UNKNOWN, boot_mark
-from dobook.storage.connection import Connection, SqliteError
+from dobook.storage.connection import STORAGE_ERRORS, Connection, SqliteError, close_all_below
 from dobook.storage.entries import Entry, replay
 from dobook.storage.history.opening import open_history
 from dobook.storage.journal import Journal, damage_of
 from dobook.storage.layout import OWN, state_root
 from dobook.storage.loading import check_whole
-from dobook.storage.lock import databases_allowed, lock_directory
+from dobook.storage.lock import databases_allowed, keep_lock, lock_directory, release
 from dobook.storage.names import check_place, check_unique_key, is_identity, is_segment
 from dobook.storage.own_state import LEDGER_FILE, STATE_FILE, OwnState
 from dobook.storage.rows import Changes
@@ -81,7 +81,8 @@ class StateDirectory:
         self._open: OrderedDict[ObjectStore, None] = OrderedDict()
         with contextlib.ExitStack() as undo:
             self._lock = lock_directory(own / "lock", path)
-            undo.callback(self._lock.close)
+            undo.callback(release, self._lock)
+            undo.callback(close_all_below, path)
             self._max_open = databases_allowed()
             try:
                 self.journal = Journal(own / "journal", wait=power_safe)
@@ -271,7 +272,7 @@ class StateDirectory:
             try:
                 with contextlib.closing(Connection(path, power_safe=True)) as connection:
                     connection.checkpoint()
-            except (OSError, SqliteError) as error:
+            except STORAGE_ERRORS as error:
                 raise StateDirectoryError(
                     f"{path} cannot be synced ({error}). What it says may not be on the disk, so it is "
                     "not used before that works."
@@ -292,7 +293,7 @@ class StateDirectory:
         for store, error in self.backlog.each(ObjectStore.sync, list(self._open)):
             try:
                 store.checkpoint()
-            except (OSError, SqliteError):
+            except STORAGE_ERRORS:
                 failed[store.place] = error
         failed.update(self.backlog.each(self._settle, sorted(self._doubtful)))
         return failed
@@ -317,7 +318,7 @@ class StateDirectory:
         self._open.pop(store, None)
         try:
             store.close()
-        except (OSError, SqliteError) as error:
+        except STORAGE_ERRORS as error:
             self.doubt(store.place)
             warnings.warn(
                 f"{store.path} could not be written back from its log ({error}); nothing is lost, "
@@ -336,7 +337,7 @@ class StateDirectory:
         folder = self.folder(unique_key)
         for store in [s for s in self._open if s.place[0] == unique_key]:
             del self._open[store]
-            with contextlib.suppress(SqliteError):
+            with contextlib.suppress(*STORAGE_ERRORS):
                 store.forget()
         self.own.delete_class(unique_key)
         if self.history is not None:
@@ -360,7 +361,15 @@ class StateDirectory:
 
     def forked(self) -> None:
         """Leave the directory to the parent of this process, which keeps the lock."""
-        self._lock.close()
+        release(self._lock)
+
+    def opened(self) -> None:
+        """Note that there is a runtime now that will close the directory."""
+        keep_lock(self._lock)
+
+    def closing(self) -> None:
+        """Note that it is being closed: if an exception breaks that off, nobody else will."""
+        keep_lock(self._lock, kept=False)
 
     def close(self, clock_ms: int) -> None:
         """Close every file and let the directory go.
@@ -372,13 +381,15 @@ class StateDirectory:
             StateDirectoryError: If the disk refuses. The directory is let go all the same; what
                 its files lack is in the journal.
         """
-        with contextlib.ExitStack() as closing:
-            closing.callback(self._lock.close)
-            closing.callback(self.backlog.close)
-            closing.callback(self.journal.close)
-            closing.callback(self.own.close)
-            if self.history is not None:
-                closing.callback(self.history.close)
+        closing = contextlib.ExitStack()
+        closing.callback(release, self._lock)
+        closing.callback(close_all_below, self.path)
+        closing.callback(self.backlog.close)
+        closing.callback(self.journal.close)
+        closing.callback(self.own.close)
+        if self.history is not None:
+            closing.callback(self.history.close)
+        with closing:  # only now: an exception before closes nothing, so it can be done again
             self._close_stores()
             if self.history is not None:
                 self.history.close(durable=self._power_safe)

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dobook.errors import DobookError
 from dobook.storage.backlog import Place
 from dobook.storage.committer import Committer
-from dobook.storage.connection import SqliteError
+from dobook.storage.connection import STORAGE_ERRORS
 from dobook.storage.entries import Entry
 from dobook.storage.rows import Changes
 from dobook.storage.store import ObjectStore
@@ -308,7 +308,7 @@ class JournaledCommitter(Committer):
         """
         try:
             store.checkpoint()
-        except (OSError, SqliteError):
+        except STORAGE_ERRORS:
             self._directory.doubt(store.place)
             self._fail([store], error)
 
@@ -316,6 +316,6 @@ class JournaledCommitter(Committer):
         if self._journal.full or self._backlog.full:
             try:
                 self.checkpoint()
-            except (OSError, SqliteError, DobookError) as error:
+            except (*STORAGE_ERRORS, DobookError) as error:
                 self._journal.postpone()  # it has everything still
                 warnings.warn(f"the journal continues to grow: {error}", stacklevel=2)

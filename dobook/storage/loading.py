@@ -61,7 +61,7 @@ def reading(file: str) -> Iterator[None]:
 
 def storage_error(verb: str, error: BaseException) -> PlatformError:
     """Return what an object's code gets when its storage could not `verb`."""
-    text = error_text(error) if isinstance(error, SqliteError) else str(error)
+    text = error_text(error)
     broken = PlatformError(
         f"Durable Object's storage could not {verb}: {text} Nothing that was acknowledged is lost; "
         "try again when the disk has room and works."

@@ -4,6 +4,7 @@ import contextlib
 import os
 import stat
 import sys
+import threading
 from pathlib import Path
 from typing import IO, Final
 
@@ -13,6 +14,10 @@ from dobook.storage.foreign_files import check_regular
 
 MAX_OPEN_DATABASES: Final = 2_000
 DESCRIPTORS_PER_DATABASE: Final = 4
+
+# By lock file: what holds the lock, and the thread that opens or closes the directory; 0 in between.
+# An exception may break that off between any two lines, and its traceback keep everything.
+_held: dict[str, tuple[IO[str], int]] = {}
 
 
 def lock_directory(file: Path, directory: Path) -> IO[str]:
@@ -35,6 +40,8 @@ def lock_directory(file: Path, directory: Path) -> IO[str]:
             check_regular(file)
         descriptor = files.system.open(str(file), os.O_RDWR | os.O_CREAT | os.O_APPEND)
         handle = os.fdopen(descriptor, "a+", encoding="ascii")
+        _close_left_over(str(file.absolute()))
+        _held[str(file.absolute())] = handle, threading.get_ident()
     except StateDirectoryError:
         raise
     except OSError as error:
@@ -56,7 +63,7 @@ def lock_directory(file: Path, directory: Path) -> IO[str]:
         with contextlib.suppress(OSError):
             handle.seek(0)
             holder = handle.read().strip()
-        handle.close()
+        release(handle)
         by = f" (process {holder})" if holder else ""
         raise StateDirectoryError(
             f"{directory} is in use by another runtime{by}. Close that one first, or choose "
@@ -67,6 +74,28 @@ def lock_directory(file: Path, directory: Path) -> IO[str]:
         handle.write(str(os.getpid()))
         handle.flush()
     return handle
+
+
+def keep_lock(handle: IO[str], *, kept: bool = True) -> None:
+    """Note that a directory is open, so that its lock is not a left-over; or that it is closed."""
+    for place, (held, _) in list(_held.items()):
+        if held is handle:
+            _held[place] = handle, 0 if kept else threading.get_ident()
+
+
+def release(handle: IO[str]) -> None:
+    """Let a lock go. Twice is fine."""
+    handle.close()
+    for place, (held, _) in list(_held.items()):
+        if held is handle:
+            del _held[place]
+
+
+def _close_left_over(place: str) -> None:
+    """Let a lock go that this thread was taking or letting go when an exception came."""
+    handle, opener = _held.get(place, (None, 0))
+    if handle is not None and opener == threading.get_ident():
+        release(handle)
 
 
 def is_locked(file: Path) -> bool:

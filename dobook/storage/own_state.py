@@ -15,7 +15,13 @@ from dobook.errors import StateDirectoryError
 from dobook.ids import IdFactory
 from dobook.storage import files
 from dobook.storage.blank import blank_database, is_damage_of_own, is_half_made
-from dobook.storage.connection import Connection, SqliteError, error_text, what_is_wrong
+from dobook.storage.connection import (
+    STORAGE_ERRORS,
+    Connection,
+    SqliteError,
+    error_text,
+    what_is_wrong,
+)
 from dobook.storage.entries import Entry
 from dobook.storage.facts import OWN_META, Place, is_name_of, read_facts, sum_of_notes
 from dobook.storage.ledger import GONE, NAME, NOTE, Ledger, Line
@@ -305,10 +311,10 @@ class OwnState:
     def _writing(self) -> Iterator[None]:
         try:
             yield
-        except (SqliteError, OSError) as error:
+        except STORAGE_ERRORS as error:
             if isinstance(error, StateDirectoryError):
                 raise
-            text = error_text(error) if isinstance(error, SqliteError) else str(error)
+            text = error_text(error)
             raise StateDirectoryError(
                 f"{self._path} cannot be written ({text}). What it lacks stays in the journal."
             ) from error
@@ -316,7 +322,9 @@ class OwnState:
     def _read(self, work: Callable[[], T]) -> T:
         try:
             return self._guarded(work)
-        except SqliteError as error:
+        except STORAGE_ERRORS as error:
+            if isinstance(error, StateDirectoryError):
+                raise
             raise StateDirectoryError(
                 f"{self._path} cannot be read ({error_text(error)}). Try again when the disk works."
             ) from error

@@ -9,6 +9,8 @@ from typing import Final
 
 SqliteError = sqlite3.Error
 """Base class of what a statement raises; `error_text` gives it the platform's wording."""
+STORAGE_ERRORS: Final = (sqlite3.Error, OSError, MemoryError)
+"""What using a file raises where the disk refuses. Python raises MemoryError for SQLITE_NOMEM."""
 SqliteTooBigError = sqlite3.DataError
 """What a text or blob beyond SQLite's limit raises."""
 # The codes count up from 1 in this order: sqlite.org/rescode.html
@@ -50,6 +52,8 @@ def primary_code(error: sqlite3.Error) -> int | None:
 
 def is_critical(error: BaseException) -> bool:
     """Say whether SQLite may have rolled the transaction back by itself because of the error."""
+    if isinstance(error, MemoryError):
+        return True
     return isinstance(error, sqlite3.Error) and primary_code(error) in CRITICAL_CODES
 
 
@@ -81,8 +85,8 @@ def is_constraint(error: BaseException) -> bool:
     return isinstance(error, sqlite3.IntegrityError)
 
 
-def error_text(error: sqlite3.Error) -> str:
-    """Return an error's text as the platform words it.
+def error_text(error: BaseException) -> str:
+    """Return an error's text; one of SQLite's as the platform words it.
 
     Example:
         >>> db = sqlite3.connect(":memory:")
@@ -95,6 +99,8 @@ def error_text(error: sqlite3.Error) -> str:
 
     Source: cloudflare/workerd src/workerd/util/sqlite.c++ (`dbErrorMessage`)
     """
+    if isinstance(error, MemoryError):
+        return str(error) or "out of memory: SQLITE_NOMEM"
     code = getattr(error, "sqlite_errorcode", None)
     if not isinstance(code, int):
         return str(error)

@@ -18,7 +18,13 @@ from dobook.errors import PlatformError
 from dobook.gates import OutputGate
 from dobook.storage import files, schema
 from dobook.storage.blank import blank_database
-from dobook.storage.connection import Connection, SqliteError, is_constraint, is_critical
+from dobook.storage.connection import (
+    STORAGE_ERRORS,
+    Connection,
+    SqliteError,
+    is_constraint,
+    is_critical,
+)
 from dobook.storage.image import from_image, image_of, size_of
 from dobook.storage.kv import ALARM, DELETED, KV, MISSING
 from dobook.storage.loading import load_changes, load_file, reading, storage_error
@@ -48,6 +54,10 @@ UNREAD = (
 ROLLED_BACK = (
     "internal error: a statement (OR ROLLBACK, RAISE(ROLLBACK)) has rolled back everything that this "
     "event wrote, so it cannot be committed. Use OR ABORT, or RAISE(ABORT)."
+)
+UNDONE = (
+    "internal error: the disk or memory has failed a statement, and SQLite has undone everything that "
+    "this event wrote, so it cannot be committed. Try again when they work."
 )
 # Objects up to this size are read whole when they are first used, larger ones row by row.
 WHOLE_LOAD_BYTES = 4 * 1024 * 1024
@@ -148,6 +158,8 @@ class ObjectStore:
         connection = self.connection()
         self._save_turn(connection)
         if not connection.in_transaction:
+            if connection.undone:  # what this event wrote before is gone, so nothing may be kept
+                self._rolled_back = True
             with self._guard():
                 if self.history is not None:
                     nested = bool(self.kv.layers or self.transactions)
@@ -223,7 +235,7 @@ class ObjectStore:
         """
         try:
             yield
-        except (SqliteError, OSError) as error:
+        except STORAGE_ERRORS as error:
             raise self._refused("be used", error) from error
 
     def _refused(self, verb: str, error: BaseException) -> PlatformError:
@@ -332,6 +344,8 @@ class ObjectStore:
         connection = self._connection
         if self._rolled_back:
             raise PlatformError(ROLLED_BACK)
+        if connection is not None and connection.undone:
+            raise PlatformError(UNDONE)
         if self.folder is not None and self.kv.undo:
             connection = self.connection()
             if not connection.in_transaction:
@@ -373,9 +387,9 @@ class ObjectStore:
                 connection.cancel_readers()  # an exception's traceback may keep one half read
                 connection.rollback()
                 connection.reset_counters()
-            except SqliteError:  # closing it does the same, whatever the disk says
+            except STORAGE_ERRORS:  # closing it does the same, whatever the disk says
                 self._connection = None
-                with contextlib.suppress(SqliteError):
+                with contextlib.suppress(*STORAGE_ERRORS):
                     connection.close()
         if self.wiped:
             self.touch()
@@ -398,7 +412,7 @@ class ObjectStore:
                 if turn is not None:
                     turn.undo(connection)
                 connection.reset_counters()
-            except SqliteError:
+            except STORAGE_ERRORS:
                 self.discard()
                 return
         if wiped:
@@ -423,7 +437,7 @@ class ObjectStore:
         if lost is None:
             try:
                 connection = self._opened()
-            except (OSError, SqliteError) as error:
+            except STORAGE_ERRORS as error:
                 lost = error
         if lost is not None:
             raise self._refused("be opened", lost)
@@ -448,7 +462,7 @@ class ObjectStore:
             if self._backlog is not None:
                 self._backlog.write_with(connection, self.place)
         except BaseException:  # a database that lacks the waiting rows must never be used
-            with contextlib.suppress(SqliteError):
+            with contextlib.suppress(*STORAGE_ERRORS):
                 connection.close()
             raise
         return connection

@@ -13,7 +13,7 @@ from dobook.errors import StateDirectoryError
 from dobook.storage import schema
 from dobook.storage.alarm_index import METADATA
 from dobook.storage.blank import blank_database
-from dobook.storage.connection import Connection, SqliteError, error_text
+from dobook.storage.connection import STORAGE_ERRORS, Connection, error_text
 from dobook.storage.contents import Contents, Place, World, write_contents
 from dobook.storage.directory import StateDirectory
 from dobook.storage.files import sync_folder
@@ -65,8 +65,8 @@ def write_state(world: World, path: Path) -> None:
         sync_folder(root.parent)
     except StateDirectoryError:
         raise
-    except (OSError, SqliteError) as error:
-        reason = error_text(error) if isinstance(error, SqliteError) else error.strerror
+    except STORAGE_ERRORS as error:
+        reason = (isinstance(error, OSError) and error.strerror) or error_text(error)
         raise StateDirectoryError(f"{path} cannot be written ({reason}).") from error
 
 

@@ -4,12 +4,12 @@ import contextlib
 from collections.abc import Iterator
 
 from dobook.errors import PlatformError, StateDirectoryError
-from dobook.storage.connection import SqliteError, error_text, is_constraint, is_critical
+from dobook.storage.connection import STORAGE_ERRORS, error_text, is_constraint, is_critical
 
 
 def broken(error: BaseException) -> PlatformError:
     """Return what the callers of an object get whose commit has failed."""
-    text = error_text(error) if isinstance(error, SqliteError) else str(error)
+    text = error_text(error)
     reason = PlatformError(
         text
         if is_critical(error) or isinstance(error, PlatformError)
@@ -29,9 +29,8 @@ def in_words(what: str) -> Iterator[None]:
         yield
     except StateDirectoryError:
         raise
-    except (SqliteError, OSError) as error:
-        text = error_text(error) if isinstance(error, SqliteError) else str(error)
+    except STORAGE_ERRORS as error:
         raise StateDirectoryError(
-            f"{what} ({text}). Nothing that was acknowledged is lost: the journal has it, and the "
+            f"{what} ({error_text(error)}). Nothing that was acknowledged is lost: the journal has it, and the "
             "directory can be opened again."
         ) from error

@@ -14,7 +14,7 @@ from dobook.runtime.loop.interrupts import reset_if_stopped
 from dobook.runtime.storage.refusals import broken, in_words
 from dobook.storage.browse import StateReader
 from dobook.storage.committer import Committer
-from dobook.storage.connection import SqliteError
+from dobook.storage.connection import STORAGE_ERRORS
 from dobook.storage.contents import Contents, Place, World, contents_of, put_into
 from dobook.storage.directory import StateDirectory
 from dobook.storage.history.history import History
@@ -158,7 +158,7 @@ class Stores:
             if refused is not None:
                 raise PlatformError(str(refused))
             history.went_back()
-        except (SqliteError, OSError) as error:
+        except STORAGE_ERRORS as error:
             store.discard()
             raise PlatformError(
                 f"Durable Object's storage could not be restored: {error}"
@@ -417,5 +417,5 @@ class Stores:
         finally:
             for namespace in self._runtime.namespaces:
                 for actor in namespace.actors.values():
-                    with contextlib.suppress(SqliteError):
+                    with contextlib.suppress(*STORAGE_ERRORS):
                         actor.store.forget()

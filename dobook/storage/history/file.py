@@ -17,7 +17,7 @@ from dobook.codec import serialize
 from dobook.errors import StateDirectoryError
 from dobook.storage import files
 from dobook.storage.blank import blank_database
-from dobook.storage.connection import Connection, SqliteError, error_text
+from dobook.storage.connection import STORAGE_ERRORS, Connection, SqliteError, error_text
 from dobook.storage.entries import decode, encode_nameless
 from dobook.storage.history.pages import Pages
 from dobook.storage.history.points import Point
@@ -98,7 +98,7 @@ class HistoryFile:
         try:
             with self._db.transaction():
                 yield
-        except SqliteError as error:
+        except (SqliteError, MemoryError) as error:
             raise StateDirectoryError(
                 f"the history at {self._db.path} cannot be written ({error_text(error)})."
             ) from error
@@ -135,7 +135,7 @@ class HistoryFile:
             if durable:
                 files.sync_file(self._path)
                 files.sync_folder(self._path.parent)
-        except (SqliteError, OSError):
+        except STORAGE_ERRORS:
             with contextlib.suppress(OSError):
                 files.remove_database(self._path)
 
@@ -181,7 +181,7 @@ class HistoryFile:
         self.flush()
         try:
             return self._db.execute(sql, values).fetchall()
-        except SqliteError as error:
+        except (SqliteError, MemoryError) as error:
             raise StateDirectoryError(
                 f"the history at {self._db.path} cannot be read ({error_text(error)})."
             ) from error

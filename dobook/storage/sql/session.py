@@ -200,12 +200,15 @@ class Session:
         if isinstance(error, UnicodeEncodeError):
             self.run(cursor, USERS + well_formed(statement.text), well_formed(values), statement)
         elif isinstance(error, SqliteError):
-            lost = self.connection.on_lost
-            if lost is not None and statement.writes and not self.db.in_transaction:
-                lost(error)  # INSERT OR ROLLBACK, or the disk is full
             raise self.error(error, statement) from None
         else:
+            self.note_lost(error)
             raise error
+
+    def note_lost(self, error: Exception) -> None:
+        """Say if SQLite has undone the whole transaction: INSERT OR ROLLBACK, or the disk fails."""
+        if self.connection.undone and self.connection.on_lost is not None:
+            self.connection.on_lost(error)
 
     def error(self, error: SqliteError, statement: Statement | None = None) -> PlatformError:
         """Return the platform's error for one of SQLite's.
@@ -213,6 +216,7 @@ class Session:
         Raises:
             BaseException: What a signal handler raised, if that stopped the statement.
         """
+        self.note_lost(error)
         stopped = self.connection.stopper.stopped(error)
         if stopped is not None:
             raise stopped from None

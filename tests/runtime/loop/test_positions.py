@@ -9,6 +9,7 @@ import asyncio
 import gc
 import logging
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -20,10 +21,8 @@ from dobook import Runtime
 STEP = int(os.environ.get("DOBOOK_POSITIONS", "0"))
 ROOT = Path(dobook.__file__).parent
 BELOW = tuple(f"{ROOT}{os.sep}{part}" for part in ("runtime", "storage", "gates.py"))
-# A file that was just being opened or closed stays locked where an exception comes between two lines
-# of it and its traceback is kept. SQLite's progress handler hands on what is raised in it;
-# test_sql_interrupts looks at that.
-EXCEPT = ("storage/connection.py", "storage/rows.py", "storage/stopping.py")
+# SQLite's progress handler hands on what is raised in it; test_sql_interrupts looks at that.
+EXCEPT = ("storage/stopping.py",)
 MINUTE_MS = 60_000
 
 
@@ -242,3 +241,85 @@ def test_an_object_whose_opening_is_broken_off_can_be_opened(tmp_path, kind):
                 raise AssertionError(f"line {number}: at {injected.reached}") from error
             del kept
         assert tried > 30
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(20 if not STEP else 3_600)
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("clean", [True, False], ids=["closed", "killed"])
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, Custom])
+def test_a_directory_whose_opening_is_broken_off_can_be_opened(tmp_path, kind, clean):
+    image = tmp_path / "image"
+    with Runtime(image, durability="process") as runtime:
+        stub = runtime.register(Small).getByName("c")
+        runtime.run(stub.put("first", "c"))
+        runtime.run(stub.insert(0))
+        if not clean:
+            shutil.copytree(image, tmp_path / "killed")
+    image = image if clean else tmp_path / "killed"
+    tried = 0
+    for number in range(1, 100_000, STEP or 211):
+        path = tmp_path / str(number)
+        shutil.copytree(image, path)
+        kept = runtime = None
+        with Injected(number, kind) as injected:
+            try:
+                runtime = Runtime(path, durability="process")
+                runtime.register(Small)
+            except BaseException as error:
+                kept = error
+        if runtime is not None:
+            runtime.close()
+        if injected.reached is None:
+            break
+        tried += 1
+        try:
+            with Runtime(path, durability="process") as runtime:
+                stub = runtime.register(Small).getByName("c")
+                assert runtime.run(stub.inserted()) == [0]
+                assert runtime.run(stub.get("first")) == "c"
+        except BaseException as error:
+            raise AssertionError(f"line {number}: at {injected.reached}") from error
+        del kept
+        shutil.rmtree(path)
+    assert tried > 5
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(20 if not STEP else 3_600)
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, Custom])
+def test_a_directory_whose_closing_is_broken_off_can_be_opened(tmp_path, kind):
+    tried = 0
+    for number in range(1, 100_000, STEP or 211):
+        path = tmp_path / str(number)
+        runtime = Runtime(path, durability="process")
+        stub = runtime.register(Small).getByName
+        for name in "abc":
+            runtime.run(stub(name).put("first", name))
+        runtime.run(stub("b").insert(0))
+        runtime.run(stub("c").insert(0))
+        runtime.run(stub("c").wake_at(runtime.clock.now_ms + MINUTE_MS))
+        kept = None
+        with Injected(number, kind) as injected:
+            try:
+                runtime.close()
+            except BaseException as error:
+                kept = error
+        if injected.reached is None:
+            break
+        tried += 1
+        try:
+            runtime.close()
+            with Runtime(path, durability="process") as runtime:
+                stub = runtime.register(Small).getByName
+                for name in "abc":
+                    assert runtime.run(stub(name).get("first")) == name
+                assert runtime.run(stub("c").inserted()) == [0]
+                runtime.advance("5m")
+                assert runtime.run(stub("c").get("rang"))
+        except BaseException as error:
+            raise AssertionError(f"line {number}: at {injected.reached}") from error
+        del kept
+        shutil.rmtree(path)
+    assert tried > 5

@@ -64,17 +64,20 @@ class Operations:
         )
         self._sqlite = namespace.sqlite
         self._ended: BaseException | None = None
-        self._done = (Stored(instance, None), instance)
+        self._done = Stored(instance, None)
 
     def __getattr__(self, name: str) -> Any:
         raise misspelt(self, name)
 
-    def _use(self, operation: str) -> None:
+    def _use(self, operation: str) -> "Instance":
+        """Raise if nothing may be stored now; return whose storage it is, which is slow to read."""
+        instance = self._instance
         frame = current_frame.get()
-        if frame is not None and frame.instance is not self._instance:
-            refuse_foreign(frame, self._instance.actor, STORAGE)
+        if frame is not None and frame.instance is not instance:
+            refuse_foreign(frame, instance.actor, STORAGE)
         if self._ended is not None:
             raise self._ended
+        return instance
 
     # ------------------------------------------------------------------ reading
 
@@ -97,18 +100,18 @@ class Operations:
         Source: developers.cloudflare.com/durable-objects/api/storage-api/#get
         """
         try:
-            self._use("get()")
+            instance = self._use("get()")
             if options is not None or keywords:
                 read_options(self._NAME, "get", GET_OPTIONS, options, keywords)
             if type(key) is str and len(key) <= 512 and key.isascii():
-                return Stored(self._instance, self._kv.get(key))
+                return Stored(instance, self._kv.get(key))
             if isinstance(key, list | tuple):
                 keys = self._check_keys(key)
                 found = ((k, self._kv.get(k)) for k in sorted(set(keys)) if self._kv.has(k))
-                return Stored(self._instance, Listed(found))
+                return Stored(instance, Listed(found))
             if key is UNSET:
                 raise wrong_type(self._NAME, "get", 1, "string or Array")
-            return Stored(self._instance, self._kv.get(self._check_key(key)))
+            return Stored(instance, self._kv.get(self._check_key(key)))
         except Exception as error:
             return Rejected(error)
 
@@ -184,7 +187,7 @@ class Operations:
         Source: developers.cloudflare.com/durable-objects/api/storage-api/#put
         """
         try:
-            self._use("put()")
+            instance = self._use("put()")
             if type(key) is str and value is not UNSET and key.isascii():
                 confirmed = True
                 if options is not None or keywords:
@@ -197,9 +200,9 @@ class Operations:
                 store = self._store
                 store.touch(confirmed=confirmed)
                 store.kv.put(key, frozen)
-                done, instance = self._done  # `_wrote`, written out for speed
                 if instance.tasks:
                     return Stored(instance, None)
+                done = self._done
                 done._state = (instance, None, instance.runtime.loop.tick)
                 return done
             return self._put_general(key, value, options, keywords)
@@ -318,9 +321,10 @@ class Operations:
 
     def _wrote(self) -> Stored:
         """Return the promise of a write: while there are no tasks, one for all writes of a turn."""
-        done, instance = self._done
+        instance = self._instance
         if instance.tasks:
             return Stored(instance, None)
+        done = self._done
         done._state = (instance, None, instance.runtime.loop.tick)
         return done
 

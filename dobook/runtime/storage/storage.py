@@ -69,8 +69,8 @@ class DurableObjectTransaction(Operations):
         """Refuse: everything cannot be deleted inside a transaction."""
         return Rejected(PlatformError("Cannot call deleteAll() within a transaction"))
 
-    def _use(self, operation: str) -> None:
-        super()._use(operation)
+    def _use(self, operation: str) -> "Instance":
+        instance = super()._use(operation)
         if self._rolled_back:
             raise PlatformError(f"Cannot {operation} on rolled back transaction")
         if self._over:
@@ -78,6 +78,7 @@ class DurableObjectTransaction(Operations):
                 f"Cannot call {operation} on transaction that has already committed: did you move "
                 "`txn` outside of the closure?"
             )
+        return instance
 
     def __repr__(self) -> str:
         return f"<transaction of {self._instance.actor.label}>"

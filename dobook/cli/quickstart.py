@@ -68,11 +68,11 @@ def _quickstart(options: argparse.Namespace) -> int:
     except CellExecutionError as error:
         return complain(str(error))
     page, _ = HTMLExporter().from_notebook_node(document, {"metadata": {"name": notebook.stem}})
-    from dobook.storage.foreign_files import replace_file
+    from dobook.storage.foreign_files import replace_users_file
 
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / (notebook.stem.lstrip("0123456789_") + ".html")
-    replace_file(target, page.encode())
+    replace_users_file(target, page.encode())
     cells = sum(cell.cell_type == "code" for cell in document.cells)
     say(f"{cells} cells ran. Look at {target.resolve()}")
     return 0

@@ -14,7 +14,7 @@ from typing import Literal
 
 from dobook.errors import UsageError
 from dobook.export.project import Project
-from dobook.storage.foreign_files import kind_of, read_regular, replace_file
+from dobook.storage.foreign_files import kind_of, read_regular, replace_users_file
 from dobook.storage.names import is_segment
 
 MANIFEST = ".dobook-export.json"
@@ -90,11 +90,11 @@ def write_project(project: Project, folder: Path, *, force: bool = False) -> Rep
             reports.append(report)
             if report.status in ("new", "updated", "overwritten"):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                replace_file(path, text.encode())
+                replace_users_file(path, text.encode())
             written[name] = known.get(name, "") if report.status == "edited" else _digest(text)
         note = json.dumps(written, indent=2, sort_keys=True) + "\n"
         folder.mkdir(parents=True, exist_ok=True)
-        replace_file(folder / MANIFEST, note.encode())
+        replace_users_file(folder / MANIFEST, note.encode())
     except OSError as error:
         raise UsageError(f"{folder} cannot be written ({error.strerror or error}).") from error
     return Report(folder, tuple(reports), project.warnings)

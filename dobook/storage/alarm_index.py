@@ -140,7 +140,7 @@ def create_index(
         lambda made: made.executemany("INSERT INTO _cf_ALARM VALUES (?, ?, ?)", rows),
     )
     files.remove_orphans(index, durable=power_safe)
-    files.write_new(index, image, durable=power_safe)
+    files.replace_atomically(index, image, durable=power_safe)
 
 
 def change_index(

@@ -215,7 +215,7 @@ def write_file(path: Path, changes: Changes, *, power_safe: bool = True) -> bool
         files.remove_orphans(path, durable=power_safe)
         blank = blank_database(*changes.tables)
         image = new_database(blank, lambda connection: write_rows(connection, changes))
-        files.write_new(path, image, durable=False)  # never half a file
+        files.replace_atomically(path, image, durable=False)  # never half a file
         return True
     with (
         contextlib.closing(

@@ -176,7 +176,7 @@ class StateDirectory:
         evidence = ""
         if journal.existed:
             aside = journal.path.with_name(f"{journal.path.name}{files.DAMAGED_SUFFIX}")
-            files.write_new(aside, files.read_file(journal.path), durable=self._power_safe)
+            files.replace_atomically(aside, files.read_file(journal.path), durable=self._power_safe)
             evidence = f" A copy of it is {aside.name}."
         warnings.warn(
             f"the journal of {self.path} is damaged: {damage}. Everything that can be read has been "

@@ -135,7 +135,7 @@ def write_at(fd: int, data: bytes, offset: int) -> None:
         view = view[taken:]
 
 
-def write_new(path: str | Path, data: bytes, *, durable: bool) -> None:
+def replace_atomically(path: str | Path, data: bytes, *, durable: bool) -> None:
     """Write a whole file under another name, then rename it: nobody ever sees half of it.
 
     Args:

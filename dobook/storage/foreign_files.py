@@ -141,7 +141,7 @@ def read_regular(path: Path, *, most: int = MOST_BYTES) -> bytes:
     return b"".join(parts)
 
 
-def write_new(path: Path, data: bytes) -> None:
+def create_file(path: Path, data: bytes) -> None:
     """Write a file that must not exist yet; no symbolic link is followed.
 
     Raises:
@@ -159,7 +159,7 @@ def write_new(path: Path, data: bytes) -> None:
         raise
 
 
-def replace_file(path: Path, data: bytes) -> None:
+def replace_users_file(path: Path, data: bytes) -> None:
     """Write a file; one of that name is replaced once the new one is whole and on the disk.
 
     A symbolic link of that name is replaced too, and what it points to stays as it is.
@@ -168,7 +168,7 @@ def replace_file(path: Path, data: bytes) -> None:
         OSError: If it cannot be written; then what was there is there still.
     """
     beside = path.with_name(f".{secrets.token_hex(8)}.new")
-    write_new(beside, data)
+    create_file(beside, data)
     try:
         beside.replace(path)
     except BaseException:

@@ -211,7 +211,7 @@ class Journal:
         record = self._record(b"".join(map(encode, entries)), clock_ms)
         data = self._head(clock_ms, clean=False) + record
         data += bytes(-len(data) % CHUNK_BYTES)
-        files.write_new(self.path, data, durable=self._wait)
+        files.replace_atomically(self.path, data, durable=self._wait)
         files.system.close(self._fd)
         self._fd = files.system.open(str(self.path), os.O_RDWR)
         self._size, self._position = len(data), FIRST_RECORD + len(record)

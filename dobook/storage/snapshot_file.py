@@ -21,7 +21,7 @@ from dobook.errors import CodecError, StateDirectoryError
 from dobook.storage.connection import Connection, SqliteError, error_text
 from dobook.storage.contents import World
 from dobook.storage.foreign import MAGIC, ForeignDatabase
-from dobook.storage.foreign_files import MOST_BYTES, check_regular, read_regular, replace_file
+from dobook.storage.foreign_files import MOST_BYTES, check_regular, read_regular, replace_users_file
 from dobook.storage.image import image_of
 from dobook.storage.snapshot_rows import FORMAT, NOTE, TABLES, read_world
 
@@ -38,7 +38,7 @@ def save_world(world: World, path: Path) -> None:
         with contextlib.closing(Connection(None, limited=False)) as file:
             _write(file, world)
             data = image_of(file)
-        replace_file(path, data)
+        replace_users_file(path, data)
     except (OSError, SqliteError) as error:
         reason = error_text(error) if isinstance(error, SqliteError) else error.strerror
         raise StateDirectoryError(

@@ -17,7 +17,7 @@ from dobook.storage.connection import STORAGE_ERRORS, Connection, error_text
 from dobook.storage.contents import Contents, Place, World, write_contents
 from dobook.storage.directory import StateDirectory
 from dobook.storage.files import sync_folder
-from dobook.storage.foreign_files import write_new
+from dobook.storage.foreign_files import create_file
 from dobook.storage.image import from_image, image_of
 from dobook.storage.layout import OWN, state_root
 from dobook.storage.names import check_place, check_unique_key
@@ -78,7 +78,7 @@ def _write_files(world: World, folder: Path) -> None:
             file = directory.file(*place)
             file.parent.mkdir(exist_ok=True)
             # Two names may be one on this file system: the second is refused, not mixed in.
-            write_new(file, file_of(found))
+            create_file(file, file_of(found))
             if found.name is not None:
                 directory.own.remember_name(place, found.name)
             if found.alarm_ms is not None:

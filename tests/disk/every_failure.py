@@ -97,7 +97,8 @@ class Run:
         try:
             act()
         except KeyboardInterrupt as error:
-            self.note(what, error, right=self.fault.kind.error is KeyboardInterrupt)
+            stops = (KeyboardInterrupt, sqlite_vfs.INTERRUPT)
+            self.note(what, error, right=self.fault.kind.error in stops)
         except DeadlockError as error:
             self.note(what, error, right=False)
         except DobookError as error:

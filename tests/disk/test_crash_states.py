@@ -46,7 +46,7 @@ def opened(path):
 @contextlib.contextmanager
 def durable_file(folder, content):
     """Record what is done to a file of which the disk has everything."""
-    files.write_new(folder / "a", content, durable=True)
+    files.replace_atomically(folder / "a", content, durable=True)
     with recording(folder) as log:
         fd = opened(folder / "a")
         yield fd, log
@@ -101,9 +101,9 @@ def test_a_cut_may_be_lost_and_what_it_has_freed_does_not_come_back(tmp_path):
 
 @pytest.mark.parametrize("durable", [True, False])
 def test_a_file_that_is_written_anew_is_old_or_new_only_if_it_is_synced_first(tmp_path, durable):
-    files.write_new(tmp_path / "a", A, durable=True)
+    files.replace_atomically(tmp_path / "a", A, durable=True)
     with recording(tmp_path) as log:
-        files.write_new(tmp_path / "a", B + B, durable=durable)
+        files.replace_atomically(tmp_path / "a", B + B, durable=durable)
     states = {
         content for n in range(len(log.operations) + 1) for content in found(log, "a", count=n)
     }
@@ -149,7 +149,7 @@ def test_syncing_a_folder_keeps_its_names_and_those_of_no_other(tmp_path):
 def test_a_file_without_its_folder_is_not_there(tmp_path):
     with recording(tmp_path) as log:
         files.make_folder(tmp_path / "one" / "two", durable=False)
-        files.write_new(tmp_path / "one" / "two" / "a", A, durable=False)
+        files.replace_atomically(tmp_path / "one" / "two" / "a", A, durable=False)
     for image in images(disk_after(log)):
         assert all(folder_of(path) in (*image, "") for path in image)
 

@@ -41,7 +41,7 @@ def test_a_log_begins_with_what_is_there(tmp_path):
     (tmp_path / "old" / "a").write_bytes(b"aaaa")
     with recording(tmp_path) as log:
         files.make_folder(tmp_path / "new", durable=True)
-        files.write_new(tmp_path / "new" / "b", b"bbbb", durable=True)
+        files.replace_atomically(tmp_path / "new" / "b", b"bbbb", durable=True)
         fd = files.system.open(str(tmp_path / "old" / "a"), os.O_RDWR)
         files.write_at(fd, b"cc", 3)
         files.system.truncate(fd, 9)
@@ -58,19 +58,19 @@ def test_a_log_begins_with_what_is_there(tmp_path):
 
 def test_a_file_keeps_its_number_under_another_name(tmp_path):
     with recording(tmp_path) as log:
-        files.write_new(tmp_path / "a", b"1", durable=False)
+        files.replace_atomically(tmp_path / "a", b"1", durable=False)
         fd = files.system.open(str(tmp_path / "a"), os.O_RDWR)
         files.system.rename(str(tmp_path / "a"), str(tmp_path / "b"))
         files.write_at(fd, b"2", 0)
         files.system.close(fd)
-        files.write_new(tmp_path / "a", b"3", durable=False)
+        files.replace_atomically(tmp_path / "a", b"3", durable=False)
     assert log.image() == read_image(tmp_path) == {"a": b"3", "b": b"2"}
 
 
 def test_a_deleted_folder_is_in_the_log(tmp_path):
     with recording(tmp_path) as log:
         files.make_folder(tmp_path / "a" / "b", durable=False)
-        files.write_new(tmp_path / "a" / "b" / "c", b"1", durable=False)
+        files.replace_atomically(tmp_path / "a" / "b" / "c", b"1", durable=False)
         files.remove_tree(tmp_path / "a")
     assert log.image() == read_image(tmp_path) == {}
     assert log.bypassed == []

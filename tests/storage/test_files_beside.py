@@ -12,9 +12,9 @@ from dobook.errors import StateDirectoryError
 from dobook.storage.foreign_files import (
     check_database_files,
     check_regular,
+    create_file,
     read_regular,
-    replace_file,
-    write_new,
+    replace_users_file,
 )
 
 MAGIC = bytes.fromhex("d9d505f920a163d7")
@@ -133,26 +133,26 @@ def test_a_new_file_does_not_replace_one_nor_follow_a_link(tmp_path):
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     for name in ("victim", "link", "dangling"):
         with pytest.raises(FileExistsError):
-            write_new(tmp_path / name, b"other")
+            create_file(tmp_path / name, b"other")
     assert (tmp_path / "victim").read_text() == "precious"
     assert not (tmp_path / "nowhere").exists()
 
 
 def test_replacing_leaves_the_old_file_where_it_fails(tmp_path, monkeypatch):
     file = tmp_path / "file"
-    replace_file(file, b"one")
-    replace_file(file, b"two")
+    replace_users_file(file, b"one")
+    replace_users_file(file, b"two")
     assert file.read_bytes() == b"two"
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "inside").touch()
     with pytest.raises(OSError, match=r"folder"):
-        replace_file(tmp_path / "folder", b"three")
+        replace_users_file(tmp_path / "folder", b"three")
 
     def fails(descriptor):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", fails)
     with pytest.raises(OSError, match="No space left"):
-        replace_file(file, b"three")
+        replace_users_file(file, b"three")
     assert file.read_bytes() == b"two"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]

@@ -142,7 +142,7 @@ def test_what_fails_while_files_are_written_leaves_nothing(whole, tmp_path, monk
         written.append(file)
         file.write_bytes(data)
 
-    monkeypatch.setattr(world_files, "write_new", fails)
+    monkeypatch.setattr(world_files, "create_file", fails)
     with pytest.raises(StateDirectoryError, match="No space left"):
         Runtime.restore(whole, into=into)
     assert written

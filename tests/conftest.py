@@ -10,6 +10,7 @@ import functools
 import gc
 import logging
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -84,12 +85,15 @@ class _Complaints(logging.Handler):
 @pytest.fixture(autouse=True)
 def _nothing_is_left_behind() -> Iterator[None]:
     threads = set(threading.enumerate())
+    handled = sys.exc_info()[1]
     _made.clear()
     complaints = _Complaints()
     logger = logging.getLogger("asyncio")
     logger.addHandler(complaints)
     yield
     left = []
+    if sys.exc_info()[1] is not handled:  # it would be the context of all that is raised later
+        left.append(f"{sys.exc_info()[1]!r} as the exception that is being handled")
     for runtime in _made:
         if not runtime.closed:
             left.append(repr(runtime))

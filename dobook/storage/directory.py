@@ -61,11 +61,10 @@ class StateDirectory:
     """
 
     def __init__(self, path: Path, *, power_safe: bool = True, history: bool = True) -> None:
-        path = state_root(path)
-        self.path = path
         self._power_safe = power_safe
-        own = path / OWN
         try:
+            path = state_root(path)
+            own = path / OWN
             files.check_no_link(own)
             files.make_folder(own, durable=power_safe)
         except StateDirectoryError:
@@ -75,6 +74,7 @@ class StateDirectory:
                 f"{path} cannot be used as a state directory ({error.strerror}). Choose a "
                 "directory that can be written."
             ) from None
+        self.path = path
         self._prepared: set[str] = set()  # classes whose folder and index are there
         self._folders: dict[str, Path] = {}
         self._doubtful: set[Place] = set()  # objects whose files the disk may not have

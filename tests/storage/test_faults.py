@@ -2,9 +2,12 @@
 
 import contextlib
 import errno
+import itertools
 import os
 import shutil
 import sqlite3
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -158,8 +161,17 @@ def test_a_directory_that_cannot_be_written_is_refused_at_once(tmp_path):
     path = tmp_path / "state"
     with reopened(path) as runtime:
         runtime.run(runtime.stub("BOX/a").put("v", 1))
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+    beside = Path(tempfile.gettempdir())
+    for folder in itertools.takewhile(lambda one: one != beside, tmp_path.parents):
         folder.chmod(0o755)
+    tmp_path.chmod(0o700)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(StateDirectoryError, match="cannot be used as a state directory"):
+            Runtime(path)  # what is in it cannot be looked for either
+    finally:
+        os.seteuid(0)
+    tmp_path.chmod(0o755)
     os.seteuid(65534)
     try:
         with pytest.raises(StateDirectoryError, match="cannot be"):

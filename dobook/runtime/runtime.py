@@ -118,7 +118,7 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
         self.time_and_chance = self.loop.time_and_chance = TimeAndChance(self.loop, seed)
         self.context: Context = self.time_and_chance.context()
         self.call_soon = self.loop.call_soon  # one method for the gates of every object
-        self.loop.set_task_factory(task_factory)  # type: ignore[arg-type]
+        self.loop.set_task_factory(task_factory)  # type: ignore[arg-type, unused-ignore]
         self.loop.set_exception_handler(uncaught)
         self.observers = Observers(lambda: self.loop.now_ms)
         self.unheard: list[Unheard] = []  # refusals that nobody has awaited, oldest first

@@ -64,8 +64,8 @@ def split(query: str) -> tuple[Statement, ...]:
     r"""Return the statements of a query; a last one without any words has an empty verb.
 
     Example:
-        >>> [(s.text, s.verb, s.parameters) for s in split("DELETE FROM t; SELECT ?, ?1")]
-        [('DELETE FROM t;', 'DELETE', 0), ('SELECT ?, ?1', 'SELECT', 1)]
+        >>> [(s.text, s.verb, s.parameters) for s in split("DELETE FROM t; SELECT ?, ?")]
+        [('DELETE FROM t;', 'DELETE', 0), ('SELECT ?, ?', 'SELECT', 2)]
         >>> [s.verb for s in split("SELECT 1; -- done")]
         ['SELECT', '']
     """

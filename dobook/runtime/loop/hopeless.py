@@ -72,7 +72,7 @@ class _Search:
         leaves: Futures at which code waits, and of which is not known who would set them.
         timed: Whether a timer's future is among what is depended on.
         unknown: Whether something is in between that cannot be followed.
-        own: The ids of the tasks and coroutines that wait.
+        own: The ids of the calls, tasks and coroutines that wait.
         objects: Unique key and id of the objects whose code waits.
         timers: The timers that are set.
     """
@@ -99,7 +99,7 @@ class _Search:
         if id(future) in self._sleeping:
             self.timed = True
         elif call is not None:
-            self.own.add(id(future))
+            self.own.update((id(future), id(call)))  # a call keeps what its handler waits for
             self.objects.add((call.actor.namespace.unique_key, call.actor.id.toString()))
             if call.task is None:
                 self.unknown = True  # at a gate

@@ -173,11 +173,17 @@ class CriticalSection(InputGate):
         self.over = False  # its turns no longer count for the parent
 
     def enter(self, start: Waiter) -> None:
-        """Lock the parent, now or when it is this section's turn, then start on the next tick."""
+        """Lock the parent, now or when it is this section's turn; start when that turn is over."""
 
         def begin() -> None:
             self.parent.lock()
-            self._call_soon(start)
+            self._call_soon(start_after_the_turn)
+
+        def start_after_the_turn() -> None:
+            if self.parent.turns:  # which end by themselves, after some ticks
+                self._call_soon(start_after_the_turn)
+            else:
+                start()
 
         # The code that begins a section has been admitted already, so the section goes before the
         # events that still wait; only another section holds it up.

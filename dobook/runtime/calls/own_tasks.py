@@ -78,7 +78,7 @@ def others_may_run(instance: "Instance", current: Any) -> bool:
     """Return whether another task of the object may be ready, or become so in this turn."""
     tasks = instance.tasks
     for task in islice(tasks, _MOST_LOOKED_AT):
-        if task is not current and not waits_for_an_event(task):
+        if task is not current and not task.done() and not waits_for_an_event(task):
             return True
     return len(tasks) > _MOST_LOOKED_AT
 

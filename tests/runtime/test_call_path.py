@@ -51,7 +51,7 @@ def calls_of(runtime, work):
 
 @pytest.mark.parametrize(
     ("kind", "objects", "at_most"),
-    [("fetch", 1, 38), ("fetch", 200, 51), ("hit", 1, 33), ("hit", 200, 46), ("same", 1, 25)],
+    [("fetch", 1, 40), ("fetch", 200, 53), ("hit", 1, 33), ("hit", 200, 46), ("same", 1, 25)],
 )
 def test_a_request_calls_few_functions_of_the_engine(kind, objects, at_most):
     async def ask(stub):

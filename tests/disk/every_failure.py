@@ -152,6 +152,8 @@ class Run:
         worked = self.attempt(
             f"{name} {method}", lambda: runtime.run(getattr(runtime.stub(name), method)(*args))
         )
+        if not worked and method == "start_again":  # no abort undoes what `deleteAll` has done
+            after = [*after, EMPTY]
         self.possible[name] = after if worked else _distinct([*before, *after])
 
     def do_read(self, name: str) -> None:

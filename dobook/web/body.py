@@ -200,10 +200,10 @@ class Body:
         Raises:
             BodyUsedError: If the body was read before.
         """
-        content = self._body
-        if type(content) is str and not self._used and current_owner.get() is self._owner:
+        content, owner = self._body, self._owner
+        if type(content) is str and not self._used and current_owner.get() is owner:
             self._used = True
-            if (others := before_result()) is not None:
+            if owner is not None and (others := before_result()) is not None:
                 await others
             return content if content.isascii() else usv(content).removeprefix("\ufeff")
         return utf8_text(await self._take())

@@ -98,8 +98,11 @@ class OutsidePromise(RpcPromise):
 
     __slots__ = ()
 
-    def __del__(self) -> None:
-        self._call.drop()
+    def __del__(self) -> None:  # for each call, so no more than it needs
+        call = self._call
+        call.dropped = True
+        if call.refusal is not None:
+            call.report_dropped()
 
 
 def promise_for(call: Call) -> RpcPromise:

@@ -345,9 +345,8 @@ class Call:
             return refusal
         return None if self.home is None else note_unsent(self.home, self._named())
 
-    def drop(self) -> None:
-        """Report a failure now that nobody can await the call any more, or when it fails."""
-        self.dropped = True
+    def report_dropped(self) -> None:
+        """Report the call's failure now that nobody can await it any more."""
         if self.refusal is not None and not sys.is_finalizing():
             self.refusal.report()
 

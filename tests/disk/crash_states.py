@@ -155,6 +155,7 @@ class Disk:
         }
         self.names: dict[str, int | None] = {path: numbers.get(path) for path in log.start}
         self.pending: list[Operation] = []  # names that may be lost
+        self._emptied: dict[int, dict[str, int | None]] = {}  # by `id` of rmdir: what was in there
 
     def apply(self, operation: Operation) -> None:
         """Do the next operation of the log."""
@@ -174,11 +175,28 @@ class Disk:
         elif kind != "mark":
             if kind == "create":
                 self.files[operation.file] = File()
+            elif kind == "rmdir":
+                self._emptied[id(operation)] = self._ever_in(operation.path)
             self.pending.append(operation)
+
+    def _ever_in(self, folder: str) -> dict[str, int | None]:
+        """Return the names that a crash could bring back into a folder that is empty now."""
+        found = {path: number for path, number in self.names.items() if is_below(path, folder)}
+        for operation in self.pending:
+            if operation.kind in ("create", "rename") and is_below(_path(operation), folder):
+                found[_path(operation)] = operation.file
+        return found
+
+    def _replay(self, names: dict[str, int | None], operation: Operation) -> None:
+        """Do to names what an operation did; with a folder goes what could come back in it."""
+        for path, number in self._emptied.get(id(operation), {}).items():
+            if names.get(path, 0) == number:  # else it is in a new folder of that name
+                del names[path]
+        replay_name(names, operation)
 
     def _keep_names(self, kept: Sequence[Operation]) -> None:
         for operation in kept:
-            replay_name(self.names, operation)
+            self._replay(self.names, operation)
         done = {id(operation) for operation in kept}
         left: list[Operation] = []
         gone: list[str] = []  # folders; nothing that was done in them before can come back
@@ -202,7 +220,7 @@ class Disk:
         names = dict(self.names)
         for number, operation in enumerate(self.pending):
             if number not in choice.lost_names:
-                replay_name(names, operation)
+                self._replay(names, operation)
         kept = dict(choice.files)
         image: Image = {}
         for path in sorted(names):  # folders come before what is in them

@@ -182,11 +182,7 @@ def replay_name(names: dict[str, int | None], operation: Operation) -> None:
     elif kind == "rename":
         names.pop(path, None)
         names[operation.target] = operation.file
-    elif kind == "unlink":
-        names.pop(path, None)
-    elif kind == "rmdir":  # a folder of the same name that is made later begins empty
-        for name in [name for name in names if is_below(name, path)]:
-            del names[name]
+    elif kind in ("unlink", "rmdir"):
         names.pop(path, None)
 
 

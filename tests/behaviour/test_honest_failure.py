@@ -295,7 +295,7 @@ def test_snake_case_in_an_object_is_answered_with_the_platforms_name(
 def test_text_where_an_id_belongs_is_refused_with_a_hint(targets):
     with pytest.raises(PlatformTypeError, match="not of type 'DurableObjectId'") as caught:
         targets.get("alice")
-    assert caught.value.__notes__ == ["For a name there is TARGET.getByName('alice')."]
+    assert caught.value.__notes__ == ["For a name there is env.TARGET.getByName('alice')."]
 
 
 def test_jurisdictions_are_refused_by_name(targets):

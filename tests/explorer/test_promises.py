@@ -65,8 +65,8 @@ MUTATIONS = {
     ),
     "answers do not wait for the commit": (
         "dobook.runtime.calls.call:Call.finish",
-        "if instance.output_gate.commit is None:",
-        "if True:",
+        "commit = instance.output_gate.commit",
+        "commit = None",
         "an_answer_survives_a_crash",
     ),
     "calls do not wait for the commit": (
@@ -125,13 +125,13 @@ MUTATIONS = {
     ),
     "an alarm is removed before it runs": (
         "dobook.runtime.objects.alarms:AlarmScheduler.handler",
-        "entry.deferred = True",
-        "entry.deferred = True; actor.store.touch(); kv.set_alarm(None)",
+        "entry.absorbed = entry.deferred and written",
+        "entry.absorbed = False; actor.store.touch(); kv.set_alarm(None)",
         "an_alarm_runs_at_least_once",
     ),
     "an alarm that waits runs after it was deleted": (
         "dobook.runtime.objects.alarms:AlarmScheduler.handler",
-        "if kv.alarm_ms != entry.due_ms:",
+        "if not entry.deferred and not (written and waited):",
         "if False:",
         "a_deleted_alarm_does_not_run",
     ),

@@ -63,7 +63,8 @@ class RpcPromise(Promise):
         elif call._future is not None:
             remark_if_called(
                 "a call is awaited a second time: it gives a coroutine in Cloudflare's Python SDK, "
-                "which can be awaited once (RuntimeError). Keep the value: value = await …"
+                "which can be awaited once (RuntimeError). Keep the value: value = await …",
+                depth=3,
             )
 
     def _call_in_words_(self) -> str:

@@ -260,6 +260,7 @@ LONGER = {
     "dobook/runtime/storage/stores.py": 600,
     "dobook/storage/connection.py": 600,
     "dobook/storage/directory.py": 600,
+    "dobook/storage/own_state.py": 600,
     "dobook/storage/sql/session.py": 600,
     "dobook/storage/store.py": 600,
 }

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from docs.address import binder
+from tests.conformance.conftest import read_todo
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -107,7 +108,8 @@ def test_the_page_of_recorded_answers_counts_what_was_played(site):
     text = re.sub(r"<[^>]+>", " ", (site / "docs" / "conformance.html").read_text("utf-8"))
     found = re.search(r"\ball\s+(\d+)\s+(\d+)", text)
     assert found is not None
-    assert found[1] == found[2]
+    known = read_todo(ROOT / "tests" / "conformance" / "todo.txt")
+    assert int(found[2]) - int(found[1]) == len(known)
     assert int(found[2]) > 500
 
 

@@ -257,6 +257,7 @@ LONGER = {
     "dobook/limits.py": 600,
     "dobook/runtime/loop/drive.py": 600,
     "dobook/runtime/runtime.py": 600,
+    "dobook/runtime/storage/operations.py": 600,
     "dobook/runtime/storage/stores.py": 600,
     "dobook/storage/connection.py": 600,
     "dobook/storage/directory.py": 600,

@@ -62,6 +62,10 @@ def _text(function: Any) -> str:
     given = getattr(function, "__dobook_source__", None)  # of a cell
     function = inspect.unwrap(function)
     tree = ast.parse(given or textwrap.dedent(inspect.getsource(function)))
+    name = getattr(getattr(function, "__code__", None), "co_name", "<lambda>")
+    if not given and name not in ("<lambda>", getattr(tree.body[0], "name", None)):
+        # Code of `exec` has the file "<string>", whose text may be another's: of `python -c` since 3.13.
+        raise OSError(f"the source of {name} is not there")
     out: list[str] = []
     _write(tree, out)
     return " ".join(out)

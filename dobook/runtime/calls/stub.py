@@ -179,7 +179,7 @@ class DurableObjectStub:
         if args or kwargs:
             return actor.runtime.post.send(call, home=home)
         actor.runtime.post.post(call, home)
-        return RpcPromise(call)
+        return OutsidePromise(call) if home is None else RpcPromise(call)
 
     def _broken(self, error: BaseException) -> BaseException:
         """Return why this stub is broken: the old error, without the lines that got it first."""

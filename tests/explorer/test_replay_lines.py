@@ -7,6 +7,7 @@ from types import ModuleType
 import pytest
 
 import dobook
+import dobook.explorer.replay  # what runs lines: it is not one of them that imports it
 from dobook.errors import UsageError
 from dobook.explorer.code import code_hash
 

@@ -3,10 +3,11 @@
 Source: developers.cloudflare.com/workers/runtime-apis/rpc/ (promise pipelining)
 """
 
+import sys
 from asyncio import CancelledError
 from asyncio.events import _get_running_loop
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import PlatformTypeError
 from dobook.runtime.calls.call import Call
@@ -91,10 +92,10 @@ class RpcPromise(Promise):
         return f"<promise of {call.get_name()}, {state}>"
 
 
-class OutsidePromise(RpcPromise):
+class _Reporting(RpcPromise):
     """The promise of a call that no object has made: reports a failure when it is dropped.
 
-    The call may outlive it: on Python 3.12 and 3.13 the traceback of its error leads back to it.
+    The call may outlive it: since Python 3.12 the traceback of its error leads back to it.
     """
 
     __slots__ = ()
@@ -104,6 +105,10 @@ class OutsidePromise(RpcPromise):
         call.dropped = True
         if call.refusal is not None:
             call.report_dropped()
+
+
+# Before Python 3.12 a call is gone with its promise, and what it has not been asked is told then.
+OutsidePromise: Final[type[RpcPromise]] = _Reporting if sys.version_info >= (3, 12) else RpcPromise
 
 
 def promise_for(call: Call) -> RpcPromise:

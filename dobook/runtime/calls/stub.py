@@ -13,7 +13,7 @@ from dobook.errors import PlatformError
 from dobook.ids import DurableObjectId
 from dobook.ownership import STUB, Owner, check_owner, current_owner
 from dobook.runtime.calls.aborting import heeding
-from dobook.runtime.calls.answer import OutsidePromise, RpcPromise, promise_for
+from dobook.runtime.calls.answer import RpcPromise, promise_for
 from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.conveyor import send_body
 from dobook.runtime.calls.promise import Promise, Rejected, Resolved
@@ -72,7 +72,7 @@ class DurableObjectStub:
         self,
         namespace: "DurableObjectNamespace",
         identity: DurableObjectId,
-        owner: Owner | None = None,
+        owner: Owner | None,
     ) -> None:
         self._owner = owner  # whose code has got it; None outside of objects
         self._namespace = namespace
@@ -130,7 +130,7 @@ class DurableObjectStub:
         if request._signal is not None:
             return heeding(request, partial(_post, call, home))
         actor.runtime.post.post(call, home)
-        return OutsidePromise(call) if home is None else RpcPromise(call)
+        return promise_for(call)
 
     def _remark_on_options(self, init: Any, options: dict[str, Any]) -> None:
         """Remark on what `fetch` is given and Cloudflare's SDK would not take."""
@@ -179,7 +179,7 @@ class DurableObjectStub:
         if args or kwargs:
             return actor.runtime.post.send(call, home=home)
         actor.runtime.post.post(call, home)
-        return OutsidePromise(call) if home is None else RpcPromise(call)
+        return promise_for(call)
 
     def _broken(self, error: BaseException) -> BaseException:
         """Return why this stub is broken: the old error, without the lines that got it first."""

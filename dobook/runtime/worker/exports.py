@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from dobook.codec import clone
 from dobook.errors import DataCloneError, PlatformTypeError, UsageError, misspelt, suggest
 from dobook.ids import DurableObjectId
+from dobook.ownership import current_owner
 from dobook.runtime.calls.post import giver
 from dobook.runtime.calls.promise import Promise
 from dobook.runtime.calls.rpc import RpcStub, RpcTarget, carry
@@ -300,12 +301,12 @@ class LoopbackDurableObjectNamespace(LoopbackDurableObjectClass):
             PlatformTypeError: If `id` is no id.
         """
         namespace = self._namespace()
-        return _LoopbackStub(namespace, namespace.get(id, options).id)
+        return _LoopbackStub(namespace, namespace.get(id, options).id, current_owner.get())
 
     def getByName(self, name: str | float, options: Any = None) -> DurableObjectStub:
         """Return a stub for the object with a name."""
         namespace = self._namespace()
-        return _LoopbackStub(namespace, namespace.idFromName(name))
+        return _LoopbackStub(namespace, namespace.idFromName(name), current_owner.get())
 
     def jurisdiction(self, jurisdiction: str) -> "DurableObjectNamespace":
         """Refuse: one machine has no jurisdictions."""

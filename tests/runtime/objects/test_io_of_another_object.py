@@ -221,6 +221,8 @@ class Sharing:
         server = ns.getByName("server")
         await server.hi()
         SHARED.update(ctx=ctx, ns=ns, id=ctx.id, new_stub=ns.getByName("c"), stub=server)
+        SHARED["exported"] = ctx.exports.Sharing.getByName("c")
+        SHARED["exported by id"] = ctx.exports.Sharing.get(ctx.id)
         SHARED.update(promise=server.hi(), method=server.hi, target=await server.target())
         SHARED.update(own_target=One(), own_function=lambda: 5)
         SHARED.update({f"response {n}": await server.fetch("http://x/") for n in range(4)})
@@ -254,6 +256,9 @@ CURSOR, SOCKET, STORAGE = "State", "Native", "ActorCacheInterface"
 TABLE = [
     ("a new stub", STUB, lambda o: SHARED["new_stub"].hi()),
     ("its fetch", STUB, lambda o: SHARED["new_stub"].fetch("http://x/")),
+    ("a stub of ctx.exports", STUB, lambda o: SHARED["exported"].hi()),
+    ("one by its id", STUB, lambda o: SHARED["exported by id"].hi()),
+    ("fetch of one of ctx.exports", STUB, lambda o: SHARED["exported"].fetch("http://x/")),
     ("a used stub", STUB, lambda o: SHARED["stub"].hi()),
     ("fetch of a used stub", STUB, lambda o: SHARED["stub"].fetch("http://x/")),
     ("a method of a stub", STUB, lambda o: SHARED["method"]()),

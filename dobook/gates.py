@@ -54,9 +54,8 @@ class InputGate:
         self.busy = False
         self.grace = 0  # ticks of the loop until the turn is over that tasks have gone on with
         self.passing = 0  # above 0: locked, but for the rest of a turn that is under way
-        self.turns = (
-            0  # why a turn lasts longer than a tick: how many reasons, those of sections too
-        )
+        # How many reasons there are why a turn lasts longer than a tick, those of sections too.
+        self.turns = 0
         self.after_turns: Callable[[], None] | None = None  # called once there are none
 
     def lock(self) -> None:
@@ -102,6 +101,11 @@ class InputGate:
         self.count_turns(-1)
         self.passing -= 1
         self.unlock()
+
+    def leave_turn(self) -> None:
+        """Take one `begin_turn` back as code goes on: once the object's own tasks are quiet."""
+        self.turn_goes_on()
+        self.end_turn()
 
     def count_turns(self, change: int) -> None:
         """Note reasons why a turn lasts longer than a tick, or that they are gone."""

@@ -248,8 +248,7 @@ def _run_in_turn(handle: asyncio.Handle, gate: InputGate) -> None:
         if not handle.cancelled():
             handle._run()
     finally:
-        gate.turn_goes_on()
-        gate.end_turn()
+        gate.leave_turn()
 
 
 def _by_number(event: ReadyEvent) -> int:

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import PlatformTypeError
 from dobook.runtime.calls.call import Call
-from dobook.runtime.calls.own_tasks import next_event
+from dobook.runtime.calls.own_tasks import others_first
 from dobook.runtime.calls.promise import INTERRUPTED, Interrupted, Promise
 from dobook.runtime.calls.rpc import Member, RpcStub, find, member, not_callable
-from dobook.runtime.calls.turns import current_frame
 from dobook.runtime.insight.portable import remark_if_called
 
 if TYPE_CHECKING:
@@ -37,11 +36,8 @@ class RpcPromise(Promise):
         call = self._call
         if call.done:
             self._heard()
-            frame = current_frame.get()
-            if frame is not None and frame.instance.tasks:
-                event = next_event(frame.instance)
-                if event is not None:
-                    yield from event
+            if (others := others_first()) is not None:
+                yield from others
         else:
             runtime = call.actor.runtime
             if _get_running_loop() is runtime.loop:

@@ -24,14 +24,19 @@ _EVENTS: Final = (Pass, SectionEnd, StorageFuture, NextEvent)
 _DUE: Final = (Pass, NextEvent)  # those that nothing else has to happen for
 
 
-def next_event(instance: "Instance") -> NextEvent | None:
-    """Return what to await until the object's other tasks are quiet; None if there are none.
+def others_first() -> NextEvent | None:
+    """Return what code awaits before it has an answer that is there; None if it need not wait.
 
-    What has come from elsewhere meanwhile, an answer for instance, is let in when the turn is over.
+    The object's other tasks come first: what has come from elsewhere meanwhile is let in when the
+    turn is over.
     """
+    frame = current_frame.get()
+    if frame is None or not frame.instance.tasks:
+        return None
+    instance = frame.instance
     loop = instance.runtime.loop
     current = asyncio.current_task(loop)
-    others = [task for task in islice(instance.tasks, _MOST_LOOKED_AT) if task is not current]
+    others = (task for task in islice(instance.tasks, _MOST_LOOKED_AT) if task is not current)
     if instance.dead is not None or not any(_comes_first(task) for task in others):
         return None
     event = NextEvent(loop=loop)
@@ -40,6 +45,7 @@ def next_event(instance: "Instance") -> NextEvent | None:
 
 
 def _comes_first(task: "asyncio.Task[Any]") -> bool:
+    # One that has just ended counts as well: who awaits it goes on next.
     waits_for: Any = task._fut_waiter  # type: ignore[attr-defined]
     return type(waits_for) in _DUE or not waits_for_an_event(task)
 
@@ -49,12 +55,7 @@ def _set(event: NextEvent) -> None:
         event.set_result(None)
 
 
-def _before_a_body() -> NextEvent | None:
-    frame = current_frame.get()
-    return None if frame is None or not frame.instance.tasks else next_event(frame.instance)
-
-
-body.before_result = _before_a_body
+body.before_result = others_first
 
 
 def turn_lasts(stores: Iterable[ObjectStore], later: Callable[[], None]) -> bool:

@@ -99,5 +99,4 @@ class StorageTurn(Wait):
     def leave(self) -> None:
         """Unlock the gate once the object's own tasks are quiet; the task is about to continue."""
         if not self._loop.is_closed():
-            self._gate.turn_goes_on()
-            self._gate.end_turn()
+            self._gate.leave_turn()

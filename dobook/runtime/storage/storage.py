@@ -13,8 +13,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dobook.errors import PlatformError, PlatformTypeError
-from dobook.ownership import STORAGE
-from dobook.runtime.calls.foreign import refuse_foreign
 from dobook.runtime.calls.promise import Promise, Rejected
 from dobook.runtime.calls.turns import current_frame
 from dobook.runtime.insight.portable import remark
@@ -256,13 +254,8 @@ class DurableObjectStorage(PointInTimeRecovery):
 
     def check(self) -> None:
         """Raise if the instance is gone, or not that whose code runs."""
-        frame = current_frame.get()
-        if frame is self._frame:
-            return
-        if frame is not None and frame.instance is not self._instance:
-            refuse_foreign(frame.instance.actor, self._instance.actor, STORAGE)
-        if self._ended is not None:
-            raise self._ended
+        if current_frame.get() is not self._frame:
+            self._use("sql")
 
     def __repr__(self) -> str:
         return f"<storage of {self._instance.actor.label}>"

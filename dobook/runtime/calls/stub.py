@@ -176,10 +176,7 @@ class DurableObjectStub:
         frame = current_frame.get()
         home = None if frame is None else frame.instance
         call = Call(actor, "rpc", path, args, kwargs, None, state)
-        if args or kwargs:
-            return actor.runtime.post.send(call, home=home)
-        actor.runtime.post.post(call, home)
-        return promise_for(call)
+        return actor.runtime.post.send(call, home=home)
 
     def _broken(self, error: BaseException) -> BaseException:
         """Return why this stub is broken: the old error, without the lines that got it first."""

@@ -4,23 +4,10 @@
 // namespace, stubs, storage and a context to see what the SDK passes to them, and what it makes of
 // their answers.
 import fs from "node:fs";
-import path from "node:path";
-import { pathToFileURL } from "node:url";
+import { load, offer } from "./pyodide.mjs";
 
 const [pyodideFolder, sdkFolder, program, rows] = process.argv.slice(2);
-const { loadPyodide } = await import(pathToFileURL(path.join(pyodideFolder, "pyodide.mjs")));
-const pyodide = await loadPyodide({ stderr: () => {} });
-
-function copy(from, to) {
-  pyodide.FS.mkdirTree(to);
-  for (const entry of fs.readdirSync(from, { withFileTypes: true })) {
-    const source = path.join(from, entry.name);
-    if (entry.isDirectory()) copy(source, `${to}/${entry.name}`);
-    else pyodide.FS.writeFile(`${to}/${entry.name}`, fs.readFileSync(source));
-  }
-}
-copy(sdkFolder, "/sdk");
-process.on("unhandledRejection", () => {}); // of calls that a row does not await
+const pyodide = await load(pyodideFolder, sdkFolder);
 
 // What a value becomes on its way to another object. Functions travel as stubs, which can be called.
 function carried(value) {
@@ -156,13 +143,6 @@ globalThis.begin = (kinds, entrypoints) => {
 };
 globalThis.firstOf = async (kind) => (await instance(kind, new DurableObjectId("a"))).made;
 
-pyodide.registerJsModule("_pyodide_entrypoint_helper", {
-  patchWaitUntil() {},
-  cloudflareWorkersModule: { env: environment, waitUntil() {} },
-  cloudflareSocketsModule: {},
-  doAnImport: async (name) => { throw new Error(`no module ${name}`); },
-});
-pyodide.registerJsModule("_cloudflare_compat_flags", {});
-pyodide.runPython("import sys; sys.path.insert(0, '/sdk')");
+offer(pyodide, environment);
 pyodide.globals.set("ROWS", fs.readFileSync(rows, "utf8"));
 console.log(await pyodide.runPythonAsync(fs.readFileSync(program, "utf8")));

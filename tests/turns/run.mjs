@@ -3,23 +3,10 @@
 // workerd's JavaScript objects are stand-ins here whose promises resolve after as many microtasks as
 // workerd's do (counted there: 3 for storage, 2 for getAlarm, and the event loop for the rest).
 import fs from "node:fs";
-import path from "node:path";
-import { pathToFileURL } from "node:url";
+import { load, offer } from "../sdk/pyodide.mjs";
 
 const [pyodideFolder, sdkFolder, program, programs] = process.argv.slice(2);
-const { loadPyodide } = await import(pathToFileURL(path.join(pyodideFolder, "pyodide.mjs")));
-const pyodide = await loadPyodide({ stderr: () => {} });
-
-function copy(from, to) {
-  pyodide.FS.mkdirTree(to);
-  for (const entry of fs.readdirSync(from, { withFileTypes: true })) {
-    const source = path.join(from, entry.name);
-    if (entry.isDirectory()) copy(source, `${to}/${entry.name}`);
-    else pyodide.FS.writeFile(`${to}/${entry.name}`, fs.readFileSync(source));
-  }
-}
-copy(sdkFolder, "/sdk");
-process.on("unhandledRejection", () => {});
+const pyodide = await load(pyodideFolder, sdkFolder);
 
 // Pyodide runs each of asyncio's callbacks by a MessageChannel where there is one; Node takes
 // setImmediate. workerd delivers a message in a microtask (src/workerd/api/messagechannel.c++).
@@ -57,14 +44,7 @@ class DurableObjectNamespace { getByName() { return new DurableObject(); } }
 globalThis.newState = () => new DurableObjectState();
 globalThis.newEnv = () => ({ F: new DurableObjectNamespace() });
 
-pyodide.registerJsModule("_pyodide_entrypoint_helper", {
-  patchWaitUntil() {},
-  cloudflareWorkersModule: { env: {}, waitUntil() {} },
-  cloudflareSocketsModule: {},
-  doAnImport: async (name) => { throw new Error(`no module ${name}`); },
-});
-pyodide.registerJsModule("_cloudflare_compat_flags", {});
-pyodide.runPython("import sys; sys.path.insert(0, '/sdk')");
+offer(pyodide, {});
 pyodide.runPython(fs.readFileSync(program, "utf8"));
 const make = pyodide.runPython(`
 import js

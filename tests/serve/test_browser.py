@@ -120,7 +120,9 @@ def test_two_tabs_talk_to_each_other_across_an_eviction(runtime, url, tab):
 
     bob.close()
     ada.get_by_text("bob left").wait_for()
-    assert lines(come_in(tab(url), "eve"))[:4] == said
+    eve = come_in(tab(url), "eve")
+    eve.get_by_text("bob: as ever").wait_for()  # what was said before she came
+    assert lines(eve)[:4] == said
 
 
 @pytest.mark.slow

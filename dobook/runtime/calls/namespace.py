@@ -136,6 +136,9 @@ class DurableObjectNamespace:
         """
         key = identity.toString()
         actor = self.actors.get(key)
+        if actor is not None and actor.released:  # an exception came before it was forgotten
+            self.release(actor)
+            actor = None
         if actor is None:
             self.runtime.check_open()
             if self.withdrawn:
@@ -156,9 +159,9 @@ class DurableObjectNamespace:
         key = actor.id.toString()
         actor.released = True
         if self.actors.get(key) is actor:
-            del self.actors[key]
             if actor.tie is not None:
                 self._ties[key] = actor.tie
+            del self.actors[key]  # last: what is broken off before can be done again
 
     def construct(self, instance: "Instance") -> None:
         """Make the user's object for an instance.

@@ -146,10 +146,11 @@ class Instance(Frame):
         """
         generation = self.runtime.generation
         if self._generation != generation:
-            self._generation = generation
-            self._context = self.runtime.context.copy()
-            self._context.run(current_frame.set, self)
-            self._context.run(current_owner.set, self.actor)
+            context = self.runtime.context.copy()
+            context.run(current_frame.set, self)
+            context.run(current_owner.set, self.actor)
+            self._context = context
+            self._generation = generation  # last: what is broken off before is done again
         assert self._context is not None
         return self._context
 

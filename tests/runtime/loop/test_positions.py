@@ -6,6 +6,7 @@ each of them, about 10,000 for each kind of exception, in some minutes.
 """
 
 import asyncio
+import contextlib
 import functools
 import gc
 import logging
@@ -259,6 +260,41 @@ def test_an_object_whose_opening_is_broken_off_can_be_opened(tmp_path, kind):
                 stub = runtime.namespace(Small).getByName("c")
                 assert runtime.run(stub.inserted()) == [0]
                 assert runtime.run(stub.get("first")) == "c"
+            except BaseException as error:
+                raise AssertionError(f"line {number}: at {injected.reached}") from error
+            del kept
+        assert tried > 30
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(20 if not STEP else 3_600)
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, Odd, Custom])
+@contained
+def test_an_object_whose_eviction_is_broken_off_goes_on(tmp_path, kind):
+    with Runtime(tmp_path, durability="process") as runtime:
+        objects = runtime.register(Small)
+        used = objects.getByName("c")
+        runtime.run(used.put("first", "c"))
+        runtime.run(used.insert(0))
+        tried = 0
+        for number in range(1, 100_000):
+            runtime.run(objects.getByName("c").get("first"))  # it is in memory
+            kept = None
+            with Injected(number, kind) as injected:
+                try:
+                    runtime.run(runtime.evict("SMALL/c"))
+                except BaseException as error:
+                    kept = error
+            if injected.reached is None:
+                break
+            tried += 1
+            try:
+                for stub in (objects.getByName("c"), used):
+                    with contextlib.suppress(kind):  # one that came late, of the callback before
+                        runtime.settle()
+                    assert runtime.run(stub.get("first")) == "c"
+                    assert runtime.run(stub.inserted()) == [0]
             except BaseException as error:
                 raise AssertionError(f"line {number}: at {injected.reached}") from error
             del kept

@@ -71,18 +71,15 @@ class TimeAndChance:
         return self._loop.virtual
 
     def seconds(self) -> float:
-        """Return the time in seconds since 1970."""
+        """Return the time in seconds since 1970: whole milliseconds, as on the platform."""
         loop = self._loop
-        if loop.virtual:  # whole milliseconds, as on the platform; `now_ms` written out for speed
+        if loop.virtual:  # `now_ms` written out for speed
             return (loop.start_ms + int(loop._now * 1000 + 1e-3)) / 1000
-        return loop.start_ms / 1000 + loop.time()
+        return loop.now_ms / 1000
 
     def nanoseconds(self) -> int:
         """Return the time in nanoseconds since 1970."""
-        loop = self._loop
-        if loop.virtual:
-            return loop.now_ms * 1_000_000
-        return loop.start_ms * 1_000_000 + int(loop.time() * 1e9)
+        return self._loop.now_ms * 1_000_000
 
     def milliseconds(self) -> int:
         """Return the time in whole milliseconds since 1970."""

@@ -103,6 +103,14 @@ def test_an_alarm_set_in_real_time_rings_in_virtual_time(real, worker):
     assert [run.outcome for run in real.advance("1h")] == ["ok"]
 
 
+def test_an_alarm_set_in_real_time_is_never_due_later_than_that_time_says(real, worker):
+    for _ in range(200):  # at other fractions of a millisecond
+        before_ms = real.clock.now_ms
+        real.run(worker.wake(3_600_000))
+        (alarm,) = real.scheduled_alarms()
+        assert before_ms <= alarm.due_ms - 3_600_000 <= real.clock.now_ms
+
+
 def test_the_clock_goes_on_from_where_it_stood_and_then_stands_again(runtime, worker):
     runtime.advance("5d")
     began_ms = runtime.clock.now_ms

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dobook.errors import PlatformError
 from dobook.ownership import current_owner
-from dobook.runtime.calls.answer import RpcPromise, promise_for
+from dobook.runtime.calls.answer import OutsidePromise, RpcPromise, promise_for
 from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.conveyor import conveyed
 from dobook.runtime.calls.promise import Pending, Promise, Rejected
@@ -130,7 +130,7 @@ class PostOffice:
             except Exception as error:
                 return Rejected(error)
         self.post(call, home)
-        return promise_for(call)
+        return OutsidePromise(call) if home is None else RpcPromise(call)
 
     def post(self, call: Call, home: "Instance | None") -> None:
         """Have a call delivered on the next tick after the caller's writes are durable."""

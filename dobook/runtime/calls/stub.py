@@ -115,10 +115,12 @@ class DurableObjectStub:
         except Exception as error:
             answer = data_response(input)  # which asks nobody
             return Rejected(error) if answer is None else Resolved(answer)
-        try:
-            actor = self._known()
-        except Exception as error:
-            return Rejected(error)
+        actor = self._actor
+        if actor is None or actor.released or actor.runtime.closed:
+            try:
+                actor = self._known()
+            except Exception as error:
+                return Rejected(error)
         if tie is None:
             self._state.tie = actor.bind()
         request._owner = actor
@@ -147,12 +149,11 @@ class DurableObjectStub:
         return found
 
     def _known(self) -> "Actor":
-        actor = self._actor
-        if actor is None or actor.released or actor.runtime.closed:
-            runtime = self._namespace.runtime
-            runtime.check_open()
-            with runtime.driver.held:
-                actor = self._actor = self._namespace.actor(self.id)
+        """Return the object as the runtime has it now. Asked only if the one at hand is of no use."""
+        runtime = self._namespace.runtime
+        runtime.check_open()
+        with runtime.driver.held:
+            actor = self._actor = self._namespace.actor(self.id)
         return actor
 
     def _invoke(
@@ -167,10 +168,12 @@ class DurableObjectStub:
         tie = state.tie
         if tie is not None and tie.error is not None:
             return Rejected(self._broken(tie.error))
-        try:
-            actor = self._known()
-        except Exception as error:
-            return Rejected(error)
+        actor = self._actor
+        if actor is None or actor.released or actor.runtime.closed:
+            try:
+                actor = self._known()
+            except Exception as error:
+                return Rejected(error)
         if tie is None:
             state.tie = actor.bind()
         frame = current_frame.get()

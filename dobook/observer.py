@@ -9,7 +9,9 @@ operations for instance, only while a listener has asked for it (`Observers.deta
 import logging
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import Concatenate, ParamSpec
+
+from dobook.events import AnyEvent
 
 _log = logging.getLogger("dobook")
 
@@ -17,23 +19,9 @@ _log = logging.getLogger("dobook")
 current_cause: ContextVar[int] = ContextVar("dobook_cause", default=0)
 
 
-class Event(NamedTuple):
-    """One thing that happened.
+Listener = Callable[[AnyEvent], None]
 
-    `t_ms` is virtual time (ms since 1970); `seq` orders events of the same instant; `object` is
-    `BINDING/name` or empty; `kind` and `detail` say what; `cause` is the `seq` of the event that
-    led to it, 0 for none.
-    """
-
-    seq: int
-    t_ms: int
-    object: str
-    kind: str
-    detail: dict[str, Any]
-    cause: int
-
-
-Listener = Callable[[Event], None]
+_P = ParamSpec("_P")
 
 
 class Observers:
@@ -68,18 +56,35 @@ class Observers:
         self.active = bool(self._listeners)
         self.detailed = bool(self._wanting_detail)
 
-    def emit(self, obj: str, kind: str, cause: int = 0, **detail: Any) -> int:
-        """Report an event; returns its number, 0 when nobody listens."""
+    def emit(
+        self,
+        make: Callable[Concatenate[int, int, str, int, _P], AnyEvent],
+        obj: str,
+        cause: int,
+        /,
+        *details: _P.args,
+        **named: _P.kwargs,
+    ) -> int:
+        """Report an event; returns its number, 0 when nobody listens.
+
+        Args:
+            make: The event's class.
+            obj: Where it happened: `BINDING/name`, "worker", or empty.
+            cause: The number of the event that led to it; 0 for the one that the running code
+                belongs to.
+            details: The fields of this kind of event.
+            named: The same by name.
+        """
         if not self.active:
             return 0
         self._seq += 1
         if not cause and self.detailed:
             cause = current_cause.get()
-        event = Event(self._seq, self._now_ms(), obj, kind, detail, cause)
+        event = make(self._seq, self._now_ms(), obj, cause, *details, **named)
         for listener in tuple(self._listeners):
             try:
                 listener(event)
             except Exception:
-                # Whoever looks on must not break what it looks at: an answer would be lost.
+                # A listener must not break what it listens to: an answer would be lost.
                 _log.exception("a listener failed at %s", event)
         return self._seq

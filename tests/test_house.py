@@ -26,6 +26,46 @@ MAX_WIDGET_LINES = 150
 
 # What users may rely on. Adding a name here is adding it to the contract.
 PUBLIC = {
+    "dobook.events": [
+        "KINDS",
+        "Admitted",
+        "Alarm",
+        "AlarmDeleted",
+        "AlarmOver",
+        "AlarmRetry",
+        "AlarmSet",
+        "Answer",
+        "AnyEvent",
+        "Commit",
+        "Deadlock",
+        "Delivered",
+        "Error",
+        "Escaped",
+        "Evicted",
+        "Fault",
+        "Fetch",
+        "Held",
+        "InputGateClosed",
+        "InputGateOpened",
+        "Log",
+        "OutputGateClosed",
+        "OutputGateOpened",
+        "Reset",
+        "Rpc",
+        "Scheduled",
+        "Sent",
+        "SocketAnswered",
+        "SocketClose",
+        "SocketError",
+        "SocketMessage",
+        "SocketOpen",
+        "SocketSent",
+        "Started",
+        "StorageOperation",
+        "TraceEvent",
+        "WaitUntil",
+        "Waiting",
+    ],
     "dobook": [
         "AlarmRun",
         "DobookError",
@@ -254,6 +294,7 @@ def test_the_package_ships_its_types():
 # One class is one file, also where it takes more than MAX_LINES.
 LONGER = {
     "dobook/errors.py": 600,
+    "dobook/events.py": 600,
     "dobook/limits.py": 600,
     "dobook/runtime/loop/drive.py": 600,
     "dobook/runtime/runtime.py": 600,
@@ -264,6 +305,7 @@ LONGER = {
     "dobook/storage/own_state.py": 600,
     "dobook/storage/sql/session.py": 600,
     "dobook/storage/store.py": 600,
+    "dobook/trace_model.py": 600,
 }
 
 

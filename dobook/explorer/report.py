@@ -8,10 +8,10 @@ from functools import cached_property
 from importlib import import_module
 from typing import Any
 
+from dobook.events import AnyEvent
 from dobook.explorer.run import Failure, Outcome
 from dobook.explorer.schedule import Fault, Schedule
 from dobook.explorer.story import Sentence, Story
-from dobook.runtime.insight.trace import TraceEvent
 
 _MOST_SENTENCES = 40
 
@@ -77,7 +77,7 @@ class Report:
         return None if self.smallest is None else self.smallest.schedule
 
     @property
-    def trace(self) -> list[TraceEvent]:
+    def trace(self) -> list[AnyEvent]:
         """The events of the smallest failing run."""
         return [] if self.smallest is None else self.smallest.trace
 

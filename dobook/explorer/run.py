@@ -10,15 +10,15 @@ from typing import Any
 from zlib import crc32
 
 from dobook.errors import DeadlockError, PlatformError
+from dobook.events import AnyEvent, Error
 from dobook.explorer.code import code_hash
 from dobook.explorer.decisions import Chooser, Decisions
 from dobook.explorer.invariants import Invariants, Violation
 from dobook.explorer.mishaps import Mishaps
 from dobook.explorer.schedule import Schedule
 from dobook.explorer.scheduler import Scheduler
-from dobook.observer import Event
 from dobook.runtime.faults import CONNECTION_LOST, CRASHED
-from dobook.runtime.insight.trace import TraceEvent, recording
+from dobook.runtime.insight.trace import recording
 from dobook.runtime.runtime import Runtime
 
 Scenario = Callable[..., Any]
@@ -102,7 +102,7 @@ class Outcome:
     occasions: list[tuple[str, str, int, tuple[str, ...]]]
     sequences: dict[str, list[str]]
     missed: int = 0
-    trace: list[TraceEvent] = field(default_factory=list)
+    trace: list[AnyEvent] = field(default_factory=list)
     printed: str = ""
 
     @property
@@ -123,7 +123,7 @@ def run_once(case: Case, chooser: Chooser, *, record: bool = False) -> Outcome:
     decisions = Decisions(chooser, case.kinds, case.most_faults, case.most_delays)
     printed = io.StringIO()
     runtime = Runtime(seed=case.seed)
-    trace: list[TraceEvent] = []
+    trace: list[AnyEvent] = []
     try:
         with contextlib.redirect_stdout(printed), contextlib.ExitStack() as stack:
             runtime.loop.set_exception_handler(_quiet)
@@ -236,10 +236,9 @@ class _Run:
             if self._violation is not None:
                 self._runtime.loop.stop()
 
-    def _listen(self, event: Event) -> None:
-        if event.kind == "error" and event.detail["error"].startswith("AssertionError"):
-            text = event.detail["error"]
-            self._background = Failure("assertion", text, f"{event.object} {text}")
+    def _listen(self, event: AnyEvent) -> None:
+        if isinstance(event, Error) and event.error.startswith("AssertionError"):
+            self._background = Failure("assertion", event.error, f"{event.object} {event.error}")
 
     def _is_ours(self, error: Exception) -> bool:
         """Whether an error is a fault on purpose that the scenario did not provide for."""

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
+from dobook.events import Fault
 from dobook.explorer.decisions import Decisions
 from dobook.explorer.schedule import DELAYS_MS, JUMPS_MS, late, lateness
 from dobook.gates import InputGate, open_gate
@@ -229,7 +230,7 @@ class Scheduler(Order):
     def _report(self, label: str, what: str) -> None:
         observers = self._runtime.observers
         if observers.detailed:
-            observers.emit(label, "fault", what=what)
+            observers.emit(Fault, label, 0, what)
 
 
 def _belongs_to_the_turn(task: Any, waits_for: Any) -> bool:

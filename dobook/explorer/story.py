@@ -4,21 +4,53 @@ A `Story` makes sentences of a trace, and finds the guilty interleaving: two use
 request, with another request's use in between that no order of whole requests allows.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, assert_never
 
 from dobook.clock import format_duration
-from dobook.runtime.insight.trace import TraceEvent
+from dobook.events import (
+    Admitted,
+    Alarm,
+    AlarmDeleted,
+    AlarmOver,
+    AlarmRetry,
+    AlarmSet,
+    Answer,
+    AnyEvent,
+    Commit,
+    Deadlock,
+    Delivered,
+    Error,
+    Escaped,
+    Evicted,
+    Fault,
+    Fetch,
+    Held,
+    InputGateClosed,
+    InputGateOpened,
+    Log,
+    OutputGateClosed,
+    OutputGateOpened,
+    Reset,
+    Rpc,
+    Scheduled,
+    Sent,
+    SocketAnswered,
+    SocketClose,
+    SocketError,
+    SocketMessage,
+    SocketOpen,
+    SocketSent,
+    Started,
+    StorageOperation,
+    Waiting,
+    WaitUntil,
+)
+from dobook.trace_model import EVERY_KEY, Delivery, TraceModel, Use
 
-_DELIVERED: Final = frozenset(
-    {"fetch", "rpc", "alarm", "socket message", "socket close", "socket error"}
-)
-_WRITES: Final = frozenset(
-    {"put", "delete", "deleteAll", "kv.put", "kv.delete", "setAlarm", "deleteAlarm"}
-)
 _LISTS: Final = frozenset({"list", "kv.list"})
-_ANY: Final = "*"  # of a list: every key
 # Uses by one request around one of another that no order of whole requests gives, worst first.
 _UNSERIALISABLE: Final = ("RWW", "WWR", "RWR", "WRW")
 _NOUNS: Final = {"alarm": "alarm", "fetch": "request", "rpc": "request"}
@@ -46,24 +78,6 @@ class Sentence:
         return f"{'▶' if self.guilty else ' '} {format_duration(self.t_ms):>7}  {self.text}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Use:
-    """One use of a key of an object's storage by one request."""
-
-    seq: int
-    at: int
-    object: str
-    call: int
-    key: str
-    kind: str  # "R" or "W"
-
-    def meets(self, other: "_Use") -> bool:
-        """Whether both are about the same key."""
-        return self.object == other.object and (
-            self.key == other.key or _ANY in (self.key, other.key)
-        )
-
-
 class Story:
     """A trace, told.
 
@@ -71,73 +85,48 @@ class Story:
         events: The trace.
 
     Example:
-        >>> got = TraceEvent(1, 0, "A/a", "rpc", (("method", "hi"), ("args", "()")), 0)
+        >>> got = Rpc(1, 0, "A/a", 0, method="hi", args=())
         >>> Story([got]).sentences()[0].text
         'request 1 arrives at A/a: hi()'
     """
 
-    def __init__(self, events: Sequence[TraceEvent]) -> None:
-        self._events = events
+    def __init__(self, events: Sequence[AnyEvent]) -> None:
+        self._model = TraceModel(events)
+        self._events = self._model.events
         self._names: dict[int, str] = {}  # by the number of a delivery
-        self._homes: dict[int, str] = {}
-        self._answered: dict[int, int] = {}  # delivery → place of its answer in the trace
-        self._delivered: dict[int, int] = {}  # sending → delivery
-        self._of: dict[int, list[int]] = {}  # delivery → places of what it did
-        counts: dict[str, int] = {}
-        for at, event in enumerate(events):
-            if event.kind in _DELIVERED:
-                noun = _NOUNS.get(event.kind, event.kind)
-                counts[noun] = counts.get(noun, 0) + 1
-                self._names[event.seq] = f"{noun} {counts[noun]}"
-                self._homes[event.seq] = event.object
-                self._delivered[event.cause] = event.seq
-                self._of[event.seq] = [at]
-            elif event.kind in ("answer", "alarm over"):
-                self._answered.setdefault(event.cause, at)
-            if event.cause in self._of and event.kind not in _DELIVERED:
-                self._of[event.cause].append(at)
-        self._uses = [use for at, event in enumerate(events) for use in self._uses_of(at, event)]
+        counts: Counter[str] = Counter()
+        for number, delivery in self._model.deliveries.items():
+            kind = delivery.event.kind
+            noun = _NOUNS.get(kind, kind)
+            counts[noun] += 1
+            self._names[number] = f"{noun} {counts[noun]}"
 
     # ------------------------------------------------------------------ the guilty interleaving
 
     def guilty(self) -> tuple[int, ...]:
         """Return the numbers of the events of the guilty interleaving; empty if none is found."""
         found: dict[str, tuple[int, ...]] = {}
-        uses = self._uses
+        uses = self._model.uses
         for last in range(len(uses) - 1, -1, -1):
             end = uses[last]
             for first in range(last - 1, -1, -1):
                 begin = uses[first]
-                if begin.call != end.call or not begin.meets(end):
+                if begin.event.cause != end.event.cause or not _meet(begin, end):
                     continue
                 for middle in range(first + 1, last):
                     other = uses[middle]
-                    if other.call == end.call or not (other.meets(begin) and other.meets(end)):
+                    if other.event.cause == end.event.cause:
                         continue
-                    pattern = begin.kind + other.kind + end.kind
+                    if not (_meet(other, begin) and _meet(other, end)):
+                        continue
+                    pattern = "".join("W" if use.writes else "R" for use in (begin, other, end))
                     if pattern in _UNSERIALISABLE:
-                        found.setdefault(pattern, (begin.seq, other.seq, end.seq))
+                        guilty = begin.event.seq, other.event.seq, end.event.seq
+                        found.setdefault(pattern, guilty)
         for pattern in _UNSERIALISABLE:
             if pattern in found:
                 return found[pattern]
         return ()
-
-    def _uses_of(self, at: int, event: TraceEvent) -> list[_Use]:
-        if event.kind != "storage" or event.cause not in self._names:
-            return []
-        operation = str(event.get("op"))
-        keys = str(event.get("keys") if event.get("keys") is not None else "")
-        if operation == "sql":
-            kind = "R" if keys.lstrip().lower().startswith(("select", "pragma")) else "W"
-            return [_Use(event.seq, at, event.object, event.cause, "sql", kind)]
-        kind = "W" if operation in _WRITES else "R"
-        if operation in _LISTS or operation == "deleteAll":
-            names = [_ANY]
-        elif "Alarm" in operation:
-            names = ["the alarm"]
-        else:
-            names = keys.split(", ")
-        return [_Use(event.seq, at, event.object, event.cause, name, kind) for name in names]
 
     # ------------------------------------------------------------------ words
 
@@ -155,97 +144,129 @@ class Story:
                 told.append(Sentence(event.seq, event.t_ms - start, event.object, text, marked))
         return told
 
-    def _words(self, at: int, event: TraceEvent) -> str:
-        kind, who = event.kind, self._names.get(event.cause, "")
-        if event.seq in self._names:
-            return self._arrival(event)
-        if kind == "storage" and who:
-            return f"{who} {_operation(event)}{self._meanwhile(at, event)}"
-        if kind == "sent" and who:
-            return f"{who} calls {event.get('method')} of {event.get('to')}"
-        if kind == "waiting" and who:
-            return f"{who} waits at the shut input gate"
-        if kind == "answer" and who:
-            error = event.get("error")
-            value = event.get("value")
-            outcome = f"fails: {error}" if error else "is answered"
-            if value is not None and not error:
-                outcome += f" {value}"
-            return f"{who} {outcome}"
-        if kind == "commit":
-            keys = event.get("keys")
-            return f"{event.object} commits {keys}" if keys else f"{event.object} commits"
-        if kind == "alarm set" and event.get("at_ms") is not None:
-            due = int(str(event.get("at_ms"))) - self._events[0].t_ms
-            return f"{event.object} sets its alarm to {format_duration(due)}"
-        if kind == "alarm retry":
-            return f"{event.object} will try its alarm again, attempt {event.get('attempt')}"
-        if kind == "fault":
-            return f"{event.object}: {event.get('what')}"
-        if kind == "evicted":
-            return f"{event.object} is evicted; its memory is lost"
-        if kind == "error":
-            return f"{event.object} raises in its {event.get('where')}: {event.get('error')}"
-        if kind == "socket sent":
-            return f"{event.object} sends {event.get('data')}"
-        return ""
+    def _words(self, at: int, event: AnyEvent) -> str:
+        where, who = event.object, self._names.get(event.cause, "")
+        match event:
+            case (
+                Fetch() | Rpc() | Alarm() | SocketMessage() | SocketClose() | SocketError()
+            ) as delivered:
+                return self._arrival(delivered)
+            case StorageOperation():
+                return f"{who} {_operation(event)}{self._meanwhile(at, event)}" if who else ""
+            case Sent(to=to, method=method):
+                return f"{who} calls {method} of {to}" if who else ""
+            case Waiting():
+                return f"{who} waits at the shut input gate" if who else ""
+            case Answer(value=value, error=error):
+                outcome = f"fails: {error}" if error else "is answered"
+                if value is not None and not error:
+                    outcome += f" {value}"
+                return f"{who} {outcome}" if who else ""
+            case Commit():
+                return f"{where} commits {event.get('keys')}".rstrip()
+            case AlarmSet(at_ms=at_ms):
+                due = format_duration(at_ms - self._events[0].t_ms)
+                return f"{where} sets its alarm to {due}"
+            case AlarmRetry(attempt=attempt):
+                return f"{where} will try its alarm again, attempt {attempt}"
+            case Fault(what=what):
+                return f"{where}: {what}"
+            case Evicted():
+                return f"{where} is evicted; its memory is lost"
+            case Error(where=handler, error=error):
+                return f"{where} raises in its {handler}: {error}"
+            case SocketSent(data=data):
+                return f"{where} sends {data}"
+            case (
+                Scheduled()
+                | Admitted()
+                | Held()
+                | InputGateClosed()
+                | InputGateOpened()
+                | OutputGateClosed()
+                | OutputGateOpened()
+                | AlarmDeleted()
+                | AlarmOver()
+                | WaitUntil()
+                | Log()
+                | SocketOpen()
+                | SocketAnswered()
+                | Started()
+                | Reset()
+                | Deadlock()
+                | Escaped()
+            ):
+                return ""
+            case _:
+                assert_never(event)
 
-    def _arrival(self, event: TraceEvent) -> str:
+    def _arrival(self, event: Delivered) -> str:
         name = self._names[event.seq]
-        if event.kind == "alarm":
-            attempt = event.get("attempt")
-            return f"{name} of {event.object} fires" + (f", attempt {attempt}" if attempt else "")
-        if event.kind == "fetch":
-            return f"{name} arrives at {event.object}: {event.get('method')} {event.get('url')}"
-        if event.kind == "rpc":
-            arguments = str(event.get("args") or "()")
-            if arguments.endswith(",)"):
-                arguments = arguments[:-2] + ")"
-            return f"{name} arrives at {event.object}: {event.get('method')}{arguments}"
-        return f"{name} arrives at {event.object}: {event.text}"
+        match event:
+            case Alarm(attempt=attempt):
+                later = f", attempt {attempt}" if attempt else ""
+                return f"{name} of {event.object} fires{later}"
+            case Fetch(method=method, url=url):
+                what = f"{method} {url}"
+            case Rpc(method=method):
+                what = f"{method}{event.get('args') or '()'}"
+            case SocketMessage() | SocketClose() | SocketError():
+                what = event.text
+            case _:
+                assert_never(event)
+        return f"{name} arrives at {event.object}: {what}"
 
-    def _meanwhile(self, at: int, event: TraceEvent) -> str:
+    def _meanwhile(self, at: int, event: AnyEvent) -> str:
         """Return what the other requests of the same object are waiting for."""
         waiting = []
-        for call, home in self._homes.items():
-            if call == event.cause or home != event.object:
+        for number, delivery in self._model.deliveries.items():
+            if number == event.cause or delivery.event.object != event.object:
                 continue
-            if self._of[call][0] > at or self._answered.get(call, len(self._events)) < at:
+            over_at = delivery.over_at
+            if delivery.at > at or (over_at is not None and over_at < at):
                 continue
-            doing = self._suspended(call, at)
+            doing = self._suspended(delivery, at)
             if doing:
-                waiting.append(f"{self._names[call]} {doing}")
+                waiting.append(f"{self._names[number]} {doing}")
         return " while " + " and ".join(waiting) if waiting else ""
 
-    def _suspended(self, call: int, at: int) -> str:
-        places = self._of[call]
-        before = [place for place in places if place < at]
-        after = [place for place in places if place > at]
+    def _suspended(self, delivery: Delivery, at: int) -> str:
+        before = [place for place in delivery.steps if place < at]
+        after = [place for place in delivery.steps if place > at]
         last = self._events[before[-1]]
-        if last.kind == "waiting":
+        if isinstance(last, Waiting):
             return ""  # at the gate: it has not begun
         for place in before:
             sent = self._events[place]
-            if sent.kind == "sent":
-                there = self._delivered.get(sent.seq)
-                over = None if there is None else self._answered.get(there)
-                if over is None or over > at:
-                    return f"waited for {sent.get('to')}"
-        if last.kind == "gate closed":
+            if isinstance(sent, Sent):
+                number = self._model.delivered.get(sent.seq)
+                over_at = None if number is None else self._model.deliveries[number].over_at
+                if over_at is None or over_at > at:
+                    return f"waited for {sent.to}"
+        if isinstance(last, InputGateClosed):
             return "waited for storage"
         if after and self._events[after[0]].t_ms > last.t_ms:
             return "slept in its timer"
-        if not after and self._answered.get(call) is None:
+        if not after and delivery.over_at is None:
             return "was under way"
         return "had let go of the object"
 
 
-def _on_purpose(event: TraceEvent) -> bool:
-    return event.kind == "fault" or (event.kind == "evicted" and event.get("why") == "explored")
+def _meet(one: Use, other: Use) -> bool:
+    """Return whether two uses are about the same key of the same object."""
+    if one.event.object != other.event.object:
+        return False
+    return one.key == other.key or EVERY_KEY in (one.key, other.key)
 
 
-def _operation(event: TraceEvent) -> str:
-    operation, keys, value = str(event.get("op")), event.get("keys"), event.get("value")
+def _on_purpose(event: AnyEvent) -> bool:
+    return isinstance(event, Fault) or (isinstance(event, Evicted) and event.why == "explored")
+
+
+def _operation(event: StorageOperation) -> str:
+    operation, keys, value = event.op, event.get("keys"), event.value
+    if event.error:
+        return f"was refused {operation} {keys}: {event.error}"
     if operation in ("get", "kv.get"):
         return f"read {keys}={value}" if value is not None else f"found no {keys}"
     if operation in ("put", "kv.put"):

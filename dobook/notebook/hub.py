@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
 
 from dobook.errors import UsageError
+from dobook.events import AnyEvent
 from dobook.notebook.player import Player
-from dobook.observer import Event
 from dobook.runtime.loop.loop import running_loop
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Views:
             self._scheduled = True
             self._loop.call_later(self._pause_s, self.refresh)
 
-    def _noticed(self, _event: Event) -> None:
+    def _noticed(self, _event: AnyEvent) -> None:
         # In real time another thread turns the loop, and its turn does not end.
         if not _on_main_thread() and not self._scheduled and self._loop is not None:
             self._scheduled = True

@@ -2,24 +2,51 @@
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass
-from typing import Any
+from typing import assert_never
 from urllib.parse import urlsplit
 
-from dobook.observer import Event
+from dobook.events import (
+    Admitted,
+    Alarm,
+    AlarmDeleted,
+    AlarmOver,
+    AlarmRetry,
+    AlarmSet,
+    Answer,
+    AnyEvent,
+    Commit,
+    Deadlock,
+    Error,
+    Escaped,
+    Evicted,
+    Fault,
+    Fetch,
+    Held,
+    InputGateClosed,
+    InputGateOpened,
+    Log,
+    OutputGateClosed,
+    OutputGateOpened,
+    Reset,
+    Rpc,
+    Scheduled,
+    Sent,
+    SocketAnswered,
+    SocketClose,
+    SocketError,
+    SocketMessage,
+    SocketOpen,
+    SocketSent,
+    Started,
+    StorageOperation,
+    Waiting,
+    WaitUntil,
+)
 
 MOST_ENTRIES = 10_000
 MOST_ARGUMENT = 40  # characters of an argument of a call
 MOST_LINES = 20  # of each object's log
 MOST_LOGS = 2_000
-_KINDS = frozenset({"fetch", "rpc"})
-_ACTIVE = frozenset({"alarm", "socket message", "socket close", "socket error"})
-_LOGGED = {
-    "log": "{line}",
-    "started": "(in memory)",
-    "evicted": "(evicted: {why})",
-    "reset": "(reset: {error})",
-    "error": "{where}: {error}",
-}
 
 
 @dataclass(slots=True)
@@ -57,31 +84,74 @@ class RequestLog:
         self._lines: OrderedDict[str, deque[tuple[int, str]]] = OrderedDict()
         self._last: dict[str, tuple[int, str]] = {}
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: AnyEvent) -> None:
         """Take in an event of the runtime."""
-        detail = event.detail
-        if event.kind in _KINDS:
-            method, path = _described(event)
-            self._asked[event.seq] = Asked(event.t_ms, event.object, method, path)
-            self._last[event.object] = (event.t_ms, f"{method} {path}")
-            if len(self._asked) > MOST_ENTRIES:
-                self._asked.popitem(last=False)
-        elif event.kind == "answer" and (asked := self._asked.get(event.cause)) is not None:
-            asked.answered_ms = event.t_ms
-            asked.status = detail.get("status")
-            asked.error = detail["error"]
-        elif event.kind in _ACTIVE:
-            self._last[event.object] = (event.t_ms, event.kind)
-        elif event.kind in _LOGGED:
-            self._log(event.object, event.t_ms, _LOGGED[event.kind].format(**detail))
+        match event:
+            case Fetch(method=method, url=url):
+                parts = urlsplit(url)
+                self._ask(
+                    event, method, f"{parts.path}?{parts.query}" if parts.query else parts.path
+                )
+            case Rpc(method=method, args=args):
+                self._ask(event, "rpc", method if args is None else f"{method}({_joined(args)})")
+            case Answer(status=status, error=error):
+                asked = self._asked.get(event.cause)
+                if asked is not None:
+                    asked.answered_ms, asked.status, asked.error = event.t_ms, status, error
+            case Alarm() | SocketMessage() | SocketClose() | SocketError():
+                self._last[event.object] = (event.t_ms, event.kind)
+            case Log(line=line):
+                self._log(event, line)
+            case Started():
+                self._log(event, "(in memory)")
+            case Evicted(why=why):
+                self._log(event, f"(evicted: {why})")
+            case Reset(error=error):
+                self._log(event, f"(reset: {error})")
+            case Error(where=where, error=error):
+                self._log(event, f"{where}: {error}")
+            case (
+                Sent()
+                | Scheduled()
+                | Waiting()
+                | Admitted()
+                | Held()
+                | InputGateClosed()
+                | InputGateOpened()
+                | OutputGateClosed()
+                | OutputGateOpened()
+                | StorageOperation()
+                | Commit()
+                | AlarmSet()
+                | AlarmDeleted()
+                | AlarmRetry()
+                | AlarmOver()
+                | WaitUntil()
+                | SocketOpen()
+                | SocketSent()
+                | SocketAnswered()
+                | Fault()
+                | Deadlock()
+                | Escaped()
+            ):
+                pass
+            case _:
+                assert_never(event)
 
-    def _log(self, label: str, at_ms: int, text: str) -> None:
+    def _ask(self, event: Fetch | Rpc, method: str, path: str) -> None:
+        self._asked[event.seq] = Asked(event.t_ms, event.object, method, path)
+        self._last[event.object] = (event.t_ms, f"{method} {path}")
+        if len(self._asked) > MOST_ENTRIES:
+            self._asked.popitem(last=False)
+
+    def _log(self, event: AnyEvent, text: str) -> None:
+        label = event.object
         lines = self._lines.get(label)
         if lines is None:
             lines = self._lines[label] = deque(maxlen=MOST_LINES)
             if len(self._lines) > MOST_LOGS:
                 self._lines.popitem(last=False)
-        lines.append((at_ms, text))
+        lines.append((event.t_ms, text))
 
     def entries(self, label: str | None = None) -> list[Asked]:
         """Return what was asked, of one object or of all, oldest first."""
@@ -98,18 +168,7 @@ class RequestLog:
         return list(self._lines.get(label, ()))
 
 
-def _described(event: Event) -> tuple[str, str]:
-    """Return the method and the path of a row."""
-    detail = event.detail
-    if event.kind == "fetch":
-        parts = urlsplit(detail["url"])
-        return detail["method"], f"{parts.path}?{parts.query}" if parts.query else parts.path
-    args = detail["args"]
-    if args is None:
-        return "rpc", detail["method"]
-    return "rpc", f"{detail['method']}({', '.join(_shown(arg) for arg in args)})"
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= MOST_ARGUMENT else text[: MOST_ARGUMENT - 1] + "…"
+def _joined(args: tuple[str, ...]) -> str:
+    return ", ".join(
+        [arg if len(arg) <= MOST_ARGUMENT else arg[: MOST_ARGUMENT - 1] + "…" for arg in args]
+    )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import PlatformError, UsageError
+from dobook.events import Fault
 from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.namespace import DurableObjectNamespace
 from dobook.runtime.objects.instance import DurableObjectAbort, Instance
@@ -337,7 +338,7 @@ def _happens(actor: "Actor", what: str) -> None:
     actor.runtime.faults.happened(actor)
     observers = actor.runtime.observers
     if observers.detailed:
-        observers.emit(actor.label, "fault", what=what)
+        observers.emit(Fault, actor.label, 0, what)
 
 
 def _crash(actor: "Actor", point: str) -> None:

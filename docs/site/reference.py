@@ -9,6 +9,7 @@ from typing import Any
 
 MODULES = {
     "dobook": "The runtime, and what one does with it outside of a notebook.",
+    "dobook.events": "What `runtime.trace()` returns: one class for each kind of event.",
     "dobook.web": "Requests, responses and the values around them.",
     "dobook.errors": "Every exception, the platform's among them.",
     "dobook.testing": "Fixtures for the tests of a project, and a machine for Hypothesis.",

@@ -208,6 +208,8 @@ def test_a_slider(notebook):
     notebook.run("await kept.add(9)")
     view = notebook.views("Past of COUNTER/kept")
     then = view.get_by_role("region", name="storage then")
+    view.get_by_label("moment", exact=True).press("End")
+    notebook.settle()
     view.get_by_text(", now").wait_for()
     then.get_by_text(str(before + 9), exact=True).wait_for()
     notebook.press(view, "earlier")

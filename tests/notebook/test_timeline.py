@@ -5,27 +5,30 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from dobook.events import KINDS
 from dobook.notebook.pictures.plan import Bar, Message, plan
 from dobook.notebook.pictures.timeline import Diagram, timeline_svg
-from dobook.runtime.insight.trace import TraceEvent
 from dobook.runtime.runtime import Runtime
+
+EMPTY = {"answer": {"status": None, "value": None, "error": ""}, "rpc": {"args": ()}}
 
 
 def events(*told, start=0):
     made = []
     for i, (t, obj, kind, detail) in enumerate(told):
-        fixed = tuple((k, v) for k, v in detail.items() if k != "cause")
-        made.append(TraceEvent(i + 1, start + t, obj, kind, fixed, detail.get("cause", 0)))
+        fields = {**EMPTY.get(kind, {}), **detail}
+        cause = fields.pop("cause", 0)
+        made.append(KINDS[kind](i + 1, start + t, obj, cause, **fields))
     return made
 
 
 CALL = (
     (0, "outside", "sent", {"to": "A/a", "method": "hit"}),
-    (0, "A/a", "rpc", {"method": "hit", "args": "(1,)", "cause": 1}),
-    (0, "A/a", "storage", {"op": "put", "keys": "n", "value": 1, "cause": 2}),
+    (0, "A/a", "rpc", {"method": "hit", "args": ("1",), "cause": 1}),
+    (0, "A/a", "storage", {"op": "put", "keys": ("n",), "value": 1, "cause": 2}),
     (0, "A/a", "output gate closed", {"why": "write", "cause": 2}),
     (0, "A/a", "held", {"why": "output gate", "cause": 2}),
-    (0, "A/a", "commit", {"keys": "n", "cause": 2}),
+    (0, "A/a", "commit", {"keys": ("n",), "cause": 2}),
     (0, "A/a", "output gate opened", {"cause": 2}),
     (5, "A/a", "answer", {"value": 1, "error": "", "cause": 2}),
 )

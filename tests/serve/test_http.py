@@ -168,4 +168,4 @@ def test_the_log_and_the_events_show_what_was_served(runtime, ask, caplog):
     runtime.observers.add(seen.append)
     ask("GET", "/COUNTER/a/x")
     assert [event.kind for event in seen] == ["fetch", "started", "answer"]
-    assert seen[0].detail["url"].endswith("/x")
+    assert seen[0].url.endswith("/x")

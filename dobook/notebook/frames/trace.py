@@ -3,17 +3,15 @@
 from collections.abc import Sequence
 
 from dobook.clock import format_time
+from dobook.events import AnyEvent
 from dobook.notebook.display import count
 from dobook.notebook.frames.frame import TIME, Frame, make_frame
 from dobook.notebook.pictures.plan import described
 from dobook.runtime.faults import PlannedFault
 from dobook.runtime.insight.meter import Cost
-from dobook.runtime.insight.trace import TraceEvent
 
 
-def trace_frame(
-    events: Sequence[TraceEvent], now_ms: int, *, on: bool, forgotten: int = 0
-) -> Frame:
+def trace_frame(events: Sequence[AnyEvent], now_ms: int, *, on: bool, forgotten: int = 0) -> Frame:
     """What has been recorded, one row an event, oldest first.
 
     Index: range. Columns: seq (Int64, the event's number), time (datetime64[ms, UTC], virtual),

@@ -7,6 +7,7 @@ from IPython.core.magic import line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
 
 from dobook.errors import UsageError, suggest
+from dobook.events import AnyEvent
 from dobook.notebook.arguments import read_moment
 from dobook.notebook.display import Card
 from dobook.notebook.frames.frame import Frame
@@ -14,7 +15,6 @@ from dobook.notebook.frames.trace import trace_frame
 from dobook.notebook.magics.base import MagicsBase, command, target_argument
 from dobook.notebook.pictures.plan import MOST_LANES, MOST_ROWS
 from dobook.notebook.pictures.timeline import Diagram
-from dobook.runtime.insight.trace import TraceEvent
 
 _VERBS = ("on", "off", "clear")
 
@@ -109,7 +109,7 @@ class TraceMagics(MagicsBase):
             return Card(target.label, (("state", "not in memory"),), "asleep")
         return Card(target.label, (("state", "idle: nothing keeps it awake"),), "may sleep")
 
-    def _chosen(self, args: argparse.Namespace) -> Callable[[], list[TraceEvent]]:
+    def _chosen(self, args: argparse.Namespace) -> Callable[[], list[AnyEvent]]:
         runtime = self.session.runtime
         since_ms = None if args.since is None else read_moment(args.since, runtime.clock.now_ms)
         which = None if args.object is None else self.session.target(args.object).stub

@@ -12,27 +12,64 @@ Nothing here knows a runtime, Jupyter or a colour.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, assert_never
 
 from dobook.clock import format_duration, format_time
+from dobook.events import (
+    Admitted,
+    Alarm,
+    AlarmDeleted,
+    AlarmOver,
+    AlarmRetry,
+    AlarmSet,
+    Answer,
+    AnyEvent,
+    Commit,
+    Deadlock,
+    Detail,
+    Error,
+    Escaped,
+    Evicted,
+    Fault,
+    Fetch,
+    Held,
+    InputGateClosed,
+    InputGateOpened,
+    Log,
+    OutputGateClosed,
+    OutputGateOpened,
+    Reset,
+    Rpc,
+    Scheduled,
+    Sent,
+    SocketAnswered,
+    SocketClose,
+    SocketError,
+    SocketMessage,
+    SocketOpen,
+    SocketSent,
+    Started,
+    StorageOperation,
+    Waiting,
+    WaitUntil,
+)
 from dobook.notebook.display import count
-from dobook.runtime.insight.trace import TraceEvent
+from dobook.trace_model import Span, SpanKind, TraceModel, Transfer, place_of
 
 MOST_LANES: Final = 80
 MOST_ROWS: Final = 200
 OTHERS: Final = "others"  # the lane of those that share one
 
 # Events that show as the beginning or end of a bar, not as a row of their own.
-_QUIET: Final = frozenset(
-    {"output gate closed", "output gate opened", "gate closed", "gate opened", "held", "alarm over"}
+_QUIET: Final = (
+    InputGateClosed,
+    InputGateOpened,
+    OutputGateClosed,
+    OutputGateOpened,
+    Held,
+    AlarmOver,
 )
-_DELIVERED: Final = frozenset(
-    {"fetch", "rpc", "alarm", "socket message", "socket close", "socket error"}
-)
-_ENDS: Final = frozenset({"reset", "evicted"})
-_FAILED: Final = frozenset({"reset", "error", "fault"})
-
-BarKind = Literal["input gate", "output gate", "waiting", "running"]
+_PLAIN: Final = frozenset({"what", "error", "why", "keys", "data"})  # shown without their names
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +130,7 @@ class Bar:
     """
 
     lane: int
-    kind: BarKind
+    kind: SpanKind
     first: int
     last: int
     why: str = ""
@@ -131,7 +168,7 @@ class Plan:
 
 
 def plan(
-    events: Sequence[TraceEvent], *, most_lanes: int = MOST_LANES, most_rows: int = MOST_ROWS
+    events: Sequence[AnyEvent], *, most_lanes: int = MOST_LANES, most_rows: int = MOST_ROWS
 ) -> Plan:
     """Return what a picture of these events shows.
 
@@ -141,38 +178,35 @@ def plan(
         most_rows: How many rows it may have, at least 3; those in the middle are left out.
 
     Example:
-        >>> from dobook.runtime.insight.trace import TraceEvent
-        >>> sent = TraceEvent(1, 0, "outside", "sent", (("to", "A/a"), ("method", "hi")), 0)
-        >>> got = TraceEvent(2, 0, "A/a", "rpc", (("method", "hi"), ("args", "()")), 1)
+        >>> sent = Sent(1, 0, "outside", 0, to="A/a", method="hi")
+        >>> got = Rpc(2, 0, "A/a", 1, method="hi", args=())
         >>> found = plan([sent, got])
         >>> found.lanes, [row.text for row in found.rows]
         (('outside', 'A/a'), ['calls hi', 'hi()'])
     """
     lanes, places, folded = _lanes(events, most_lanes)
     first, last = _left_out(events, most_rows)
-    left_out = last - first
-    builder = _Builder(places)
-    for event in events[:first]:
-        builder.take(event)
-    if left_out:
-        builder.leave_out(events[first:last])
-    for event in events[last:]:
-        builder.take(event)
-    builder.close()
-    begins_ms = events[0].t_ms if events else 0
+    rows, row_of = _rows(events, places, first, last)
+    model = TraceModel(events)
+    messages = [_message(transfer, model, places, row_of) for transfer in model.transfers]
+    bars = [_bar(span, places, row_of) for span in model.spans()]
+    if last > first:
+        hidden = row_of[first]
+        messages = [m for m in messages if not m.from_row == m.to_row == hidden]
+        bars = [bar for bar in bars if not bar.first == bar.last == hidden]
     return Plan(
         lanes,
-        tuple(builder.rows),
-        tuple(builder.messages),
-        tuple(sorted(builder.bars, key=lambda bar: (bar.first, bar.lane, bar.kind, bar.last))),
-        begins_ms,
+        tuple(rows),
+        tuple(messages),
+        tuple(sorted(bars, key=lambda bar: (bar.first, bar.lane, bar.kind, bar.last))),
+        events[0].t_ms if events else 0,
         folded,
-        left_out,
+        last - first,
     )
 
 
-def _lanes(events: Sequence[TraceEvent], most: int) -> tuple[tuple[str, ...], dict[str, int], int]:
-    activity = Counter(event.object or "runtime" for event in events)
+def _lanes(events: Sequence[AnyEvent], most: int) -> tuple[tuple[str, ...], dict[str, int], int]:
+    activity = Counter(map(place_of, events))
     names = list(activity)  # in the order of first appearance
     if len(names) <= most:
         return tuple(names), {name: i for i, name in enumerate(names)}, 0
@@ -184,158 +218,66 @@ def _lanes(events: Sequence[TraceEvent], most: int) -> tuple[tuple[str, ...], di
     return (*lanes, f"{len(folded)} {OTHERS}"), places, len(folded)
 
 
-def _left_out(events: Sequence[TraceEvent], most: int) -> tuple[int, int]:
+def _left_out(events: Sequence[AnyEvent], most: int) -> tuple[int, int]:
     """Return the first event that gets no row because there are too many, and the first after."""
-    rows = [i for i, event in enumerate(events) if event.kind not in _QUIET]
+    rows = [i for i, event in enumerate(events) if not isinstance(event, _QUIET)]
     if len(rows) <= most:
         return 0, 0
     head = (most - 1) // 2
     return rows[head], rows[len(rows) - (most - 1 - head)]
 
 
-class _Builder:
-    """Goes through a trace once."""
-
-    def __init__(self, places: dict[str, int]) -> None:
-        self._places = places
-        self.rows: list[Row] = []
-        self.messages: list[Message] = []
-        self.bars: list[Bar] = []
-        self._began_ms: int | None = None
-        self._at_ms = -1
-        self._sent: dict[int, tuple[int, int]] = {}  # seq → lane, row
-        self._came_from: dict[int, tuple[int, int]] = {}  # delivery → lane and row of its sender
-        self._open: dict[tuple[str, BarKind], list[tuple[int, str]]] = {}  # gates, by object
-        self._running: dict[int, tuple[str, int]] = {}  # delivery → object, row
-        self._waiting: dict[int, tuple[str, int]] = {}
-        self._handled: set[int] = set()
-        self._hidden = False  # what happens now is told by one row, the last
-
-    def take(self, event: TraceEvent) -> None:
-        """Add an event."""
-        kind, name = event.kind, event.object or "runtime"
-        lane = self._places[name]
-        if kind in ("gate closed", "output gate closed"):
-            self._shut(name, kind, str(event.get("why") or ""))
-            return
-        if kind in ("gate opened", "output gate opened"):
-            self._opened(name, kind)
-            return
-        if kind in _QUIET:
-            if kind == "alarm over":
-                self._stops(event.cause, max(len(self.rows) - 1, 0))
-            return
-        failed = kind in _FAILED or bool(event.get("error"))
-        if self._began_ms is None:
-            self._began_ms = event.t_ms
-        if self._hidden:
-            self._effects(event, name, lane, len(self.rows) - 1, failed=failed)
-            return
-        elapsed = ""
-        if event.t_ms != self._at_ms:
-            self._at_ms = event.t_ms
-            elapsed = _elapsed(event.t_ms - self._began_ms)
-        self.rows.append(Row(event.seq, lane, kind, described(event), name, elapsed, failed))
-        self._effects(event, name, lane, len(self.rows) - 1, failed=failed)
-
-    def _effects(self, event: TraceEvent, name: str, lane: int, at: int, *, failed: bool) -> None:
-        kind = event.kind
-        if kind == "sent":
-            self._sent[event.seq] = (lane, at)
-        elif kind in _DELIVERED:
-            self._delivered(event, name, lane, at)
-        elif kind == "waiting":
-            self._running.pop(event.cause, None)
-            self._waiting[event.seq if event.get("turn") else event.cause] = (name, at)
-        elif kind == "admitted":
-            self._admitted(event, name, at)
-        elif kind == "answer":
-            self._answered(event, lane, at, failed=failed)
-        elif kind in _ENDS:
-            self._ended(name, at)
-
-    def leave_out(self, events: Sequence[TraceEvent]) -> None:
-        """Add a row that stands for many events; what they begin and end is shown at it."""
-        self.rows.append(Row(0, 0, "left out", f"… {count(len(events), 'event')} left out …", ""))
-        self._hidden = True
-        for event in events:
-            self.take(event)
-        self._hidden = False
-        self._at_ms = -1
-        at = len(self.rows) - 1
-        self.messages = [m for m in self.messages if not m.from_row == m.to_row == at]
-        self.bars = [bar for bar in self.bars if not bar.first == bar.last == at]
-
-    def close(self) -> None:
-        """End what is still open with the last row."""
-        last = len(self.rows) - 1
-        for (name, kind), stack in self._open.items():
-            for first, why in stack:
-                self._bar(name, kind, first, last, why)
-        for name, first in self._running.values():
-            self._bar(name, "running", first, last)
-        for name, first in self._waiting.values():
-            self._bar(name, "waiting", first, last)
-
-    def _delivered(self, event: TraceEvent, name: str, lane: int, at: int) -> None:
-        sender = self._sent.get(event.cause)
-        if sender is not None:
-            self._came_from[event.seq] = sender
-            self.messages.append(Message(*sender, lane, at))
-        elif event.kind in ("fetch", "rpc"):
-            self.messages.append(Message(-1, at, lane, at))
-        if event.kind in ("fetch", "rpc", "alarm"):
-            self._running[event.seq] = (name, at)
-            self._handled.add(event.seq)
-
-    def _admitted(self, event: TraceEvent, name: str, at: int) -> None:
-        waited = self._waiting.pop(event.cause, None)
-        if waited is not None:
-            self._bar(waited[0], "waiting", waited[1], at)
-        if event.cause in self._handled:
-            self._running[event.cause] = (name, at)
-
-    def _answered(self, event: TraceEvent, lane: int, at: int, *, failed: bool) -> None:
-        self._stops(event.cause, at)
-        self._waiting.pop(event.cause, None)
-        sender = self._came_from.get(event.cause)
-        if sender is not None:
-            self.messages.append(Message(lane, at, sender[0], at, answer=True, failed=failed))
-
-    def _stops(self, delivery: int, at: int) -> None:
-        running = self._running.pop(delivery, None)
-        if running is not None:
-            self._bar(running[0], "running", running[1], at)
-
-    def _ended(self, name: str, at: int) -> None:
-        gates: tuple[BarKind, ...] = ("input gate", "output gate")
-        for gate in gates:
-            for first, why in self._open.pop((name, gate), []):
-                self._bar(name, gate, first, at, why)
-        tables: tuple[tuple[dict[int, tuple[str, int]], BarKind], ...] = (
-            (self._running, "running"),
-            (self._waiting, "waiting"),
-        )
-        for table, kind in tables:
-            for seq in [seq for seq, (owner, _) in table.items() if owner == name]:
-                self._bar(name, kind, table.pop(seq)[1], at)
-
-    def _shut(self, name: str, kind: str, why: str) -> None:
-        self._open.setdefault((name, _gate(kind)), []).append((max(len(self.rows) - 1, 0), why))
-
-    def _opened(self, name: str, kind: str) -> None:
-        gate = _gate(kind)
-        stack = self._open.get((name, gate))
-        if stack:
-            first, why = stack.pop(0)
-            self._bar(name, gate, first, max(len(self.rows) - 1, first), why)
-
-    def _bar(self, name: str, kind: BarKind, first: int, last: int, why: str = "") -> None:
-        self.bars.append(Bar(self._places[name], kind, first, max(first, last), why))
+def _rows(
+    events: Sequence[AnyEvent], places: dict[str, int], first: int, last: int
+) -> tuple[list[Row], list[int]]:
+    """Return the rows, and the row of each event; one for all that are left out together."""
+    rows: list[Row] = []
+    row_of: list[int] = []
+    began_ms: int | None = None
+    shown_ms = -1
+    for at, event in enumerate(events):
+        quiet = isinstance(event, _QUIET)
+        if began_ms is None and not quiet:
+            began_ms = event.t_ms
+        if at == first != last:
+            text = f"… {count(last - first, 'event')} left out …"
+            rows.append(Row(0, 0, "left out", text, ""))
+            shown_ms = -1
+        if not first <= at < last and not quiet:
+            elapsed = ""
+            if event.t_ms != shown_ms:
+                shown_ms = event.t_ms
+                elapsed = _elapsed(event.t_ms - (began_ms or 0))
+            place = place_of(event)
+            text = described(event)
+            rows.append(
+                Row(event.seq, places[place], event.kind, text, place, elapsed, _failed(event))
+            )
+        row_of.append(max(len(rows) - 1, 0))
+    return rows, row_of
 
 
-def _gate(kind: str) -> BarKind:
-    return "output gate" if kind.startswith("output") else "input gate"
+def _message(
+    transfer: Transfer, model: TraceModel, places: dict[str, int], row_of: list[int]
+) -> Message:
+    event = model.events[transfer.at]
+    lane, row = places[place_of(event)], row_of[transfer.at]
+    if transfer.sent_at is None:
+        return Message(-1, row, lane, row)
+    sender = places[place_of(model.events[transfer.sent_at])]
+    if transfer.answer:
+        return Message(lane, row, sender, row, answer=True, failed=_failed(event))
+    return Message(sender, row_of[transfer.sent_at], lane, row)
+
+
+def _bar(span: Span, places: dict[str, int], row_of: list[int]) -> Bar:
+    first = row_of[span.first]
+    last = row_of[-1] if span.last is None else row_of[span.last]
+    return Bar(places[span.object], span.kind, first, max(first, last), span.why)
+
+
+def _failed(event: AnyEvent) -> bool:
+    return isinstance(event, Reset | Error | Fault) or bool(event.get("error"))
 
 
 def _elapsed(ms: int) -> str:
@@ -343,50 +285,79 @@ def _elapsed(ms: int) -> str:
     return f"+{ms / 1000:.7g}s" if ms < 120_000 else f"+{format_duration(ms)}"
 
 
-_SAID: Final = {
-    "started": "instance starts",
-    "waiting": "waits at the input gate",
-    "admitted": "admitted",
-    "waitUntil": "waitUntil begins",
-    "alarm deleted": "alarm deleted",
-}
-
-
-def described(event: TraceEvent) -> str:
+def described(event: AnyEvent) -> str:
     """Return what an event says, for people, without its time and object."""
-    kind, get = event.kind, event.get
-    value = get("value")
-    shows = "" if value is None else f" {value}"
-    if kind == "sent":
-        return f"calls {get('method')}"
-    if kind == "rpc":
-        args = str(get("args") or "()")
-        return f"{get('method')}{args.replace(',)', ')')}"
-    if kind == "fetch":
-        return f"{get('method')} {get('url')}"
-    if kind == "answer":
-        if get("error"):
-            return f"fails: {get('error')}"
-        return f"answers {get('status')}" if get("status") is not None else f"answers{shows}"
-    if kind == "storage":
-        if get("op") == "setAlarm" and isinstance(at := get("keys"), int | float):
-            return f"setAlarm {format_time(round(at))}"
-        arrow = "" if value is None else " =" if "put" in str(get("op")) else " →"
-        return f"{get('op')} {get('keys')}{arrow}{shows}".rstrip()
-    if kind in ("alarm set", "alarm retry"):
-        return f"{kind} for {format_time(int(get('at_ms') or 0))}"
-    if kind == "error":
-        return f"error in {get('where')}: {get('error')}"
-    if kind == "log":
-        return f"prints {get('line')}"
-    if kind == "alarm":
-        return f"alarm, retry {get('attempt')}" if get("attempt") else "alarm"
-    if kind in _SAID:
-        later = " to go on" if get("turn") else ""
-        return _SAID[kind] + later
-    rest = " ".join(
-        str(v) if name in ("what", "error", "why", "keys", "data") else f"{name}={v}"
-        for name, v in event.detail
-        if v is not None and v != ""
+    match event:
+        case Sent(method=method):
+            return f"calls {method}"
+        case Rpc(method=method):
+            return f"{method}{event.get('args') or '()'}"
+        case Fetch(method=method, url=url):
+            return f"{method} {url}"
+        case Answer(status=status, value=value, error=error):
+            if error:
+                return f"fails: {error}"
+            return f"answers {status}" if status is not None else f"answers{_value(value)}"
+        case StorageOperation():
+            return _operation(event)
+        case AlarmSet(at_ms=at_ms) | AlarmRetry(at_ms=at_ms):
+            return f"{event.kind} for {format_time(at_ms)}"
+        case Error(where=where, error=error):
+            return f"error in {where}: {error}"
+        case Log(line=line):
+            return f"prints {line}"
+        case Alarm(attempt=attempt):
+            return f"alarm, retry {attempt}" if attempt else "alarm"
+        case Started():
+            return "instance starts"
+        case Waiting(turn=turn):
+            return "waits at the input gate" + (" to go on" if turn else "")
+        case WaitUntil():
+            return "waitUntil begins"
+        case Admitted() | AlarmDeleted() | InputGateOpened() | OutputGateOpened():
+            return event.kind
+        case (
+            InputGateClosed()
+            | OutputGateClosed()
+            | Held()
+            | Commit()
+            | AlarmOver()
+            | SocketMessage()
+            | SocketClose()
+            | SocketError()
+            | SocketOpen()
+            | SocketSent()
+            | SocketAnswered()
+            | Scheduled()
+            | Evicted()
+            | Reset()
+            | Fault()
+            | Deadlock()
+            | Escaped()
+        ):
+            return f"{event.kind} {_rest(event)}".rstrip()
+        case _:
+            assert_never(event)
+
+
+def _operation(event: StorageOperation) -> str:
+    operation, value = event.op, event.value
+    if operation == "setAlarm" and isinstance(event.argument, int | float):
+        text = f"setAlarm {format_time(round(event.argument))}"
+    else:
+        arrow = "" if value is None else " =" if "put" in operation else " →"
+        keys = event.get("keys")
+        text = f"{operation} {'' if keys is None else keys}{arrow}{_value(value)}".rstrip()
+    return f"{text} fails: {event.error}" if event.error else text
+
+
+def _value(value: Detail) -> str:
+    return "" if value is None else f" {value}"
+
+
+def _rest(event: AnyEvent) -> str:
+    return " ".join(
+        str(value) if name in _PLAIN else f"{name}={value}"
+        for name, value in event.detail
+        if value is not None and value != ""
     )
-    return f"{kind} {rest}".rstrip()

@@ -19,6 +19,7 @@ from html import escape
 from typing import Any, Final, Literal
 
 from dobook.clock import format_time
+from dobook.events import AnyEvent
 from dobook.notebook.display import (
     ACCENT,
     DURABLE,
@@ -31,7 +32,6 @@ from dobook.notebook.display import (
     shorten,
 )
 from dobook.notebook.pictures.plan import MOST_LANES, MOST_ROWS, Bar, Message, Plan, Row, plan
-from dobook.runtime.insight.trace import TraceEvent
 
 Theme = Literal["notebook", "light", "dark"]
 
@@ -80,7 +80,7 @@ _COLOURS: Final[dict[str, dict[str, str]]] = {
 
 
 def timeline_svg(
-    events: Sequence[TraceEvent],
+    events: Sequence[AnyEvent],
     *,
     theme: Theme = "notebook",
     marked: Collection[int] = (),
@@ -126,8 +126,8 @@ class Diagram:
 
     def __init__(
         self,
-        events: Sequence[TraceEvent],
-        again: Callable[[], Sequence[TraceEvent]] = tuple,
+        events: Sequence[AnyEvent],
+        again: Callable[[], Sequence[AnyEvent]] = tuple,
         **options: Any,
     ) -> None:
         self.events = tuple(events)
@@ -143,7 +143,7 @@ class Diagram:
         """Return the picture as the text of an SVG file."""
         return timeline_svg(self.events, **{**self._options, "theme": theme})
 
-    def of(self, events: Sequence[TraceEvent]) -> "Diagram":
+    def of(self, events: Sequence[AnyEvent]) -> "Diagram":
         """Return a diagram of other events, drawn as this one."""
         return Diagram(events, **self._options)
 

@@ -14,7 +14,7 @@ from dobook.notebook.session import Session, Target
 from dobook.notebook.views.editing import editable
 from dobook.notebook.views.reading import sql_tables
 from dobook.runtime.calls.stub import DurableObjectStub
-from dobook.runtime.insight.trace import shown
+from dobook.runtime.insight.shown import shown
 from dobook.runtime.objects.actor import Actor
 from dobook.runtime.sockets.hibernation import tags_of
 from dobook.storage.store import ObjectStore

@@ -13,7 +13,7 @@ from dobook.notebook.frames.frame import TIME, Frame, make_frame
 from dobook.notebook.frames.state import contents_frame, differences_frame
 from dobook.notebook.session import Session, Target
 from dobook.runtime.branching import history_of
-from dobook.runtime.insight.trace import shown
+from dobook.runtime.insight.shown import shown
 from dobook.runtime.objects.inside import run_inside
 from dobook.runtime.runtime import Runtime
 from dobook.storage.contents import Contents, contents_of

@@ -4,12 +4,13 @@ from typing import Any
 
 from dobook.clock import format_time
 from dobook.errors import UsageError
+from dobook.events import AnyEvent
 from dobook.notebook.pictures.plan import described, plan
 from dobook.notebook.pictures.timeline import Diagram
 from dobook.notebook.session import Session
-from dobook.notebook.views.moment import moment
+from dobook.notebook.views.moment import facts, moment
 from dobook.notebook.widgets.base import View
-from dobook.runtime.insight.trace import TraceEvent
+from dobook.trace_model import place_of
 
 
 class TimelineView(View):
@@ -41,12 +42,12 @@ class TimelineView(View):
             "svg": self._svg,
             "fresh": len(self._fresh()),
             "filter": dict(self._filter),
-            "objects": list(dict.fromkeys(e.object or "runtime" for e in events)),
+            "objects": list(dict.fromkeys(map(place_of, events))),
             "kinds": sorted({e.kind for e in events}),
             "count": len(self._seqs),
             "place": place,
             "event": None if at is None else _facts(at),
-            "moment": [] if at is None else [o.facts() for o in moment(events, at.seq)],
+            "moment": [] if at is None else [facts(*one) for one in moment(events, at.seq).items()],
         }
 
     def static(self) -> tuple[str, str]:
@@ -85,7 +86,7 @@ class TimelineView(View):
         self._events += self._fresh()
         self._take()
 
-    def _fresh(self) -> list[TraceEvent]:
+    def _fresh(self) -> list[AnyEvent]:
         last = self._events[-1].seq if self._events else 0
         return [event for event in self._diagram.again() if event.seq > last]
 
@@ -95,27 +96,27 @@ class TimelineView(View):
         shown = [
             event
             for event in self._events
-            if (not name or (event.object or "runtime") == name or event.get("to") == name)
+            if (not name or place_of(event) == name or event.get("to") == name)
             and (not kind or event.kind == kind)
             and text.lower() in f"{event.object} {event.kind} {described(event)}".lower()
         ]
         self._seqs = _rows(shown)
         self._svg = self._diagram.of(shown).svg
 
-    def _event(self, seq: int) -> TraceEvent | None:
+    def _event(self, seq: int) -> AnyEvent | None:
         return next((event for event in self._events if event.seq == seq), None)
 
 
-def _rows(events: list[TraceEvent]) -> list[int]:
+def _rows(events: list[AnyEvent]) -> list[int]:
     """Return the numbers of the events that have a row of their own in the picture."""
     return [row.seq for row in plan(events, most_rows=len(events) + 3).rows]
 
 
-def _facts(event: TraceEvent) -> dict[str, Any]:
+def _facts(event: AnyEvent) -> dict[str, Any]:
     return {
         "seq": event.seq,
         "at": format_time(event.t_ms),
-        "object": event.object or "runtime",
+        "object": place_of(event),
         "kind": event.kind,
         "what": described(event),
         "cause": event.cause,

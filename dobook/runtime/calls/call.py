@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from dobook.codec.refusal import returned
 from dobook.errors import PlatformError
+from dobook.events import Admitted, Held
 from dobook.observer import current_cause
 from dobook.ownership import current_owner
 from dobook.runtime.calls.delivery import deliver_response
@@ -140,7 +141,7 @@ class Call:
     def _report_start(self, context: Context) -> Context:
         assert self.instance is not None
         if self.waited:
-            self.instance.runtime.observers.emit(self.actor.label, "admitted", self.seq)
+            self.instance.runtime.observers.emit(Admitted, self.actor.label, self.seq)
         context = context.copy()
         context.run(current_cause.set, self.seq)
         return context
@@ -277,7 +278,7 @@ class Call:
         if self.seq:
             observers = self.actor.runtime.observers
             if observers.detailed:
-                observers.emit(self.actor.label, "held", self.seq, why="output gate")
+                observers.emit(Held, self.actor.label, self.seq, "output gate")
         commit.leaves = commit.leaves or self._leaves
         commit.waiters.append(speak)
 

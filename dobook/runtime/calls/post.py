@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from dobook.errors import PlatformError
+from dobook.events import Held, Sent
 from dobook.ownership import current_owner
 from dobook.runtime.calls.answer import OutsidePromise, RpcPromise, promise_for
 from dobook.runtime.calls.call import Call
@@ -147,7 +148,7 @@ class PostOffice:
             if (commit := home.output_gate.commit) is not None:
                 if self._observers.detailed:
                     call.sent = self._observers.emit(
-                        home.actor.label, "held", why="output gate", to=call.actor.label
+                        Held, home.actor.label, 0, "output gate", to=call.actor.label
                     )
                 commit.waiters.append(lambda: self._send_unless_dead(call, home))
                 return
@@ -187,7 +188,7 @@ class PostOffice:
     def _report_sent(self, call: Call, home: "Instance | None") -> None:
         what = call.args[0].method if call.kind == "fetch" and call.args else ".".join(call.path)
         label = self._caller() if home is None else home.actor.label
-        call.sent = self._observers.emit(label, "sent", call.sent, to=call.actor.label, method=what)
+        call.sent = self._observers.emit(Sent, label, call.sent, call.actor.label, what)
 
     def _caller(self) -> str:
         """Return the name of whoever calls from outside of objects: a task's, if it has one."""

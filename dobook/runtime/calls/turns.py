@@ -17,6 +17,7 @@ from contextvars import Context, ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook import limits
+from dobook.events import Admitted, Waiting
 from dobook.gates import GOES_ON, GRACE_TICKS, CriticalSection, InputGate, open_gate
 from dobook.runtime.calls.task_waits import StorageTurn, Wait
 from dobook.runtime.loop.livelock import Chain, end, link
@@ -212,7 +213,7 @@ def _steps(
                 error = caught
             if number and frame.instance.dead is None:
                 observers = frame.instance.runtime.observers
-                observers.emit(frame.instance.actor.label, "admitted", number)
+                observers.emit(Admitted, frame.instance.actor.label, number)
         if frame.instance.dead is not None:
             # The object is gone; its code stops where it stands, as if it had never been resumed.
             stop_code(coro, yielded)
@@ -285,7 +286,7 @@ def _report_waiting(instance: "Instance") -> int:
     observers = instance.runtime.observers
     if not observers.detailed:
         return 0
-    return observers.emit(instance.actor.label, "waiting", why="input gate", turn="later")
+    return observers.emit(Waiting, instance.actor.label, 0, "input gate", turn="later")
 
 
 async def resume(

@@ -5,6 +5,7 @@ A part of `Runtime`, apart so that each stays readable.
 
 from typing import TYPE_CHECKING, Any
 
+from dobook.events import AlarmDeleted, AlarmSet, AnyEvent, Commit, OutputGateOpened
 from dobook.runtime.insight.reckoning import Reckoning
 from dobook.runtime.insight.snapshots import (
     AlarmSnapshot,
@@ -12,7 +13,7 @@ from dobook.runtime.insight.snapshots import (
     alarm_snapshots,
     object_snapshots,
 )
-from dobook.runtime.insight.trace import Recorder, TraceEvent
+from dobook.runtime.insight.trace import Recorder
 from dobook.storage.kv import ALARM
 from dobook.storage.store import ObjectStore
 
@@ -49,7 +50,7 @@ class Insight(Reckoning):
             self.recorder.switch(on=on)
             self.watch_commits()
 
-    def trace(self, which: Any = None, *, since_ms: int | None = None) -> list[TraceEvent]:
+    def trace(self, which: Any = None, *, since_ms: int | None = None) -> list[AnyEvent]:
         """Return what has been recorded, oldest first: the last 10,000 events.
 
         Args:
@@ -89,15 +90,16 @@ class Insight(Reckoning):
         actor, observers = store.owner, runtime.observers
         if observers.detailed:
             keys = [key for key in log if key is not ALARM]
-            shown = ", ".join(keys[:8]) + (", …" if len(keys) > 8 else "")
-            observers.emit(actor.label, "commit", keys=shown)
+            observers.emit(Commit, actor.label, 0, tuple(keys))
             if ALARM in log:
                 at_ms = store.kv.alarm_ms
-                kind = "alarm deleted" if at_ms is None else "alarm set"
-                seq = observers.emit(actor.label, kind, at_ms=at_ms)
+                if at_ms is None:
+                    seq = observers.emit(AlarmDeleted, actor.label, 0)
+                else:
+                    seq = observers.emit(AlarmSet, actor.label, 0, at_ms)
                 if actor.alarm is not None:
                     actor.alarm.set_by = seq
             if store.output_gate.commit is not None:
-                observers.emit(actor.label, "output gate opened")
+                observers.emit(OutputGateOpened, actor.label, 0)
         if actor.faults is not None:
             actor.faults.after_commit(actor)

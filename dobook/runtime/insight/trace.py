@@ -1,19 +1,7 @@
 """The trace: what happened, in order, with virtual time, object and cause, in bounded memory.
 
-A `Recorder` listens to the runtime's observers and keeps the last events as `TraceEvent`s, whose
-details are numbers and short texts: nothing of the program is kept alive, nothing depends on
-addresses or the order of a set, so two runs of the same program with the same seed give equal
-traces. While nobody records, the engine does not build these events at all.
-
-Kinds of events, by `object`, the one they happen at:
-
-- sent; fetch, rpc, alarm, socket message, socket close, socket error (delivered); waiting,
-  admitted (at the input gate); held (at the output gate); answer
-- gate closed, gate opened (the input gate, and why); output gate closed, output gate opened
-- storage (one operation, its keys), commit, alarm set, alarm retry, waitUntil, log (a print)
-- socket open, socket sent, socket answered; started, evicted, reset; error, fault,
-  deadlock (a circle of objects that wait for each other)
-- escaped: threads, real sockets and real time, which no seed can repeat
+A `Recorder` listens to the runtime's observers and keeps the last events (see `dobook.events`), each
+text cut to 80 characters. While nobody records, the engine does not build most of them at all.
 """
 
 import contextlib
@@ -21,63 +9,17 @@ import io
 import sys
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from dobook.clock import format_time
-from dobook.observer import Event
+from dobook.events import AnyEvent, Escaped, Log
 from dobook.runtime.calls.turns import current_frame
 from dobook.runtime.loop.swaps import Swap
 from dobook.runtime.storage.watched import set_watched
-from dobook.web import Request, Response
 
 if TYPE_CHECKING:
     from dobook.runtime.runtime import Runtime
 
 MOST_EVENTS: Final = 10_000
-MOST_TEXT: Final = 80  # characters of a value
-_MOST_ITEMS: Final = 6
-_MOST_DEPTH: Final = 3
-
-Detail = str | int | float | bool | None
-
-
-@dataclass(frozen=True, slots=True)
-class TraceEvent:
-    """One thing that happened.
-
-    Attributes:
-        seq: Its number; later ones are higher.
-        t_ms: Virtual time, in ms since 1970.
-        object: `BINDING/name`, "worker", or the name of a caller outside of objects.
-        kind: What happened; see this module for the kinds.
-        detail: Name and value of whatever else there is to say, in a fixed order.
-        cause: The number of the event that led to it, 0 for none.
-    """
-
-    seq: int
-    t_ms: int
-    object: str
-    kind: str
-    detail: tuple[tuple[str, Detail], ...]
-    cause: int
-
-    def get(self, name: str, default: Detail = None) -> Detail:
-        """Return a detail by its name."""
-        for known, value in self.detail:
-            if known == name:
-                return value
-        return default
-
-    @property
-    def text(self) -> str:
-        """The details in a line, those without a value left out."""
-        return " ".join(
-            f"{name}={value}" for name, value in self.detail if value is not None and value != ""
-        )
-
-    def __str__(self) -> str:
-        return f"{format_time(self.t_ms)}  {self.object}  {self.kind}  {self.text}".rstrip()
 
 
 class Recorder:
@@ -90,7 +32,7 @@ class Recorder:
 
     def __init__(self, runtime: "Runtime", most: int = MOST_EVENTS) -> None:
         self._runtime = runtime
-        self._events: deque[TraceEvent] = deque(maxlen=most)
+        self._events: deque[AnyEvent] = deque(maxlen=most)
         self._forgotten = 0
         self._on = False
         self._tapped = False
@@ -127,15 +69,13 @@ class Recorder:
         self._tapped = True
         self._runtime.driver.swaps.wanted = self._swaps
 
-    def take(self, event: Event) -> None:
+    def take(self, event: AnyEvent) -> None:
         """Keep an event."""
         if len(self._events) == self._events.maxlen:
             self._forgotten += 1
-        seq, t_ms, obj, kind, detail, cause = event
-        fixed = tuple([(name, plain(value)) for name, value in detail.items()])
-        self._events.append(TraceEvent(seq, t_ms, obj, kind, fixed, cause))
+        self._events.append(event.shortened())
 
-    def events(self) -> list[TraceEvent]:
+    def events(self) -> list[AnyEvent]:
         """Return what is kept, oldest first."""
         return list(self._events)
 
@@ -145,7 +85,7 @@ class Recorder:
         self._forgotten = 0
 
     def _escaped(self, what: str) -> None:
-        self._runtime.observers.emit("", "escaped", to=what)
+        self._runtime.observers.emit(Escaped, "", 0, what)
 
     def _swaps(self) -> list[Swap]:
         names = vars(sys)
@@ -193,7 +133,7 @@ class _LogTap(io.TextIOBase):
             self._reporting = True
             try:
                 for line in lines:
-                    observers.emit(label, "log", line=line)
+                    observers.emit(Log, label, 0, line)
             finally:
                 self._reporting = False
             if rest:
@@ -240,46 +180,3 @@ def recording(runtime: "Runtime") -> Iterator[Recorder]:
         yield runtime.recorder
     finally:
         runtime.recorder.switch(on=before)
-
-
-def plain(value: Any) -> Detail:
-    """Return a detail as the trace keeps it: a number, a short text, True, False or None."""
-    if value is None or type(value) in (bool, int, float):
-        return value  # type: ignore[no-any-return]
-    text = str(value) if isinstance(value, str) else shown(value)
-    return text if len(text) <= MOST_TEXT else text[: MOST_TEXT - 1] + "…"
-
-
-def shown(value: Any, depth: int = 0) -> str:
-    """Return a value as text that is the same in every process: no address, sets in order."""
-    kind = type(value)
-    if kind in (str, bytes):
-        return repr(value[:MOST_TEXT])
-    if value is None or kind in (bool, int, float):
-        return repr(value)
-    if kind is Request:
-        return f"{value.method} {value.url}"
-    if kind is Response:
-        return f"<Response {value.status}>"
-    if depth >= _MOST_DEPTH:
-        return "…"
-    if isinstance(value, dict):
-        items = [
-            f"{shown(k, depth + 1)}: {shown(v, depth + 1)}"
-            for k, v in list(value.items())[:_MOST_ITEMS]
-        ]
-        return "{" + _joined(items, len(value)) + "}"
-    if isinstance(value, list | tuple):
-        items = [shown(v, depth + 1) for v in value[:_MOST_ITEMS]]
-        brackets = "[]" if isinstance(value, list) else "()"
-        return brackets[0] + _joined(items, len(value)) + brackets[1]
-    if isinstance(value, set | frozenset):
-        items = sorted(shown(v, depth + 1) for v in value)[:_MOST_ITEMS]
-        return "{" + _joined(items, len(value)) + "}"
-    if isinstance(value, BaseException):
-        return f"{kind.__name__}: {value}"
-    return f"<{kind.__name__}>"
-
-
-def _joined(items: list[str], count: int) -> str:
-    return ", ".join(items) + (", …" if count > len(items) else "")

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
+from dobook.events import Error
 from dobook.runtime.calls.turns import ObjectTask
 from dobook.runtime.insight.unheard import users_part
 from dobook.runtime.loop.places import has_torn_callback
@@ -36,7 +37,7 @@ def report(
         cause: The event of the trace that led to it.
     """
     text = f"{type(error).__name__}: {error}"
-    runtime.observers.emit(label, "error", cause, where=where, error=text)
+    runtime.observers.emit(Error, label, cause, where, text)
     if where not in _SEEN_ELSEWHERE:
         runtime.loop.call_exception_handler(
             {"message": f"{label}: {_SAID.get(where, where)} has failed", "exception": error}

@@ -20,6 +20,8 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
+from dobook.events import Error
+
 if TYPE_CHECKING:
     from dobook.runtime.calls.call import Call
     from dobook.runtime.objects.instance import Instance
@@ -73,7 +75,7 @@ class Refusal:
         self.heard = True
         unheard = self.unheard
         where = f"{unheard.what}, not awaited"
-        self.runtime.observers.emit(unheard.object, "error", where=where, error=unheard.error)
+        self.runtime.observers.emit(Error, unheard.object, 0, where, unheard.error)
         known = self.runtime.unheard
         known.append(unheard)
         del known[:-_KEPT]

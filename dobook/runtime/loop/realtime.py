@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import UsageError
+from dobook.events import Error
 from dobook.runtime.loop.interrupts import STUCK_AFTER_S, break_off
 from dobook.runtime.loop.loop import RuntimeLoop, running_loop
 from dobook.runtime.loop.real import monotonic
@@ -184,7 +185,7 @@ class Background:
                     return
                 self._runtime.driver.turn()
             except BaseException as error:  # a handler raised SystemExit: it ends, nothing else
-                self._runtime.observers.emit("", "error", where="real time", error=repr(error))
+                self._runtime.observers.emit(Error, "", 0, "real time", repr(error))
             finally:
                 held.__exit__()
 

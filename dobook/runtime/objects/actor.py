@@ -11,9 +11,11 @@ Source: cloudflare/workerd src/workerd/server/server.c++ (`ActorContainer`)
 from typing import TYPE_CHECKING, Any
 
 from dobook.errors import DobookError, PlatformError
+from dobook.events import Answer, Fetch, Rpc
 from dobook.ids import DurableObjectId
 from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.foreign import refuse_foreign
+from dobook.runtime.insight.shown import plain, shown
 from dobook.runtime.insight.unheard import Aside
 from dobook.runtime.objects.instance import HOME_GONE, Instance
 from dobook.storage.store import ObjectStore
@@ -158,16 +160,16 @@ class Actor:
 
     def _observe(self, call: Call) -> None:
         """Report a request or call now, and its answer when there is one."""
+        observers = self.runtime.observers
         if call.kind == "fetch":
             assert call.args is not None
             request = call.args[0]
-            detail = {"method": request.method, "url": request.url}
+            seq = observers.emit(Fetch, self.label, call.sent, request.method, request.url)
         elif call.kind == "rpc":
-            detail = {"method": ".".join(call.path), "args": call.args}
+            args = None if call.args is None else tuple([shown(a, 1) for a in call.args])
+            seq = observers.emit(Rpc, self.label, call.sent, ".".join(call.path), args)
         else:
             return
-        observers = self.runtime.observers
-        seq = observers.emit(self.label, call.kind, call.sent, **detail)
         if observers.detailed:
             call.seq = seq
         fetched = call.kind == "fetch"
@@ -175,8 +177,8 @@ class Actor:
         def over(done: Call) -> None:
             error = "" if done.error is None else f"{type(done.error).__name__}: {done.error}"
             status = getattr(done.value, "status", None) if fetched else None
-            value = None if fetched else done.value
-            observers.emit(self.label, "answer", seq, status=status, value=value, error=error)
+            value = None if fetched else plain(done.value)
+            observers.emit(Answer, self.label, seq, status, value, error)
 
         call.on_done = Aside(call.on_done, over)
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dobook import limits
 from dobook.errors import PlatformError, StateDirectoryError
+from dobook.events import Alarm, AlarmOver, AlarmRetry, Error
 from dobook.runtime.calls.call import Call
 from dobook.runtime.loop.livelock import link
 from dobook.runtime.objects.alarm import AlarmInvocationInfo, AlarmRun, Entry
@@ -269,7 +270,7 @@ class AlarmScheduler:
         call.on_done = lambda done: self._over(entry, done.actor, call, ran_ms)
         observers = self._runtime.observers
         if observers.active:
-            seq = observers.emit(actor.label, "alarm", entry.set_by, attempt=entry.retries)
+            seq = observers.emit(Alarm, actor.label, entry.set_by, entry.retries)
             if observers.detailed:
                 call.seq = seq
         actor.deliver(call)
@@ -292,7 +293,7 @@ class AlarmScheduler:
     def _postpone(self, entry: Entry, error: StateDirectoryError) -> None:
         """Try again later: the object's file cannot be used, which is no run that failed."""
         label = f"{entry.namespace.binding}/{entry.id.name or entry.id.toString()[:8]}"
-        self._runtime.observers.emit(label, "error", where="alarm", error=str(error))
+        self._runtime.observers.emit(Error, label, 0, "alarm", str(error))
         entry.counted = False
         self._arm(entry, self._runtime.loop.now_ms + self._delay_ms(entry))
 
@@ -345,10 +346,10 @@ class AlarmScheduler:
             self._arm(entry, retry_ms)
         observers = self._runtime.observers
         if observers.detailed:
-            observers.emit(actor.label, "alarm over", call.seq, outcome=outcome, error=text)
+            observers.emit(AlarmOver, actor.label, call.seq, outcome, text)
             if retry_ms is not None:
                 entry.set_by = observers.emit(
-                    actor.label, "alarm retry", call.seq, attempt=entry.retries, at_ms=retry_ms
+                    AlarmRetry, actor.label, call.seq, attempt=entry.retries, at_ms=retry_ms
                 )
         if self.keep_runs:
             self.runs.append(

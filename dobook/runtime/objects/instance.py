@@ -13,6 +13,7 @@ from types import FunctionType, MappingProxyType, MethodType
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 
 from dobook.errors import PlatformError, PlatformTypeError
+from dobook.events import Waiting, WaitUntil
 from dobook.gates import InputGate
 from dobook.ownership import current_owner
 from dobook.runtime.calls.call import Call
@@ -233,7 +234,7 @@ class Instance(Frame):
         if self.gate.busy:
             if call.seq:
                 call.waited = True
-                self.runtime.observers.emit(self.actor.label, "waiting", call.seq, why="input gate")
+                self.runtime.observers.emit(Waiting, self.actor.label, call.seq, "input gate")
             self.gate.wait(call.start)
         else:
             call.start()
@@ -270,7 +271,7 @@ class Instance(Frame):
         self.background += 1
         self.stays_busy()
         if self.runtime.observers.detailed:
-            self.runtime.observers.emit(self.actor.label, "waitUntil")
+            self.runtime.observers.emit(WaitUntil, self.actor.label, 0)
 
         def over(done: "asyncio.Future[Any]") -> None:
             self.background -= 1

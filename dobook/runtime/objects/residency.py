@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from dobook import limits
 from dobook.errors import PlatformError
+from dobook.events import Evicted, Reset, Started
 from dobook.runtime.loop.loop import GRID
 from dobook.runtime.objects.actor import Actor
 from dobook.runtime.objects.instance import Instance
@@ -44,14 +45,14 @@ class Residency:
         self._instances[instance] = None
         observers = self._runtime.observers
         if observers.active:
-            observers.emit(instance.actor.label, "started", cause)
+            observers.emit(Started, instance.actor.label, cause)
 
     def gone(self, instance: Instance, error: BaseException) -> None:
         """An instance was reset."""
         self._instances.pop(instance, None)
         _tell(instance)  # whoever waits for it to be idle waits no more
         self._runtime.observers.emit(
-            instance.actor.label, "reset", error=f"{type(error).__name__}: {error}"
+            Reset, instance.actor.label, 0, f"{type(error).__name__}: {error}"
         )
 
     def idle(self, instance: Instance) -> None:
@@ -143,7 +144,7 @@ class Residency:
             self._instances.pop(instance, None)
             if actor.instance is instance:
                 actor.instance = None
-        self._runtime.observers.emit(actor.label, "evicted", why=why)
+        self._runtime.observers.emit(Evicted, actor.label, 0, why)
         self._runtime.stores.release(actor)
 
     def end_all(self) -> None:

@@ -12,6 +12,7 @@ from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
 from dobook.errors import PlatformError
+from dobook.events import Deadlock, InputGateClosed, InputGateOpened
 from dobook.gates import CriticalSection, open_gate
 from dobook.limits import BLOCK_CONCURRENCY_TIMEOUT_MS, MAX_SECTION_DEPTH
 from dobook.ownership import current_owner
@@ -105,7 +106,9 @@ class Section:
         task = self.loop.create_task(self._run(), context=self.context)
         timer = self.loop.call_later(BLOCK_CONCURRENCY_TIMEOUT_MS / 1000, self._time_out)
         task.add_done_callback(lambda t: self._ended(t, timer))
-        instance.runtime.observers.emit(instance.actor.label, "gate closed", why="critical section")
+        instance.runtime.observers.emit(
+            InputGateClosed, instance.actor.label, 0, "critical section"
+        )
 
     async def _run(self) -> Any:
         try:
@@ -125,7 +128,7 @@ class Section:
         if circle:
             error.add_note(f"Deadlock: {circle}")
             observers = self.instance.runtime.observers
-            observers.emit(self.instance.actor.label, "deadlock", circle=circle)
+            observers.emit(Deadlock, self.instance.actor.label, 0, circle)
         self.instance.reset(error)
 
     def _ended(self, task: "asyncio.Task[Any]", timer: asyncio.TimerHandle) -> None:
@@ -161,7 +164,7 @@ class Section:
             self.refusal = note_later(
                 instance.runtime, instance, "transaction()", self.error, place
             )
-        instance.runtime.observers.emit(instance.actor.label, "gate opened")
+        instance.runtime.observers.emit(InputGateOpened, instance.actor.label, 0)
         if self.ends:
             for end in self.ends:
                 end.complete()

@@ -11,9 +11,11 @@ import asyncio
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from dobook.errors import PlatformError
+from dobook.events import SocketClose, SocketError, SocketMessage, SocketOpen
 from dobook.gates import InputGate, open_gate
 from dobook.limits import MAX_WEBSOCKET_MESSAGE_BYTES
 from dobook.runtime.calls.call import Call
+from dobook.runtime.insight.shown import plain
 from dobook.runtime.loop.livelock import link
 from dobook.runtime.sockets.values import in_background
 from dobook.runtime.sockets.wire import (
@@ -140,15 +142,15 @@ def _over(call: Call) -> None:
 def _report(wire: Wire, label: str, item: Any) -> int:
     if item is LOST:
         return wire.observers.emit(
-            label, "socket close", code=LOST_CODE, reason=LOST_REASON, was_clean=False
+            SocketClose, label, 0, code=LOST_CODE, reason=LOST_REASON, was_clean=False
         )
     if type(item) is Close:
         return wire.observers.emit(
-            label, "socket close", code=item.code, reason=item.reason, was_clean=True
+            SocketClose, label, 0, code=item.code, reason=item.reason, was_clean=True
         )
     if type(item) is Broken:
-        return wire.observers.emit(label, "socket error", error=str(item.error))
-    return wire.observers.emit(label, "socket message", data=item)
+        return wire.observers.emit(SocketError, label, 0, str(item.error))
+    return wire.observers.emit(SocketMessage, label, 0, plain(item))
 
 
 def refuse_if_too_large(end: End, message: str | bytes) -> Broken | None:
@@ -179,7 +181,7 @@ def report_open(end: End, tags: list[str]) -> None:
     wire = end.wire
     if wire.observers.active:
         kind = "hibernatable" if end.state == HIBERNATABLE else "classic"
-        wire.observers.emit(end.label, "socket open", accepted=kind, tags=tags)
+        wire.observers.emit(SocketOpen, end.label, 0, accepted=kind, tags=plain(tags))
 
 
 class Resident:

@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 
 from dobook import limits
 from dobook.errors import PlatformError, PlatformRangeError, PlatformTypeError
+from dobook.events import SocketAnswered
 from dobook.runtime.objects.relaxed import relaxed_call
 from dobook.runtime.sockets.events import SocketEvent, refuse_if_too_large, report_open
 from dobook.runtime.sockets.values import WebSocketRequestResponsePair
@@ -104,7 +105,7 @@ class Connection:
         end.answered_ms = end.wire.runtime.loop.now_ms
         if not end.open:
             return
-        end.wire.observers.emit(end.label, "socket answered", data=response)
+        end.wire.observers.emit(SocketAnswered, end.label, 0, response)
         commit = end.gate.commit
         if end.held and commit is not None:
             end.hold(commit, response)  # behind what the object has said before

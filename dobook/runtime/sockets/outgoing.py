@@ -9,6 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from dobook.errors import NetworkError, PlatformError, PlatformSyntaxError
+from dobook.events import Error
 from dobook.runtime.insight.uncaught import report
 from dobook.runtime.objects.instance import DurableObjectAbort
 from dobook.runtime.sockets.values import CloseEvent, ErrorEvent, Event, awaiting
@@ -81,7 +82,7 @@ async def _failed(socket: "WebSocket", error: Exception) -> None:
     socket._connecting = False
     socket._error = error
     wire = socket._end.wire
-    wire.observers.emit(socket._end.label or "worker", "error", where="WebSocket", error=str(error))
+    wire.observers.emit(Error, socket._end.label or "worker", 0, "WebSocket", str(error))
     await _dispatched(socket, ErrorEvent(error, socket))
     await _dispatched(socket, CloseEvent(1006, "", False, socket))  # noqa: FBT003
 

@@ -15,9 +15,11 @@ from typing import Any, ClassVar
 
 from dobook.codec import deserialize, serialize
 from dobook.errors import InvalidStateError, PlatformError, PlatformTypeError, UsageError
+from dobook.events import SocketSent
 from dobook.gates import open_gate
 from dobook.limits import MAX_WEBSOCKET_ATTACHMENT_BYTES
 from dobook.runtime.calls.turns import current_frame
+from dobook.runtime.insight.shown import plain
 from dobook.runtime.sockets.events import Resident, report_open
 from dobook.runtime.sockets.outgoing import connect, give_up
 from dobook.runtime.sockets.values import (
@@ -184,7 +186,7 @@ class WebSocket(EventTarget):
                 self.send(message)
             return
         if wire.observers.active and end.label:
-            wire.observers.emit(end.label, "socket sent", data=message)
+            wire.observers.emit(SocketSent, end.label, 0, plain(message))
         end.peer.chain = wire.chain()
         commit = end.gate.commit
         if commit is not None:

@@ -5,9 +5,10 @@ before the events that had to wait. A counted one tells the planned faults when 
 """
 
 import asyncio
-from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
+from dobook.events import AnyEvent, InputGateClosed, InputGateOpened
 from dobook.gates import GRACE_TICKS, InputGate, open_gate
 from dobook.runtime.calls.promise import Promise
 from dobook.runtime.calls.turns import SectionEnd, StorageFuture, current_frame
@@ -16,6 +17,8 @@ from dobook.runtime.storage.stored import Stored
 
 if TYPE_CHECKING:
     from dobook.runtime.objects.instance import Instance
+
+_P = ParamSpec("_P")
 
 
 class _Lock:
@@ -32,7 +35,7 @@ class _Lock:
         gate.lock()
         gate.passing += 1  # tasks that this turn has started are part of it
         self._loop.call_soon(self._turn_ends, GRACE_TICKS)
-        _report(instance, "gate closed", why="storage")
+        _report(instance, InputGateClosed, "storage")
 
     def _turn_ends(self, ticks: int) -> None:
         if ticks:
@@ -49,7 +52,7 @@ class _Lock:
             self._loop.call_soon(self._leave_later, GRACE_TICKS)
         elif self._held:
             self._held = False
-            _report(self._instance, "gate opened")
+            _report(self._instance, InputGateOpened)
             self._gate.unlock()
 
     def _leave_later(self, ticks: int) -> None:
@@ -137,7 +140,12 @@ class CountedPromise(Promise):
         return (yield from self._promise.__await__())
 
 
-def _report(instance: "Instance", kind: str, **detail: Any) -> None:
+def _report(
+    instance: "Instance",
+    make: Callable[Concatenate[int, int, str, int, _P], AnyEvent],
+    *details: _P.args,
+    **named: _P.kwargs,
+) -> None:
     observers = instance.runtime.observers
     if observers.detailed:
-        observers.emit(instance.actor.label, kind, **detail)
+        observers.emit(make, instance.actor.label, 0, *details, **named)

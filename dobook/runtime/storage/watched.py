@@ -13,8 +13,10 @@ was written becomes durable as much later; the output gate is shut until then, u
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from dobook.events import OutputGateClosed, StorageOperation
 from dobook.runtime.calls.promise import Promise, Rejected
 from dobook.runtime.insight.meter import Meter, units
+from dobook.runtime.insight.shown import plain, shown
 from dobook.runtime.storage.operations import Operations
 from dobook.runtime.storage.slow import CountedPromise, SlowPromise
 from dobook.runtime.storage.storage import DurableObjectStorage, DurableObjectTransaction
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from dobook.runtime.objects.instance import Instance
 
 _WRITES = frozenset({"put", "delete", "setAlarm", "deleteAlarm", "deleteAll"})
+_WITHOUT_KEYS = frozenset({"getAlarm", "deleteAlarm", "deleteAll"})
 _OPTIONS_AT = {"list": 0, "getAlarm": 0, "deleteAlarm": 0, "deleteAll": 0}  # else 1, or 2 for put
 
 
@@ -86,12 +89,11 @@ class _WatchedOperations(Operations):
         writes = operation in _WRITES
         if (meter := instance.actor.meter) is not None and type(promise) is not Rejected:
             self._count(meter, operation, promise, args)
-        report_operation(
-            instance,
-            operation,
-            _keys(operation, args, keywords),
-            _value(operation, promise, args, keywords),
-        )
+        if instance.runtime.observers.detailed:
+            keys, argument = _keys(operation, args, keywords)
+            refused = promise._error if type(promise) is Rejected else None
+            values = () if refused is not None else _values(operation, promise, args, keywords)
+            _report(instance, operation, keys, argument, values, refused)
         if writes:
             report_output_gate(instance, shut)
         faults = instance.actor.faults
@@ -167,12 +169,12 @@ class WatchedKv(SyncKvStorage):
         value = super().get(key)
         if (meter := self._storage._instance.actor.meter) is not None:
             meter.reads += 1
-        report_operation(self._storage._instance, "kv.get", key, value)
+        report_operation(self._storage._instance, "kv.get", (key,), values=(value,))
         return value
 
     def put(self, key: str, value: Any) -> None:
         """Watch."""
-        with _written(self._storage._instance, "kv.put", key, value):
+        with _written(self._storage._instance, "kv.put", key, (value,)):
             super().put(key, value)
 
     def delete(self, key: str) -> bool:
@@ -183,7 +185,7 @@ class WatchedKv(SyncKvStorage):
     def list(self, *args: Any, **keywords: Any) -> Any:
         """Watch."""
         instance = self._storage._instance
-        report_operation(instance, "kv.list", _keys("list", args, keywords))
+        report_operation(instance, "kv.list", argument=_keys("list", args, keywords)[1])
         rows = super().list(*args, **keywords)
         return rows if instance.actor.meter is None else _counted(rows, instance.actor.meter)
 
@@ -198,7 +200,7 @@ class WatchedSql(SqlStorage):
         instance = self._host.storage._instance  # type: ignore[attr-defined]
         shut = instance.output_gate.commit
         cursor = super().exec(query, *bindings)
-        report_operation(instance, "sql", " ".join(str(query).split()))
+        report_operation(instance, "sql", argument=" ".join(str(query).split()))
         if (meter := instance.actor.meter) is not None:
             meter.watch(cursor)
         if cursor._plan is not None:
@@ -211,11 +213,13 @@ class WatchedSql(SqlStorage):
 class _written:
     """Reports a write that happens inside of it, and lets faults follow."""
 
-    def __init__(self, instance: "Instance", operation: str, key: str, value: Any = None) -> None:
+    def __init__(
+        self, instance: "Instance", operation: str, key: str, values: tuple[Any, ...] = ()
+    ) -> None:
         self._instance = instance
         self._operation = operation
         self._key = key
-        self._value = value
+        self._values = values
 
     def __enter__(self) -> None:
         self._shut = self._instance.output_gate.commit
@@ -224,7 +228,7 @@ class _written:
         if error is None:
             if (meter := self._instance.actor.meter) is not None:
                 meter.writes += 1
-            report_operation(self._instance, self._operation, self._key, self._value)
+            report_operation(self._instance, self._operation, (self._key,), values=self._values)
             report_output_gate(self._instance, self._shut)
             if self._instance.actor.faults is not None:
                 self._instance.actor.faults.wrote(self._instance)
@@ -242,41 +246,78 @@ def make_watched(instance: "Instance", storage: DurableObjectStorage) -> None:
     actor = instance.actor
     wanted = instance.runtime.observers.detailed or actor.faults is not None or actor.meter
     storage.__class__ = WatchedStorage if wanted else DurableObjectStorage
-    for face, plain, watched in (
+    for face, ordinary, watched in (
         (storage._kv_face, SyncKvStorage, WatchedKv),
         (storage._sql_face, SqlStorage, WatchedSql),
     ):
         if face is not None:
-            face.__class__ = watched if wanted else plain
+            face.__class__ = watched if wanted else ordinary
 
 
-def report_operation(instance: "Instance", operation: str, keys: Any, value: Any = None) -> None:
-    """Report one operation on storage, with the value, or values, that it read or wrote."""
-    _report(instance, "storage", op=operation, keys=keys, value=value)
+def report_operation(
+    instance: "Instance",
+    operation: str,
+    keys: tuple[Any, ...] = (),
+    argument: Any = None,
+    values: tuple[Any, ...] = (),
+) -> None:
+    """Report one operation on storage that was carried out.
+
+    Args:
+        instance: Whose storage.
+        operation: The method.
+        keys: What was asked for.
+        argument: The range, the query or the time that was given.
+        values: What was read or written, one for each key.
+    """
+    if instance.runtime.observers.detailed:
+        _report(instance, operation, keys, argument, values)
 
 
 def report_output_gate(instance: "Instance", before: Any) -> None:
     """Report that a write has shut the output gate, if it had been open."""
-    if before is None and instance.output_gate.commit is not None:
-        _report(instance, "output gate closed", why="write")
-
-
-def _report(instance: "Instance", kind: str, **detail: Any) -> None:
     observers = instance.runtime.observers
-    if observers.detailed:
-        observers.emit(instance.actor.label, kind, **detail)
+    if before is None and instance.output_gate.commit is not None and observers.detailed:
+        observers.emit(OutputGateClosed, instance.actor.label, 0, "write")
 
 
-def _keys(operation: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+def _report(
+    instance: "Instance",
+    operation: str,
+    keys: tuple[Any, ...],
+    argument: Any,
+    values: tuple[Any, ...],
+    refused: BaseException | None = None,
+) -> None:
+    one = values[0] if len(values) == 1 else values or None
+    instance.runtime.observers.emit(
+        StorageOperation,
+        instance.actor.label,
+        0,
+        operation,
+        tuple(map(str, keys)),
+        plain(argument),
+        plain(one),
+        tuple([None if value is None else shown(value) for value in values]),
+        "" if refused is None else f"{type(refused).__name__}: {refused}".split("\n")[0],
+    )
+
+
+def _keys(
+    operation: str, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[tuple[Any, ...], Any]:
+    """Return the keys that an operation is about, or else what it was given in their place."""
     if operation == "list":
         options = {**(args[0] if args and isinstance(args[0], Mapping) else {}), **keywords}
-        return " ".join(f"{name}={value}" for name, value in options.items())
+        return (), " ".join(f"{name}={value}" for name, value in options.items())
+    if operation in _WITHOUT_KEYS:
+        return (), ""
     key = args[0] if args else keywords.get("key", "")
-    if isinstance(key, Mapping):
-        key = list(key)
-    if isinstance(key, list | tuple):
-        return ", ".join(map(str, key[:8])) + (", …" if len(key) > 8 else "")
-    return key if operation == "setAlarm" else str(key)
+    if operation == "setAlarm":
+        return (), key
+    if isinstance(key, list | tuple | Mapping):
+        return tuple(key), None
+    return (key,), None
 
 
 def _counted(rows: Iterator[Any], meter: Meter) -> Iterator[Any]:
@@ -285,22 +326,19 @@ def _counted(rows: Iterator[Any], meter: Meter) -> Iterator[Any]:
         yield row
 
 
-def _value(
+def _values(
     operation: str, promise: Promise, args: tuple[Any, ...], keywords: dict[str, Any]
-) -> Any:
-    """Return what was read or written: of several keys the values in their order."""
+) -> tuple[Any, ...]:
+    """Return what was read or written, one value for each key; empty if that is not known."""
     key = args[0] if args else keywords.get("key")
     if operation == "put" and isinstance(key, Mapping):
-        values = tuple(key.values())
-        return values[0] if len(values) == 1 else values
+        return tuple(key.values())
     if operation == "put":
-        return args[1] if len(args) > 1 else keywords.get("value")
+        return (args[1] if len(args) > 1 else keywords.get("value"),)
     if operation != "get" or not isinstance(promise, Stored):
-        return None
-    if isinstance(key, list | tuple):
-        found: Any = promise._value
-        return tuple(found.get(one) for one in key)
-    return promise._value
+        return ()
+    found: Any = promise._value
+    return tuple([found.get(one) for one in key]) if isinstance(key, list | tuple) else (found,)
 
 
 def _options(operation: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dobook.codec import JsDict
 from dobook.codec.refusal import instead_of
 from dobook.errors import PlatformError, UnknownNameError, UsageError, misspelt
+from dobook.events import Answer, Error, Fetch, Scheduled
 from dobook.observer import current_cause
 from dobook.runtime.calls.aborting import heeding
 from dobook.runtime.calls.conveyor import conveyed, send_body
@@ -227,13 +228,13 @@ class Worker:
             task.set_name("worker")  # what the trace calls it
         if not observers.active:
             return await self._response(request, entrypoint, props)
-        seq = observers.emit("worker", "fetch", method=request.method, url=request.url)
+        seq = observers.emit(Fetch, "worker", 0, request.method, request.url)
         if observers.detailed:
             current_cause.set(seq)
         response = await self._response(request, entrypoint, props)
         error = error_of(response)
         text = "" if error is None else f"{type(error).__name__}: {error}"
-        observers.emit("worker", "answer", cause=seq, status=response.status, error=text)
+        observers.emit(Answer, "worker", seq, response.status, None, text)
         return response
 
     async def _response(self, request: Request, entrypoint: str | None, props: Any) -> Response:
@@ -255,17 +256,17 @@ class Worker:
             return delivered
         except Exception as error:
             text = "".join(traceback.format_exception_only(error)).strip()
-            runtime.observers.emit("worker", "error", where="fetch", error=text)
+            runtime.observers.emit(Error, "worker", 0, "fetch", text)
             return FailedResponse(f"Worker threw exception: {text}\n", error)
 
     async def _on_schedule(self, controller: ScheduledController) -> None:
         observers = self._runtime.observers
-        seq = observers.emit("worker", "scheduled", cron=controller.cron)
+        seq = observers.emit(Scheduled, "worker", 0, controller.cron)
         try:
             await self._run(None, "scheduled", controller)
         except Exception as error:
             text = f"{type(error).__name__}: {error}"
-            observers.emit("worker", "error", cause=seq, where="scheduled", error=text)
+            observers.emit(Error, "worker", seq, "scheduled", text)
             raise
 
     # ------------------------------------------------------------------ from other Workers

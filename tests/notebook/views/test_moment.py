@@ -1,12 +1,14 @@
 """Each object as it was at one event of a trace, and the timeline that goes through them."""
 
+import io
+
 import pytest
 
 from dobook import Runtime
 from dobook.errors import UsageError
 from dobook.notebook.extension import session_of
 from dobook.notebook.pictures.plan import described
-from dobook.notebook.views.moment import moment
+from dobook.notebook.views.moment import facts, moment
 from dobook.notebook.widgets import live
 
 
@@ -26,6 +28,9 @@ class Shop:
         await self.ctx.storage.put({name: name.upper() for name in names})
         return list((await self.ctx.storage.get(names)).values())
 
+    async def open_a_file(self):
+        await self.ctx.storage.put("file", io.IOBase())
+
     async def alarm(self):
         await self.ctx.storage.delete("left")
 
@@ -34,9 +39,13 @@ class Shop:
 def traced():
     with Runtime() as runtime:
         runtime.tracing = True
-        shop = runtime.register(Shop).getByName("a")
-        runtime.run(shop.buy(3))
-        yield runtime, shop
+        stub = runtime.register(Shop).getByName("a")
+        runtime.run(stub.buy(3))
+        yield runtime, stub
+
+
+def shop(events, seq):
+    return facts("SHOP/a", moment(events, seq)["SHOP/a"])
 
 
 def at(events, wanted, nth=0):
@@ -45,61 +54,71 @@ def at(events, wanted, nth=0):
 
 def test_a_write_is_pending_until_it_is_committed(traced):
     events = traced[0].trace()
-    (before,) = moment(events, at(events, "output gate closed"))
-    assert before.facts()["stored"] == ["left = 7 (not durable yet)"]
-    assert before.output_gate == "shut"
-    assert before.running
-    (after,) = moment(events, events[-1].seq)
-    assert after.facts()["stored"] == ["left = 7"]
-    assert after.output_gate == "open"
-    assert after.running == {}
-    assert after.alarm == "2026-01-01 00:01:00"
-    assert after.memory == "in memory"
+    before = shop(events, at(events, "output gate closed"))
+    assert before["stored"] == ["left = 7 (not durable yet)"]
+    assert before["output_gate"] == "shut"
+    assert before["running"] == "buy"
+    after = shop(events, events[-1].seq)
+    assert after["stored"] == ["left = 7"]
+    assert after["output_gate"] == "open"
+    assert after["running"] == ""
+    assert after["alarm"] == "2026-01-01 00:01:00"
+    assert after["memory"] == "in memory"
 
 
 def test_a_reset_takes_back_what_was_not_durable(traced):
-    runtime, shop = traced
+    runtime, stub = traced
     with pytest.raises(Exception, match="sold out"):
-        runtime.run(shop.buy(9))
+        runtime.run(stub.buy(9))
     events = runtime.trace()
-    (before,), (after,) = (
-        moment(events, at(events, "op=put", 1)),
-        moment(events, at(events, "reset")),
-    )
-    assert before.stored == {"left": "-2"}
-    assert [*before.pending] == ["left"]
-    assert (after.stored, after.pending) == ({"left": "7"}, {})
-    assert after.memory == "not in memory"
+    before, after = shop(events, at(events, "op=put", 1)), shop(events, at(events, "reset"))
+    assert before["stored"] == ["left = -2 (not durable yet)"]
+    assert after["stored"] == ["left = 7"]
+    assert after["memory"] == "not in memory"
 
 
 def test_keys_that_are_written_at_once_have_each_its_value(traced):
-    runtime, shop = traced
-    runtime.run(shop.open(["a", "b", "c"]))
+    runtime, stub = traced
+    runtime.run(stub.open(["a", "b", "c"]))
     events = runtime.trace()
     texts = [described(e) for e in events if e.kind == "storage"][-2:]
     assert texts == ["put a, b, c = ('A', 'B', 'C')", "get a, b, c → ('A', 'B', 'C')"]
-    (last,) = moment(events, events[-1].seq)
-    assert last.facts()["stored"] == ["left = 7", "a = 'A'", "b = 'B'", "c = 'C'"]
+    assert shop(events, events[-1].seq)["stored"] == ["left = 7", "a = 'A'", "b = 'B'", "c = 'C'"]
 
 
-def test_a_value_that_the_trace_has_cut_off_is_not_made_up(traced):
-    runtime, shop = traced
-    runtime.run(shop.open(["x" * 38, "y" * 38]))
-    (last,) = moment(runtime.trace(), runtime.trace()[-1].seq)
-    assert last.facts()["stored"][1:] == [f"{'x' * 38} = …", f"{'y' * 38} = …"]
+@pytest.mark.parametrize(
+    "names",
+    [["x" * 38, "y" * 38], ["Lovelace, Ada", "Byron, Ada"], [f"key {n}" for n in range(11)]],
+    ids=["long", "with commas", "more than eight"],
+)
+def test_each_key_of_a_batch_keeps_its_name_and_value(traced, names):
+    runtime, stub = traced
+    runtime.run(stub.open(names))
+    found = shop(runtime.trace(), runtime.trace()[-1].seq)["stored"][-len(names) :]
+    assert found == [f"{name} = {name.upper()!r}" for name in names]
+
+
+def test_a_write_that_was_refused_has_stored_nothing(traced):
+    runtime, stub = traced
+    with pytest.raises(Exception, match="could not be cloned"):
+        runtime.run(stub.open_a_file())
+    events = runtime.trace()
+    (refused,) = [described(e) for e in events if e.kind == "storage" and e.error]
+    assert refused == "put file fails: DataCloneError: <io.IOBase object> could not be cloned."
+    assert shop(events, events[-1].seq)["stored"] == ["left = 7"]
 
 
 def test_nothing_before_the_first_event():
-    assert moment([], 5) == []
+    assert moment([], 5) == {}
 
 
 def test_the_moment_agrees_with_storage_in_the_end(traced):
     runtime, _ = traced
     runtime.advance("2m")
-    (last,) = moment(runtime.trace(), runtime.trace()[-1].seq)
-    assert last.stored == {}
-    assert last.alarm == ""
-    assert last.memory == "not in memory"
+    last = shop(runtime.trace(), runtime.trace()[-1].seq)
+    assert last["stored"] == []
+    assert last["alarm"] == ""
+    assert last["memory"] == "not in memory"
 
 
 @pytest.fixture

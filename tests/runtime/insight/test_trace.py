@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from dobook.runtime.insight.trace import Recorder, recording, shown
+from dobook.runtime.insight.shown import shown
+from dobook.runtime.insight.trace import Recorder, recording
 from dobook.runtime.runtime import Runtime
 from dobook.runtime.storage.watched import WatchedStorage
 

@@ -448,7 +448,7 @@ class TestListeners:
         client = Client(runtime, stub)
         assert client.say("x") == [LOST]
         assert Base.log[1:] == ["Uncaught RangeError: oops"]
-        assert [e.detail["error"] for e in events if e.kind == "error"] == ["ValueError: oops"]
+        assert [e.error for e in events if e.kind == "error"] == ["ValueError: oops"]
         runtime.run(stub.count())
 
 

@@ -35,6 +35,7 @@ import dobook
 from benchmarks.kill_model import Model, state_of
 from benchmarks.kill_play import CHAIN, OBJECTS, Player, opened
 from dobook.codec import deserialize
+from dobook.runtime.access import kernel_of
 
 LONGEST_ROUND_S = 0.06
 ROUNDS_A_DIRECTORY = 200
@@ -156,7 +157,7 @@ class Rounds:
         """Compare every object with its model, as a runtime reads it and as sqlite3 does."""
         files = []
         with opened(self.path, self.durability) as runtime:
-            self.seen["objects_recovered_from_the_journal"] += runtime.stores.recovered
+            self.seen["objects_recovered_from_the_journal"] += kernel_of(runtime).stores.recovered
             chain = runtime.run(_counts(runtime))
             where = f"round {number}: {chain}"
             assert chain[0] >= self.counted, f"lost: {where}, {self.counted} were seen"

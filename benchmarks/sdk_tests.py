@@ -21,6 +21,7 @@ from typing import Any, Final
 import workers
 
 import dobook
+from dobook.runtime.access import kernel_of
 from dobook.runtime.worker.services import Fetcher
 from dobook.runtime.worker.worker import Worker
 
@@ -95,7 +96,7 @@ def importing(*folders: Path) -> Iterator[None]:
 
 def bind_worker(runtime: dobook.Runtime, name: str, entry: type) -> Worker:
     """Make a Worker that other code reaches by a service binding."""
-    worker = runtime.workers[name] = Worker(runtime, entry, name=name)
+    worker = kernel_of(runtime).workers[name] = Worker(kernel_of(runtime), entry, name=name)
     runtime.env.bind(name, Bound(runtime, name))
     return worker
 

@@ -13,6 +13,7 @@ from benchmarks import driving, parameters
 from benchmarks.driving import Outcome, drive, perf, sequential, timed
 from benchmarks.objects import CLASSES, Ticker
 from benchmarks.parameters import Parameters
+from dobook.runtime.access import kernel_of
 
 RUN = "r"  # the first letter of every object's name, as in the peer's driver
 
@@ -209,7 +210,7 @@ def w10(bench: Bench) -> Outcome:
     out.extra["bytes_per_object"] = bytes_each()
     rt.advance(15_000)  # the engine evicts an object after 10 s without a request
     gc.collect()
-    left = len(rt.residency.instances())
+    left = len(kernel_of(rt).residency.instances())
     if left:
         raise AssertionError(f"{left} objects are still in memory")
     out.extra["bytes_per_evicted_object"] = bytes_each()

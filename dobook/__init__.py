@@ -17,6 +17,7 @@ from dobook.workers_hook import install as _install
 
 if TYPE_CHECKING:
     from dobook.errors import DobookError
+    from dobook.events import TraceEvent
     from dobook.explorer.client import retry
     from dobook.explorer.invariants import invariant
     from dobook.explorer.replay import replay
@@ -25,17 +26,30 @@ if TYPE_CHECKING:
     from dobook.notebook.exercises.handing_in import collect, hand_in
     from dobook.notebook.limiters import compare_limiters
     from dobook.notebook.state import open_state
+    from dobook.runtime.calls.namespace import DurableObjectNamespace
     from dobook.runtime.calls.rpc import RpcTarget
+    from dobook.runtime.calls.stub import DurableObjectStub
     from dobook.runtime.objects.alarm import AlarmRun
+    from dobook.runtime.objects.context import DurableObjectState
     from dobook.runtime.runtime import Runtime
+    from dobook.runtime.sockets.client import Client
+    from dobook.runtime.storage.storage import DurableObjectStorage
+    from dobook.storage.sql.storage import SqlStorage
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AlarmRun",
+    "Client",
     "DobookError",
+    "DurableObjectNamespace",
+    "DurableObjectState",
+    "DurableObjectStorage",
+    "DurableObjectStub",
     "RpcTarget",
     "Runtime",
+    "SqlStorage",
+    "TraceEvent",
     "check",
     "collect",
     "compare_limiters",
@@ -55,9 +69,16 @@ _HOME = {
     "compare_limiters": "dobook.notebook.limiters",
     "hand_in": "dobook.notebook.exercises.handing_in",
     "AlarmRun": "dobook.runtime.objects.alarms",
+    "Client": "dobook.runtime.sockets.client",
     "DobookError": "dobook.errors",
+    "DurableObjectNamespace": "dobook.runtime.calls.namespace",
+    "DurableObjectState": "dobook.runtime.objects.context",
+    "DurableObjectStorage": "dobook.runtime.storage.storage",
+    "DurableObjectStub": "dobook.runtime.calls.stub",
     "RpcTarget": "dobook.runtime.calls.rpc",
     "Runtime": "dobook.runtime.runtime",
+    "SqlStorage": "dobook.storage.sql.storage",
+    "TraceEvent": "dobook.events",
     "explore": "dobook.explorer.search",
     "invariant": "dobook.explorer.invariants",
     "load_ipython_extension": "dobook.notebook.extension",
@@ -83,4 +104,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return __all__

@@ -20,6 +20,7 @@ import hypothesis
 import pytest
 
 from dobook import Runtime
+from dobook.runtime.access import kernel_of
 from tests import distribution
 from tests.conformance.score import Score
 
@@ -95,16 +96,16 @@ def _nothing_is_left_behind() -> Iterator[None]:
     if sys.exc_info()[1] is not handled:  # it would be the context of all that is raised later
         left.append(f"{sys.exc_info()[1]!r} as the exception that is being handled")
     for runtime in _made:
-        if not runtime.closed:
+        if not kernel_of(runtime).closed:
             left.append(repr(runtime))
             with contextlib.suppress(Exception):
                 runtime.close()
-        for task in asyncio.all_tasks(runtime.loop):
+        for task in asyncio.all_tasks(kernel_of(runtime).loop):
             left.append(repr(task))
             task._log_destroy_pending = False  # said here, where it belongs
-        if not runtime.loop.is_closed():
+        if not kernel_of(runtime).loop.is_closed():
             left.append(f"the loop of {runtime!r}")
-            runtime.loop.close()
+            kernel_of(runtime).loop.close()
     _made.clear()
     logger.removeHandler(complaints)
     left += complaints.texts

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from dobook.clock import parse_duration
 from dobook.errors import UsageError
+from dobook.runtime.access import kernel_of
 from dobook.runtime.calls.call import Call
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class Invariants:
         self._met: set[tuple[str, str]] = set()
         self._always: dict[type, list[str]] = {}
         self._eventually: dict[type, list[tuple[str, int]]] = {}
-        for namespace in runtime.namespaces:
+        for namespace in kernel_of(runtime).namespaces:
             cls = namespace.cls
             for name, member in inspect.getmembers_static(cls):
                 mark = getattr(member, _MARK, None)
@@ -109,7 +110,7 @@ class Invariants:
 
     def broken(self) -> Violation | None:
         """Return the first that must always hold and does not."""
-        for instance in self._runtime.residency.instances():
+        for instance in kernel_of(self._runtime).residency.instances():
             for name in self._always.get(instance.actor.namespace.cls, ()):
                 violation = self._ask(instance, name)
                 if violation is not None:
@@ -126,7 +127,7 @@ class Invariants:
             One that should hold by now, and whether there is anything left to wait for.
         """
         waiting = False
-        for instance in self._runtime.residency.instances():
+        for instance in kernel_of(self._runtime).residency.instances():
             for name, within_ms in self._eventually.get(instance.actor.namespace.cls, ()):
                 key = (instance.actor.label, name)
                 if key in self._met:
@@ -142,7 +143,7 @@ class Invariants:
 
     def wake_all(self) -> None:
         """Bring the objects that were evicted or have crashed back, to be asked."""
-        for namespace in self._runtime.namespaces:
+        for namespace in kernel_of(self._runtime).namespaces:
             if namespace.cls in self._always or namespace.cls in self._eventually:
                 for actor in list(namespace.actors.values()):
                     if actor.instance is None and not actor.released:

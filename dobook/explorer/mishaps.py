@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dobook.explorer.decisions import Decisions
 from dobook.explorer.schedule import DELAYS_MS, SLOW_MS, late, lateness
 from dobook.explorer.scheduler import Scheduler
+from dobook.runtime.access import kernel_of
 from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.namespace import DurableObjectNamespace
 from dobook.runtime.faults import (
@@ -42,15 +43,16 @@ class Mishaps(Faults):
     """
 
     def __init__(self, runtime: "Runtime", decisions: Decisions, scheduler: Scheduler) -> None:
-        super().__init__(runtime)
+        kernel = kernel_of(runtime)
+        super().__init__(kernel)
         self._decisions = decisions
         self._scheduler = scheduler
-        committer = runtime.stores.committer
+        committer = kernel.stores.committer
         committer.screen = self.before_commit
         committer.delay_ms = self.delay_ms
-        committer.call_later = runtime.loop.call_later
-        runtime.faults = self
-        runtime.watch_commits()
+        committer.call_later = kernel.loop.call_later
+        kernel.faults = self
+        kernel.watch_commits()
 
     @property
     def any(self) -> bool:

@@ -17,6 +17,7 @@ from dobook.explorer.invariants import Invariants, Violation
 from dobook.explorer.mishaps import Mishaps
 from dobook.explorer.schedule import Schedule
 from dobook.explorer.scheduler import Scheduler
+from dobook.runtime.access import kernel_of
 from dobook.runtime.faults import CONNECTION_LOST, CRASHED
 from dobook.runtime.insight.trace import recording
 from dobook.runtime.runtime import Runtime
@@ -126,14 +127,14 @@ def run_once(case: Case, chooser: Chooser, *, record: bool = False) -> Outcome:
     trace: list[AnyEvent] = []
     try:
         with contextlib.redirect_stdout(printed), contextlib.ExitStack() as stack:
-            runtime.loop.set_exception_handler(_quiet)
+            kernel_of(runtime).loop.set_exception_handler(_quiet)
             scheduler = Scheduler(runtime, decisions)
             Mishaps(runtime, decisions, scheduler)
             for binding, cls in case.classes.items():
                 runtime.register(cls, binding)
             if case.worker is not None:
                 runtime.serve_worker(case.worker)
-            recorder = stack.enter_context(recording(runtime)) if record else None
+            recorder = stack.enter_context(recording(kernel_of(runtime))) if record else None
             failure, interrupted = _Run(case, runtime, decisions, scheduler).go()
             if recorder is not None:
                 trace = recorder.events()
@@ -211,17 +212,17 @@ class _Run:
 
     def _wait(self, patience_ms: int) -> None:
         runtime = self._runtime
-        start_ms = runtime.loop.now_ms
-        end = runtime.loop.seconds_at(start_ms + patience_ms)
+        start_ms = kernel_of(runtime).loop.now_ms
+        end = kernel_of(runtime).loop.seconds_at(start_ms + patience_ms)
         while not self._scheduler.overran:
             self._invariants.wake_all()  # an object that waits for its alarm may be evicted
             runtime.settle()
-            overdue, waiting = self._invariants.overdue(runtime.loop.now_ms - start_ms)
+            overdue, waiting = self._invariants.overdue(kernel_of(runtime).loop.now_ms - start_ms)
             self._violation = self._violation or overdue
             if self._violation is not None or not waiting:
                 return
-            timer = runtime.loop.next_timer()
-            runtime.driver.turn(end if timer is None else min(end, timer))
+            timer = kernel_of(runtime).loop.next_timer()
+            kernel_of(runtime).driver.turn(end if timer is None else min(end, timer))
 
     def _check(self) -> None:
         if self._violation is None:
@@ -234,7 +235,7 @@ class _Run:
                 self._decisions.active = active
                 observers.detailed = detailed
             if self._violation is not None:
-                self._runtime.loop.stop()
+                kernel_of(self._runtime).loop.stop()
 
     def _listen(self, event: AnyEvent) -> None:
         if isinstance(event, Error) and event.error.startswith("AssertionError"):

@@ -18,6 +18,7 @@ from dobook.events import Fault
 from dobook.explorer.decisions import Decisions
 from dobook.explorer.schedule import DELAYS_MS, JUMPS_MS, late, lateness
 from dobook.gates import InputGate, open_gate
+from dobook.runtime.access import kernel_of
 from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.own_tasks import waits_for_an_event
 from dobook.runtime.calls.task_waits import StorageTurn
@@ -81,7 +82,7 @@ class Scheduler(Order):
     def __init__(self, runtime: "Runtime", decisions: Decisions) -> None:
         super().__init__(0)
         self._runtime = runtime
-        self._loop = runtime.loop
+        self._loop = kernel_of(runtime).loop
         self._decisions = decisions
         self._lanes: dict[object, deque[ReadyEvent]] = {}
         self._tasks: dict[str, dict[int, int]] = {}  # by owner: id of a task → its number there
@@ -94,11 +95,11 @@ class Scheduler(Order):
         self.overran = False
         self.sequences: dict[str, list[str]] = {}  # by owner: names of what happened there
         self.before_event: Callable[[], None] | None = None
-        runtime.loop.set_order(self)
-        evict_before = runtime.loop.before_jump
+        kernel_of(runtime).loop.set_order(self)
+        evict_before = kernel_of(runtime).loop.before_jump
         assert evict_before is not None
         self._evict_before = evict_before
-        runtime.loop.before_jump = self._before_jump
+        kernel_of(runtime).loop.before_jump = self._before_jump
 
     # ------------------------------------------------------------------ the loop asks
 
@@ -225,7 +226,9 @@ class Scheduler(Order):
 
     def _in_a_section(self) -> bool:
         # The 30 s of blockConcurrencyWhile are no clock's, so no jump may end them.
-        return any(instance.gate.locks for instance in self._runtime.residency.instances())
+        return any(
+            instance.gate.locks for instance in kernel_of(self._runtime).residency.instances()
+        )
 
     def _report(self, label: str, what: str) -> None:
         observers = self._runtime.observers

@@ -240,7 +240,7 @@ def project(durable_objects):
 
 
 def test_the_configuration_deploys(project):
-    assert {{n.binding for n in project.runtime.namespaces if n.bound}} == {_names(configuration)}
+    assert {_names(configuration)} <= {{*project.env.names()}}
 
 {chr(10).join(tests)}'''
 

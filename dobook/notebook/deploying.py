@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from dobook.errors import DobookError, UnknownNameError, UsageError
+from dobook.runtime.access import kernel_of
 from dobook.runtime.registry import default_binding
 from dobook.wrangler import (
     Configuration,
@@ -57,10 +58,10 @@ class Deployer:
     def _script(self, runtime: "Runtime") -> str:
         if self.given is not None and self.given.name is not None:
             return self.given.name
-        if name := runtime.stores.note(_NAME):
+        if name := kernel_of(runtime).stores.note(_NAME):
             return str(name)
         names = [name for name in read_all(runtime) if name not in self._session.projects.names]
-        return names[0] if len(names) == 1 else runtime.worker
+        return names[0] if len(names) == 1 else kernel_of(runtime).worker
 
     def kept(self, runtime: "Runtime", definitions: Mapping[str, "Definition"]) -> Configuration:
         """Return the configuration that the classes of the cells need.
@@ -119,9 +120,9 @@ class Deployer:
         try:
             configuration = self.given or self.kept(runtime, definitions)
             script = self._script(runtime)
-            adopted = script not in read_all(runtime) and script != runtime.worker
+            adopted = script not in read_all(runtime) and script != kernel_of(runtime).worker
             if adopted:  # the notebook's Worker, which had no name of its own so far
-                rename_script(runtime, runtime.worker, script)
+                rename_script(runtime, kernel_of(runtime).worker, script)
             try:
                 self.last = deploy(
                     runtime,
@@ -131,10 +132,10 @@ class Deployer:
                 )
             except DobookError:
                 if adopted:
-                    rename_script(runtime, script, runtime.worker)
+                    rename_script(runtime, script, kernel_of(runtime).worker)
                 raise
-            if self.given is not None and runtime.stores.note(_NAME) != script:
-                runtime.stores.keep_note(_NAME, script)
+            if self.given is not None and kernel_of(runtime).stores.note(_NAME) != script:
+                kernel_of(runtime).stores.keep_note(_NAME, script)
         finally:
             self._extra = ()
         return self.last

@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary, WeakSet
 from dobook.errors import UsageError
 from dobook.events import AnyEvent
 from dobook.notebook.player import Player
+from dobook.runtime.access import kernel_of
 from dobook.runtime.loop.loop import running_loop
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Views:
 
     def attach(self, runtime: "Runtime") -> None:
         """Follow a runtime; the one before is closed."""
-        runtime.driver.after_turn = self.turned
+        kernel_of(runtime).driver.after_turn = self.turned
         self.player.ran.clear()
         if self._shown:
             runtime.observers.add(self._noticed)
@@ -132,7 +133,7 @@ class Views:
         self._refreshing = True
         begun, loop = time.monotonic(), self._loop
         try:
-            with self._session.runtime.driver.held:
+            with kernel_of(self._session.runtime).driver.held:
                 for view in sorted(self._stale, key=lambda one: one.looked):
                     self._stale.discard(view)
                     self._looks += 1

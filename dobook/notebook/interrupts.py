@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
+from dobook.runtime.access import kernel_of
 from dobook.runtime.calls.promise import Interrupted
 from dobook.runtime.loop.interrupts import STUCK_AFTER_S, press
 from dobook.runtime.loop.loop import running_loop
@@ -50,11 +51,11 @@ class CellInterrupts:
         runtime = self._session.runtime
         if not self._turns:
             self._since = None
-            runtime.driver.interrupts.forget()
+            kernel_of(runtime).driver.interrupts.forget()
             if threading.current_thread() is threading.main_thread():
                 with contextlib.suppress(ValueError):  # not the main interpreter
                     self._before = signal.signal(signal.SIGINT, self._pressed)
-        self._turns.append(runtime.generation)
+        self._turns.append(kernel_of(runtime).generation)
 
     def over(self, result: Any) -> None:
         """A cell is over: if an interrupt has ended it, what it has begun ends too."""
@@ -64,12 +65,12 @@ class CellInterrupts:
         if not self._turns:
             self.let_go()
         runtime = self._session.runtime
-        driver = runtime.driver
+        driver = kernel_of(runtime).driver
         error = getattr(result, "error_in_exec", None)  # no result: it was cancelled
         interrupts = driver.interrupts
         stopped = interrupts.stopping is not None or isinstance(error, KeyboardInterrupt)
         interrupts.expected, interrupts.stopping = False, None
-        if stopped and (turns != runtime.generation or runtime.post.busy):
+        if stopped and (turns != kernel_of(runtime).generation or kernel_of(runtime).post.busy):
             driver.end_begun()
 
     def let_go(self) -> None:
@@ -98,11 +99,11 @@ class CellInterrupts:
         return now - self._since > STUCK_AFTER_S
 
     def _pressed_in_async_cell(self, before: Any, signum: int, frame: FrameType | None) -> None:
-        interrupts = self._session.runtime.driver.interrupts
+        interrupts = kernel_of(self._session.runtime).driver.interrupts
         if interrupts.stopping is None:
             interrupts.expect()
             self._watch(self._number)
-        elif self._session.runtime.driver.held.kept_waiting:
+        elif kernel_of(self._session.runtime).driver.held.kept_waiting:
             raise Interrupted
         loop = running_loop()
         if loop is not None and callable(before):
@@ -117,7 +118,7 @@ class CellInterrupts:
 
     def _press_if_stuck(self, number: int) -> None:
         with self._lock:  # as long as the cell runs, the handler is ours
-            driver = self._session.runtime.driver
+            driver = kernel_of(self._session.runtime).driver
             if driver.interrupts.stopping is None or self._number != number:
                 return
             if driver.held.kept_waiting:

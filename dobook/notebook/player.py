@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from dobook.errors import UsageError
+from dobook.runtime.access import kernel_of
 from dobook.runtime.objects.alarm import AlarmRun
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Player:
         """
         if not 0 < rate <= 31_536_000:
             raise UsageError("a rate is a number of virtual seconds in a real one, above 0.")
-        self._session.runtime.check_virtual()
+        kernel_of(self._session.runtime).real_time.check_virtual()
         self.rate = rate
         self._left_ms, self._last = 0.0, time.monotonic()
         if self._timer is None:
@@ -71,7 +72,7 @@ class Player:
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
         runtime = self._session.runtime
-        if not self.rate or runtime.closed or not runtime.loop.virtual:
+        if not self.rate or kernel_of(runtime).closed or not kernel_of(runtime).loop.virtual:
             self.rate = 0.0
             return
         now = time.monotonic()

@@ -21,11 +21,13 @@ from dobook.notebook.hub import Views, front_end
 from dobook.notebook.log import RequestLog
 from dobook.notebook.projects import Projects
 from dobook.notebook.tracebacks import below_the_cell, one_line
+from dobook.runtime.access import kernel_of
 from dobook.runtime.calls.namespace import DurableObjectNamespace
 from dobook.runtime.calls.stub import DurableObjectStub
 from dobook.runtime.insight.snapshots import ObjectSnapshot
+from dobook.runtime.kernel import Durability
 from dobook.runtime.registry import default_binding
-from dobook.runtime.runtime import Durability, Runtime
+from dobook.runtime.runtime import Runtime
 from dobook.runtime.sockets.client import Client
 from dobook.storage.store import ObjectStore
 from dobook.wrangler import Deployment
@@ -121,7 +123,8 @@ class Session:
             UsageError: If the directory is in use or a setting cannot be used; the session goes on
                 with what it had.
         """
-        old, same = self.runtime, settings.path is not None and settings.path == self.runtime.path
+        old, path = self.runtime, settings.path
+        same = path is not None and path == kernel_of(old).path
         if same:
             old.close()  # it holds the lock
         try:
@@ -163,9 +166,10 @@ class Session:
         self.runtime = runtime
         self.log = RequestLog()
         runtime.observers.add(self.log)
-        runtime.meter()
-        runtime.loop.set_exception_handler(self.tell)
-        runtime.recorder.tap_output()
+        kernel = kernel_of(runtime)
+        kernel.meters.start()
+        kernel.loop.set_exception_handler(self.tell)
+        kernel.recorder.tap_output()
         self.views.attach(runtime)
         serve(self, runtime)
         self.shell.push({"runtime": runtime, "env": runtime.env}, interactive=False)
@@ -197,7 +201,8 @@ class Session:
         name, runtime = definition.class_name, self.runtime
         old = self.definitions.get(renamed_from or name)
         known = next(
-            (n for n in runtime.namespaces if n.class_name == (renamed_from or name)), None
+            (n for n in kernel_of(runtime).namespaces if n.class_name == (renamed_from or name)),
+            None,
         )
         definition = dataclasses.replace(
             definition,
@@ -283,11 +288,11 @@ class Session:
         unknown = re.match(r"\$([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\}", name)
         if unknown:
             raise UsageError(f"there is no variable {unknown[1] or unknown[2]!r} in the notebook.")
-        if not self.definitions and not self.runtime.namespaces:
+        if not self.definitions and not kernel_of(self.runtime).namespaces:
             raise UsageError(
                 f"there is no class behind {binding!r} yet. Define one with %%durable_object."
             )
-        known = {n.binding: n for n in self.runtime.namespaces}
+        known = {n.binding: n for n in kernel_of(self.runtime).namespaces}
         if binding not in known:
             unbound = {default_binding(name): name for name in self.definitions}
             if unbound.get(binding) in known:
@@ -346,7 +351,7 @@ class Session:
         rows = [
             ("state", where(runtime)),
             ("clock", clock_text(runtime.clock.now_ms, virtual=runtime.clock.virtual)),
-            ("seed", str(runtime.seed)),
+            ("seed", str(kernel_of(runtime).seed)),
         ]
         if full:
             rows += self._contents()
@@ -357,7 +362,7 @@ class Session:
     def _contents(self) -> list[tuple[str, str]]:
         runtime = self.runtime
         runtime.settle(alarms=False)
-        classes = [f"{n.binding} ({n.class_name})" for n in runtime.namespaces]
+        classes = [f"{n.binding} ({n.class_name})" for n in kernel_of(runtime).namespaces]
         objects, alarms = runtime.objects(), runtime.scheduled_alarms()
         living = sum(o.state != "evicted" for o in objects)
         due = ""
@@ -375,21 +380,21 @@ class Session:
 
     def _undefined(self) -> str:
         """Return what a state directory has of classes that no cell has defined yet."""
-        directory = self.runtime.stores.directory
+        directory = kernel_of(self.runtime).stores.directory
         if directory is None:
             return ""
-        known = {namespace.unique_key for namespace in self.runtime.namespaces}
+        known = {namespace.unique_key for namespace in kernel_of(self.runtime).namespaces}
         left = [key for key in directory.unique_keys() if key not in known and directory.ids(key)]
         if not left:
             return ""
-        names = ", ".join(key.removeprefix(f"{self.runtime.worker}-") for key in left)
+        names = ", ".join(key.removeprefix(f"{kernel_of(self.runtime).worker}-") for key in left)
         number = sum(len(directory.ids(key)) for key in left)
         return f"; {number:,} more of {names}, which no cell has defined yet"
 
 
 def where(runtime: Runtime) -> str:
     """Return where a runtime's state lives, as people read it."""
-    if runtime.path is None:
+    if kernel_of(runtime).path is None:
         return "in memory, gone with the kernel"
-    wait = "the disk" if runtime.durability == "power" else "the operating system"
-    return f"{runtime.path}, answers wait for {wait}"
+    wait = "the disk" if kernel_of(runtime).durability == "power" else "the operating system"
+    return f"{kernel_of(runtime).path}, answers wait for {wait}"

@@ -10,6 +10,8 @@ from dobook.errors import DurationError, UnknownNameError, UsageError
 from dobook.notebook.arguments import read_moment
 from dobook.notebook.session import Session, Target
 from dobook.notebook.state import State
+from dobook.runtime.access import kernel_of
+from dobook.runtime.branching import world_of
 from dobook.runtime.runtime import Runtime
 from dobook.storage.browse import StateReader, is_state
 from dobook.storage.contents import Contents, Place, World, contents_of
@@ -48,7 +50,7 @@ def compare(
     """
     now = format_time(session.runtime.clock.now_ms)
     if here is None:
-        one = Side(session.runtime.world(), f"now ({now})")
+        one = Side(world_of(kernel_of(session.runtime)), f"now ({now})")
         target = None
     else:
         target = _target(session, here)
@@ -73,7 +75,7 @@ def _side(session: Session, names: Mapping[str, Any], text: str, target: Target 
             raise UnknownNameError("variable", variable[1], [n for n in names if n[0] != "_"])
         value = names[variable[1]]
         if isinstance(value, Runtime):
-            return Side(value.world(), f"{text} ({format_time(value.clock.now_ms)})")
+            return Side(world_of(kernel_of(value)), f"{text} ({format_time(value.clock.now_ms)})")
         if isinstance(value, State):
             return Side(value.reader.world(), text)
         if not isinstance(value, str | Path):
@@ -103,7 +105,7 @@ def _side(session: Session, names: Mapping[str, Any], text: str, target: Target 
 def _target(session: Session, text: str) -> Target | None:
     """Return the live object a text names, None if it is something else."""
     binding, slash, name = text.partition("/")
-    if slash and name and binding in {n.binding for n in session.runtime.namespaces}:
+    if slash and name and binding in {n.binding for n in kernel_of(session.runtime).namespaces}:
         return session.target(text)
     return None
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from dobook.project.assets import AssetsFetcher
+from dobook.runtime.access import kernel_of
 from dobook.runtime.worker.worker import Worker
 from dobook.web import Request, Response
 from dobook.workers.js.objects import to_js_value
@@ -51,7 +52,7 @@ class Front(Worker):
     def __init__(
         self, runtime: "Runtime", entry: Any, *, assets: AssetsFetcher | None = None, **options: Any
     ) -> None:
-        super().__init__(runtime, entry, **options)
+        super().__init__(kernel_of(runtime), entry, **options)
         self._assets = assets
 
     async def respond(

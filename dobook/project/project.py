@@ -18,6 +18,7 @@ from dobook.errors import ConfigurationError, UsageError
 from dobook.project.assets import AssetsFetcher
 from dobook.project.front import Front
 from dobook.project.modules import ModuleSpace
+from dobook.runtime.access import kernel_of
 from dobook.runtime.calls.namespace import Env
 from dobook.runtime.loop.patches import patches
 from dobook.runtime.runtime import Runtime
@@ -116,11 +117,11 @@ class Project:
             name=self.name,
             entrypoints=code.entrypoints,
         )
-        runtime.workers[self.name] = worker
+        kernel_of(runtime).workers[self.name] = worker
         if first:
-            runtime.worker_entry = worker
+            kernel_of(runtime).worker_entry = worker
         if self.configuration.crons and worker.has("scheduled"):
-            self._crontab = Crontab(runtime, worker, self.configuration.crons)
+            self._crontab = Crontab(kernel_of(runtime), worker, self.configuration.crons)
         return deployment
 
     def close(self) -> None:
@@ -142,7 +143,9 @@ class Project:
         for name, text in self._secrets().items():
             env.bind(name, text)
         for service in configuration.services:
-            made = Fetcher(runtime, service.service, service.entrypoint, props=service.props)
+            made = Fetcher(
+                kernel_of(runtime), service.service, service.entrypoint, props=service.props
+            )
             env.bind(service.binding, made)
         assets = configuration.assets
         build = configuration.build_command

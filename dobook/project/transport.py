@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from dobook.errors import NetworkError
+from dobook.runtime.access import kernel_of
 from dobook.runtime.sockets.websocket import WebSocketPair
 from dobook.web import Headers, Request, Response
 
@@ -37,7 +38,7 @@ class Transport:
         Raises:
             NetworkError: If there is none.
         """
-        loop = self._runtime.loop
+        loop = kernel_of(self._runtime).loop
         upgrade = (request.js_headers.get("upgrade") or "").lower() == "websocket"
         if upgrade:
             return await self._connect(request)
@@ -70,7 +71,7 @@ class Transport:
             except Exception as error:
                 raise NetworkError(request.url, str(error) or type(error).__name__) from error
 
-        connection = await self._runtime.loop.run_in_executor(None, dial)
+        connection = await kernel_of(self._runtime).loop.run_in_executor(None, dial)
         client, server = WebSocketPair().object_values()
         _Bridge(self._runtime, server, connection)
         chosen = (
@@ -91,7 +92,7 @@ class _Bridge:
         socket.accept()
         socket.addEventListener("message", lambda event: self._out(event.data))
         socket.addEventListener("close", lambda event: self._end(event.code, event.reason))
-        runtime.on_close.append(connection.close_socket)
+        kernel_of(runtime).on_close.append(connection.close_socket)
         threading.Thread(target=self._read, daemon=True).start()
 
     def _out(self, data: Any) -> None:
@@ -109,7 +110,7 @@ class _Bridge:
     def _read(self) -> None:
         from websockets.exceptions import ConnectionClosed
 
-        loop = self._runtime.loop
+        loop = kernel_of(self._runtime).loop
         code, reason = 1006, ""
         try:
             for message in self._connection:
@@ -121,7 +122,7 @@ class _Bridge:
             reason = str(error)[:100]
         else:
             code, reason = self._connection.close_code or 1000, self._connection.close_reason or ""
-        if not self._runtime.closed:
+        if not kernel_of(self._runtime).closed:
             known = code if code not in (1005, 1006) else None
             loop.call_soon_threadsafe(self._socket.close, known, reason if known else None)
 

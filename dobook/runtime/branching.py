@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dobook.errors import UsageError
+from dobook.runtime.access import kernel_of
 from dobook.runtime.calls.namespace import DurableObjectNamespace, Env
+from dobook.runtime.kernel import Kernel
 from dobook.runtime.worker.exports import configure_exports
 from dobook.runtime.worker.worker import Worker
 from dobook.storage.contents import ClassRecord, Contents, Place, World
@@ -42,164 +44,76 @@ def history_of(actor: "Actor") -> History:
     return history
 
 
-class Branching:
-    """The part of a runtime that can be saved, brought back and branched.
+def world_of(kernel: Kernel) -> World:
+    """Return everything that is committed now, once all that needs no time has happened.
 
-    Attributes:
-        session: How many runtimes this one goes on from, each with chances of its own.
+    Raises:
+        UsageError: If an object is in the middle of a transaction with SQL.
     """
-
-    session = 0
-
-    def begin_session(self: Any, session: int) -> None:
-        """Draw from another part of what the seed gives, or unique ids would come again."""
-        runtime: Runtime = self
-        runtime.session = session
-        if session:
-            for stream in (
-                runtime.registry.rng,
-                runtime.alarms.rng,
-                runtime.time_and_chance.generator,
-            ):
-                stream.seed(f"{runtime.seed} session {session} {stream.random()}")
-
-    def world(self: Any) -> World:
-        """Return everything that is committed now, once all that needs no time has happened.
-
-        Raises:
-            UsageError: If an object is in the middle of a transaction with SQL.
-        """
-        runtime: Runtime = self
-        runtime.check_open()
-        runtime.settle()
-        with runtime.driver.held:
-            return _world_of(runtime)
-
-    def snapshot(self: Any, path: str | Path) -> Path:
-        """Write objects, alarms, clock and settings into one file, for `restore`.
-
-        Args:
-            path: The file. One that is there already is replaced once the new one is whole.
-
-        Returns:
-            The file.
-
-        Raises:
-            StateDirectoryError: If it cannot be written.
-            UsageError: If an object is in the middle of a transaction with SQL.
-
-        Example:
-            >>> import dobook, tempfile, pathlib
-            >>> class Counter:
-            ...     def __init__(self, ctx, env):
-            ...         self.storage = ctx.storage
-            ...     async def increment(self):
-            ...         n = (await self.storage.get("n") or 0) + 1
-            ...         await self.storage.put("n", n)
-            ...         return n
-            >>> with tempfile.TemporaryDirectory() as folder, dobook.Runtime() as runtime:
-            ...     counter = runtime.register(Counter).getByName("a")
-            ...     first = runtime.run(counter.increment())
-            ...     file = runtime.snapshot(pathlib.Path(folder) / "one.dobook")
-            ...     with dobook.Runtime.restore(file, classes=[Counter]) as other:
-            ...         other.run(other.env.COUNTER.getByName("a").increment())
-            2
-        """
-        file = Path(path)
-        save_world(self.world(), file)
-        return file
-
-    @classmethod
-    def restore(
-        cls,
-        path: str | Path,
-        *,
-        classes: Iterable[type] = (),
-        into: str | Path | None = None,
-        **options: Any,
-    ) -> "Runtime":
-        """Return a new runtime that goes on from a snapshot.
-
-        Args:
-            path: What `snapshot` wrote.
-            classes: The classes again, as code is not in the file; they get the bindings and kinds
-                of storage they had. Others can be registered later.
-            into: A new state directory to keep it in; by default it is kept in memory.
-            options: Options of `Runtime`, in place of the ones the snapshot was made with.
-
-        Raises:
-            StateDirectoryError: If the file is not a snapshot, is damaged or has something in it that
-                dobook does not write, or if `into` is not empty.
-            UsageError: If one of the classes was not in the snapshot.
-        """
-        world = load_world(Path(path))
-        check_values(world, Path(path))
-        return _runtime_from(cls, world, classes, into, options)
-
-    def fork(self: Any, *, at: Mapping[Any, str] | None = None, **options: Any) -> "Runtime":
-        """Return a new runtime in memory with the same classes, objects, alarms and clock.
-
-        Both go their own ways from here. What is under way in this one is not in the other.
-
-        Args:
-            at: Objects (stubs, or `BINDING/name`) that have there what they had at a bookmark.
-            options: Options of `Runtime`, in place of this one's, for instance another `seed`.
-
-        Raises:
-            UsageError: If an object is in the middle of a transaction with SQL.
-            PlatformError: If a bookmark is none of its object's, or its state is not kept.
-
-        Example:
-            >>> import dobook
-            >>> class Box:
-            ...     def __init__(self, ctx, env):
-            ...         self.storage = ctx.storage
-            ...     async def put(self, key, value):
-            ...         await self.storage.put(key, value)
-            ...     async def keys(self):
-            ...         return list(await self.storage.list())
-            >>> with dobook.Runtime() as runtime:
-            ...     box = runtime.register(Box).getByName("a")
-            ...     runtime.run(box.put("x", 1))
-            ...     with runtime.fork() as other:
-            ...         other.run(other.stub("BOX/a").put("y", 2))
-            ...         other.run(other.stub("BOX/a").keys()), runtime.run(box.keys())
-            (['x', 'y'], ['x'])
-        """
-        runtime: Runtime = self
-        world = runtime.world()
-        for which, bookmark in (at or {}).items():
-            actor = runtime.actor_of(which)
-            contents = history_of(actor).contents_at(actor.store, bookmark)
-            place = Place(actor.namespace.unique_key, actor.id.toString())
-            world.objects[place] = dataclasses.replace(contents, name=actor.id.name)
-        made = _runtime_from(type(runtime), world, (), None, options)
-        try:
-            for namespace in runtime.namespaces:
-                made.registry.register(
-                    namespace.cls,
-                    namespace.binding if namespace.bound else None,
-                    namespace.class_name,
-                    namespace.unique_key,
-                    sqlite=namespace.sqlite,
-                )
-            _bind_again(runtime.env, made.env, made)
-            worker = runtime.worker_entry
-            if worker is not None:
-                made.serve_worker(worker.entry)
-                env = None if worker.env is runtime.env else Env()
-                if env is not None:
-                    _bind_again(worker.env, env, made)
-                made.worker_entry = Worker(
-                    made, worker.entry, env=env, name=worker.name, entrypoints=worker.entrypoints
-                )
-        except BaseException:
-            made.close()
-            raise
-        return made
+    kernel.check_open()
+    kernel.settle()
+    with kernel.driver.held:
+        return _committed(kernel)
 
 
-def _bind_again(old: Env, new: Env, made: "Runtime") -> None:
+def snapshot(kernel: Kernel, path: str | Path) -> Path:
+    """Write objects, alarms, clock and settings into one file; see `Runtime.snapshot`."""
+    file = Path(path)
+    save_world(world_of(kernel), file)
+    return file
+
+
+def restore(
+    kind: "type[Runtime]",
+    path: str | Path,
+    classes: Iterable[type],
+    into: str | Path | None,
+    options: dict[str, Any],
+) -> "Runtime":
+    """Return a new runtime of a kind that continues from a snapshot; see `Runtime.restore`."""
+    world = load_world(Path(path))
+    check_values(world, Path(path))
+    return _runtime_from(kind, world, classes, into, options)
+
+
+def fork(
+    kind: "type[Runtime]", kernel: Kernel, at: Mapping[Any, str], options: dict[str, Any]
+) -> "Runtime":
+    """Return a new runtime in memory with the same world; see `Runtime.fork`."""
+    world = world_of(kernel)
+    for which, bookmark in at.items():
+        actor = kernel.actor_of(which)
+        contents = history_of(actor).contents_at(actor.store, bookmark)
+        place = Place(actor.namespace.unique_key, actor.id.toString())
+        world.objects[place] = dataclasses.replace(contents, name=actor.id.name)
+    runtime = _runtime_from(kind, world, (), None, options)
+    try:
+        made = kernel_of(runtime)
+        for namespace in kernel.namespaces:
+            made.registry.register(
+                namespace.cls,
+                namespace.binding if namespace.bound else None,
+                namespace.class_name,
+                namespace.unique_key,
+                sqlite=namespace.sqlite,
+            )
+        _bind_again(kernel.env, made.env, made)
+        worker = kernel.worker_entry
+        if worker is not None:
+            runtime.serve_worker(worker.entry)
+            env = None if worker.env is kernel.env else Env()
+            if env is not None:
+                _bind_again(worker.env, env, made)
+            made.worker_entry = Worker(
+                made, worker.entry, env=env, name=worker.name, entrypoints=worker.entrypoints
+            )
+    except BaseException:
+        runtime.close()
+        raise
+    return runtime
+
+
+def _bind_again(old: Env, new: Env, made: Kernel) -> None:
     """Bind in a fork what was bound in the runtime it comes from."""
     for name in old.names():
         value = old[name]
@@ -211,12 +125,12 @@ def _bind_again(old: Env, new: Env, made: "Runtime") -> None:
         configure_exports(made, new, stateless=known._stateless, refusal=known._refusal)
 
 
-def _world_of(runtime: "Runtime") -> World:
-    objects, notes = runtime.stores.world()
-    for entry in runtime.alarms.scheduled():
+def _committed(kernel: Kernel) -> World:
+    objects, notes = kernel.stores.world()
+    for entry in kernel.alarms.scheduled():
         place = Place(entry.namespace.unique_key, entry.id.toString())
         if entry.retries and entry.timer is not None and place in objects:
-            runs_ms = runtime.loop.start_ms + round(entry.timer.when() * 1000)
+            runs_ms = kernel.loop.start_ms + round(entry.timer.when() * 1000)
             objects[place] = dataclasses.replace(
                 objects[place], retries=entry.retries, runs_ms=runs_ms
             )
@@ -230,20 +144,20 @@ def _world_of(runtime: "Runtime") -> World:
         ClassRecord(
             n.unique_key, n.binding if n.bound else f"<{n.class_name}>", n.class_name, n.sqlite
         )
-        for n in runtime.namespaces
+        for n in kernel.namespaces
     ]
     settings = {
-        "seed": runtime.seed,
-        "worker": runtime.worker,
-        "unsafe_limits": int(runtime.stores.unsafe_limits),
-        "history": runtime.stores.history_ms,
-        "session": runtime.session,
+        "seed": kernel.seed,
+        "worker": kernel.worker,
+        "unsafe_limits": int(kernel.stores.unsafe_limits),
+        "history": kernel.stores.history_ms,
+        "session": kernel.session,
     }
-    return World(objects, classes, runtime.loop.now_ms, settings, notes)
+    return World(objects, classes, kernel.loop.now_ms, settings, notes)
 
 
 def _runtime_from(
-    kind: Any,
+    kind: "type[Runtime]",
     world: World,
     classes: Iterable[type],
     into: str | Path | None,
@@ -262,11 +176,12 @@ def _runtime_from(
             )
     if into is not None:
         write_state(world, Path(into))
-    runtime: Runtime = kind(into, start=world.clock_ms, **chosen)
+    runtime = kind(into, start=world.clock_ms, **chosen)
     try:
         if into is None:
-            runtime.stores.adopt(world)
-            runtime.begin_session(world.settings.get("session", 0) + 1)
+            kernel = kernel_of(runtime)
+            kernel.stores.adopt(world)
+            kernel.begin_session(world.settings.get("session", 0) + 1)
         for cls, record in wanted:
             assert record is not None
             runtime.register(
@@ -275,7 +190,7 @@ def _runtime_from(
                 name=record.class_name,
                 sqlite=record.sqlite,
                 unique_key=record.unique_key,
-                bound=not record.binding.startswith("<"),  # as `_world_of` marks it
+                bound=not record.binding.startswith("<"),  # as `_committed` marks it
             )
     except BaseException:
         runtime.close()

@@ -18,8 +18,8 @@ from dobook.runtime.storage.watched import set_watched
 from dobook.storage.store import ObjectStore
 
 if TYPE_CHECKING:
+    from dobook.runtime.kernel import Kernel
     from dobook.runtime.objects.actor import Actor
-    from dobook.runtime.runtime import Runtime
 
 CRASHED: Final = "The Durable Object crashed."
 CONNECTION_LOST: Final = "Network connection lost."
@@ -148,15 +148,15 @@ class Faults:
         ...         self.storage = ctx.storage
         ...     async def increment(self):
         ...         await self.storage.put("n", (await self.storage.get("n") or 0) + 1)
-        >>> with dobook.Runtime() as runtime:
+        >>> with dobook.Runtime(start=0) as runtime:
         ...     counter = runtime.register(Counter).getByName("a")
         ...     runtime.faults.slow(counter, 100)
         ...     runtime.run(counter.increment())
-        ...     runtime.clock.now_ms - runtime.loop.start_ms
+        ...     runtime.clock.now_ms
         200
     """
 
-    def __init__(self, runtime: "Runtime") -> None:
+    def __init__(self, runtime: "Kernel") -> None:
         self._runtime = runtime
         self._objects: dict[tuple[str, str], ObjectFaults] = {}
         self._labels: dict[tuple[str, str], str] = {}
@@ -319,7 +319,7 @@ class Faults:
 
     def _namespace_of(self, which: Any) -> DurableObjectNamespace | None:
         if isinstance(which, str) and "/" not in which:
-            return self._runtime.namespace(which)
+            return self._runtime.registry.find(which)
         return which if isinstance(which, DurableObjectNamespace) else None
 
 

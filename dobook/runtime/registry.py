@@ -9,7 +9,7 @@ from dobook.runtime.calls.namespace import DurableObjectNamespace
 from dobook.runtime.calls.stub import DurableObjectStub
 
 if TYPE_CHECKING:
-    from dobook.runtime.runtime import Runtime
+    from dobook.runtime.kernel import Kernel
 
 CODE_UPDATED = "Durable Object reset because its code was updated."
 CLASS_DELETED = "Durable Object reset because its class was deleted."
@@ -23,7 +23,7 @@ class Registry:
         rng: Where unique ids come from.
     """
 
-    def __init__(self, runtime: "Runtime", rng: random.Random) -> None:
+    def __init__(self, runtime: "Kernel", rng: random.Random) -> None:
         self._runtime = runtime
         self.rng = rng
         self._namespaces: dict[str, DurableObjectNamespace] = {}

@@ -1,56 +1,44 @@
-"""`Runtime`: opens and closes everything, owns the clock, turns the loop. The only mutable root.
-
-Source: cloudflare/workerd src/workerd/server/server.c++
-"""
+"""`Runtime`: what users open, hold and close. Its parts are in `dobook.runtime.kernel`."""
 
 import asyncio
 import contextlib
 import datetime as dt
-import random
-from collections.abc import Callable, Iterable
-from contextvars import Context
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dobook import limits
 from dobook.clock import DEFAULT_START_MS, format_time, parse_duration, parse_time
-from dobook.errors import UsageError
+from dobook.errors import UsageError, misspelt
+from dobook.events import AnyEvent
 from dobook.observer import Observers
-from dobook.runtime.branching import Branching
+from dobook.runtime.branching import fork, restore, snapshot
 from dobook.runtime.calls.namespace import DurableObjectNamespace, Env
-from dobook.runtime.calls.post import PostOffice
 from dobook.runtime.calls.promise import Promise
 from dobook.runtime.calls.stub import DurableObjectStub
-from dobook.runtime.calls.turns import task_factory
+from dobook.runtime.calls.waits import why_awake
 from dobook.runtime.faults import Faults
-from dobook.runtime.insight.insight import Insight
-from dobook.runtime.insight.trace import Recorder
-from dobook.runtime.insight.uncaught import report, uncaught
-from dobook.runtime.insight.unheard import Unheard
-from dobook.runtime.loop.current import TimeAndChance
-from dobook.runtime.loop.drive import Driver
-from dobook.runtime.loop.forked import check_open
-from dobook.runtime.loop.loop import Clock, RuntimeLoop, running_loop
-from dobook.runtime.loop.order import Order
-from dobook.runtime.loop.patches import patches, watch_class
-from dobook.runtime.loop.realtime import TimeKeeping
-from dobook.runtime.objects.actor import Actor
+from dobook.runtime.insight.meter import Cost, costs
+from dobook.runtime.insight.snapshots import (
+    AlarmSnapshot,
+    ObjectSnapshot,
+    alarm_snapshots,
+    object_snapshots,
+)
+from dobook.runtime.kernel import Durability, Kernel
+from dobook.runtime.loop.loop import Clock, running_loop
+from dobook.runtime.loop.patches import watch_class
 from dobook.runtime.objects.alarm import AlarmRun
-from dobook.runtime.objects.alarms import AlarmScheduler
-from dobook.runtime.objects.residency import Residency
-from dobook.runtime.registry import Registry, default_binding
-from dobook.runtime.sockets.client import Connecting
-from dobook.runtime.sockets.wire import Wire
-from dobook.runtime.storage.stores import Stores
+from dobook.runtime.registry import default_binding
+from dobook.runtime.sockets.client import DEFAULT_PATH, Client, open_client
 from dobook.runtime.worker.network import Network
 from dobook.runtime.worker.worker import Worker
-from dobook.storage.directory import StateDirectory
-
-Durability = Literal["power", "process"]
 
 
-class Runtime(TimeKeeping, Connecting, Insight, Branching):
+class Runtime:
     """A durable objects runtime in this process.
 
     Args:
@@ -59,7 +47,7 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
             retries, `random`, `uuid`, `secrets` and `os.urandom` in handlers and, unless it is 0,
             the order in which ready work of different objects and callers runs (see `order`).
         start: The clock's first instant: ms since 1970, a datetime or an ISO text. A state
-            directory goes on from where its clock stood, unless that is earlier.
+            directory continues where its clock stood, unless that is earlier.
         durability: What an answer has waited for, with a path: "power" for the disk, "process" for
             the operating system, which survives a killed process.
         worker: The Worker's name, the first part of unique keys.
@@ -98,55 +86,16 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
     ) -> None:
         if durability not in ("power", "process"):
             raise UsageError(f'durability is "power" or "process", not {durability!r}.')
-        self.seed = seed
-        self.worker = worker
-        self.durability = durability
-        self.path = None if path is None else Path(path)
-        self.closed = False
-        self.generation = 0
-        self.turning = False
-        self.on_close: list[Callable[[], None]] = []  # called before anything is closed
-        start_ms, history_ms = parse_time(start), parse_duration(history)
-        directory = (
-            None
-            if self.path is None
-            else StateDirectory(self.path, power_safe=durability == "power", history=history_ms > 0)
-        )
-        if directory is not None:
-            start_ms = max(start_ms, directory.clock_ms)
-        self.loop = RuntimeLoop(start_ms, Order(seed) if seed else None)
-        self.time_and_chance = self.loop.time_and_chance = TimeAndChance(self.loop, seed)
-        self.context: Context = self.time_and_chance.context()
-        self.call_soon = self.loop.call_soon  # one method for the gates of every object
-        self.loop.set_task_factory(task_factory)  # type: ignore[arg-type, unused-ignore]
-        self.loop.set_exception_handler(uncaught)
-        self.observers = Observers(lambda: self.loop.now_ms)
-        self.unheard: list[Unheard] = []  # refusals that nobody has awaited, oldest first
-        self.driver = Driver(self)
-        self.post = PostOffice(self)
-        self.residency = Residency(self)
-        self.loop.before_jump = self.residency.evict_before
-        self.clock = Clock(self.loop)
-        self.recorder = Recorder(self)
-        self.faults = Faults(self)
-        self.wire = Wire(self)
-        self.alarms = AlarmScheduler(self, random.Random(f"{seed} alarms"))
-        self.env = Env()
-        self.network = Network(self)
-        self.worker_entry: Worker | None = None
-        self.workers: dict[str, Worker] = {}  # by name, for service bindings
-        self.stores = Stores(
+        self._kernel = Kernel(
             self,
-            directory,
-            power=durability == "power",
+            None if path is None else Path(path),
+            seed=seed,
+            start_ms=parse_time(start),
+            durability=durability,
+            worker=worker,
             unsafe_limits=unsafe_limits,
-            history_ms=history_ms,
+            history_ms=parse_duration(history),
         )
-        self.registry = Registry(self, random.Random(f"{seed} ids"))
-        self.begin_session(0 if directory is None else directory.session)
-        self._release_patches = patches.hold(self)
-        if directory is not None:
-            directory.opened()
 
     # ------------------------------------------------------------------ classes
 
@@ -176,17 +125,18 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
         Raises:
             UsageError: If `cls` is no class, or the same class has the other kind of storage.
         """
-        self.check_open()
+        kernel = self._kernel
+        kernel.check_open()
         if not isinstance(cls, type):
             raise UsageError(f"register() takes a class, not {type(cls).__name__}: {cls!r:.80}")
         class_name = name or cls.__name__
-        with self.driver.held:
+        with kernel.driver.held:
             watch_class(cls)
-            return self.registry.register(
+            return kernel.registry.register(
                 cls,
                 (binding or default_binding(class_name)) if bound else None,
                 class_name,
-                unique_key or f"{self.worker}-{class_name}",
+                unique_key or f"{kernel.worker}-{class_name}",
                 sqlite=sqlite,
             )
 
@@ -196,7 +146,21 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
         Raises:
             UnknownNameError: If there is none; the message names the nearest.
         """
-        return self.registry.find(which)
+        return self._kernel.registry.find(which)
+
+    def stub(self, path: str) -> DurableObjectStub:
+        """Return a stub by `BINDING/name`, or `BINDING/` and the 64 digits of an id.
+
+        Raises:
+            UnknownNameError: If there is no such binding.
+            UsageError: If the text is not of that form.
+        """
+        return self._kernel.registry.stub(path)
+
+    @property
+    def env(self) -> Env:
+        """The bindings, as objects get them: `runtime.env.COUNTER` is a namespace."""
+        return self._kernel.env
 
     def serve_worker(self, entry: Any, *, entrypoints: Iterable[type] = ()) -> Worker:
         """Make a class or function the Worker that answers requests from outside.
@@ -206,12 +170,13 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
                 `on_fetch(request, env, ctx)`.
             entrypoints: Its other classes, which `ctx.exports` reaches by their names.
         """
-        self.check_open()
+        kernel = self._kernel
+        kernel.check_open()
         named = {cls.__name__: cls for cls in entrypoints}
         for cls in filter(None, [entry if isinstance(entry, type) else None, *named.values()]):
             watch_class(cls)
-        self.worker_entry = Worker(self, entry, entrypoints=named)
-        return self.worker_entry
+        kernel.worker_entry = Worker(kernel, entry, entrypoints=named)
+        return kernel.worker_entry
 
     def fetch(self, input: Any, init: Any = None, **options: Any) -> Promise:  # noqa: A002
         """Send the entry Worker a request.
@@ -223,30 +188,61 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
         Raises:
             UsageError: If there is no entry Worker.
         """
-        if self.worker_entry is None:
+        kernel = self._kernel
+        if kernel.worker_entry is None:
             raise UsageError(
                 "there is no Worker yet. Define one with %%worker or runtime.serve_worker(cls)."
             )
         if isinstance(input, str) and input.startswith("/"):
             input = f"http://localhost{input}"  # noqa: A001
-        with self.driver.held:
-            return self.worker_entry.fetch(input, init, **options)
+        with kernel.driver.held:
+            return kernel.worker_entry.fetch(input, init, **options)
 
-    @property
-    def namespaces(self) -> list[DurableObjectNamespace]:
-        """The namespaces, in the order they were registered."""
-        return self.registry.namespaces()
+    def connect(
+        self,
+        target: DurableObjectStub | str = "",
+        path: str = DEFAULT_PATH,
+        *,
+        name: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> Client:
+        """Connect a WebSocket client to an object, or to the Worker.
 
-    def stub(self, path: str) -> DurableObjectStub:
-        """Return a stub by `BINDING/name`, or `BINDING/` and the 64 digits of an id.
+        Args:
+            target: A stub, `BINDING/name`, or nothing for the Worker.
+            path: The path and query to ask for.
+            name: Who connects; sent along as the parameter `name`.
+            headers: Further headers.
+
+        Returns:
+            The client, connected.
 
         Raises:
-            UnknownNameError: If there is no such binding.
-            UsageError: If the text is not of that form.
+            UsageError: If the answer opens no WebSocket; or if called from inside the runtime,
+                where there is `await open_client(runtime, …)`.
         """
-        return self.registry.stub(path)
+        kernel = self._kernel
+        if running_loop() is kernel.loop:
+            raise UsageError(
+                "runtime.connect(...) cannot be used inside the runtime's own loop. There use "
+                "await dobook.runtime.sockets.client.open_client(runtime, ...)."
+            )
+        opening: Any = open_client(self, target, path, name=name, headers=headers)
+        client: Client = self.run(opening)
+        self.settle()
+        return client
+
+    @property
+    def network(self) -> Network:
+        """What `fetch` to the internet is answered with; see `Network.answer`."""
+        return self._kernel.network
 
     # ------------------------------------------------------------------ time
+
+    @property
+    def clock(self) -> Clock:
+        """The clock that handlers see: `now_ms` in ms since 1970, `virtual`."""
+        return self._kernel.clock
 
     def run(self, awaitable: Any) -> Any:
         """Turn the loop on this thread until an awaitable is done; returns its result.
@@ -257,12 +253,11 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
             DeadlockError: If it can never be done.
             UsageError: If called from inside the runtime's own loop.
         """
-        return self.driver.run(awaitable)
+        return self._kernel.driver.run(awaitable)
 
     def settle(self, *, alarms: bool = True) -> None:
         """Let everything happen that needs no further time; without `alarms`, none of those runs."""
-        with contextlib.nullcontext() if alarms else self.alarms.kept_back():
-            self.driver.turn(self.loop.time())
+        self._kernel.settle(alarms=alarms)
 
     def advance(self, duration: str | float | dt.timedelta) -> list[AlarmRun]:
         """Let virtual time pass; timers and alarms on the way run in order.
@@ -273,7 +268,7 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
         Returns:
             The alarm handlers that ran, in order.
         """
-        return self.advance_to(self.loop.now_ms + parse_duration(duration))
+        return self.advance_to(self._kernel.loop.now_ms + parse_duration(duration))
 
     async def sleep(self, duration: str | float | dt.timedelta) -> None:
         """Let time pass, as a cell or another coroutine sees it; what is due on the way runs.
@@ -294,11 +289,12 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
             3600000
         """
         ms = parse_duration(duration)
-        self.check_open()
-        if running_loop() is self.loop or not self.loop.virtual:
+        kernel = self._kernel
+        kernel.check_open()
+        if running_loop() is kernel.loop or not kernel.loop.virtual:
             await asyncio.sleep(ms / 1000)
         else:
-            await self.driver.sleep_elsewhere(ms / 1000)
+            await kernel.driver.sleep_elsewhere(ms / 1000)
 
     def advance_to(self, when: str | float | dt.datetime) -> list[AlarmRun]:
         """Let virtual time pass until an instant (ms since 1970, a datetime or ISO text).
@@ -307,17 +303,18 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
             UsageError: If that is in the past, or time is real.
         """
         at_ms = parse_time(when)
-        self.check_virtual()
-        if at_ms < self.loop.now_ms:
+        kernel = self._kernel
+        kernel.real_time.check_virtual()
+        if at_ms < kernel.loop.now_ms:
             raise UsageError(
-                f"it is {format_time(self.loop.now_ms)} already; time cannot go back to "
+                f"it is {format_time(kernel.loop.now_ms)} already; time cannot go back to "
                 f"{format_time(at_ms)}."
             )
-        return self._recording(lambda: self.driver.turn(self.loop.seconds_at(at_ms)))
+        return self._recording(lambda: kernel.driver.turn(kernel.loop.seconds_at(at_ms)))
 
     def advance_next(self, count: int = 1) -> list[AlarmRun]:
         """Let virtual time pass until the next alarm has run, `count` times."""
-        self.check_virtual()
+        self._kernel.real_time.check_virtual()
         return self._recording(lambda: self._run_alarms(count))
 
     def advance_until_idle(self, *, limit: int = 10_000) -> list[AlarmRun]:
@@ -326,33 +323,86 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
         Args:
             limit: Stop after so many instants at which alarms run; recurring ones never end.
         """
-        self.check_virtual()
+        self._kernel.real_time.check_virtual()
         return self._recording(lambda: self._run_alarms(limit))
 
     def _run_alarms(self, count: int) -> None:
+        alarms, loop, turn = self._kernel.alarms, self._kernel.loop, self._kernel.driver.turn
         for _ in range(count):
-            if not self.alarms.running:  # one that is under way already counts as the first
-                next_ms = self.alarms.next_ms()
+            if not alarms.running:  # one that is under way already counts as the first
+                next_ms = alarms.next_ms()
                 if next_ms is None:
                     return
-                self.driver.turn(self.loop.seconds_at(next_ms))
-            while self.alarms.running and (timer := self.loop.next_timer()) is not None:
-                self.driver.turn(timer)  # a handler that sleeps has not run before it is through
-            if self.alarms.running:
+                turn(loop.seconds_at(next_ms))
+            while alarms.running and (timer := loop.next_timer()) is not None:
+                turn(timer)  # a handler that sleeps has not run before it is through
+            if alarms.running:
                 return  # it waits for something that no time brings
 
     def _recording(self, go: Callable[[], None]) -> list[AlarmRun]:
-        self.alarms.runs = []
-        self.alarms.keep_runs = True
+        alarms = self._kernel.alarms
+        alarms.runs = []
+        alarms.keep_runs = True
         try:
             go()
-            self.alarms.record_running()
+            alarms.record_running()
         finally:
-            self.alarms.keep_runs = False
-        runs, self.alarms.runs = self.alarms.runs, []
+            alarms.keep_runs = False
+        runs, alarms.runs = alarms.runs, []
         return runs
 
+    def start_real_time(self) -> AbstractContextManager[None]:
+        """Let time pass at the speed of the clock on the wall.
+
+        The clock continues from where it stands. One thread turns the runtime in the background;
+        calls, magics and everything else work as before, except what moves the clock. Nothing
+        happens if time is real already.
+
+        Returns:
+            A context manager: `with runtime.start_real_time():` makes time virtual again at its
+            end, unless it was real before.
+
+        Raises:
+            UsageError: If called from inside the runtime, by a handler for instance.
+
+        Example:
+            >>> import asyncio, dobook
+            >>> class Sleeper:
+            ...     def __init__(self, ctx, env): ...
+            ...     async def nap(self):
+            ...         await asyncio.sleep(0.01)
+            ...         return "slept"
+            >>> with dobook.Runtime() as runtime:
+            ...     sleeper = runtime.register(Sleeper).getByName("a")
+            ...     with runtime.start_real_time():
+            ...         print(runtime.run(sleeper.nap()), runtime.clock.virtual)
+            slept False
+        """
+        before = self._kernel.real_time.on
+        self._kernel.real_time.start()
+        return contextlib.nullcontext() if before else _stopping(self)
+
+    def stop_real_time(self) -> None:
+        """Make time virtual again: it stands still until somebody moves it.
+
+        Alarms stay as they are set. Nothing happens if time is virtual already.
+
+        Raises:
+            UsageError: If called from inside the runtime, by a handler for instance.
+        """
+        self._kernel.real_time.stop()
+
     # ------------------------------------------------------------------ objects
+
+    def objects(self) -> list[ObjectSnapshot]:
+        """Return the objects the runtime knows, by binding and in the order of first use."""
+        with self._kernel.driver.held:
+            return object_snapshots(self._kernel)
+
+    def scheduled_alarms(self) -> list[AlarmSnapshot]:
+        """Return the alarms that are waiting, soonest first."""
+        with self._kernel.driver.held:
+            return alarm_snapshots(self._kernel)
 
     def evict(
         self, which: Any, *, websockets: Literal["hibernate", "close"] = "hibernate"
@@ -366,39 +416,205 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
         Returns:
             A promise; awaiting raises PlatformError if the object is not running.
         """
-        with self.driver.held:
-            actor = self.actor_of(which)
-            evicting = self.residency.evict_when_idle(actor, close_sockets=websockets == "close")
-            return self.post.promise_of(evicting, actor)
+        kernel = self._kernel
+        with kernel.driver.held:
+            actor = kernel.actor_of(which)
+            evicting = kernel.residency.evict_when_idle(actor, close_sockets=websockets == "close")
+            return kernel.post.promise_of(evicting, actor)
 
     def crash(self, which: Any) -> None:
         """End an object's life as a crash would: what was not committed is lost."""
-        with self.driver.held:
-            self.faults.crash(which)
+        with self._kernel.driver.held:
+            self._kernel.faults.crash(which)
 
-    def actor_of(self, which: Any) -> Actor:
-        """Return the object behind a stub, an actor or `BINDING/name`."""
-        if isinstance(which, Actor):
-            return which
-        if isinstance(which, str):
-            which = self.stub(which)
-        if isinstance(which, DurableObjectStub):
-            return which._namespace.actor(which.id)
-        raise UsageError(f"expected a stub or 'BINDING/name', not {which!r:.80}")
+    @property
+    def faults(self) -> Faults:
+        """Faults on purpose: slow storage, crashes, failed writes, lost replies."""
+        return self._kernel.faults
 
-    def report(self, actor: Actor, where: str, error: BaseException, cause: int = 0) -> None:
-        """Take note of an error that nobody awaits: of `waitUntil`, an alarm, a socket, a commit."""
-        report(self, actor.label, where, error, cause)
+    def why_awake(self, which: Any) -> list[str]:
+        """Return what keeps an object from being evicted or hibernating; nothing: it may sleep.
 
-    # ------------------------------------------------------------------ the end
+        Args:
+            which: A stub or `BINDING/name`.
 
-    def check_open(self) -> None:
-        """Raise if the runtime has been closed.
+        Example:
+            >>> import asyncio, dobook
+            >>> class Sleeper:
+            ...     def __init__(self, ctx, env): ...
+            ...     async def nap(self):
+            ...         await asyncio.sleep(60)
+            >>> with dobook.Runtime() as runtime:
+            ...     stub = runtime.register(Sleeper).getByName("a")
+            ...     nap = stub.nap()
+            ...     runtime.settle()
+            ...     runtime.why_awake(stub)
+            ['nap() is under way']
+        """
+        with self._kernel.driver.held:
+            return why_awake(self._kernel.actor_of(which))
+
+    def costs(self) -> list[Cost]:
+        """Return what objects have used and what the platform would bill, one each.
+
+        Reads and writes are counted from the first call on; requests and duration always are.
+
+        Example:
+            >>> import dobook
+            >>> class Counter:
+            ...     def __init__(self, ctx, env):
+            ...         self.storage = ctx.storage
+            ...     async def increment(self):
+            ...         await self.storage.put("n", (await self.storage.get("n") or 0) + 1)
+            >>> with dobook.Runtime() as runtime:
+            ...     costs = runtime.costs()
+            ...     runtime.run(runtime.register(Counter).getByName("a").increment())
+            ...     [(c.object, c.requests, c.reads, c.writes) for c in runtime.costs()]
+            [('COUNTER/a', 1.0, 1, 1)]
+        """
+        with self._kernel.driver.held:
+            self._kernel.meters.start()
+            return costs(self._kernel)
+
+    # ------------------------------------------------------------------ the trace
+
+    @property
+    def observers(self) -> Observers:
+        """Who gets each event of the trace as it happens; see `Observers.add`."""
+        return self._kernel.observers
+
+    @property
+    def tracing(self) -> bool:
+        """Whether events are recorded; off at first. Recorded events stay when it is set off."""
+        return self._kernel.recorder.on
+
+    @tracing.setter
+    def tracing(self, on: bool) -> None:
+        with self._kernel.driver.held:
+            self._kernel.recorder.switch(on=on)
+            self._kernel.watch_commits()
+
+    def trace(self, which: Any = None, *, since_ms: int | None = None) -> list[AnyEvent]:
+        """Return what has been recorded, oldest first: the last 10,000 events.
+
+        Args:
+            which: Only what concerns one object (a stub or `BINDING/name`): what happened at it
+                and what was sent to it.
+            since_ms: Only what happened then or later, in ms since 1970.
+
+        Example:
+            >>> import dobook
+            >>> class Greeter:
+            ...     def __init__(self, ctx, env): ...
+            ...     def greet(self):
+            ...         return "hello"
+            >>> with dobook.Runtime() as runtime:
+            ...     runtime.tracing = True
+            ...     greeter = runtime.register(Greeter).getByName("a")
+            ...     greeting = runtime.run(greeter.greet())
+            ...     [event.kind for event in runtime.trace()]
+            ['sent', 'rpc', 'started', 'answer']
+        """
+        events = self._kernel.recorder.events()
+        if since_ms is not None:
+            events = [event for event in events if event.t_ms >= since_ms]
+        if which is None:
+            return events
+        label = self._kernel.actor_of(which).label
+        return [event for event in events if label in (event.object, event.get("to"))]
+
+    # ------------------------------------------------------------------ other runtimes
+
+    def snapshot(self, path: str | Path) -> Path:
+        """Write objects, alarms, clock and settings into one file, for `restore`.
+
+        Args:
+            path: The file. One that is there already is replaced once the new one is whole.
+
+        Returns:
+            The file.
 
         Raises:
-            UsageError: If so.
+            StateDirectoryError: If it cannot be written.
+            UsageError: If an object is in the middle of a transaction with SQL.
+
+        Example:
+            >>> import dobook, tempfile, pathlib
+            >>> class Counter:
+            ...     def __init__(self, ctx, env):
+            ...         self.storage = ctx.storage
+            ...     async def increment(self):
+            ...         n = (await self.storage.get("n") or 0) + 1
+            ...         await self.storage.put("n", n)
+            ...         return n
+            >>> with tempfile.TemporaryDirectory() as folder, dobook.Runtime() as runtime:
+            ...     counter = runtime.register(Counter).getByName("a")
+            ...     first = runtime.run(counter.increment())
+            ...     file = runtime.snapshot(pathlib.Path(folder) / "one.dobook")
+            ...     with dobook.Runtime.restore(file, classes=[Counter]) as other:
+            ...         other.run(other.env.COUNTER.getByName("a").increment())
+            2
         """
-        check_open(self)
+        return snapshot(self._kernel, path)
+
+    @classmethod
+    def restore(
+        cls,
+        path: str | Path,
+        *,
+        classes: Iterable[type] = (),
+        into: str | Path | None = None,
+        **options: Any,
+    ) -> "Runtime":
+        """Return a new runtime that continues from a snapshot.
+
+        Args:
+            path: What `snapshot` wrote.
+            classes: The classes again, as code is not in the file; they get the bindings and kinds
+                of storage they had. Others can be registered later.
+            into: A new state directory to keep it in; by default it is kept in memory.
+            options: Options of `Runtime`, in place of the ones the snapshot was made with.
+
+        Raises:
+            StateDirectoryError: If the file is not a snapshot, is damaged or has something in it that
+                dobook does not write, or if `into` is not empty.
+            UsageError: If one of the classes was not in the snapshot.
+        """
+        return restore(cls, path, classes, into, options)
+
+    def fork(self, *, at: Mapping[Any, str] | None = None, **options: Any) -> "Runtime":
+        """Return a new runtime in memory with the same classes, objects, alarms and clock.
+
+        Both go their own ways from here. What is under way in this one is not in the other.
+
+        Args:
+            at: Objects (stubs, or `BINDING/name`) that have there what they had at a bookmark.
+            options: Options of `Runtime`, in place of this one's, for instance another `seed`.
+
+        Raises:
+            UsageError: If an object is in the middle of a transaction with SQL.
+            PlatformError: If a bookmark is none of its object's, or its state is not kept.
+
+        Example:
+            >>> import dobook
+            >>> class Box:
+            ...     def __init__(self, ctx, env):
+            ...         self.storage = ctx.storage
+            ...     async def put(self, key, value):
+            ...         await self.storage.put(key, value)
+            ...     async def keys(self):
+            ...         return list(await self.storage.list())
+            >>> with dobook.Runtime() as runtime:
+            ...     box = runtime.register(Box).getByName("a")
+            ...     runtime.run(box.put("x", 1))
+            ...     with runtime.fork() as other:
+            ...         other.run(other.stub("BOX/a").put("y", 2))
+            ...         other.run(other.stub("BOX/a").keys()), runtime.run(box.keys())
+            (['x', 'y'], ['x'])
+        """
+        return fork(type(self), self._kernel, at or {}, options)
+
+    # ------------------------------------------------------------------ the end
 
     def close(self) -> None:
         """Write what is left, close every file and let the state directory go. Twice is fine.
@@ -407,27 +623,7 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
             StateDirectoryError: If the disk refuses. The runtime is closed all the same, and the
                 directory's journal has what could not be written.
         """
-        if self.closed or self.loop.is_closed():  # an exception came before that was noted
-            self.closed = True
-            return
-        closing = contextlib.ExitStack()
-        closing.callback(self._release_patches)
-        closing.callback(self.loop.close)
-        closing.callback(self.stores.close)
-        closing.callback(self._end)
-        closing.callback(self.stores.save)
-        with closing:  # whatever fails, the rest is closed
-            for close in reversed(self.on_close):
-                close()
-            self.stop_real_time()
-            self.settle(alarms=False)
-
-    def _end(self) -> None:
-        if self.stores.directory is not None:
-            self.stores.directory.closing()
-        self.closed = self.time_and_chance.closed = True
-        self.residency.end_all()
-        self.driver.finish()
+        self._kernel.close()
 
     def __enter__(self) -> "Runtime":
         return self
@@ -441,6 +637,44 @@ class Runtime(TimeKeeping, Connecting, Insight, Branching):
         self.close()
 
     def __repr__(self) -> str:
-        where = "memory" if self.path is None else str(self.path)
-        state = "closed" if self.closed else f"at {format_time(self.loop.now_ms)}"
-        return f"<dobook.Runtime in {where}, {state}>"
+        return repr(self._kernel)
+
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if name not in _OLD_NAMES]
+
+    if not TYPE_CHECKING:  # or a type checker would find no misspelt name
+
+        def __getattr__(self, name: str) -> Any:
+            hint = _OLD_NAMES.get(name)
+            if hint is None or "_kernel" not in self.__dict__:
+                raise misspelt(self, name)
+            warnings.warn(
+                f"runtime.{name} will be removed: {hint}", DeprecationWarning, stacklevel=2
+            )
+            if name == "real_time":
+                return self.start_real_time
+            if name == "meter":
+                return self._kernel.meters.start
+            return getattr(self._kernel, name)
+
+
+# Names that users had before this version, and what to write instead.
+_OLD_NAMES: Final = {
+    "closed": "a closed runtime raises UsageError when it is used",
+    "durability": "keep what you gave to dobook.Runtime(...)",
+    "meter": "write runtime.costs(), which begins to count",
+    "namespaces": "write runtime.objects(), or runtime.namespace(binding)",
+    "path": "keep what you gave to dobook.Runtime(...)",
+    "real_time": "write `with runtime.start_real_time():`",
+    "seed": "keep what you gave to dobook.Runtime(...)",
+    "unheard": "use the fixture durable_objects of dobook.testing, which has it",
+    "worker": "keep what you gave to dobook.Runtime(...)",
+}
+
+
+@contextlib.contextmanager
+def _stopping(runtime: Runtime) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        runtime.stop_real_time()

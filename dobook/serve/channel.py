@@ -13,6 +13,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import PlatformError
+from dobook.runtime.access import kernel_of
 from dobook.runtime.sockets.wire import ACCEPTED, LOST, Broken, Close, End, ignore
 from dobook.serve.frames import (
     NO_CODE,
@@ -193,7 +194,9 @@ class Channel(asyncio.Protocol):
         if not self._later:
             self._later = True
             runtime = self._server.runtime
-            runtime.loop.call_soon(self._read_on, context=runtime.context.copy())
+            kernel_of(runtime).loop.call_soon(
+                self._read_on, context=kernel_of(runtime).context.copy()
+            )
 
     def _read_on(self) -> None:
         self._later = False

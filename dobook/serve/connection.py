@@ -13,6 +13,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from dobook.errors import PlatformError
+from dobook.runtime.access import kernel_of
 from dobook.serve.access import Refusal
 from dobook.serve.answer import continue_bytes, refusal_bytes, response_bytes, stream_body
 from dobook.serve.head import Head, Pairs
@@ -122,7 +123,7 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client does not read as fast as it is answered."""
-        self._writable = self._server.runtime.loop.create_future()
+        self._writable = kernel_of(self._server.runtime).loop.create_future()
 
     def resume_writing(self) -> None:
         """It has caught up."""
@@ -223,7 +224,7 @@ class Connection(asyncio.Protocol):
 
     def _begin_upload(self, head: Head) -> None:
         """Answer a request whose body is not all here yet."""
-        upload = Upload(self._server.runtime.loop, self._read_on)
+        upload = Upload(kernel_of(self._server.runtime).loop, self._read_on)
         self._upload = upload
         values = head.headers._values
         if self._body:
@@ -330,7 +331,7 @@ class Connection(asyncio.Protocol):
 
     def _soon(self) -> None:
         runtime = self._server.runtime
-        runtime.loop.call_soon(self._go_on, context=runtime.context.copy())
+        kernel_of(runtime).loop.call_soon(self._go_on, context=kernel_of(runtime).context.copy())
 
     def _go_on(self) -> None:
         """Take the next step, on a tick of its own so that other clients have their turn."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from dobook.errors import DobookError
+from dobook.runtime.access import kernel_of
 from dobook.runtime.worker.entrance import Answered, fetch_object, fetch_worker
 from dobook.serve.access import PAGES
 from dobook.serve.head import Head
@@ -47,8 +48,8 @@ class Router:
         runtime = self._runtime
         if self._pages and head.target.startswith(PAGES):
             answered(self._page(head)._delivered(head.url, head=head.method == "HEAD"), None)
-        elif runtime.worker_entry is not None:
-            fetch_worker(runtime, head.request(body), answered)
+        elif kernel_of(runtime).worker_entry is not None:
+            fetch_worker(kernel_of(runtime), head.request(body), answered)
         else:
             self._send_to_object(head, body, answered)
 
@@ -71,7 +72,7 @@ class Router:
         fetch_object(namespace, identity, request, answered)
 
     def _namespace(self, binding: str) -> "DurableObjectNamespace | None":
-        namespaces = self._runtime.namespaces
+        namespaces = kernel_of(self._runtime).namespaces
         for namespace in namespaces:
             if namespace.binding == binding:
                 return namespace
@@ -79,7 +80,7 @@ class Router:
         return next((n for n in namespaces if n.binding.lower() == folded), None)
 
     def _nobody(self, head: Head) -> Response:
-        bindings = [n.binding for n in self._runtime.namespaces]
+        bindings = [n.binding for n in kernel_of(self._runtime).namespaces]
         if head.target == "/" and self._pages:
             return self._index(head)
         known = ", ".join(f"/{b}/{{name}}" for b in bindings) or "no classes yet"
@@ -102,7 +103,7 @@ class Router:
         rows = "".join(
             f"<li><code>/{escape(n.binding)}/<em>name</em></code> {escape(n.class_name)}"
             f" <a href='{pages}chat/{quote(n.binding)}/lobby'>chat page</a></li>"
-            for n in self._runtime.namespaces
+            for n in kernel_of(self._runtime).namespaces
         )
         return Response(_INDEX.replace("ROWS", rows or "<li>no classes yet</li>"), headers=HTML)
 

@@ -19,6 +19,7 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import UsageError
+from dobook.runtime.access import kernel_of
 from dobook.runtime.worker.entrance import Answered
 from dobook.serve.access import TOKEN_PARAMETER
 from dobook.serve.answer import upgrade_bytes
@@ -106,7 +107,7 @@ class Server:
             UsageError: If the port is taken, or the address is none of this machine.
         """
         runtime = self.runtime
-        runtime.check_open()
+        kernel_of(runtime).check_open()
         if self._listening is not None:
             return self
         self.stopping = False
@@ -121,11 +122,11 @@ class Server:
                 f"cannot listen at {self.settings.host} port {self.settings.port}: "
                 f"{error.strerror or error}. Choose another one; port 0 takes any that is free."
             ) from error
-        runtime.on_close.append(self.stop)
+        kernel_of(runtime).on_close.append(self.stop)
         return self
 
     async def _listen(self) -> None:
-        loop = self.runtime.loop
+        loop = kernel_of(self.runtime).loop
         self._listening = await loop.create_server(
             functools.partial(Connection, self),
             self.settings.host.strip("[]"),
@@ -144,10 +145,10 @@ class Server:
         Args:
             grace_ms: How long requests under way may take to be answered.
         """
-        if self._listening is None or self.runtime.closed:
+        if self._listening is None or kernel_of(self.runtime).closed:
             return
-        if self.stop in self.runtime.on_close:
-            self.runtime.on_close.remove(self.stop)
+        if self.stop in kernel_of(self.runtime).on_close:
+            kernel_of(self.runtime).on_close.remove(self.stop)
         self.runtime.run(self._close(grace_ms / 1000))
         if self._made_real:
             self.runtime.stop_real_time()
@@ -283,7 +284,9 @@ class Server:
 
     def keep_task(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something that a connection has to wait for."""
-        task = self.runtime.loop.create_task(work, context=self.runtime.context.copy())
+        task = kernel_of(self.runtime).loop.create_task(
+            work, context=kernel_of(self.runtime).context.copy()
+        )
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -313,7 +316,7 @@ class Server:
     def to_flush(self, channel: Channel) -> None:
         """Write what a channel has to say at the end of this tick."""
         if not self._flushing:
-            self.runtime.loop.call_soon(self._flush)
+            kernel_of(self.runtime).loop.call_soon(self._flush)
         self._flushing.append(channel)
 
     def _flush(self) -> None:
@@ -325,11 +328,11 @@ class Server:
 
     def _sweep(self) -> None:
         self.sweep()
-        self._sweeping = self.runtime.loop.call_later(SWEEP_S, self._sweep)
+        self._sweeping = kernel_of(self.runtime).loop.call_later(SWEEP_S, self._sweep)
 
     def sweep(self) -> None:
         """Look after all clients: those that are silent, slow or gone."""
-        now_s = self.now_s = self.runtime.loop.time()
+        now_s = self.now_s = kernel_of(self.runtime).loop.time()
         self._date = f"Date: {email.utils.formatdate(time.time(), usegmt=True)}\r\n".encode()
         self._said = _log.isEnabledFor(logging.INFO)
         for connection in list(self._connections):

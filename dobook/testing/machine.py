@@ -20,6 +20,7 @@ from dobook.explorer.mishaps import Mishaps
 from dobook.explorer.run import FAULT_TEXTS, Case
 from dobook.explorer.scheduler import Scheduler
 from dobook.explorer.search import make_case
+from dobook.runtime.access import kernel_of
 from dobook.runtime.calls.answer import RpcPromise
 from dobook.runtime.calls.rpc import RESERVED
 from dobook.runtime.registry import default_binding
@@ -75,7 +76,7 @@ class World:
         self._allow = allow
         self._decisions = Decisions(self.steps, case.kinds, case.most_faults, case.most_delays)
         self.runtime = runtime = Runtime(seed=case.seed)
-        runtime.loop.set_exception_handler(lambda _loop, _context: None)
+        kernel_of(runtime).loop.set_exception_handler(lambda _loop, _context: None)
         self._scheduler = Scheduler(runtime, self._decisions)
         Mishaps(runtime, self._decisions, self._scheduler)
         for name, cls in case.classes.items():
@@ -150,17 +151,17 @@ class World:
     def _wait(self) -> None:
         broken = None
         patience_ms = self._invariants.patience_ms
-        start_ms = self.runtime.loop.now_ms
+        start_ms = kernel_of(self.runtime).loop.now_ms
         waiting = patience_ms is not None
         while broken is None and waiting:
-            waited_ms = self.runtime.loop.now_ms - start_ms
+            waited_ms = kernel_of(self.runtime).loop.now_ms - start_ms
             self._invariants.wake_all()
             self.runtime.settle()
             broken, waiting = self._invariants.overdue(waited_ms)
             if broken is None and waiting:
-                timer = self.runtime.loop.next_timer()
-                end = self.runtime.loop.seconds_at(start_ms + (patience_ms or 0))
-                self.runtime.driver.turn(end if timer is None else min(end, timer))
+                timer = kernel_of(self.runtime).loop.next_timer()
+                end = kernel_of(self.runtime).loop.seconds_at(start_ms + (patience_ms or 0))
+                kernel_of(self.runtime).driver.turn(end if timer is None else min(end, timer))
         if broken is not None:
             raise broken
 

@@ -6,9 +6,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 from dobook.errors import UsageError, suggest
+from dobook.runtime.access import kernel_of
 from dobook.runtime.calls.namespace import DurableObjectNamespace, Env
 from dobook.runtime.calls.promise import Promise
 from dobook.runtime.calls.stub import DurableObjectStub
+from dobook.runtime.insight.unheard import Unheard
 from dobook.runtime.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -107,7 +109,7 @@ class DurableObjects:
             name: Its name, unless `which` has it.
         """
         if isinstance(which, type):
-            known = [n for n in self.runtime.namespaces if n.cls is which]
+            known = [n for n in kernel_of(self.runtime).namespaces if n.cls is which]
             return (known[0] if known else self(which)).getByName(name)
         return self.runtime.stub(which if "/" in which else f"{which}/{name}")
 
@@ -145,7 +147,7 @@ class DurableObjects:
         Raises:
             Exception: What its constructor raised.
         """
-        actor = self.runtime.actor_of(which)
+        actor = kernel_of(self.runtime).actor_of(which)
         if actor.instance is None:
             stub = actor.namespace.get(actor.id)
             try:
@@ -184,7 +186,7 @@ class DurableObjects:
         Args:
             which: A stub or `BINDING/name`. One that is not in memory stays as it is.
         """
-        actor = self.runtime.actor_of(which)
+        actor = kernel_of(self.runtime).actor_of(which)
         if actor.instance is not None:
             self.runtime.run(self.runtime.evict(actor))
 
@@ -220,6 +222,11 @@ class DurableObjects:
             deploy(self.runtime, *self._project)
         if self._entry is not None:
             self.runtime.serve_worker(self._entry, entrypoints=self._entrypoints)
+
+    @property
+    def unheard(self) -> list[Unheard]:
+        """What was refused and awaited by nobody: the last thousand, oldest first."""
+        return kernel_of(self.runtime).unheard
 
     def story(self, most: int = 60) -> str:
         """Return the last events, one a line, as a failed test shows them."""

@@ -59,10 +59,9 @@ def durable_objects(
     objects = DurableObjects(path, **options)
     request.node.stash[_OBJECTS] = objects
     yield objects
-    runtime = objects.runtime
     objects.close()
-    if unheard == "fail" and runtime.unheard:
-        pytest.fail("\n".join(map(str, runtime.unheard)), pytrace=False)
+    if unheard == "fail" and objects.unheard:
+        pytest.fail("\n".join(map(str, objects.unheard)), pytrace=False)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from typing import Any
 from dobook.clock import format_time
 from dobook.codec.jsdict import JsDict
 from dobook.errors import DeploymentError
+from dobook.runtime.access import kernel_of
 from dobook.runtime.calls.namespace import DurableObjectNamespace, Env
 from dobook.runtime.runtime import Runtime
 from dobook.runtime.worker.exports import configure_exports
@@ -84,8 +85,8 @@ def deploy(
         Traceback (most recent call last):
         dobook.errors.DeploymentError: Cannot create binding for class 'Counter' because it is not ...
     """
-    runtime.check_open()
-    script = configuration.name or runtime.worker
+    kernel_of(runtime).check_open()
+    script = configuration.name or kernel_of(runtime).worker
     known = record.read_all(runtime)
     if not complete:
         could = plan(configuration, script, known, _Everything(), complete=False)
@@ -101,7 +102,7 @@ def deploy(
     foreign = _foreign(runtime, configuration, known)
     labels = _labels(runtime, configuration, found, script, shared=env is None)
     for key in found.deleted:
-        runtime.registry.delete(key)
+        kernel_of(runtime).registry.delete(key)
     record.write(runtime, *found.others, found.deployed)
     namespaces = _bind(runtime, labels, found, classes)
     if env is not None:
@@ -112,7 +113,9 @@ def deploy(
     own = runtime.env if env is None else env
     _offer(runtime, configuration, script, namespaces, foreign, own)
     stateless = [n for n, c in classes.items() if n not in namespaces and _is_object(c)]
-    configure_exports(runtime, own, stateless=stateless, refusal=_without_exports(configuration))
+    configure_exports(
+        kernel_of(runtime), own, stateless=stateless, refusal=_without_exports(configuration)
+    )
     if entry is not None:
         runtime.serve_worker(entry, entrypoints=entrypoints)
     return Deployment(
@@ -182,7 +185,7 @@ def _foreign(
                 10061,
             )
         cls = other.find(binding.class_name)
-        namespace = None if cls is None else runtime.registry.of_key(cls.unique_key)
+        namespace = None if cls is None else kernel_of(runtime).registry.of_key(cls.unique_key)
         if namespace is None:
             raise DeploymentError(
                 f"Cannot create binding for class '{binding.class_name}' of script '{script}': it "
@@ -201,7 +204,9 @@ def _labels(
         DeploymentError: If a name in `env` cannot be; nothing has been changed by then.
     """
     keys = {c.unique_key for c in found.deployed.classes} | {*found.deleted}
-    taken = {n.binding: n for n in runtime.namespaces if n.bound and n.unique_key not in keys}
+    taken = {
+        n.binding: n for n in kernel_of(runtime).namespaces if n.bound and n.unique_key not in keys
+    }
     labels = {}
     for binding in reversed(configuration.own_bindings):
         label = binding.name
@@ -222,7 +227,7 @@ def _labels(
 def _bind(
     runtime: Runtime, bound: Mapping[str, str], found: Plan, classes: Mapping[str, type]
 ) -> dict[str, DurableObjectNamespace]:
-    registry = runtime.registry
+    registry = kernel_of(runtime).registry
     for cls in found.deployed.classes:
         namespace = registry.of_key(cls.unique_key)
         if namespace is not None and namespace.bound and bound.get(cls.name) != namespace.binding:
@@ -256,7 +261,7 @@ def _stand_in(binding: UnsupportedBinding, runtime: Runtime) -> Any:
     """
     if binding.kind != VERSION_METADATA:
         return binding
-    at = format_time(runtime.loop.now_ms).replace(" ", "T")
+    at = format_time(kernel_of(runtime).loop.now_ms).replace(" ", "T")
     return JsDict({"id": _LOCAL_VERSION, "tag": "", "timestamp": f"{at}Z"})
 
 
@@ -275,7 +280,7 @@ def _offer(
         **foreign,
         **{b.name: namespaces[b.class_name] for b in configuration.own_bindings},
     }
-    before = runtime.registry.configured
+    before = kernel_of(runtime).registry.configured
     for name in before.get(script, set()) - offered.keys():
         env.unbind(name)
     for name, value in offered.items():

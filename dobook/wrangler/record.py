@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dobook.errors import StateDirectoryError
+from dobook.runtime.access import kernel_of
 from dobook.runtime.runtime import Runtime
 from dobook.storage.names import check_unique_key
 from dobook.wrangler.configuration import Migration, Rename, Transfer
@@ -55,7 +56,7 @@ class Deployed:
 
 def read_all(runtime: Runtime) -> dict[str, Deployed]:
     """Return what was deployed, by the names of the Workers."""
-    text = runtime.stores.note(_KEY)
+    text = kernel_of(runtime).stores.note(_KEY)
     if text is None:
         return {}
     try:  # the note may come from a stranger's directory or snapshot
@@ -89,7 +90,7 @@ def rename_script(runtime: Runtime, old: str, new: str) -> None:
 
 def _write_all(runtime: Runtime, known: dict[str, Deployed]) -> None:
     text = json.dumps({name: dataclasses.asdict(d) for name, d in sorted(known.items())})
-    runtime.stores.keep_note(_KEY, text)
+    kernel_of(runtime).stores.keep_note(_KEY, text)
 
 
 def _read(values: dict[str, Any]) -> Deployed:

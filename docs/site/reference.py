@@ -7,20 +7,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-MODULES = {
-    "dobook": "The runtime, and what one does with it outside of a notebook.",
-    "dobook.events": "What `runtime.trace()` returns: one class for each kind of event.",
-    "dobook.web": "Requests, responses and the values around them.",
-    "dobook.errors": "Every exception, the platform's among them.",
-    "dobook.testing": "Fixtures for the tests of a project, and a machine for Hypothesis.",
-    "dobook.patterns": "Classes to begin from, each ready to deploy.",
-    "dobook.serve": "The server in front of a runtime.",
-    "dobook.wrangler": "Wrangler's configuration, and deploying by it.",
-    "dobook.project": "Python Workers projects, run as they are.",
-    "dobook.export": "A notebook's classes as a project.",
-    "dobook.lint": "What would not run on Cloudflare.",
-    "workers": "What `from workers import …` gives.",
-}
+from docs.site.surface import HELD, MODULES
 
 
 def write(folder: Path) -> list[str]:
@@ -33,6 +20,9 @@ def write(folder: Path) -> list[str]:
     (folder / "command.md").write_text(command_page(), "utf-8")
     names = ["magics", "command"]
     shown: set[int] = set()
+    for page, (about, classes) in HELD.items():
+        (folder / f"{page}.md").write_text(class_page(page, about, classes, shown), "utf-8")
+        names.append(page)
     for name, about in MODULES.items():
         try:
             module = importlib.import_module(name)
@@ -164,6 +154,24 @@ def module_page(module: Any, name: str, about: str, shown: set[int]) -> str:
             parts += ["   :members:", "   :inherited-members: Exception, BaseException, object"]
         parts.append("")
     parts.append("```")
+    return "\n".join(parts) + "\n"
+
+
+def class_page(page: str, about: str, classes: dict[str, str], shown: set[int]) -> str:
+    """Return a page of classes that users hold without importing them, each with all its members.
+
+    Args:
+        page: The page's title.
+        about: A sentence on them.
+        classes: Where each class is defined, with the expression that gives one.
+        shown: What earlier pages have listed; what this one lists is added.
+    """
+    parts = [f"# {page}\n", about + "\n"]
+    for path, expression in classes.items():
+        module, _, name = path.rpartition(".")
+        shown.add(id(getattr(importlib.import_module(module), name)))
+        parts += [f"\n## `{expression}`\n", "```{eval-rst}", f".. autoclass:: {path}"]
+        parts += ["   :members:", "   :inherited-members: object", "```"]
     return "\n".join(parts) + "\n"
 
 

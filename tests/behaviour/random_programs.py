@@ -10,6 +10,7 @@ import random
 import time
 
 from dobook.errors import PlatformError
+from dobook.runtime.access import kernel_of
 from dobook.runtime.runtime import Runtime
 
 COUNTERS = (("count", "n"), ("count_in_section", "m"), ("count_in_tasks", "t"))
@@ -228,7 +229,7 @@ def _break(runtime, stub, fault, chance):
         faults.network_errors(stub)
     elif fault == "fail":
         faults.fail_writes(stub)
-    elif runtime.actor_of(stub).instance is not None:
+    elif kernel_of(runtime).actor_of(stub).instance is not None:
         runtime.evict(stub)
 
 

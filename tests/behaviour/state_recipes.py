@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import dobook
 from dobook.errors import PlatformError
+from dobook.runtime.access import kernel_of
 
 from .state_operations import OPERATIONS, Subject
 
@@ -172,7 +173,7 @@ class World:
 
     def allow_databases(self) -> None:
         """Lift a limit on the databases that may be open."""
-        self.runtime.stores.directory._max_open = 1_000
+        kernel_of(self.runtime).stores.directory._max_open = 1_000
 
     def is_awake(self, name: str) -> bool:
         """Return whether an object is in memory."""
@@ -181,7 +182,7 @@ class World:
 
     def facts(self, name: str) -> Facts:
         """Look inside: which state is an object in?"""
-        stores, stub = self.runtime.stores, self.stub(name)
+        stores, stub = kernel_of(self.runtime).stores, self.stub(name)
         identity = stub.id.toString()
         namespace = self.subjects
         place = (namespace.unique_key, identity)

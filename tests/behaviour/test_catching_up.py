@@ -16,6 +16,7 @@ import pytest
 
 from dobook.codec import deserialize
 from dobook.errors import DobookError, PlatformError
+from dobook.runtime.access import kernel_of
 from dobook.runtime.sockets.websocket import WebSocketPair
 from dobook.storage import files
 from dobook.storage.browse import StateReader
@@ -134,7 +135,7 @@ def waits(monkeypatch):
 
 def on_disk(runtime):
     """What a crash would leave at this moment: each counter's number, by its name."""
-    reader = StateReader(runtime.path)
+    reader = StateReader(kernel_of(runtime).path)
     found = {}
     for place in reader.places("dobook-Chain"):
         data = reader.contents(place).rows.get("n")
@@ -281,7 +282,7 @@ def test_a_disk_that_refuses_takes_all_objects_back_to_one_instant(runtime, wait
         runtime.advance(20)
     waits.full = False
     assert on_disk(runtime) == before
-    stores = {name: runtime.actor_of(f"CHAIN/{name}").store for name in "ab"}
+    stores = {name: kernel_of(runtime).actor_of(f"CHAIN/{name}").store for name in "ab"}
     assert {name: store.kv.get("n") for name, store in stores.items()} == before
     (alarm,) = runtime.scheduled_alarms()
     assert alarm.due_ms < runtime.clock.now_ms
@@ -310,7 +311,7 @@ def test_an_object_that_was_evicted_is_taken_back_as_well(runtime, waits):
 
     async def main():
         await asyncio.sleep(30)
-        assert runtime.actor_of("CHAIN/a").instance is None
+        assert kernel_of(runtime).actor_of("CHAIN/a").instance is None
         with pytest.raises(DobookError, match="could not be written"):
             await runtime.stub("CHAIN/a").n()
         waits.full = False
@@ -322,7 +323,7 @@ def test_an_object_that_was_evicted_is_taken_back_as_well(runtime, waits):
 
 
 def test_real_time_waits_for_the_disk_at_each_commit(runtime, waits):
-    with runtime.real_time():
+    with runtime.start_real_time():
         runtime.run(runtime.stub("CHAIN/a").hear(0))  # the first of a class makes its folder, too
         for n in range(1, 4):
             waits.clear()

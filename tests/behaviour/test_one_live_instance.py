@@ -16,6 +16,7 @@ from workers import Response
 
 from dobook import RpcTarget, Runtime
 from dobook.errors import PlatformError
+from dobook.runtime.access import kernel_of
 from dobook.runtime.sockets.client import open_client
 
 MOMENTS = 14  # ticks of the loop: more than any of these takes
@@ -260,7 +261,7 @@ async def redefined(runtime, book):
 
 
 async def class_deleted(runtime, book):
-    runtime.registry.delete(runtime.namespace("OBJ").unique_key)
+    kernel_of(runtime).registry.delete(runtime.namespace("OBJ").unique_key)
     runtime.register(classes(book))
     book.delete()
 
@@ -351,5 +352,5 @@ def test_looking_at_costs_loses_nothing_that_is_not_in_its_file_yet(runtime):
         runtime.costs()
         assert await stub.count() == 1
 
-    runtime.meter()
+    runtime.costs()
     runtime.run(main())

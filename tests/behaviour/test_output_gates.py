@@ -14,6 +14,7 @@ import pytest
 
 import dobook
 from dobook.errors import DobookError
+from dobook.runtime.access import kernel_of
 
 
 class Ledger:
@@ -75,13 +76,13 @@ class Durable:
 
     def __init__(self, runtime, monkeypatch):
         self.order = []
-        committed = runtime.stores.committer._on_commit
+        committed = kernel_of(runtime).stores.committer._on_commit
 
         def note(store, log):
             self.order += [f"durable {key}" for key in log if key == "k"]
             committed(store, log)
 
-        monkeypatch.setattr(runtime.stores.committer, "_on_commit", note)
+        monkeypatch.setattr(kernel_of(runtime).stores.committer, "_on_commit", note)
 
     async def answer(self, promise):
         try:

@@ -14,6 +14,7 @@ import pytest
 
 import dobook
 from dobook.errors import PlatformError
+from dobook.runtime.access import kernel_of
 
 START = "2026-03-29T01:02:03.456"
 TEXT = "2026-03-29 01:02:03.456"
@@ -326,7 +327,7 @@ def test_in_real_time_sql_tells_the_runtimes_time_and_chance_is_real(open_runtim
     def ask():
         runtime = open_runtime(start="2040-05-06", seed=1)
         stub = runtime.register(Sql).getByName("a")
-        with runtime.real_time():
+        with runtime.start_real_time():
             day = runtime.run(stub.one("SELECT date() || ' ' || CURRENT_DATE"))
             return day, runtime.run(stub.one("SELECT hex(randomblob(16))"))
 
@@ -349,7 +350,7 @@ def test_an_interrupt_within_a_function_is_an_interrupt(runtime, sql, monkeypatc
     def press(_self):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(type(runtime.time_and_chance), "milliseconds", press)
+    monkeypatch.setattr(type(kernel_of(runtime).time_and_chance), "milliseconds", press)
     with pytest.raises(KeyboardInterrupt):
         runtime.run(sql.one("SELECT date('now')"))
     monkeypatch.undo()

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from dobook.errors import DeadlockError, DurationError, UsageError
+from dobook.runtime.access import kernel_of
 
 
 class Sleeper:
@@ -306,7 +307,7 @@ async def test_a_sleep_that_is_cancelled_leaves_no_timer(runtime):
     sleeping.cancel()
     with pytest.raises(asyncio.CancelledError):
         await sleeping
-    assert runtime.loop.next_timer() is None
+    assert kernel_of(runtime).loop.next_timer() is None
 
 
 def test_sleeping_in_a_script_and_inside_the_runtime(runtime):
@@ -321,7 +322,7 @@ def test_sleeping_in_a_script_and_inside_the_runtime(runtime):
 
 
 async def test_sleeping_in_real_time_waits(runtime):
-    with runtime.real_time():
+    with runtime.start_real_time():
         start_ms = runtime.clock.now_ms
         await runtime.sleep(20)
         assert runtime.clock.now_ms - start_ms >= 19

@@ -27,6 +27,7 @@ import pytest
 from js import Date, Math, crypto, performance
 
 import dobook
+from dobook.runtime.access import kernel_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "differences.md"
 BEGIN, END = "<!-- who tells: written by a test -->\n", "<!-- end -->\n"
@@ -173,13 +174,13 @@ def ask(column):
             from dobook.notebook.views.reading import Reader
             from dobook.storage.sql.storage import SqlStorage
 
-            sql = SqlStorage(Reader(runtime.actor_of(stub).store))
+            sql = SqlStorage(Reader(kernel_of(runtime).actor_of(stub).store))
             one = Asks.__dict__["one"]
             reader = type("R", (), {"sql": sql})()
             seen = [[one(reader, q) for q in SQL_TIMES], [str(one(reader, q)) for q in SQL_CHANCES]]
             return [answers(TIMES), answers(CHANCES), seen]
         if column == "real time":
-            with runtime.real_time():
+            with runtime.start_real_time():
                 return runtime.run(stub.ask(column))
         return runtime.run(stub.ask(column))
 

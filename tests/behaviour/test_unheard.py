@@ -11,6 +11,7 @@ import pytest
 from workers import DurableObject, Response, WorkerEntrypoint
 
 import dobook
+from dobook.runtime.access import kernel_of
 
 
 def _raises(*_):
@@ -163,10 +164,10 @@ def test_what_nobody_awaits_is_told_once(runtime, stub, said, refused, way):
     runtime.settle()
     gc.collect()
     (line,) = said()
-    assert line == str(runtime.unheard[0])
+    assert line == str(kernel_of(runtime).unheard[0])
     assert line.startswith(f"OBJECT/a: {refused} has failed, and nothing awaits it")
     assert "\n" not in line
-    assert len(runtime.unheard) == 1
+    assert len(kernel_of(runtime).unheard) == 1
 
 
 @pytest.mark.parametrize("way", [f.__name__ for f in AWAITED])
@@ -176,12 +177,12 @@ def test_what_is_awaited_in_the_same_event_is_not_told(runtime, stub, said, refu
     runtime.settle()
     gc.collect()
     assert said() == []
-    assert runtime.unheard == []
+    assert kernel_of(runtime).unheard == []
 
 
 def test_the_line_names_object_method_and_the_users_line(runtime, stub):
     runtime.run(stub.run("put()", "dropped"))
-    (unheard,) = runtime.unheard
+    (unheard,) = kernel_of(runtime).unheard
     assert (unheard.object, unheard.what) == ("OBJECT/a", "put()")
     assert unheard.error == (
         "PlatformTypeError: <class 'tuple'> cannot be sent over RPC. Keep or send it as a list: "
@@ -193,7 +194,7 @@ def test_the_line_names_object_method_and_the_users_line(runtime, stub):
 def test_a_call_names_the_line_that_makes_it(runtime, stub):
     runtime.run(stub.after_the_answer())
     runtime.advance("1m")
-    (unheard,) = runtime.unheard
+    (unheard,) = kernel_of(runtime).unheard
     assert unheard.what == "a call of OBJECT/b.fail_later()"
     assert '`self.env.OBJECT.getByName("b").fail_later()`' in unheard.place
 
@@ -206,7 +207,7 @@ def test_what_is_handed_on_is_told_as_what_it_was_handed_to(runtime, stub, said,
     assert line.startswith(
         ("OBJECT/a: waitUntil has failed", "OBJECT/a: a task that nothing awaits has failed")
     )
-    assert runtime.unheard == []
+    assert kernel_of(runtime).unheard == []
 
 
 def test_a_call_from_outside_whose_promise_was_dropped_is_told_when_it_fails(runtime, stub, said):
@@ -263,7 +264,7 @@ def test_a_trace_changes_nothing(runtime, stub, refused):
     runtime.tracing = True
     runtime.run(stub.run(refused, "dropped"))
     runtime.settle()
-    assert [u.what for u in runtime.unheard] == [refused]
+    assert [u.what for u in kernel_of(runtime).unheard] == [refused]
 
 
 class Default(WorkerEntrypoint):
@@ -280,5 +281,5 @@ def test_a_worker_is_told_as_well(runtime, stub, path, times):
     runtime.serve_worker(Default)
     runtime.run(runtime.fetch(f"http://x{path}"))
     runtime.settle()
-    told = [(u.object, u.what) for u in runtime.unheard]
+    told = [(u.object, u.what) for u in kernel_of(runtime).unheard]
     assert told == [("worker", "a call of OBJECT/b.take()")] * times

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dobook import Runtime
+from dobook.runtime.access import kernel_of
 from dobook.runtime.worker.exports import configure_exports
 
 from .entrypoints import Default, Greeter
@@ -73,7 +74,7 @@ class World:
             backend: self._register(backend, bare=bare) for backend in ("sqlite", "kv")
         }
         runtime.serve_worker(Default, entrypoints=[Greeter])
-        configure_exports(runtime, runtime.env, stateless=["Stateless"])
+        configure_exports(kernel_of(runtime), runtime.env, stateless=["Stateless"])
 
     def _register(self, backend: str, *, bare: bool) -> Any:
         name = f"{backend.capitalize()}{'Bare' if bare else ''}Object"

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import dobook
 from dobook.errors import DeadlockError, DobookError
+from dobook.runtime.access import kernel_of
 from tests.disk import sqlite_vfs
 from tests.disk.checking import Wrong, short
 from tests.disk.faults import Fault, Kind, failing, kinds
@@ -195,7 +196,7 @@ class Run:
     def do_checkpoint(self) -> None:
         """Write every file, as happens when the journal is full."""
         assert self.runtime is not None
-        self.attempt("a checkpoint", self.runtime.stores.committer._checkpoint_if_full)
+        self.attempt("a checkpoint", kernel_of(self.runtime).stores.committer._checkpoint_if_full)
 
     def do_reopen(self, options: dict[str, Any] | None = None) -> None:
         """Close the runtime and open it again."""
@@ -209,7 +210,7 @@ class Run:
         self.attempt("closing", runtime.close)
         if not self.attempt("closing a second time", runtime.close):
             self.wrong.append("a runtime that was closed cannot be closed once more")
-        if not runtime.closed:
+        if not kernel_of(runtime).closed:
             self.wrong.append("close() leaves the runtime open")
         self.runtime = None
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import dobook
 from dobook.errors import PlatformError
+from dobook.runtime.access import kernel_of
 from dobook.storage import journal, store
 from tests.disk.recorder import Log, recording
 
@@ -226,7 +227,9 @@ class Play:
     def do_delete_class(self) -> None:
         """Delete the class that nobody needs."""
         namespace = self.runtime.namespace("DOOMED")
-        self.do({DOOMED: EMPTY}, lambda: self.runtime.registry.delete(namespace.unique_key))
+        self.do(
+            {DOOMED: EMPTY}, lambda: kernel_of(self.runtime).registry.delete(namespace.unique_key)
+        )
         self.do_reopen()
 
     def do_evict(self, name: str) -> None:
@@ -240,7 +243,7 @@ class Play:
 
     def do_checkpoint(self) -> None:
         """Write every object's file."""
-        self.runtime.stores.committer.checkpoint()
+        kernel_of(self.runtime).stores.committer.checkpoint()
 
     def do_reopen(self) -> None:
         """Close the runtime and open it again."""

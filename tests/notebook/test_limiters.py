@@ -11,6 +11,7 @@ from dobook.errors import UnknownNameError, UsageError
 from dobook.notebook.limiters import compare_limiters, limiter_frame, read_limiter
 from dobook.notebook.limiters.comparison import ALL
 from dobook.notebook.limiters.states import FixedWindow, SlidingCounter, SlidingLog, TokenBucket
+from dobook.runtime.access import kernel_of
 
 NOW = 1_767_225_600_000
 W = 60_000
@@ -23,7 +24,7 @@ def test_the_frame_says_what_the_limiter_answers_next(gaps, name):
         stub = runtime.register(getattr(patterns, name), "LIMITER").getByName("a")
         for gap in gaps:
             runtime.advance(gap)
-            rows = runtime.actor_of(stub).store.kv.scan()
+            rows = kernel_of(runtime).actor_of(stub).store.kv.scan()
             limiter = read_limiter(rows, "LIMITER/a", limit=3, window_ms=W)
             said = limiter_frame(limiter, "LIMITER/a", runtime.clock.now_ms).attrs
             answer = runtime.run(stub.check(3, W))
@@ -162,7 +163,9 @@ def test_every_pattern_can_be_defined_from_its_file(shell):
     assert [name for name, _ in card.rows] == patterns.__all__
     for name in patterns.__all__:
         assert shell.cell(f"%pattern {name}").title == name
-    assert {n.class_name for n in shell.cell("runtime").namespaces} == set(patterns.__all__)
+    assert {n.class_name for n in kernel_of(shell.cell("runtime")).namespaces} == set(
+        patterns.__all__
+    )
 
 
 def test_a_pattern_has_the_binding_one_wants_and_its_source_to_show(shell):

@@ -9,6 +9,8 @@ import pytest
 from IPython.core.completer import provisionalcompleter
 from IPython.core.error import UsageError
 
+from dobook.runtime.access import kernel_of
+
 ROOT = Path(__file__).parents[2]
 MAGICS = [
     "durable_object",
@@ -42,11 +44,11 @@ def test_loading_shows_one_card_and_unloading_takes_everything_back(bare_shell):
         assert word in cards[0]
     runtime = bare_shell.user_ns["runtime"]
     bare_shell.cell("%unload_ext dobook")
-    assert runtime.closed
+    assert kernel_of(runtime).closed
     assert not set(MAGICS) & set(bare_shell.magics_manager.magics["line"])
     assert not bare_shell.Completer.custom_matchers
     bare_shell.cell("%load_ext dobook")
-    assert not bare_shell.user_ns["runtime"].closed
+    assert not kernel_of(bare_shell.user_ns["runtime"]).closed
 
 
 def test_every_magic_is_tested_here_by_name(shell):
@@ -86,7 +88,7 @@ EXPRESSIONS = [
     "env.COUNTER.idFromName('a')",
     "runtime.advance('1h')",
     "runtime.advance('1h')[0]",
-    "runtime.worker_entry",
+    "runtime.serve_worker(Default)",
     "%dobook",
     "%request COUNTER/a /value",
 ]

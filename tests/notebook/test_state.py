@@ -182,7 +182,8 @@ def test_storage_is_compared_with_forks_times_bookmarks_files_and_other_objects(
     assert "here: now (2026-01-01 00:10:00), there: $before (2026-01-01 00:00:00)" in repr(
         everything
     )
-    counting.cell("mark = runtime.actor_of('COUNTER/a').store.history.current()")
+    counting.cell("from dobook.runtime.access import kernel_of")
+    counting.cell("mark = kernel_of(runtime).actor_of('COUNTER/a').store.history.current()")
     counting.cell("%rpc COUNTER/a add 1")
     assert rows_of(counting.cell("%storage COUNTER/a --diff $mark")) == [
         ("COUNTER/a", "n", "changed", 3, 2)

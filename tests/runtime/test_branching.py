@@ -6,6 +6,7 @@ import pytest
 
 from dobook import Runtime
 from dobook.errors import PlatformError, StateDirectoryError, UsageError
+from dobook.runtime.access import kernel_of
 
 
 class Box:
@@ -105,7 +106,7 @@ def test_forks_go_their_own_ways(runtime):
         fork.run(fork.stub("BOX/a").put("w", 2))
         fork.run(fork.stub("BOX/a").sql("DROP TABLE t"))
         fork.advance("1h")
-        assert other.seed == 7
+        assert kernel_of(other).seed == 7
         for world in (runtime, other):
             check(world, unique)
             assert [a.object for a in world.scheduled_alarms()] == ["PLAIN/p"]
@@ -240,5 +241,5 @@ def test_a_fork_of_what_went_back_in_time_has_what_was_restored(runtime):
 
 
 async def _restore(runtime, bookmark):
-    actor = runtime.actor_of("BOX/a")
+    actor = kernel_of(runtime).actor_of("BOX/a")
     return actor.store.history.restore_next(bookmark)

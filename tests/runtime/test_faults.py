@@ -6,6 +6,7 @@ import time
 import pytest
 
 from dobook.errors import PlatformError, UnknownNameError, UsageError
+from dobook.runtime.access import kernel_of
 from dobook.runtime.storage.storage import DurableObjectStorage
 
 
@@ -333,9 +334,9 @@ def test_without_faults_storage_is_the_ordinary_one(runtime, counter):
     with pytest.raises(PlatformError):
         runtime.run(counter.increment())
     runtime.run(fresh(counter).increment())
-    assert type(runtime.actor_of(counter).instance.ctx.storage) is DurableObjectStorage
-    assert runtime.stores.committer.screen is None
-    assert runtime.stores.committer.delay_ms is None
+    assert type(kernel_of(runtime).actor_of(counter).instance.ctx.storage) is DurableObjectStorage
+    assert kernel_of(runtime).stores.committer.screen is None
+    assert kernel_of(runtime).stores.committer.delay_ms is None
 
 
 def test_what_happens_on_purpose_is_in_the_trace(runtime, counter):

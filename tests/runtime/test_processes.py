@@ -12,6 +12,7 @@ import pytest
 import dobook
 from dobook import Runtime
 from dobook.errors import UsageError
+from dobook.runtime.access import kernel_of
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"),
@@ -92,7 +93,7 @@ def test_a_child_that_uses_the_runtime_is_told_whose_it_is(runtime, stub, use):
         lambda runtime: runtime.close(),
         lambda runtime: runtime.__exit__(None, None, None),
         lambda runtime: gc.collect(),
-        lambda runtime: runtime.loop.close(),
+        lambda runtime: kernel_of(runtime).loop.close(),
         lambda runtime: None,
     ],
 )

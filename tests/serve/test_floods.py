@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from dobook.runtime.access import kernel_of
 from dobook.serve import Limits, Server
 from dobook.serve.channel import Channel
 from dobook.serve.limits import FRAMES_A_STEP, MESSAGE_BYTES
@@ -227,7 +228,7 @@ def test_what_waits_for_a_busy_object_arrives_in_order_when_it_goes_on(
             left = client.say(left)
             await steps(5)
         assert not client.line.reading
-        object_ = runtime.actor_of("STUCK/a").instance.object
+        object_ = kernel_of(runtime).actor_of("STUCK/a").instance.object
         assert len(object_.heard) < count
         server.sweep()
         object_.go_on.set()
@@ -252,7 +253,7 @@ def test_a_client_that_is_not_read_is_not_taken_to_be_silent(runtime, open_serve
         assert not client.line.reading
         await swept(server, 25)
         assert not client.line.closed
-        runtime.actor_of("STUCK/a").instance.object.go_on.set()
+        kernel_of(runtime).actor_of("STUCK/a").instance.object.go_on.set()
         await steps(100)
         assert client.line.reading
         await swept(server, 6)

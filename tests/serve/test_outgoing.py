@@ -71,7 +71,7 @@ def test_in_real_time_an_object_talks_to_a_server_on_the_network(runtime, caller
     pytest.importorskip("websockets")
     with Runtime() as elsewhere:
         elsewhere.register(Classic)
-        with Server(elsewhere, port=0) as server, runtime.real_time():
+        with Server(elsewhere, port=0) as server, runtime.start_real_time():
             runtime.network.real = Transport(runtime)
             runtime.run(caller.call(f"ws://127.0.0.1:{server.port}/CLASSIC/a"))
             assert runtime.run(caller.say("over the network")) == "over the network"

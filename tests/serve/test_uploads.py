@@ -4,6 +4,7 @@ import contextlib
 
 import pytest
 
+from dobook.runtime.access import kernel_of
 from dobook.serve.settings import Limits
 
 HEAD = "POST /ODD/a/{what} HTTP/1.1\r\nHost: localhost\r\n{more}\r\n"
@@ -64,9 +65,9 @@ def test_a_client_that_is_faster_than_its_reader_waits(raw, runtime):
             sent += client.socket.send(b"x" * 65536)
     assert sent < total
     client.socket.settimeout(10)
-    with runtime.driver.held:
-        odd = runtime.actor_of("ODD/a").instance.object
-        runtime.loop.call_soon(odd.go_on.set)
+    with kernel_of(runtime).driver.held:
+        odd = kernel_of(runtime).actor_of("ODD/a").instance.object
+        kernel_of(runtime).loop.call_soon(odd.go_on.set)
     client.say(b"x" * (total - sent))
     assert client.answer() == (200, str(total).encode())
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from dobook import Runtime
 from dobook.errors import DobookError, StateDirectoryError
+from dobook.runtime.access import kernel_of
 
 BINDINGS = ("BOX", "CHEST")
 SQL = ("sql", "both")
@@ -65,7 +66,7 @@ def make(path, durability, *, how):
     model = {}
     with Runtime(live, durability=durability) as runtime:
         fill(runtime)
-        runtime.stores.committer.checkpoint()
+        kernel_of(runtime).stores.committer.checkpoint()
         change(runtime)
         for binding in BINDINGS:
             for name in NAMES:
@@ -83,7 +84,7 @@ def fill(runtime):
     """Give each object what its name says."""
     runtime.register(Box)
     runtime.register(Chest)
-    runtime.stores.keep_note("migration", NOTE)
+    kernel_of(runtime).stores.keep_note("migration", NOTE)
     for binding in BINDINGS:
         of = {name: runtime.stub(f"{binding}/{name}") for name in NAMES}
         runtime.run(of["kv"].put({f"k{n}": n for n in range(5)}))
@@ -146,15 +147,15 @@ def look(path, model, durability):
 def _read(runtime, model, found):
     runtime.register(Box)
     runtime.register(Chest)
-    found.note = runtime.stores.note("migration")
+    found.note = kernel_of(runtime).stores.note("migration")
     found.scheduled = {
         (entry.namespace.binding, entry.id.toString()): entry.due_ms
-        for entry in runtime.alarms.scheduled()
+        for entry in kernel_of(runtime).alarms.scheduled()
     }
     for (binding, identity), kept in model.items():
         namespace = runtime.namespace(binding)
         try:
-            name = runtime.stores.directory.own.name((namespace.unique_key, identity))
+            name = kernel_of(runtime).stores.directory.own.name((namespace.unique_key, identity))
             stub = namespace.get(namespace.idFromString(identity))
             rest = runtime.run(stub.everything(kept[2] != []))
             found.contents[binding, identity] = [name, *rest]

@@ -11,6 +11,7 @@ import dobook
 from dobook import Runtime
 from dobook.errors import StateDirectoryError
 from dobook.ids import IdFactory
+from dobook.runtime.access import kernel_of
 from dobook.storage.checking import DAMAGE, NOTE, check_state
 from tests.storage.damaged_state import LATER_MS, Box, make
 
@@ -215,7 +216,7 @@ def test_checking_does_not_get_in_the_way_of_opening(path):
     check_state(path)
     with Runtime(path) as runtime:
         runtime.register(Box)
-        assert {e.due_ms for e in runtime.alarms.scheduled()} == {
+        assert {e.due_ms for e in kernel_of(runtime).alarms.scheduled()} == {
             LATER_MS, LATER_MS + 1_000, LATER_MS + 2_000
         }  # fmt: skip
     assert dobook.open_state(path).objects().equals(before)

@@ -13,6 +13,7 @@ import pytest
 
 from dobook import Runtime
 from dobook.errors import PlatformError, StateDirectoryError
+from dobook.runtime.access import kernel_of
 from dobook.storage import files
 
 
@@ -133,8 +134,8 @@ def test_a_refused_write_does_not_come_back_after_a_crash(tmp_path, monkeypatch)
 
 def as_killed(runtime):
     """Return a copy of a runtime's directory as a killed process would leave it."""
-    path = runtime.path.with_name(f"{runtime.path.name}-killed")
-    shutil.copytree(runtime.path, path)
+    path = kernel_of(runtime).path.with_name(f"{kernel_of(runtime).path.name}-killed")
+    shutil.copytree(kernel_of(runtime).path, path)
     return path
 
 
@@ -143,7 +144,7 @@ def test_a_full_database_breaks_the_object_as_on_the_platform(tmp_path, durabili
         box = runtime.stub("BOX/a")
         runtime.run(box.put("v", "kept"))
         runtime.run(box.sql("CREATE TABLE t(x)"))
-        connection = runtime.actor_of("BOX/a").store.connection()
+        connection = kernel_of(runtime).actor_of("BOX/a").store.connection()
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(PlatformError) as caught:
@@ -225,7 +226,7 @@ def test_rows_whose_file_cannot_be_written_wait_in_the_journal(tmp_path, monkeyp
     runtime = reopened(tmp_path, durability=durability)
     runtime.run(runtime.stub("BOX/a").put("v", 1))
     runtime.run(runtime.stub("BOX/b").put("v", 1))
-    runtime.stores.committer.checkpoint()
+    kernel_of(runtime).stores.committer.checkpoint()
     runtime.run(runtime.stub("BOX/a").put("v", 2))
     runtime.run(runtime.stub("BOX/b").put("v", 2))
     file = file_of(tmp_path, runtime)
@@ -233,7 +234,7 @@ def test_rows_whose_file_cannot_be_written_wait_in_the_journal(tmp_path, monkeyp
         other.execute("PRAGMA locking_mode = EXCLUSIVE")
         other.execute("BEGIN EXCLUSIVE")
         with pytest.warns(UserWarning, match="1 objects could not be written.*stay in the journal"):
-            runtime.stores.committer.checkpoint()
+            kernel_of(runtime).stores.committer.checkpoint()
         runtime.run(runtime.stub("BOX/b").put("w", 3))
         with pytest.warns(UserWarning, match="stay in the journal"):
             runtime.close()
@@ -257,7 +258,7 @@ def test_a_checkpoint_that_fails_in_the_middle_of_work_does_not_hold_answers_bac
     monkeypatch.setattr("dobook.storage.journal.CHECKPOINT_BYTES", 20_000)
     with reopened(tmp_path) as runtime:
         runtime.run(runtime.stub("BOX/a").put("v", 1))
-        runtime.stores.committer.checkpoint()
+        kernel_of(runtime).stores.committer.checkpoint()
         file = file_of(tmp_path, runtime)
         with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as other:
             other.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -316,7 +317,7 @@ def test_names_clock_and_notes_are_made_again_when_their_file_is_lost(tmp_path, 
     with reopened(tmp_path / "state") as runtime:
         runtime.run(runtime.stub("BOX/a").put("v", 1))
         runtime.run(runtime.stub("BOX/a").set_alarm(runtime.clock.now_ms + 3_600_000))
-        runtime.stores.keep_note("tag", "v1")
+        kernel_of(runtime).stores.keep_note("tag", "v1")
         runtime.advance("30m")
         runtime.run(runtime.stub("BOX/a").put("v", 2))
         now_ms = runtime.clock.now_ms
@@ -338,8 +339,8 @@ def test_names_clock_and_notes_are_made_again_when_their_file_is_lost(tmp_path, 
         runtime = reopened(path)
     with runtime:
         assert runtime.clock.now_ms == now_ms
-        assert runtime.stores.note("tag") == "v1"
-        assert [entry.id.name for entry in runtime.alarms.of(runtime.env.BOX)] == ["a"]
+        assert kernel_of(runtime).stores.note("tag") == "v1"
+        assert [entry.id.name for entry in kernel_of(runtime).alarms.of(runtime.env.BOX)] == ["a"]
         assert contents(runtime) == {"v": 2}
     aside = path / ".dobook" / "state.sqlite.damaged"
     assert aside.exists() == (damage in ("foreign", "torn"))

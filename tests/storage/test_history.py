@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from dobook import Runtime
 from dobook.errors import PlatformError
+from dobook.runtime.access import kernel_of
 from dobook.storage.history import history
 from dobook.storage.history.file import HistoryFile
 from dobook.storage.history.memory import MemoryLog
@@ -273,7 +274,7 @@ def test_history_is_bounded_and_gets_coarser_the_longer_ago(monkeypatch, world):
         if n % 50 == 20:
             marks[n] = world.bookmark()
         world.runtime.advance("1m")
-    actor = world.runtime.actor_of(world.boxes.getByName("a"))
+    actor = kernel_of(world.runtime).actor_of(world.boxes.getByName("a"))
     assert len(actor.store.history._log.points()) <= 60
     for n, mark in marks.items():
         world.go_back(mark)

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from dobook.errors import DeploymentError, UsageError
+from dobook.runtime.access import kernel_of
 from dobook.wrangler import Configuration, deploy, parse
 from dobook.wrangler.migrations import pending
 from dobook.wrangler.record import Deployed, read
@@ -115,7 +116,7 @@ def test_data_ids_and_alarms_follow_a_rename(runtime):
     assert runtime.run(counter(runtime).tally()) == 1
     assert [run.outcome for run in runtime.advance("1m")] == ["ok"]
     assert runtime.run(counter(runtime).rung()) == "yes"
-    assert [n.class_name for n in runtime.namespaces] == ["Tally"]
+    assert [n.class_name for n in kernel_of(runtime).namespaces] == ["Tally"]
 
 
 def test_a_first_deployment_may_already_have_renamed(runtime):

@@ -6,6 +6,7 @@ import pytest
 
 from dobook import Runtime
 from dobook.errors import ConfigurationError, StateDirectoryError
+from dobook.runtime.access import kernel_of
 from dobook.wrangler import parse
 from dobook.wrangler.record import read_all
 
@@ -81,10 +82,10 @@ ODD = [
 @pytest.mark.parametrize("text", ODD, ids=lambda text: text[:60])
 def test_an_odd_note_of_what_was_deployed_is_refused(text):
     with Runtime() as runtime:
-        runtime.stores.keep_note("deployed", text)
+        kernel_of(runtime).stores.keep_note("deployed", text)
         with pytest.raises(StateDirectoryError):
             read_all(runtime)
-        runtime.stores.keep_note("deployed", json.dumps({"w": DEPLOYED}))
+        kernel_of(runtime).stores.keep_note("deployed", json.dumps({"w": DEPLOYED}))
         assert read_all(runtime)["w"].classes[0].unique_key == "w-A"
 
 

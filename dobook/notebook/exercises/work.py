@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dobook.errors import DeadlockError, suggest
+from dobook.runtime.access import kernel_of
 from dobook.runtime.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class Work:
             sqlite: Which kind of storage they get.
         """
         with Runtime() as runtime:
-            runtime.loop.set_exception_handler(self._session.tell)
+            kernel_of(runtime).loop.set_exception_handler(self._session.tell)
             for definition in self._session.definitions.values():
                 if not classes or definition.class_name in classes:
                     runtime.register(
@@ -159,13 +160,13 @@ class Play:
     def evict(self, stub: Any) -> None:
         """Take an object out of memory, if it is there."""
         self.runtime.settle()
-        if self.runtime.actor_of(stub).instance is not None:
+        if kernel_of(self.runtime).actor_of(stub).instance is not None:
             self.runtime.run(self.runtime.evict(stub))
 
     def rows(self, stub: Any) -> dict[str, Any]:
         """Return what an object has stored."""
         self.runtime.settle()
-        return dict(self.runtime.actor_of(stub).store.kv.scan())
+        return dict(kernel_of(self.runtime).actor_of(stub).store.kv.scan())
 
     def _run(self, begin: Callable[[], Any], what: str) -> Any:
         try:

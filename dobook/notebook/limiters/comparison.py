@@ -11,6 +11,7 @@ from dobook.errors import UsageError
 from dobook.notebook.display import count
 from dobook.notebook.frames.frame import TIME, Frame, make_frame
 from dobook.notebook.pictures import shapes
+from dobook.runtime.access import kernel_of
 from dobook.runtime.runtime import Runtime
 
 ALL = ("SlidingLog", "FixedWindow", "SlidingCounter", "TokenBucket")
@@ -135,7 +136,7 @@ def _play(
                 runtime.advance_to(DEFAULT_START_MS + at)
             answers.append(runtime.run(stub.check(limit, window_ms)))
         runtime.settle()
-        rows = runtime.actor_of(stub).store.kv.scan()
+        rows = kernel_of(runtime).actor_of(stub).store.kv.scan()
         return answers, sum(len(serialize(value)) for value in rows.values())
 
 

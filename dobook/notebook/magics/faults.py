@@ -13,6 +13,7 @@ from dobook.notebook.frames.frame import Frame
 from dobook.notebook.frames.trace import faults_frame
 from dobook.notebook.magics.base import MagicsBase, command, target_argument
 from dobook.notebook.session import Target
+from dobook.runtime.access import kernel_of
 from dobook.runtime.insight.snapshots import ObjectSnapshot
 
 times_argument = argument(
@@ -42,7 +43,7 @@ class FaultMagics(MagicsBase):
         """
         target, _ = self._living(args.target)
         runtime = self.session.runtime
-        instance = runtime.actor_of(target.stub).instance
+        instance = kernel_of(runtime).actor_of(target.stub).instance
         if instance is not None and instance.sockets:
             raise UsageError(
                 f"{target.label} stays in memory while anybody is connected: its sockets were "

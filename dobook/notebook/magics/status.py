@@ -18,6 +18,7 @@ from dobook.notebook.frames.state import report_frame
 from dobook.notebook.magics.base import MagicsBase, command
 from dobook.notebook.material import Checked, material_of
 from dobook.progress import Progress
+from dobook.runtime.access import kernel_of
 from dobook.storage.checking import check_state
 
 _VERBS = ("help", "reset", "check", "check-state")
@@ -102,7 +103,11 @@ class StatusMagics(MagicsBase):
         return session.card(full=True)
 
     def _check_state(self, directory: str | None) -> Frame:
-        path = self.session.runtime.path if directory is None else Path(directory).expanduser()
+        path = (
+            kernel_of(self.session.runtime).path
+            if directory is None
+            else Path(directory).expanduser()
+        )
         if path is None:
             raise UsageError(
                 "this runtime keeps its state in memory. Name a directory: %dobook check-state DIR"

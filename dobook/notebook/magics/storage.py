@@ -16,6 +16,7 @@ from dobook.notebook.sides import compare
 from dobook.notebook.state import State
 from dobook.notebook.views.past import ObjectPast
 from dobook.notebook.views.reading import Reader
+from dobook.runtime.access import kernel_of
 from dobook.storage.sql.storage import SqlStorage
 
 
@@ -125,7 +126,7 @@ class StorageMagics(MagicsBase):
         """
         runtime = self.session.runtime
         runtime.settle(alarms=False)
-        known = [n.binding for n in runtime.namespaces]
+        known = [n.binding for n in kernel_of(runtime).namespaces]
         if args.binding is not None:
             known = [runtime.namespace(args.binding.partition("/")[0]).binding]
         now_ms = runtime.clock.now_ms

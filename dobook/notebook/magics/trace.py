@@ -15,6 +15,7 @@ from dobook.notebook.frames.trace import trace_frame
 from dobook.notebook.magics.base import MagicsBase, command, target_argument
 from dobook.notebook.pictures.plan import MOST_LANES, MOST_ROWS
 from dobook.notebook.pictures.timeline import Diagram
+from dobook.runtime.access import kernel_of
 
 _VERBS = ("on", "off", "clear")
 
@@ -74,14 +75,14 @@ class TraceMagics(MagicsBase):
             raise UsageError("a diagram has at least 2 lanes and 3 rows.")
         runtime.settle(alarms=False)
         if args.verb == "clear":
-            runtime.recorder.clear()
+            kernel_of(runtime).recorder.clear()
         elif args.verb is not None:
             runtime.tracing = args.verb == "on"
         chosen = self._chosen(args)
         events = chosen()
         if args.diagram:
             return Diagram(events, chosen, most_lanes=args.lanes, most_rows=args.rows)
-        recorder = runtime.recorder
+        recorder = kernel_of(runtime).recorder
         return trace_frame(
             events, runtime.clock.now_ms, on=recorder.on, forgotten=recorder.forgotten
         )
@@ -105,7 +106,7 @@ class TraceMagics(MagicsBase):
         reasons = runtime.why_awake(target.stub)
         if reasons:
             return Card(target.label, tuple(("because", text) for text in reasons), "awake")
-        if runtime.actor_of(target.stub).instance is None:
+        if kernel_of(runtime).actor_of(target.stub).instance is None:
             return Card(target.label, (("state", "not in memory"),), "asleep")
         return Card(target.label, (("state", "idle: nothing keeps it awake"),), "may sleep")
 

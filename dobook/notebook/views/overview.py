@@ -9,6 +9,7 @@ from dobook.clock import format_duration, format_time
 from dobook.notebook.display import Card, clock_text
 from dobook.notebook.session import Session, where
 from dobook.notebook.views.population import members, sockets_of, storage_text
+from dobook.runtime.access import kernel_of
 from dobook.runtime.calls.namespace import DurableObjectNamespace
 from dobook.runtime.calls.waits import why_awake
 from dobook.runtime.runtime import Runtime
@@ -20,16 +21,19 @@ MOST_LISTED = 20
 def overview(session: Session) -> dict[str, Any]:
     """Return the facts of the session's runtime, as plain JSON; those of its clock are apart."""
     runtime = session.runtime
-    alarms = [entry.namespace for entry in runtime.alarms.scheduled()]
-    classes = [_class_facts(namespace, alarms.count(namespace)) for namespace in runtime.namespaces]
-    busy = [i for i in runtime.residency.instances() if i.busy]
+    alarms = [entry.namespace for entry in kernel_of(runtime).alarms.scheduled()]
+    classes = [
+        _class_facts(namespace, alarms.count(namespace))
+        for namespace in kernel_of(runtime).namespaces
+    ]
+    busy = [i for i in kernel_of(runtime).residency.instances() if i.busy]
     return {
         "title": "Runtime",
         "about": _about(session),
         "classes": classes,
         "objects": sum(one["objects"] for one in classes),
         "resident": sum(one["resident"] for one in classes),
-        "idle": len(runtime.residency.instances()) - len(busy),
+        "idle": len(kernel_of(runtime).residency.instances()) - len(busy),
         "busy": len(busy),
         "under_way": [
             [instance.actor.label, "; ".join(why_awake(instance.actor))]
@@ -56,10 +60,13 @@ def _about(session: Session) -> list[list[str]]:
     worker = session.worker.class_name if session.worker else session.projects.front
     return [
         ["state", where(runtime)],
-        ["seed", str(runtime.seed)],
+        ["seed", str(kernel_of(runtime).seed)],
         *([["configuration", given]] if given else []),
         ["worker", worker or "none"],
-        ["recording", "a trace" if runtime.recorder.on else "no trace; %trace on begins one"],
+        [
+            "recording",
+            "a trace" if kernel_of(runtime).recorder.on else "no trace; %trace on begins one",
+        ],
         ["help", "%dobook help lists the magics; %request? explains one"],
     ]
 
@@ -82,7 +89,7 @@ def _connected(runtime: Runtime) -> list[list[Any]]:
     """Return the objects with WebSockets: what they are called, how many, how they are kept."""
     found = [
         actor
-        for namespace in runtime.namespaces
+        for namespace in kernel_of(runtime).namespaces
         for actor in namespace.actors.values()
         if sockets_of(actor)
     ]
@@ -106,18 +113,19 @@ def _answer(asked: Any) -> str:
 
 def runtime_card(runtime: Runtime) -> Card:
     """Return the static card of a runtime."""
-    if runtime.closed:
+    if kernel_of(runtime).closed:
         return Card("Runtime", (("state", where(runtime)),), "closed")
-    found = [member for namespace in runtime.namespaces for member in members(namespace)]
+    found = [member for namespace in kernel_of(runtime).namespaces for member in members(namespace)]
     rows = (
         ("state", where(runtime)),
         ("clock", clock_text(runtime.clock.now_ms, virtual=runtime.clock.virtual)),
-        ("seed", str(runtime.seed)),
+        ("seed", str(kernel_of(runtime).seed)),
         (
             "classes",
-            ", ".join(f"{n.binding} ({n.class_name})" for n in runtime.namespaces) or "none",
+            ", ".join(f"{n.binding} ({n.class_name})" for n in kernel_of(runtime).namespaces)
+            or "none",
         ),
         ("objects", f"{len(found):,}, {sum(m.state != 'evicted' for m in found):,} in memory"),
-        ("alarms", f"{len(runtime.alarms.scheduled()):,}"),
+        ("alarms", f"{len(kernel_of(runtime).alarms.scheduled()):,}"),
     )
     return Card("Runtime", rows)

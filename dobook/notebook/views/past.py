@@ -12,6 +12,7 @@ from dobook.notebook.display import Card, count, shorten
 from dobook.notebook.frames.frame import TIME, Frame, make_frame
 from dobook.notebook.frames.state import contents_frame, differences_frame
 from dobook.notebook.session import Session, Target
+from dobook.runtime.access import kernel_of
 from dobook.runtime.branching import history_of
 from dobook.runtime.insight.shown import shown
 from dobook.runtime.objects.inside import run_inside
@@ -50,7 +51,7 @@ class ObjectPast:
 
     @property
     def _history(self) -> History:
-        return history_of(self._session.runtime.actor_of(self._target.stub))
+        return history_of(kernel_of(self._session.runtime).actor_of(self._target.stub))
 
     def moments(self) -> list[Point]:
         """Return the latest moments, oldest first; the last one is now."""
@@ -115,9 +116,11 @@ class ObjectPast:
             undo.append(await ctx.storage.onNextSessionRestoreBookmark(bookmark))
 
         runtime, stub = self._session.runtime, self._target.stub
-        runtime.run(run_inside(runtime, stub, go_back))
+        runtime.run(run_inside(kernel_of(runtime), stub, go_back))
         runtime.crash(stub)
-        runtime.run(run_inside(runtime, stub, lambda ctx: ctx.storage.getCurrentBookmark()))
+        runtime.run(
+            run_inside(kernel_of(runtime), stub, lambda ctx: ctx.storage.getCurrentBookmark())
+        )
         return undo[0]
 
     def at(self, place: int) -> Point:

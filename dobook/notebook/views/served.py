@@ -5,6 +5,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Self
 
 from dobook.notebook.display import Rows, box, heading, rows_html, rows_text, tag
+from dobook.runtime.access import kernel_of
 
 if TYPE_CHECKING:
     from dobook.serve import Server
@@ -27,10 +28,10 @@ class ServedUrl(str):
             url = f"{prefix.rstrip('/')}/proxy/{server.port}/" + (f"?{query}" if query else "")
         self = cls(url)
         runtime = server.runtime
-        if runtime.worker_entry is not None:
+        if kernel_of(runtime).worker_entry is not None:
             answers = "the Worker"
         else:
-            paths = [f"/{n.binding}/{{name}}/…" for n in runtime.namespaces]
+            paths = [f"/{n.binding}/{{name}}/…" for n in kernel_of(runtime).namespaces]
             answers = ", ".join(paths) or "nothing yet; define a class with %%durable_object"
         self._rows = (
             ("answers", answers),

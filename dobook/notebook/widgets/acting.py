@@ -12,6 +12,7 @@ from dobook.notebook.responses import body_text, status_line
 from dobook.notebook.session import Session, Target
 from dobook.notebook.views.editing import edited, literal
 from dobook.notebook.views.inspection import inspect
+from dobook.runtime.access import kernel_of
 from dobook.runtime.calls.stub import DurableObjectStub
 from dobook.runtime.objects.inside import run_inside
 from dobook.runtime.runtime import Runtime
@@ -99,7 +100,7 @@ class ObjectActions:
 
     def _inside(self, function: Any) -> None:
         runtime = self.session.runtime
-        runtime.run(run_inside(runtime, self.target.stub, function))
+        runtime.run(run_inside(kernel_of(runtime), self.target.stub, function))
 
 
 def delete_all(runtime: Runtime, stub: DurableObjectStub) -> None:
@@ -109,5 +110,5 @@ def delete_all(runtime: Runtime, stub: DurableObjectStub) -> None:
         await ctx.storage.deleteAlarm()
         await ctx.storage.deleteAll()
 
-    runtime.run(run_inside(runtime, stub, delete))
+    runtime.run(run_inside(kernel_of(runtime), stub, delete))
     runtime.run(runtime.evict(stub))

@@ -27,6 +27,7 @@ import traitlets
 from dobook.notebook import tracebacks
 from dobook.notebook.session import Session
 from dobook.notebook.tracebacks import one_line
+from dobook.runtime.access import kernel_of
 
 _STATIC = Path(__file__).parent / "static"
 _MOST_SAID = 4_000  # characters of what handlers print during one action
@@ -82,10 +83,12 @@ class View(anywidget.AnyWidget):
 
     def refresh(self) -> None:
         """Look again; what has changed is sent to the front end."""
-        if self.session.runtime.closed:
+        if kernel_of(self.session.runtime).closed:
             return
         try:
-            with self.session.runtime.driver.held:  # in real time another thread turns it
+            with kernel_of(
+                self.session.runtime
+            ).driver.held:  # in real time another thread turns it
                 self.facts = self.look()
         except Exception as error:  # a view must not end a cell, nor go on as if nothing was
             problem, place = self._problem(error)
@@ -121,7 +124,7 @@ class View(anywidget.AnyWidget):
                 note = getattr(self, f"do_{what}")(**fields)
             except KeyboardInterrupt:
                 problem = "interrupted"
-                self.session.runtime.driver.end_begun()
+                kernel_of(self.session.runtime).driver.end_begun()
             except Exception as error:
                 problem, place = self._problem(error)
         self.session.views.refresh()

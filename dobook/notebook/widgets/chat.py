@@ -14,6 +14,7 @@ from dobook.notebook.display import Card
 from dobook.notebook.session import Session
 from dobook.notebook.views.sockets import NotebookClient
 from dobook.notebook.widgets.base import View
+from dobook.runtime.access import kernel_of
 from dobook.runtime.calls.namespace import DurableObjectNamespace
 from dobook.runtime.sockets.client import DEFAULT_PATH, Said
 
@@ -136,7 +137,7 @@ class ChatRoom(View):
         """Take the room out of memory; those who are in it do not notice if it hibernates."""
         runtime = self._session.runtime
         stub = self._session.target(self._label).stub
-        actor = runtime.actor_of(stub)
+        actor = kernel_of(runtime).actor_of(stub)
         if actor.instance is not None and actor.instance.sockets:
             raise UsageError(
                 "a room whose sockets were accepted with accept() stays in memory while anybody "

@@ -12,6 +12,7 @@ from dobook.notebook.pictures.timeline import Diagram
 from dobook.notebook.session import Session, SessionCard
 from dobook.notebook.views.console import RequestConsole
 from dobook.notebook.views.past import ObjectPast
+from dobook.runtime.access import kernel_of
 from dobook.runtime.calls.namespace import DurableObjectNamespace
 from dobook.runtime.calls.stub import DurableObjectStub
 from dobook.runtime.loop.loop import Clock
@@ -60,9 +61,9 @@ def _is_ours(session: Session, subject: Any) -> bool:
     """Return whether a subject belongs to the session's runtime, not to another one."""
     runtime = session.runtime
     if isinstance(subject, DurableObjectStub):
-        return subject._namespace.runtime is runtime  # noqa: SLF001
+        return subject._namespace.runtime is kernel_of(runtime)  # noqa: SLF001
     if isinstance(subject, DurableObjectNamespace):
-        return subject.runtime is runtime
+        return subject.runtime is kernel_of(runtime)
     if isinstance(subject, Runtime):
-        return subject is runtime and not runtime.closed
+        return subject is runtime and not kernel_of(runtime).closed
     return subject is runtime.clock or not isinstance(subject, Clock)

@@ -9,6 +9,7 @@ from dobook.notebook.views.overview import overview, runtime_card
 from dobook.notebook.widgets.base import View
 from dobook.notebook.widgets.clock import ClockActions
 from dobook.notebook.widgets.namespace import PopulationActions
+from dobook.runtime.access import kernel_of
 
 
 class RuntimeView(ClockActions, PopulationActions, View):
@@ -28,7 +29,7 @@ class RuntimeView(ClockActions, PopulationActions, View):
 
     def look(self) -> dict[str, Any]:
         """Return the runtime's facts, its clock's, and those of the class that is open."""
-        if self.binding not in {n.binding for n in self.session.runtime.namespaces}:
+        if self.binding not in {n.binding for n in kernel_of(self.session.runtime).namespaces}:
             self._turn_to("")  # another runtime, or the class is gone
         return overview(self.session) | {
             "clock": self.clock(),
@@ -51,7 +52,7 @@ class RuntimeView(ClockActions, PopulationActions, View):
         binding, _, name = path.strip().partition("/")
         if name:
             self.session.target(path.strip())  # or it says what was probably meant
-        elif not any(n.binding == binding for n in self.session.runtime.namespaces):
+        elif not any(n.binding == binding for n in kernel_of(self.session.runtime).namespaces):
             raise UsageError(
                 f"there is no binding {binding[:40]!r}. Write BINDING or BINDING/name."
             )
@@ -61,7 +62,7 @@ class RuntimeView(ClockActions, PopulationActions, View):
     def do_evict_idle(self) -> str:
         """Take every object out of memory that has nothing to do."""
         runtime = self.session.runtime
-        idle = [i.actor for i in runtime.residency.instances() if not i.busy]
+        idle = [i.actor for i in kernel_of(runtime).residency.instances() if not i.busy]
         for actor in idle:
             runtime.run(runtime.evict(actor))
         return (

@@ -17,7 +17,7 @@ from dobook.runtime.calls.rpc import Member, RpcStub, find, member, not_callable
 from dobook.runtime.insight.portable import remark_if_called
 
 if TYPE_CHECKING:
-    from dobook.runtime.runtime import Runtime
+    from dobook.runtime.kernel import Kernel
 
 
 class RpcPromise(Promise):
@@ -121,7 +121,7 @@ class _Pipeline:
     def _invoke(
         self, path: tuple[str, ...], args: tuple[Any, ...] | None, kwargs: dict[str, Any] | None
     ) -> RpcPromise:
-        runtime: Runtime = self._promise._call.actor.runtime
+        runtime: Kernel = self._promise._call.actor.runtime
 
         async def follow() -> Any:
             base = await self._promise

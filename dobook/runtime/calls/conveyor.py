@@ -21,13 +21,13 @@ from dobook.web import ReadableStream, Request
 from dobook.web.streams import END
 
 if TYPE_CHECKING:
+    from dobook.runtime.kernel import Kernel
     from dobook.runtime.objects.instance import Instance
-    from dobook.runtime.runtime import Runtime
 
 LOST: Final = "Network connection lost."
 
 
-def conveyed(stream: ReadableStream, home: "Instance | None", runtime: "Runtime") -> ReadableStream:
+def conveyed(stream: ReadableStream, home: "Instance | None", runtime: "Kernel") -> ReadableStream:
     """Return a stream as the other side gets it; nobody else can read it from then on.
 
     Args:
@@ -49,7 +49,7 @@ def conveyed(stream: ReadableStream, home: "Instance | None", runtime: "Runtime"
     return far
 
 
-def send_body(request: Request, runtime: "Runtime") -> None:
+def send_body(request: Request, runtime: "Kernel") -> None:
     """Convey the body of a request that is sent from where one is.
 
     Raises:
@@ -70,7 +70,7 @@ class Conveyor:
         runtime: Theirs.
     """
 
-    def __init__(self, stream: ReadableStream, home: "Instance | None", runtime: "Runtime") -> None:
+    def __init__(self, stream: ReadableStream, home: "Instance | None", runtime: "Kernel") -> None:
         self._runtime = runtime
         self._pump = _Pump(stream, home, runtime)
         self._given_up = weakref.finalize(self, _give_up, runtime, self._pump)
@@ -99,7 +99,7 @@ class Conveyor:
 class _Pump:
     """What fetches the pieces, on the side they come from."""
 
-    def __init__(self, stream: ReadableStream, home: "Instance | None", runtime: "Runtime") -> None:
+    def __init__(self, stream: ReadableStream, home: "Instance | None", runtime: "Kernel") -> None:
         self.task: asyncio.Task[Any] | None = None
         self._stream = stream
         self._home = home
@@ -222,7 +222,7 @@ class _Pump:
         self._end(carry_error(error, remote=False))
 
 
-def _give_up(runtime: "Runtime", pump: _Pump) -> None:
+def _give_up(runtime: "Kernel", pump: _Pump) -> None:
     if pump.task is None or pump.task.done() or runtime.closed:
         return
     runtime.loop.call_soon(pump.drop, context=runtime.context)

@@ -18,8 +18,8 @@ from dobook.runtime.objects.context import DurableObjectState
 from dobook.web.text import js_string
 
 if TYPE_CHECKING:
+    from dobook.runtime.kernel import Kernel
     from dobook.runtime.objects.instance import Instance
-    from dobook.runtime.runtime import Runtime
     from dobook.runtime.worker.exports import Exports
 
 
@@ -45,7 +45,7 @@ class DurableObjectNamespace:
 
     def __init__(
         self,
-        runtime: "Runtime",
+        runtime: "Kernel",
         binding: str,
         cls: type,
         *,

@@ -25,15 +25,15 @@ from dobook.runtime.objects.instance import HOME_GONE
 from dobook.web import ReadableStream
 
 if TYPE_CHECKING:
+    from dobook.runtime.kernel import Kernel
     from dobook.runtime.objects.actor import Actor
     from dobook.runtime.objects.instance import Instance
-    from dobook.runtime.runtime import Runtime
 
 
 class Outside:
     """The home of functions that come from outside any object, a notebook cell for instance."""
 
-    def __init__(self, runtime: "Runtime") -> None:
+    def __init__(self, runtime: "Kernel") -> None:
         self._runtime = runtime
 
     def invoke_on(
@@ -82,7 +82,7 @@ class Outside:
         return conveyed(stream, None, self._runtime)
 
 
-def giver(runtime: "Runtime") -> "Instance | Outside":
+def giver(runtime: "Kernel") -> "Instance | Outside":
     """Return where the functions and targets live that the running code gives to others."""
     frame = current_frame.get()
     return runtime.post.outside if frame is None else frame.instance
@@ -91,7 +91,7 @@ def giver(runtime: "Runtime") -> "Instance | Outside":
 class PostOffice:
     """Puts calls on their way to the objects of a runtime."""
 
-    def __init__(self, runtime: "Runtime") -> None:
+    def __init__(self, runtime: "Kernel") -> None:
         self._runtime = runtime
         self._mail: deque[Call] = deque()
         self._scheduled = False
@@ -328,5 +328,5 @@ class _Nobody:
 
     label = "worker"
 
-    def __init__(self, runtime: "Runtime") -> None:
+    def __init__(self, runtime: "Kernel") -> None:
         self.runtime = runtime

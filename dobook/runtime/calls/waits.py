@@ -6,9 +6,9 @@ from dobook.runtime.loop.livelock import where_it_waits
 
 if TYPE_CHECKING:
     from dobook.runtime.calls.call import Call
+    from dobook.runtime.kernel import Kernel
     from dobook.runtime.objects.actor import Actor
     from dobook.runtime.objects.instance import Instance
-    from dobook.runtime.runtime import Runtime
 
 
 def why_awake(actor: "Actor") -> list[str]:
@@ -40,7 +40,7 @@ def why_awake(actor: "Actor") -> list[str]:
     return reasons
 
 
-def deadlock(runtime: "Runtime", instance: "Instance | None" = None) -> str:
+def deadlock(runtime: "Kernel", instance: "Instance | None" = None) -> str:
     """Return a circle of objects that wait for each other, in words; empty if there is none.
 
     Args:
@@ -91,7 +91,7 @@ def _told(circle: "list[Call]") -> str:
     return text + "."
 
 
-def _all_calls(runtime: "Runtime") -> "list[Call]":
+def _all_calls(runtime: "Kernel") -> "list[Call]":
     return [call for instance in runtime.residency.instances() for call in instance.calls]
 
 

@@ -1,7 +1,7 @@
 """What objects cost: what the platform bills is counted, and priced as it publishes.
 
-Counting reads and writes costs a little, so a runtime begins it when it is told to
-(`runtime.metering`); a notebook's does from the start. Requests and duration are always counted.
+Counting reads and writes costs a little, so a runtime begins it with the first call of
+`runtime.costs()`; a notebook's does from the start. Requests and duration are always counted.
 """
 
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from dobook import limits
 from dobook.codec import serialize
 
 if TYPE_CHECKING:
+    from dobook.runtime.kernel import Kernel
     from dobook.runtime.objects.actor import Actor
-    from dobook.runtime.runtime import Runtime
     from dobook.storage.sql.cursor import SqlStorageCursor
 
 _GIB: Final = 1024**3
@@ -83,7 +83,7 @@ class Cost:
     storage_usd_month: float
 
 
-def costs(runtime: "Runtime") -> list[Cost]:
+def costs(runtime: "Kernel") -> list[Cost]:
     """Return what each object that has been in use has cost, by binding and first use."""
     found = []
     for namespace in runtime.namespaces:
@@ -91,10 +91,10 @@ def costs(runtime: "Runtime") -> list[Cost]:
         for identity, actor in namespace.actors.items():
             seen.add(identity)
             found.append(_cost(actor))
-        for unique_key, identity in list(runtime.meters):
+        for unique_key, identity in list(runtime.meters.of_objects):
             if unique_key == namespace.unique_key and identity not in seen:
                 # It has left memory; looking at it brings it back for as long as this takes.
-                actor = namespace.actor(runtime.meters[unique_key, identity][1])
+                actor = namespace.actor(runtime.meters.of_objects[unique_key, identity][1])
                 found.append(_cost(actor))
                 if actor.instance is None:
                     runtime.stores.release(actor)

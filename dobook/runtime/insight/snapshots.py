@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dobook.runtime.runtime import Runtime
+    from dobook.runtime.kernel import Kernel
 
 
 MAX_PEEKS = 1_000  # files opened to count the rows of objects that are not in memory
@@ -52,7 +52,7 @@ class AlarmSnapshot:
     attempt: int
 
 
-def object_snapshots(runtime: "Runtime") -> list[ObjectSnapshot]:
+def object_snapshots(runtime: "Kernel") -> list[ObjectSnapshot]:
     """Return the objects by binding: those known in the order of first use, then those on disk."""
     shown = []
     for namespace in runtime.namespaces:
@@ -90,7 +90,7 @@ def object_snapshots(runtime: "Runtime") -> list[ObjectSnapshot]:
     return shown
 
 
-def alarm_snapshots(runtime: "Runtime") -> list[AlarmSnapshot]:
+def alarm_snapshots(runtime: "Kernel") -> list[AlarmSnapshot]:
     """Return the alarms that are waiting, soonest first."""
     shown = []
     for entry in runtime.alarms.scheduled():

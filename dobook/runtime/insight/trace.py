@@ -17,7 +17,7 @@ from dobook.runtime.loop.swaps import Swap
 from dobook.runtime.storage.watched import set_watched
 
 if TYPE_CHECKING:
-    from dobook.runtime.runtime import Runtime
+    from dobook.runtime.kernel import Kernel
 
 MOST_EVENTS: Final = 10_000
 
@@ -30,7 +30,7 @@ class Recorder:
         most: How many are kept.
     """
 
-    def __init__(self, runtime: "Runtime", most: int = MOST_EVENTS) -> None:
+    def __init__(self, runtime: "Kernel", most: int = MOST_EVENTS) -> None:
         self._runtime = runtime
         self._events: deque[AnyEvent] = deque(maxlen=most)
         self._forgotten = 0
@@ -102,7 +102,7 @@ _HELD_BY_NOBODY: Final = 2  # the variable's reference and the call's own
 _spare: "deque[_LogTap]" = deque(maxlen=_MOST_SPARE)
 
 
-def _tap(runtime: "Runtime", beneath: Any) -> "_LogTap":
+def _tap(runtime: "Kernel", beneath: Any) -> "_LogTap":
     """Return a layer for standard output; the caller holds the lock of `swaps`."""
     for _ in range(min(_TRIED, len(_spare))):
         layer = _spare.pop()
@@ -116,8 +116,8 @@ def _tap(runtime: "Runtime", beneath: Any) -> "_LogTap":
 class _LogTap(io.TextIOBase):
     """Standard output while the loop turns: what a handler prints is an event too."""
 
-    def __init__(self, runtime: "Runtime", beneath: Any) -> None:
-        self._runtime: Runtime | None = runtime
+    def __init__(self, runtime: "Kernel", beneath: Any) -> None:
+        self._runtime: Kernel | None = runtime
         self.beneath = beneath
         self._parts: dict[str, str] = {}
         self._reporting = False  # what a listener prints is no log line
@@ -164,13 +164,14 @@ class _LogTap(io.TextIOBase):
 
 
 @contextlib.contextmanager
-def recording(runtime: "Runtime") -> Iterator[Recorder]:
+def recording(runtime: "Kernel") -> Iterator[Recorder]:
     """Record for a while; gives the recorder.
 
     Example:
         >>> import dobook
+        >>> from dobook.runtime.access import kernel_of
         >>> from dobook.runtime.insight.trace import recording
-        >>> with dobook.Runtime() as runtime, recording(runtime) as recorder:
+        >>> with dobook.Runtime() as runtime, recording(kernel_of(runtime)) as recorder:
         ...     recorder.events()
         []
     """

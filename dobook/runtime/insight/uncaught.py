@@ -16,7 +16,7 @@ from dobook.runtime.insight.unheard import users_part
 from dobook.runtime.loop.places import has_torn_callback
 
 if TYPE_CHECKING:
-    from dobook.runtime.runtime import Runtime
+    from dobook.runtime.kernel import Kernel
 
 logger = logging.getLogger("dobook")
 
@@ -24,9 +24,7 @@ _SAID: Final = {"webSocket": "a listener of a WebSocket"}
 _SEEN_ELSEWHERE: Final = frozenset({"alarm", "commit"})
 
 
-def report(
-    runtime: "Runtime", label: str, where: str, error: BaseException, cause: int = 0
-) -> None:
+def report(runtime: "Kernel", label: str, where: str, error: BaseException, cause: int = 0) -> None:
     """Take note of an error that nobody awaits, and tell it.
 
     Args:

@@ -24,8 +24,8 @@ from dobook.events import Error
 
 if TYPE_CHECKING:
     from dobook.runtime.calls.call import Call
+    from dobook.runtime.kernel import Kernel
     from dobook.runtime.objects.instance import Instance
-    from dobook.runtime.runtime import Runtime
 
 _MACHINERY: Final = ("dobook", "asyncio", "contextlib", "importlib")
 _KEPT: Final = 1000  # of the refusals that a runtime remembers
@@ -63,7 +63,7 @@ class Refusal:
 
     __slots__ = ("heard", "runtime", "unheard")
 
-    def __init__(self, runtime: "Runtime", unheard: Unheard) -> None:
+    def __init__(self, runtime: "Kernel", unheard: Unheard) -> None:
         self.runtime = runtime
         self.unheard = unheard
         self.heard = False
@@ -140,7 +140,7 @@ def note_in_worker(what: Callable[[], str], error: BaseException) -> Refusal | N
 
 
 def note_later(
-    runtime: "Runtime", home: "Instance | None", what: str, error: BaseException, place: str = ""
+    runtime: "Kernel", home: "Instance | None", what: str, error: BaseException, place: str = ""
 ) -> Refusal | None:
     """Note that something has failed which was begun earlier, and which nobody awaits so far.
 

@@ -34,7 +34,7 @@ from dobook.runtime.loop.sleep import Sleep
 from dobook.runtime.loop.swaps import Swaps
 
 if TYPE_CHECKING:
-    from dobook.runtime.runtime import Runtime
+    from dobook.runtime.kernel import Kernel
 
 SETTLING_TICKS = 1_000  # of the loop, at most, until nothing is ready in real time
 HANDING_ON_TICKS = 10  # of a foreign loop, for an interrupt to cancel what waits there
@@ -48,7 +48,7 @@ Awaited = Call | Sleep  # on a foreign loop
 class Driver:
     """Turns the loop of one runtime."""
 
-    def __init__(self, runtime: "Runtime") -> None:
+    def __init__(self, runtime: "Kernel") -> None:
         self._runtime = runtime
         self._loop = runtime.loop
         self.held = Held(runtime.loop)

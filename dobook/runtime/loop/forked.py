@@ -16,9 +16,9 @@ from weakref import WeakSet
 from dobook.errors import UsageError
 
 if TYPE_CHECKING:
-    from dobook.runtime.runtime import Runtime
+    from dobook.runtime.kernel import Kernel
 
-_open: "WeakSet[Runtime]" = WeakSet()
+_open: "WeakSet[Kernel]" = WeakSet()
 _never_freed: Final[list[Any]] = []
 
 
@@ -31,7 +31,7 @@ def refusal(owner: int) -> str:
     )
 
 
-def check_open(runtime: "Runtime") -> None:
+def check_open(runtime: "Kernel") -> None:
     """Raise if a runtime cannot be used any more, here.
 
     Raises:
@@ -43,7 +43,7 @@ def check_open(runtime: "Runtime") -> None:
         raise UsageError("this runtime is closed. Make another with dobook.Runtime(...).")
 
 
-def watch(runtime: "Runtime") -> None:
+def watch(runtime: "Kernel") -> None:
     """Leave a runtime alone in the processes that are forked while it exists."""
     _open.add(runtime)
 
@@ -74,7 +74,7 @@ def _in_child() -> None:
     _open.clear()
 
 
-def _leave_alone(runtime: "Runtime", owner: int) -> None:
+def _leave_alone(runtime: "Kernel", owner: int) -> None:
     _keep_for_ever(runtime)
     runtime.closed = True
     runtime.owner = owner
@@ -90,7 +90,7 @@ def _leave_alone(runtime: "Runtime", owner: int) -> None:
         runtime.stores.directory.forked()
 
 
-def _keep_for_ever(runtime: "Runtime") -> None:
+def _keep_for_ever(runtime: "Kernel") -> None:
     """Let nothing of a runtime be freed: SQLite would close its files, and their log with them."""
     _never_freed.append(runtime)
     import ctypes

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dobook import limits
 
 if TYPE_CHECKING:
-    from dobook.runtime.runtime import Runtime
+    from dobook.runtime.kernel import Kernel
 
 _MOST_HOLDERS: Final = 200  # objects that are followed from a future to those who hold it
 # Holders that are reached from elsewhere for sure.
@@ -35,7 +35,7 @@ class Wait:
         awaited: Futures and tasks of the loop; the wait is over with the first of them.
     """
 
-    def __init__(self, runtime: "Runtime", awaited: Sequence[Any]) -> None:
+    def __init__(self, runtime: "Kernel", awaited: Sequence[Any]) -> None:
         self._runtime = runtime
         self._awaited = awaited
         self._until = runtime.loop.time() + limits.MAX_WAIT_FOR_ALARMS_MS / 1000
@@ -77,7 +77,7 @@ class _Search:
         timers: The timers that are set.
     """
 
-    def __init__(self, runtime: "Runtime") -> None:
+    def __init__(self, runtime: "Kernel") -> None:
         self.timers = [t for t in runtime.loop._scheduled if not t._cancelled]  # type: ignore[attr-defined]
         self._sleeping = {id(arg) for timer in self.timers for arg in timer._args}
         self._calls = {

@@ -35,8 +35,8 @@ from dobook.storage.stopping import forget_stop, raise_in, stop_statement
 
 if TYPE_CHECKING:
     from dobook.runtime.calls.call import Call
+    from dobook.runtime.kernel import Kernel
     from dobook.runtime.objects.instance import Instance
-    from dobook.runtime.runtime import Runtime
 
 STUCK_AFTER_S: Final = 0.3
 SOON_S: Final = 0.01
@@ -63,7 +63,7 @@ class Interrupts:
         escaped: What has left the user's code to end the program, or the engine's own code.
     """
 
-    def __init__(self, runtime: "Runtime") -> None:
+    def __init__(self, runtime: "Kernel") -> None:
         self._runtime = runtime
         self.pressed = 0
         self.expected = False

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dobook.errors import PlatformError
 
 if TYPE_CHECKING:
-    from dobook.runtime.runtime import Runtime
+    from dobook.runtime.kernel import Kernel
 
 _leave_task: Callable[[Any, Any], None] = tasks._leave_task  # documented for task implementers
 
@@ -26,7 +26,7 @@ BROKEN_OFF: Final = (
 )
 
 
-def mend(runtime: "Runtime", error: BaseException) -> None:
+def mend(runtime: "Kernel", error: BaseException) -> None:
     """End all that is under way, reset all objects, and set their alarms again.
 
     Args:
@@ -60,7 +60,7 @@ def mend(runtime: "Runtime", error: BaseException) -> None:
         runtime.driver.interrupts.end_all(broken if isinstance(error, Exception) else None)
 
 
-def _set_alarms(runtime: "Runtime", broken: BaseException) -> None:
+def _set_alarms(runtime: "Kernel", broken: BaseException) -> None:
     alarms = runtime.alarms
     for entry in list(alarms._entries.values()):
         call, entry.call = entry.call, None

@@ -8,8 +8,6 @@ turns it on its own thread, served requests included, and gives it back.
 """
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import UsageError
@@ -19,7 +17,7 @@ from dobook.runtime.loop.loop import RuntimeLoop, running_loop
 from dobook.runtime.loop.real import monotonic
 
 if TYPE_CHECKING:
-    from dobook.runtime.runtime import Runtime
+    from dobook.runtime.kernel import Kernel
 
 SWEEP_S: Final = 1.0  # how often idle objects are looked for
 LOOK_S: Final = 0.25  # how often those who look at the runtime are told to look again
@@ -138,7 +136,7 @@ class Held:
 class Background:
     """The thread that turns a runtime's loop in real time."""
 
-    def __init__(self, runtime: "Runtime") -> None:
+    def __init__(self, runtime: "Kernel") -> None:
         self._runtime = runtime
         self._held = runtime.driver.held
         self._ending = False
@@ -206,88 +204,50 @@ class Background:
         self._sweeping = loop.call_later(SWEEP_S, self._sweep)
 
 
-class TimeKeeping:
-    """The part of a runtime that switches between virtual and real time."""
+class RealTime:
+    """Switches a runtime between virtual and real time.
 
-    _background: Background | None = None
-    owner: int | None = None  # the process that has it, if this one is its child
+    Args:
+        kernel: The runtime's parts.
+    """
 
-    def start_real_time(self: Any) -> None:
-        """Let time pass by itself, at the speed of the clock on the wall.
+    def __init__(self, kernel: "Kernel") -> None:
+        self._kernel = kernel
+        self._background: Background | None = None
 
-        The clock goes on from where it stands. One thread turns the runtime in the background;
-        calls, magics and everything else work as before, except what moves the clock. Nothing
-        happens if time is real already.
+    @property
+    def on(self) -> bool:
+        """Whether time is real."""
+        return self._background is not None
 
-        Raises:
-            UsageError: If called from inside the runtime, by a handler for instance.
+    def start(self) -> None:
+        """Make time real; see `Runtime.start_real_time`."""
+        self._kernel.check_open()
+        _not_inside(self._kernel)
+        if self._background is None:
+            self._background = Background(self._kernel)
 
-        Example:
-            >>> import asyncio, dobook
-            >>> class Sleeper:
-            ...     def __init__(self, ctx, env): ...
-            ...     async def nap(self):
-            ...         await asyncio.sleep(0.01)
-            ...         return "slept"
-            >>> with dobook.Runtime() as runtime:
-            ...     sleeper = runtime.register(Sleeper).getByName("a")
-            ...     runtime.start_real_time()
-            ...     print(runtime.run(sleeper.nap()), runtime.clock.virtual)
-            ...     runtime.stop_real_time()
-            slept False
-        """
-        runtime: Runtime = self
-        runtime.check_open()
-        _not_inside(runtime)
-        if runtime._background is None:
-            runtime._background = Background(runtime)
-
-    def stop_real_time(self: Any) -> None:
-        """Make time virtual again: it stands still until somebody moves it.
-
-        Alarms stay as they are set. Nothing happens if time is virtual already.
-
-        Raises:
-            UsageError: If called from inside the runtime, by a handler for instance.
-        """
-        runtime: Runtime = self
-        _not_inside(runtime)
-        background, runtime._background = runtime._background, None
+    def stop(self) -> None:
+        """Make time virtual; see `Runtime.stop_real_time`."""
+        _not_inside(self._kernel)
+        background, self._background = self._background, None
         if background is not None:
             background.stop()
 
-    def check_virtual(self: Any) -> None:
+    def check_virtual(self) -> None:
         """Raise if time is real.
 
         Raises:
             UsageError: If so.
         """
-        if not self.loop.virtual:
+        if not self._kernel.loop.virtual:
             raise UsageError(
                 "time is real at the moment; it cannot be moved forward. Stop the server, or call "
                 "runtime.stop_real_time()."
             )
 
-    @contextmanager
-    def real_time(self: Any) -> Iterator[None]:
-        """Have real time for a while; as it was before afterwards.
 
-        Example:
-            >>> import dobook
-            >>> with dobook.Runtime() as runtime, runtime.real_time():
-            ...     runtime.clock.virtual
-            False
-        """
-        before = self._background
-        self.start_real_time()
-        try:
-            yield
-        finally:
-            if before is None:
-                self.stop_real_time()
-
-
-def _not_inside(runtime: "Runtime") -> None:
+def _not_inside(runtime: "Kernel") -> None:
     if running_loop() is runtime.loop:
         raise UsageError(
             "time cannot be switched between virtual and real from inside the runtime; do it in "

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dobook.runtime.calls.namespace import DurableObjectNamespace
     from dobook.runtime.faults import ObjectFaults
     from dobook.runtime.insight.meter import Meter
-    from dobook.runtime.runtime import Runtime
+    from dobook.runtime.kernel import Kernel
 
 
 class Tie:
@@ -64,7 +64,7 @@ class Actor:
         self, namespace: "DurableObjectNamespace", identity: DurableObjectId, store: ObjectStore
     ) -> None:
         self.namespace = namespace
-        self.runtime: Runtime = namespace.runtime
+        self.runtime: Kernel = namespace.runtime
         self.id = identity
         self.store = store
         self.instance: Instance | None = None
@@ -74,7 +74,7 @@ class Actor:
         self.messages = 0  # of sockets, among the requests
         self.active_s = 0.0  # in memory with something to do, or unable to hibernate
         self.faults: ObjectFaults | None = self.runtime.faults.of(namespace, identity.toString())
-        self.meter: Meter | None = self.runtime.meter_of(self) if self.runtime.metering else None
+        self.meter: Meter | None = self.runtime.meters.of(self) if self.runtime.meters.on else None
         self.tie: Tie | None = None  # what the stubs in use share; made when there is one
         self.released = False  # the namespace has forgotten it; see `current`
         store.owner = self

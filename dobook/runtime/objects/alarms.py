@@ -26,8 +26,8 @@ from dobook.storage.kv import ALARM
 
 if TYPE_CHECKING:
     from dobook.runtime.calls.namespace import DurableObjectNamespace
+    from dobook.runtime.kernel import Kernel
     from dobook.runtime.objects.actor import Actor
-    from dobook.runtime.runtime import Runtime
 
 TOO_LONG: Final = "Alarm exceeded its allowed execution time"
 
@@ -47,7 +47,7 @@ class AlarmCall(Call):
 class AlarmScheduler:
     """Keeps the alarms of a runtime and runs them."""
 
-    def __init__(self, runtime: "Runtime", rng: random.Random) -> None:
+    def __init__(self, runtime: "Kernel", rng: random.Random) -> None:
         self._runtime = runtime
         runtime.loop.is_alarm = self.is_alarm
         self.rng = rng

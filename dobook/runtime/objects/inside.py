@@ -12,8 +12,8 @@ from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.rpc import RpcTarget
 
 if TYPE_CHECKING:
+    from dobook.runtime.kernel import Kernel
     from dobook.runtime.objects.actor import Actor
-    from dobook.runtime.runtime import Runtime
 
 
 class _Guest(RpcTarget):
@@ -28,7 +28,7 @@ class _Guest(RpcTarget):
         return self._function(instance.ctx)
 
 
-def run_inside(runtime: "Runtime", which: Any, function: Callable[[Any], Any]) -> RpcPromise:
+def run_inside(runtime: "Kernel", which: Any, function: Callable[[Any], Any]) -> RpcPromise:
     """Run a function of an object's `ctx` as an event of the object.
 
     Args:
@@ -41,13 +41,15 @@ def run_inside(runtime: "Runtime", which: Any, function: Callable[[Any], Any]) -
 
     Example:
         >>> import dobook
+        >>> from dobook.runtime.access import kernel_of
         >>> from dobook.runtime.objects.inside import run_inside
         >>> class Counter:
         ...     def __init__(self, ctx, env): ...
         >>> with dobook.Runtime() as runtime:
         ...     counter = runtime.register(Counter).getByName("a")
-        ...     _ = runtime.run(run_inside(runtime, counter, lambda ctx: ctx.storage.put("n", 5)))
-        ...     runtime.run(run_inside(runtime, counter, lambda ctx: ctx.storage.get("n")))
+        ...     kernel = kernel_of(runtime)
+        ...     _ = runtime.run(run_inside(kernel, counter, lambda ctx: ctx.storage.put("n", 5)))
+        ...     runtime.run(run_inside(kernel, counter, lambda ctx: ctx.storage.get("n")))
         5
     """
     actor = runtime.actor_of(which)

@@ -17,7 +17,7 @@ from dobook.runtime.objects.actor import Actor
 from dobook.runtime.objects.instance import Instance
 
 if TYPE_CHECKING:
-    from dobook.runtime.runtime import Runtime
+    from dobook.runtime.kernel import Kernel
 
 
 IDLE_EVICTION_S = limits.IDLE_EVICTION_MS / 1000
@@ -31,7 +31,7 @@ def eviction_time(instance: Instance) -> float:
 class Residency:
     """The instances of a runtime."""
 
-    def __init__(self, runtime: "Runtime") -> None:
+    def __init__(self, runtime: "Kernel") -> None:
         self._runtime = runtime
         self._instances: dict[Instance, None] = {}
         self._idle: list[Instance] = []  # a heap, by the time at which each may be evicted

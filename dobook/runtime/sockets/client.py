@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from dobook.clock import format_time
 from dobook.errors import ConnectionClosedError, UsageError, suggest
+from dobook.runtime.access import kernel_of
 from dobook.runtime.calls.promise import Promise
 from dobook.runtime.calls.stub import DurableObjectStub
 from dobook.runtime.loop.loop import running_loop
@@ -253,7 +254,7 @@ class Client:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if not self.runtime.closed:
+        if not kernel_of(self.runtime).closed:
             self.close(1000)
 
     def __repr__(self) -> str:
@@ -286,7 +287,7 @@ class Client:
                 waiter.set_result(None)
 
     def _settle(self) -> None:
-        if running_loop() is not self.runtime.loop:
+        if running_loop() is not kernel_of(self.runtime).loop:
             self.runtime.settle()
 
 
@@ -331,44 +332,6 @@ async def open_client(
             + (f": {text[:200]}" if text else ".")
         )
     return kind(runtime, response.web_socket, label, name, path)
-
-
-class Connecting:
-    """The part of a runtime that connects clients."""
-
-    def connect(
-        self: Any,
-        target: DurableObjectStub | str = "",
-        path: str = DEFAULT_PATH,
-        *,
-        name: str = "",
-        headers: Mapping[str, str] | None = None,
-    ) -> Client:
-        """Connect a WebSocket client to an object, or to the Worker.
-
-        Args:
-            target: A stub, `BINDING/name`, or nothing for the Worker.
-            path: The path and query to ask for.
-            name: Who connects; sent along as the parameter `name`.
-            headers: Further headers.
-
-        Returns:
-            The client, connected.
-
-        Raises:
-            UsageError: If the answer opens no WebSocket; or if called from inside the runtime,
-                where there is `await open_client(runtime, …)`.
-        """
-        runtime: Runtime = self
-        if running_loop() is runtime.loop:
-            raise UsageError(
-                "runtime.connect(...) cannot be used inside the runtime's own loop. There use "
-                "await dobook.runtime.sockets.client.open_client(runtime, ...)."
-            )
-        opening: Any = open_client(runtime, target, path, name=name, headers=headers)
-        client: Client = runtime.run(opening)
-        runtime.settle()
-        return client
 
 
 def _close_text(code: int | None, reason: str) -> str:

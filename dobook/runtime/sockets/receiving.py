@@ -4,6 +4,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from dobook.errors import DeadlockError
+from dobook.runtime.access import kernel_of
 from dobook.runtime.calls.promise import Promise
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Receiving(Promise):
                 break
             left_ms = None if until_ms is None else max(0, until_ms - runtime.clock.now_ms)
             try:
-                yield from runtime.post.promise_of(client.news(left_ms)).__await__()
+                yield from kernel_of(runtime).post.promise_of(client.news(left_ms)).__await__()
             except DeadlockError:
                 raise DeadlockError(
                     f"{client!r} waits for a message, and nothing is under way that would send "

@@ -25,8 +25,8 @@ from dobook.runtime.loop.livelock import Chain
 from dobook.runtime.loop.loop import running_loop
 
 if TYPE_CHECKING:
+    from dobook.runtime.kernel import Kernel
     from dobook.runtime.objects.actor import Actor
-    from dobook.runtime.runtime import Runtime
 
 LOST_CODE: Final = 1006
 LOST_REASON: Final = "WebSocket disconnected without sending Close frame."
@@ -205,7 +205,7 @@ class Wire:
         scheduled: Whether the next tick will hand the mail out.
     """
 
-    def __init__(self, runtime: "Runtime") -> None:
+    def __init__(self, runtime: "Kernel") -> None:
         self.runtime = runtime
         self.loop = runtime.loop
         self.held = runtime.driver.held

@@ -27,9 +27,9 @@ from dobook.web.text import usv
 
 if TYPE_CHECKING:
     from dobook.runtime.calls.namespace import DurableObjectNamespace
+    from dobook.runtime.kernel import Kernel
     from dobook.runtime.objects.actor import Actor
     from dobook.runtime.objects.instance import Instance
-    from dobook.runtime.runtime import Runtime
 
 CLOCK_STEP_MS: Final = 1_000
 
@@ -47,7 +47,7 @@ class Stores:
 
     def __init__(
         self,
-        runtime: "Runtime",
+        runtime: "Kernel",
         directory: StateDirectory | None,
         *,
         power: bool,

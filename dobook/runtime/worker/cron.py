@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from dobook.errors import UsageError
 
 if TYPE_CHECKING:
-    from dobook.runtime.runtime import Runtime
+    from dobook.runtime.kernel import Kernel
     from dobook.runtime.worker.worker import Worker
 
 _MINUTE_MS: Final = 60_000
@@ -189,7 +189,7 @@ class Crontab:
         UsageError: If an expression cannot be read.
     """
 
-    def __init__(self, runtime: "Runtime", worker: "Worker", expressions: tuple[str, ...]) -> None:
+    def __init__(self, runtime: "Kernel", worker: "Worker", expressions: tuple[str, ...]) -> None:
         self._runtime = runtime
         self._worker = worker
         self._timers: dict[str, asyncio.TimerHandle] = {}

@@ -13,7 +13,7 @@ from dobook.web import Request, Response
 
 if TYPE_CHECKING:
     from dobook.runtime.calls.namespace import DurableObjectNamespace
-    from dobook.runtime.runtime import Runtime
+    from dobook.runtime.kernel import Kernel
 
 Answered = Callable[[Response | None, BaseException | None], None]
 
@@ -37,7 +37,7 @@ def fetch_object(
     namespace.runtime.post.post(call, None)
 
 
-def fetch_worker(runtime: "Runtime", request: Request, answered: Answered) -> None:
+def fetch_worker(runtime: "Kernel", request: Request, answered: Answered) -> None:
     """Send the entry Worker a request that came over the network.
 
     Args:

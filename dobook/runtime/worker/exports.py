@@ -28,7 +28,7 @@ from dobook.runtime.worker.services import Fetcher
 
 if TYPE_CHECKING:
     from dobook.runtime.calls.namespace import DurableObjectNamespace, Env
-    from dobook.runtime.runtime import Runtime
+    from dobook.runtime.kernel import Kernel
     from dobook.runtime.worker.worker import Worker
 
 DEFAULT = "default"  # how the platform calls the class `Default`
@@ -39,7 +39,7 @@ _NO_STORAGE = (
 )
 
 
-def exports_of(runtime: "Runtime", env: "Env") -> "Exports":
+def exports_of(runtime: "Kernel", env: "Env") -> "Exports":
     """Return the exports of the Worker that has an `env`.
 
     Raises:
@@ -52,7 +52,7 @@ def exports_of(runtime: "Runtime", env: "Env") -> "Exports":
 
 
 def configure_exports(
-    runtime: "Runtime", env: "Env", *, stateless: Iterable[str] = (), refusal: str = ""
+    runtime: "Kernel", env: "Env", *, stateless: Iterable[str] = (), refusal: str = ""
 ) -> None:
     """Tell the exports of a Worker what only its deployment knows.
 
@@ -67,7 +67,7 @@ def configure_exports(
     exports._refusal = refusal
 
 
-def all_exports(runtime: "Runtime", env: "Env") -> "Exports":
+def all_exports(runtime: "Kernel", env: "Env") -> "Exports":
     """Return the exports of the Worker that has an `env`, even where they are switched off."""
     if env._exports is None:
         env._exports = Exports(runtime, env)
@@ -92,7 +92,7 @@ class Exports:
         0
     """
 
-    def __init__(self, runtime: "Runtime", env: "Env") -> None:
+    def __init__(self, runtime: "Kernel", env: "Env") -> None:
         self._runtime = runtime
         self._env = env
         self._made: dict[str, Any] = {}
@@ -345,7 +345,7 @@ class _LoopbackStub(DurableObjectStub):
 # ---------------------------------------------------------------------- props
 
 
-def _props_of(runtime: "Runtime", options: Any, keywords: Mapping[str, Any], kind: str) -> Any:
+def _props_of(runtime: "Kernel", options: Any, keywords: Mapping[str, Any], kind: str) -> Any:
     """Return a copy of the props that a call gives, None if it gives none."""
     remark_on_raw_props((options, *keywords.values()))
     if keywords and options is None:
@@ -366,7 +366,7 @@ def _props_of(runtime: "Runtime", options: Any, keywords: Mapping[str, Any], kin
     return _copied(props, runtime)
 
 
-def _copied(props: Any, runtime: "Runtime") -> Any:
+def _copied(props: Any, runtime: "Kernel") -> Any:
     """Return a copy of props, in which stubs and services stay what they are."""
     try:
         return clone(props)

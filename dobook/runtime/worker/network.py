@@ -18,7 +18,7 @@ from dobook.runtime.worker.worker import Worker, error_of
 from dobook.web import Request, Response
 
 if TYPE_CHECKING:
-    from dobook.runtime.runtime import Runtime
+    from dobook.runtime.kernel import Kernel
 
 Transport = Callable[[Request], Awaitable[Response]]
 
@@ -45,7 +45,7 @@ class Network:
         5
     """
 
-    def __init__(self, runtime: "Runtime") -> None:
+    def __init__(self, runtime: "Kernel") -> None:
         self._runtime = runtime
         self._stand_ins: dict[str, Worker] = {}
         self.real: Transport | None = None

@@ -19,7 +19,7 @@ from dobook.runtime.worker.worker import error_of
 from dobook.web import Request, Response
 
 if TYPE_CHECKING:
-    from dobook.runtime.runtime import Runtime
+    from dobook.runtime.kernel import Kernel
     from dobook.runtime.worker.worker import Worker
 
 
@@ -36,7 +36,7 @@ class Fetcher:
 
     def __init__(
         self,
-        runtime: "Runtime",
+        runtime: "Kernel",
         service: str,
         entrypoint: str | None = None,
         *,

@@ -26,7 +26,7 @@ from dobook.web.javascript import JsRequest
 
 if TYPE_CHECKING:
     from dobook.runtime.calls.namespace import Env
-    from dobook.runtime.runtime import Runtime
+    from dobook.runtime.kernel import Kernel
     from dobook.runtime.worker.exports import Exports
 
 
@@ -38,7 +38,7 @@ class ExecutionContext:
         props: What the stub that led here was made with: `ctx.exports.Greeter(props={…})`.
     """
 
-    def __init__(self, runtime: "Runtime", env: "Env", props: Any = None) -> None:
+    def __init__(self, runtime: "Kernel", env: "Env", props: Any = None) -> None:
         self._runtime = runtime
         self._env = env
         self.props: Any = JsDict() if props is None else props
@@ -74,7 +74,7 @@ class ExecutionContext:
         raise misspelt(self, name)
 
 
-def _exports_of(runtime: "Runtime", env: "Env") -> "Exports":
+def _exports_of(runtime: "Kernel", env: "Env") -> "Exports":
     from dobook.runtime.worker.exports import exports_of  # which knows Workers
 
     return exports_of(runtime, env)
@@ -131,7 +131,7 @@ class Worker:
 
     def __init__(
         self,
-        runtime: "Runtime",
+        runtime: "Kernel",
         entry: Any,
         *,
         env: "Env | None" = None,

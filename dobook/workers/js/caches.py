@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 from dobook.errors import PlatformError, PlatformTypeError
+from dobook.runtime.access import kernel_of
 from dobook.runtime.calls.promise import Promise, Rejected
 from dobook.runtime.sockets.wire import current_wire
 from dobook.web import Headers, Request, Response
@@ -66,7 +67,7 @@ class Cache:
 
         async def find(runtime: "Runtime") -> JsResponse | None:
             entry = self._entries(runtime).get(asked.url) if findable else None
-            if entry is None or entry.until_ms <= runtime.loop.now_ms:
+            if entry is None or entry.until_ms <= kernel_of(runtime).loop.now_ms:
                 return None
             headers = entry.headers.copy()
             headers.set("CF-Cache-Status", "HIT")
@@ -91,7 +92,7 @@ class Cache:
 
         async def keep(runtime: "Runtime") -> None:
             body = None if response.body is None else bytes(await response.bytes())
-            now_ms = runtime.loop.now_ms
+            now_ms = kernel_of(runtime).loop.now_ms
             stay_ms = _stay_ms(response.status, headers, now_ms)
             if stay_ms > 0:
                 self._entries(runtime)[asked.url] = _Entry(
@@ -107,7 +108,7 @@ class Cache:
 
         async def forget(runtime: "Runtime") -> bool:
             entry = self._entries(runtime).pop(asked.url, None) if findable else None
-            return entry is not None and entry.until_ms > runtime.loop.now_ms
+            return entry is not None and entry.until_ms > kernel_of(runtime).loop.now_ms
 
         return _promise(forget)
 

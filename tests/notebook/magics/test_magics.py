@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 from IPython.core.error import UsageError
 
+from dobook.runtime.access import kernel_of
 from dobook.web import Response
 
 
@@ -272,7 +273,7 @@ def test_reset_empties_and_keeps_the_classes(counting):
     old = counting.user_ns["runtime"]
     card = repr(counting.cell("%dobook reset"))
     assert "COUNTER (Counter)" in card
-    assert old.closed
+    assert kernel_of(old).closed
     assert counting.user_ns["runtime"] is not old
     assert counting.cell("%rpc COUNTER/a value") == 0
     assert counting.cell("await env.COUNTER.getByName('a').value()") == 0
@@ -299,4 +300,4 @@ def test_a_directory_in_use_is_refused_and_the_session_goes_on(counting, tmp_pat
     with pytest.raises(UsageError, match="use"):
         counting.cell(f"%dobook --state {tmp_path}/state")
     assert counting.cell("%rpc COUNTER/a value") == 3
-    assert not held.closed
+    assert not kernel_of(held).closed

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from IPython.core.error import UsageError
 
+from dobook.runtime.access import kernel_of
+
 TALLY = """%%durable_object{options}
 from workers import DurableObject
 
@@ -155,9 +157,9 @@ PROJECTS = Path(__file__).parents[2] / "projects"
 
 def test_a_project_beside_the_notebook_keeps_its_classes_to_itself(shell):
     shell.cell(f"%worker --project {PROJECTS / 'chat_room'}")
-    before = {n.binding for n in shell.user_ns["runtime"].namespaces}
+    before = {n.binding for n in kernel_of(shell.user_ns["runtime"]).namespaces}
     assert before
     shell.cell(TALLY.format(options=""))
     assert shell.cell("%rpc TALLY/a value") == 0
-    assert before < {n.binding for n in shell.user_ns["runtime"].namespaces}
+    assert before < {n.binding for n in kernel_of(shell.user_ns["runtime"]).namespaces}
     assert 'name = "dobook"' in str(shell.cell("%wrangler"))

@@ -5,6 +5,7 @@ import pytest
 from dobook import Runtime
 from dobook.notebook.extension import session_of
 from dobook.notebook.widgets import live
+from dobook.runtime.access import kernel_of
 
 
 @pytest.fixture
@@ -166,7 +167,7 @@ def test_a_class_on_disk_lists_what_sleeps_there_and_opens_each_file_once(
     view = view_of(looked_at, "env.COUNTER")
     assert states(view.facts) == {"ada": "evicted"}
     assert view.facts["rows"][0]["keys"] == 1
-    looked_at.ev("runtime").stores.peek = None  # it is not asked again
+    kernel_of(looked_at.ev("runtime")).stores.peek = None  # it is not asked again
     view.refresh()
     assert view.facts["rows"][0]["keys"] == 1
 

@@ -11,6 +11,7 @@ from dobook.errors import (
     UnknownNameError,
     UsageError,
 )
+from dobook.runtime.access import kernel_of
 from dobook.runtime.calls.rpc import RpcTarget
 
 
@@ -87,7 +88,7 @@ def test_a_binding_is_the_class_name_in_capitals_unless_it_is_given(runtime):
 def test_a_namespace_is_found_by_binding_class_and_class_name(runtime, greeters):
     for which in ("GREETER", Greeter, "Greeter"):
         assert runtime.namespace(which) is greeters
-    assert runtime.namespaces == [greeters]
+    assert kernel_of(runtime).namespaces == [greeters]
 
 
 def test_unknown_names_are_answered_with_the_nearest_or_with_all(runtime, greeters):

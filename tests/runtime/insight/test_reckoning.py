@@ -87,7 +87,7 @@ def busy(runtime):
 
 @pytest.fixture
 def stores(runtime):
-    runtime.meter()
+    runtime.costs()
     return runtime.register(Stores).getByName("a")
 
 
@@ -176,7 +176,7 @@ def test_synchronous_and_sql_rows_are_counted(runtime, stores):
 
 
 def test_a_class_of_the_other_kind_is_billed_by_units_of_4_kb(runtime):
-    runtime.meter()
+    runtime.costs()
     stub = runtime.register(Stores, "OLD", name="Old", sqlite=False).getByName("a")
     runtime.run(stub.large())
     found = cost(runtime, "OLD/a")
@@ -216,6 +216,6 @@ def test_nothing_is_counted_before_somebody_asks(runtime):
     stub = runtime.register(Stores).getByName("a")
     runtime.run(stub.keys())
     assert (cost(runtime).reads, cost(runtime).requests) == (0, 1)
-    runtime.meter()
+    runtime.costs()
     runtime.run(stub.large())
     assert cost(runtime).reads == 2

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from dobook.runtime.access import kernel_of
 from dobook.runtime.insight.shown import shown
 from dobook.runtime.insight.trace import Recorder, recording
 from dobook.runtime.runtime import Runtime
@@ -226,8 +227,8 @@ def test_a_thread_is_told_as_an_escape(runtime, counter):
 
 
 def test_real_time_is_told_as_an_escape(runtime, counter):
-    runtime.loop.set_virtual(False)
-    runtime.loop.set_virtual(True)
+    kernel_of(runtime).loop.set_virtual(False)
+    kernel_of(runtime).loop.set_virtual(True)
     assert [e.get("to") for e in runtime.trace() if e.kind == "escaped"] == ["real time"]
 
 
@@ -284,7 +285,7 @@ def test_the_trace_can_be_narrowed_to_an_object_and_a_time(runtime, counter):
 
 def test_memory_is_bounded_and_what_is_forgotten_is_counted(runtime):
     stub = runtime.register(Counter).getByName("a")
-    recorder = Recorder(runtime, most=10)
+    recorder = Recorder(kernel_of(runtime), most=10)
     recorder.switch(on=True)
     for _ in range(5):
         runtime.run(stub.increment())
@@ -305,7 +306,7 @@ def test_a_trace_keeps_nothing_of_the_program_alive(runtime, counter):
 
 def test_recording_for_a_while_leaves_it_as_it_was(runtime):
     stub = runtime.register(Counter).getByName("a")
-    with recording(runtime) as recorder:
+    with recording(kernel_of(runtime)) as recorder:
         runtime.run(stub.increment())
     assert not runtime.tracing
     assert recorder.events()[-1].kind == "answer"
@@ -313,13 +314,13 @@ def test_recording_for_a_while_leaves_it_as_it_was(runtime):
 
 def test_off_nothing_is_swapped_and_nobody_listens(runtime, counter):
     runtime.run(counter.increment())
-    instance = runtime.actor_of(counter).instance
+    instance = kernel_of(runtime).actor_of(counter).instance
     assert type(instance.ctx.storage) is WatchedStorage
     runtime.tracing = False
     assert type(instance.ctx.storage) is not WatchedStorage
     assert not runtime.observers.active
-    assert runtime.stores.committer.after is None
-    assert runtime.driver.swaps.wanted is None
+    assert kernel_of(runtime).stores.committer.after is None
+    assert kernel_of(runtime).driver.swaps.wanted is None
 
 
 def test_shown_values_have_no_addresses_and_sets_an_order():
@@ -462,22 +463,22 @@ def test_turns_of_two_runtimes_that_overlap_leave_the_output_as_it_was(open_runt
     """As on two threads, of which the one that began first may end first."""
     runtimes = [open_runtime(), open_runtime()]
     for runtime in runtimes:
-        runtime.recorder.tap_output()
+        kernel_of(runtime).recorder.tap_output()
     before = sys.stdout
     for _ in range(2):
         for runtime in runtimes:
-            runtime.driver.swaps.__enter__()
+            kernel_of(runtime).driver.swaps.__enter__()
         assert sys.stdout is not before
         for number in (first_out, 1 - first_out):
-            runtimes[number].driver.swaps.__exit__()
+            kernel_of(runtimes[number]).driver.swaps.__exit__()
         assert sys.stdout is before
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="print holds what it prints to")
 def test_what_another_thread_may_be_printing_through_outlives_the_turn(runtime):
     """`print` does not hold sys.stdout: if it were freed meanwhile, the interpreter would crash."""
-    runtime.recorder.tap_output()
-    swaps = runtime.driver.swaps
+    kernel_of(runtime).recorder.tap_output()
+    swaps = kernel_of(runtime).driver.swaps
 
     def turn():
         with swaps:
@@ -500,8 +501,8 @@ def test_a_turn_that_ends_while_one_prints_takes_nothing_from_it(runtime, monkey
 
     out = Slow()
     monkeypatch.setattr(sys, "stdout", out)
-    runtime.recorder.tap_output()
-    swaps = runtime.driver.swaps
+    kernel_of(runtime).recorder.tap_output()
+    swaps = kernel_of(runtime).driver.swaps
     swaps.__enter__()
     print("x")
     assert sys.stdout is out
@@ -533,7 +534,7 @@ class Everything:
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_same_program_and_seed_leave_the_same_trace_on_two_threads_at_once(open_runtime, seed):
     def traced(runtime, found):
-        with recording(runtime) as recorder:
+        with recording(kernel_of(runtime)) as recorder:
             namespace = runtime.register(Everything)
 
             async def main():

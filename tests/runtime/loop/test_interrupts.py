@@ -8,6 +8,7 @@ import traceback
 import pytest
 
 from dobook.errors import PlatformError
+from dobook.runtime.access import kernel_of
 
 
 class Worked:
@@ -70,7 +71,9 @@ def worked(runtime):
 
 
 def under_way(runtime):
-    return [call for instance in runtime.residency.instances() for call in instance.calls]
+    return [
+        call for instance in kernel_of(runtime).residency.instances() for call in instance.calls
+    ]
 
 
 @pytest.mark.slow
@@ -91,8 +94,8 @@ def test_other_calls_of_an_object_that_is_broken_off_fail_and_say_why(runtime, w
     stub = worked.getByName("a")
     napping = stub.nap()
     runtime.settle()
-    instance = runtime.actor_of(stub).instance
-    runtime.driver.interrupts.broke(instance, KeyboardInterrupt())
+    instance = kernel_of(runtime).actor_of(stub).instance
+    kernel_of(runtime).driver.interrupts.broke(instance, KeyboardInterrupt())
     with pytest.raises(PlatformError, match="because the user interrupted its code"):
         runtime.run(napping)
     assert runtime.run(stub.noted()) == [[], None]
@@ -124,7 +127,7 @@ def test_an_interrupt_ends_what_was_called_in_turn(runtime, worked, real):
 
 def test_in_real_time_what_others_have_asked_for_goes_on(runtime, worked):
     runtime.start_real_time()
-    runtime.loop.call_soon_threadsafe(worked.getByName("a").nap)  # as the server would
+    kernel_of(runtime).loop.call_soon_threadsafe(worked.getByName("a").nap)  # as the server would
     runtime.settle()
     with pytest.raises(KeyboardInterrupt):
         runtime.run(worked.getByName("a").asks())
@@ -161,7 +164,7 @@ def test_asyncio_run_ends_all_that_it_gathers(runtime, worked):
 def test_what_was_expected_between_two_turns_ends_what_is_under_way(runtime, worked):
     worked.getByName("a").nap()
     runtime.settle()
-    runtime.driver.interrupts.expect()
+    kernel_of(runtime).driver.interrupts.expect()
     with pytest.raises(KeyboardInterrupt):
         runtime.settle()
     assert under_way(runtime) == []

@@ -19,6 +19,7 @@ import pytest
 
 import dobook
 from dobook import Runtime
+from dobook.runtime.access import kernel_of
 
 STEP = int(os.environ.get("DOBOOK_POSITIONS", "0"))
 ROOT = Path(dobook.__file__).parent
@@ -161,7 +162,7 @@ class Program:
                 if 1 in self.acknowledged:
                     assert runtime.run(stub("a").get("rang"))
                 runtime.advance("1m")
-                assert runtime.residency.instances() == []
+                assert kernel_of(runtime).residency.instances() == []
         if injected.reached is not None and path is not None:
             with Runtime(path, durability="process") as runtime:
                 stub = runtime.register(Small).getByName

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from dobook.errors import UsageError
+from dobook.runtime.access import kernel_of
 from dobook.runtime.loop import realtime
 from dobook.runtime.objects import residency
 from dobook.runtime.sockets.websocket import WebSocketPair
@@ -81,7 +82,7 @@ def real(runtime, worker):
 def test_an_alarm_set_in_virtual_time_rings_by_itself_in_real_time_and_not_early(runtime, worker):
     runtime.run(worker.wake(30))
     (alarm,) = runtime.scheduled_alarms()
-    with runtime.real_time():
+    with runtime.start_real_time():
         assert runtime.run(worker.ring()) == "rung"
         assert runtime.clock.now_ms >= alarm.runs_ms
     assert runtime.scheduled_alarms() == []
@@ -91,7 +92,7 @@ def test_an_alarm_far_off_stays_set_through_every_switch(runtime, worker):
     runtime.run(worker.wake(3_600_000))
     before = runtime.scheduled_alarms()
     for _ in range(3):
-        with runtime.real_time():
+        with runtime.start_real_time():
             assert runtime.scheduled_alarms() == before
     assert runtime.scheduled_alarms() == before
     assert [run.outcome for run in runtime.advance("1h")] == ["ok"]
@@ -114,7 +115,7 @@ def test_an_alarm_set_in_real_time_is_never_due_later_than_that_time_says(real, 
 def test_the_clock_goes_on_from_where_it_stood_and_then_stands_again(runtime, worker):
     runtime.advance("5d")
     began_ms = runtime.clock.now_ms
-    with runtime.real_time():
+    with runtime.start_real_time():
         assert began_ms <= runtime.clock.now_ms < began_ms + 60_000
         runtime.run(worker.nap(5))
     stood_ms = runtime.clock.now_ms
@@ -145,7 +146,7 @@ def test_switching_from_inside_a_handler_is_refused(runtime):
 
     meddler = runtime.register(Meddler).getByName("a")
     runtime.run(meddler.switch("on"))
-    with runtime.real_time():
+    with runtime.start_real_time():
         runtime.run(meddler.switch("off"))
 
 
@@ -209,7 +210,7 @@ async def test_a_call_that_is_awaited_across_the_end_of_real_time_is_answered(ru
 
 
 def test_whoever_holds_the_loop_has_it_for_himself(real, worker):
-    with real.driver.held:
+    with kernel_of(real).driver.held:
         real.run(worker.increment())
         promise = worker.increment()
         assert threading.current_thread().name != realtime.THREAD_NAME
@@ -271,7 +272,7 @@ def test_idle_objects_leave_memory_in_real_time_too(runtime, worker, monkeypatch
     gone = threading.Event()
     runtime.observers.add(lambda event: gone.set() if event.kind == "evicted" else None)
     runtime.run(worker.increment())
-    with runtime.real_time():
+    with runtime.start_real_time():
         assert gone.wait(10)
         assert runtime.run(worker.increment()) == 2
 

@@ -26,6 +26,7 @@ import pytest
 
 import dobook
 from dobook import Runtime
+from dobook.runtime.access import kernel_of
 from dobook.runtime.loop.patches import patches
 from dobook.runtime.objects.inside import run_inside
 
@@ -200,7 +201,7 @@ PLACES = [
 
 
 def in_an_event(runtime, stub):
-    return runtime.run(run_inside(runtime, stub, lambda _ctx: told()))
+    return runtime.run(run_inside(kernel_of(runtime), stub, lambda _ctx: told()))
 
 
 def of_the_time(seen, at=START_S, within=0.0):
@@ -230,7 +231,7 @@ def test_in_virtual_time_every_function_tells_the_runtimes(open_runtime, place):
 def test_in_real_time_every_function_tells_the_runtimes(open_runtime, place):
     runtime = open_runtime(start=START)
     asker = runtime.register(Asker).getByName("a")
-    with runtime.real_time():
+    with runtime.start_real_time():
         seen = runtime.run(getattr(asker, place)())
         assert is_real(told())
     assert of_the_time(seen, within=60.0) == {}
@@ -343,7 +344,7 @@ def test_in_real_time_no_chance_is_the_seeds(open_runtime):
     def draw():
         runtime = open_runtime(start=START, seed=1)
         drawer = runtime.register(Drawer, "ASKER", name="Asker").getByName("a")
-        with runtime.real_time():
+        with runtime.start_real_time():
             return runtime.run(drawer.handler())
 
     first, second = draw(), draw()
@@ -463,7 +464,7 @@ def test_a_virtual_runtime_beside_one_in_real_time(open_runtime):
     asker = served.register(Asker).getByName("a")
     runtime = open_runtime(start=START, seed=5)
     alone = runtime.run(runtime.register(Drawer).getByName("a").handler())
-    with served.real_time():
+    with served.start_real_time():
         beside = open_runtime(start=START, seed=5)
         assert beside.run(beside.register(Drawer).getByName("a").handler()) == alone
         assert of_the_time(runtime.run(runtime.register(Asker).getByName("b").handler())) == {}
@@ -507,7 +508,7 @@ def test_exploring_beside_a_server_and_other_threads_finds_what_it_finds_alone(o
 
     thread = threading.Thread(target=draw)
     thread.start()
-    with served.real_time():
+    with served.start_real_time():
         try:
             assert explore() == alone
         finally:

@@ -12,6 +12,7 @@ from js import Response as JsResponse
 
 from dobook import RpcTarget, Runtime
 from dobook.errors import PlatformError
+from dobook.runtime.access import kernel_of
 from dobook.web import Request, Response
 
 SHARED = {}
@@ -398,13 +399,13 @@ def test_control_of_ctx_acts_on_the_object_that_runs(monkeypatch):
         assert runtime.run(a.sockets()) == [0, 0]
 
         async def meanwhile():
-            began = runtime.loop.time()
+            began = kernel_of(runtime).loop.time()
             blocked = asyncio.ensure_future(b.block())
             await asyncio.sleep(0.1)
             await a.hi()
-            a_after = runtime.loop.time() - began
+            a_after = kernel_of(runtime).loop.time() - began
             await b.hi()
-            b_after = runtime.loop.time() - began
+            b_after = kernel_of(runtime).loop.time() - began
             return await blocked, a_after, b_after
 
         result, a_after, b_after = runtime.run(meanwhile())

@@ -7,6 +7,7 @@ import pytest
 
 from dobook.errors import PlatformError
 from dobook.limits import IDLE_EVICTION_MS
+from dobook.runtime.access import kernel_of
 
 
 class Mortal:
@@ -261,7 +262,7 @@ def test_a_constructor_that_fails_for_an_alarm_is_no_failed_run_of_the_handler(r
 
     runtime.run(later())
     runtime.run(runtime.evict(stub))
-    actor = runtime.actor_of(stub)
+    actor = kernel_of(runtime).actor_of(stub)
     actor.store.touch()
     actor.store.kv.set_alarm(runtime.clock.now_ms + 1000)
     runs = runtime.advance("10s")

@@ -172,7 +172,7 @@ def test_a_client_outlives_the_memory_of_a_hibernating_object(runtime, ada, poli
 
 
 def test_in_real_time_a_client_works_the_same(runtime, ada):
-    with runtime.real_time():
+    with runtime.start_real_time():
         ada.send("hello")
         assert runtime.run(ada.receive(timeout_ms=5_000)) == "hello"
 

@@ -15,6 +15,7 @@ from dobook.errors import (
     PlatformRangeError,
     PlatformTypeError,
 )
+from dobook.runtime.access import kernel_of
 from dobook.runtime.sockets.websocket import (
     WebSocketPair,
     WebSocketRequestResponsePair,
@@ -28,7 +29,7 @@ class TestHibernation:
     def test_idle_objects_sleep_while_their_connections_stay(self, runtime, room):
         client = Client(runtime, room)
         runtime.advance(limits.IDLE_EVICTION_MS)
-        assert runtime.actor_of(room).instance is None
+        assert kernel_of(runtime).actor_of(room).instance is None
         assert client.say("still there?") == ["still there?"]
         assert Base.log == ["constructed", "constructed", ("message", "still there?")]
 

@@ -13,6 +13,7 @@ from dobook.errors import (
     PlatformError,
     UsageError,
 )
+from dobook.runtime.access import kernel_of
 from dobook.runtime.sockets.websocket import (
     WebSocketPair,
     WebSocketRequestResponsePair,
@@ -34,10 +35,10 @@ class TestClassic:
         one, two = Client(runtime, classic), Client(runtime, classic)
         evicting = runtime.evict(classic)
         one.close(1000)
-        assert runtime.actor_of(classic).instance is not None
+        assert kernel_of(runtime).actor_of(classic).instance is not None
         two.close(1000)
         runtime.run(evicting)
-        assert runtime.actor_of(classic).instance is None
+        assert kernel_of(runtime).actor_of(classic).instance is None
 
     def test_eviction_that_is_waited_for_under_a_connection_never_ends(self, runtime, classic):
         client = Client(runtime, classic)
@@ -54,10 +55,10 @@ class TestClassic:
             drop(client.ws)
         else:
             runtime.run(runtime.namespace("CLASSIC").getByName("a").count())
-            runtime.actor_of(classic).instance.object.server.close(1000)
+            kernel_of(runtime).actor_of(classic).instance.object.server.close(1000)
         runtime.settle()
         runtime.advance(limits.IDLE_EVICTION_MS)
-        assert runtime.actor_of(classic).instance is None
+        assert kernel_of(runtime).actor_of(classic).instance is None
 
     def test_a_pair_that_was_never_given_away_keeps_nothing(self, runtime):
         async def fetch(self, request):
@@ -67,7 +68,7 @@ class TestClassic:
         stub = with_method(runtime, Base, fetch=fetch)
         runtime.run(stub.fetch("http://object/"))
         runtime.run(runtime.evict(stub))
-        assert runtime.actor_of(stub).instance is None
+        assert kernel_of(runtime).actor_of(stub).instance is None
 
     def test_accepting_after_the_response_keeps_the_object_too(self, runtime):
         async def fetch(self, request):
@@ -86,7 +87,7 @@ class TestClassic:
         assert client.say("early") == []
         runtime.advance("1m")
         assert client.take() == ["early"]
-        assert runtime.actor_of(stub).instance.busy
+        assert kernel_of(runtime).actor_of(stub).instance.busy
 
     def test_accepting_twice_is_no_error(self, runtime):
         def open_twice(self, server, request):
@@ -247,12 +248,12 @@ class TestBetweenObjects:
 
     def test_the_caller_stays_in_memory_while_it_is_connected(self, runtime, caller):
         runtime.advance("1h")
-        assert runtime.actor_of(caller).instance is not None
+        assert kernel_of(runtime).actor_of(caller).instance is not None
         runtime.run(caller.bye())
         runtime.settle()
         assert Base.log[-2:] == [("close", 1000, "bye", True), ("gone", 1000, True)]
         runtime.advance("1h")
-        assert runtime.actor_of(caller).instance is None
+        assert kernel_of(runtime).actor_of(caller).instance is None
 
     def test_when_the_caller_crashes_the_other_object_learns_of_it(self, runtime, caller):
         runtime.crash(caller)

@@ -17,6 +17,7 @@ from dobook.errors import (
     PlatformTypeError,
     UsageError,
 )
+from dobook.runtime.access import kernel_of
 from dobook.runtime.sockets.websocket import (
     WebSocket,
     WebSocketPair,
@@ -212,7 +213,7 @@ class TestSize:
         assert (kind, code) == ("close", 1009)
         assert Base.log[1][0] == "error"
         assert Base.log[1][1].endswith(reason)
-        assert not runtime.actor_of(classic).instance.busy
+        assert not kernel_of(runtime).actor_of(classic).instance.busy
 
 
 class TestClose:
@@ -414,7 +415,9 @@ class TestListeners:
 
     def test_a_listener_that_raises_outside_breaks_only_its_connection(self, runtime, room):
         complaints = []
-        runtime.loop.set_exception_handler(lambda loop, context: complaints.append(context))
+        kernel_of(runtime).loop.set_exception_handler(
+            lambda loop, context: complaints.append(context)
+        )
         broken, fine = Client(runtime, room), Client(runtime, room)
         errors = []
 
@@ -643,7 +646,7 @@ class TestOutputGate:
         client = Client(runtime, stub)
         order = []
         client.ws.onmessage = lambda event: order.append(event.data)
-        committer = runtime.stores.committer
+        committer = kernel_of(runtime).stores.committer
         flush = committer._flush_tick
 
         def watched():

@@ -9,6 +9,7 @@ import pytest
 
 import dobook
 from dobook.errors import UsageError
+from dobook.runtime.access import kernel_of
 from dobook.runtime.worker.cron import Crontab, parse_cron
 from dobook.runtime.worker.worker import Worker
 
@@ -82,8 +83,8 @@ def test_crons_and_alarms_share_the_clock_and_one_failure_stops_nothing():
                 raise ValueError("the first one")
 
     with dobook.Runtime() as runtime:
-        worker = Worker(runtime, Entry)
-        crontab = Crontab(runtime, worker, ("*/2 * * * *", "3 * * * *"))
+        worker = Worker(kernel_of(runtime), Entry)
+        crontab = Crontab(kernel_of(runtime), worker, ("*/2 * * * *", "3 * * * *"))
         runtime.advance("5m")
         assert log == [("*/2 * * * *", 2), ("3 * * * *", 3), ("*/2 * * * *", 4)]
         crontab.cancel()

@@ -8,6 +8,7 @@ import pytest
 from dobook import Runtime
 from dobook.errors import PlatformError
 from dobook.notebook.views.reading import Reader
+from dobook.runtime.access import kernel_of
 from dobook.storage.sql.storage import SqlStorage
 
 
@@ -86,7 +87,7 @@ def test_the_text_of_an_engines_statement_is_refused_like_any_other(ask):
 def test_looking_from_outside_leaves_the_rules_in_force(runtime, ask):
     ask("sql", "CREATE TABLE t(x)", "INSERT INTO t VALUES (7)")
     ask("put")
-    outside = SqlStorage(Reader(runtime.actor_of("BOX/a").store))
+    outside = SqlStorage(Reader(kernel_of(runtime).actor_of("BOX/a").store))
     assert [list(row) for row in outside.exec("SELECT * FROM t").raw()] == [[7]]
     (said,) = ask("sql", "SELECT * FROM _cf_KV")
     assert said == "access to _cf_KV.key is prohibited: SQLITE_AUTH"

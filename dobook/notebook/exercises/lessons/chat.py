@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dobook.notebook.exercises.registry import exercise
 from dobook.notebook.exercises.verdict import Point
 from dobook.notebook.exercises.work import Missing, Work
+from dobook.runtime.access import kernel_of
 
 
 @exercise("chat-1", "A class Poll: votes over WebSockets, counts to everyone, hibernating.")
@@ -61,7 +62,7 @@ def chat_1(work: Work) -> Iterator[Point]:
             f'{silence}; she gets {{"error": …}} each time, and ken nothing.',
         )
         play.wait("1m")  # nobody says anything, and the object may go
-        if play.runtime.actor_of(poll).instance is not None:
+        if kernel_of(play.runtime).actor_of(poll).instance is not None:
             raise Missing(
                 "a minute without a word, and it never leaves memory: sockets taken with accept() "
                 "keep it there. Use ctx.acceptWebSocket, webSocketMessage, and an attachment for "

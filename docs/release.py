@@ -38,7 +38,9 @@ def release_notes(root: Path, tag: str) -> str:
     project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
     version = project["version"]
     if tag != f"v{version}":
-        raise ValueError(f"pyproject.toml has version {version}, so the tag is v{version}, not {tag}")
+        raise ValueError(
+            f"pyproject.toml has version {version}, so the tag is v{version}, not {tag}"
+        )
     return notes((root / "CHANGELOG.md").read_text("utf-8"), version)
 
 

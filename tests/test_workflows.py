@@ -60,7 +60,7 @@ def scripts(workflow):
                 )
                 for scope in (step, job, workflow):
                     for variable, value in scope.get("env", {}).items():
-                        text = re.sub(rf"\${variable}\b", lambda _, v=value: str(v), text)
+                        text = text.replace(f"${{{{ env.{variable} }}}}", str(value))
                 yield name, text
 
 

@@ -1,7 +1,8 @@
 """Where the repository is published, and the links to Binder that follow from it.
 
 The address is said in one place, `Repository` under `[project.urls]` in `pyproject.toml`. The
-README's badge repeats it, and a test holds the two equal. From the top of a clone:
+README's badge, `CITATION.cff` and the issue forms repeat it, and a test holds all of them equal. From
+the top of a clone:
 
     python -m docs.address                 the address, and what opens each notebook on Binder
     python -m docs.address --set ADDRESS   another one, for a fork or after a move
@@ -79,18 +80,25 @@ def origin() -> str | None:
         return None
 
 
-def put(root: Path, address: str) -> None:
-    """Write another address into `pyproject.toml` and the README's badge.
-
-    Raises:
-        ValueError: If one of the two files has no such line.
-    """
-    lines = {
+def places(address: str) -> dict[str, tuple[str, str]]:
+    """Return where the address is written: for each file a pattern, and the text that it matches."""
+    report = f"{address}/security/advisories/new"
+    return {
         "pyproject.toml": (r'(?m)^Repository = ".*"', f'Repository = "{address}"'),
         "README.md": (rf"\[!\[[^\]]*\]\({re.escape(PICTURE)}\)\]\([^)]*\)", badge(address)),
+        "CITATION.cff": (r'(?m)^repository-code: ".*"', f'repository-code: "{address}"'),
+        ".github/ISSUE_TEMPLATE/config.yml": (r"https://\S+/security/advisories/new", report),
     }
+
+
+def put(root: Path, address: str) -> None:
+    """Write another address into every file of `places`.
+
+    Raises:
+        ValueError: If one of the files has no such line, or more than one.
+    """
     texts = {}
-    for name, (pattern, line) in lines.items():
+    for name, (pattern, line) in places(address).items():
         text, count = re.subn(pattern, lambda _, line=line: line, (root / name).read_text("utf-8"))
         if count != 1:
             raise ValueError(f"{name} says where the repository is in {count} places, not in one.")

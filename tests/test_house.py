@@ -430,6 +430,10 @@ def test_the_version_is_the_same_everywhere():
     newest = re.search(r"^## (\d+\.\d+\.\d+\S*)", changelog, re.M)
     assert newest is not None
     assert project["version"] == dobook.__version__ == newest[1]
+    citation = (ROOT / "CITATION.cff").read_text("utf-8")
+    date = re.search(rf"^## {re.escape(newest[1])} - (\S+)", changelog, re.M)
+    assert date is not None
+    assert f"\nversion: {newest[1]}\ndate-released: {date[1]}\n" in citation
 
 
 def readme_commands():
@@ -484,9 +488,9 @@ def test_binder_pins_exactly_what_it_installs():
 
 def test_the_top_level_is_what_the_design_says():
     allowed = {
-        *(".ci", ".gitattributes", ".gitignore", ".pre-commit-config.yaml"),
-        *("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "SECURITY.md"),
-        "pyproject.toml",
+        *(".ci", ".gitattributes", ".github", ".gitignore", ".pre-commit-config.yaml"),
+        *("CHANGELOG.md", "CITATION.cff", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "LICENSE"),
+        *("README.md", "SECURITY.md", "pyproject.toml"),
         *("benchmarks", "binder", "dobook", "docs", "notebooks", "tests"),
     }
     assert {relative(p).partition("/")[0] for p in tracked()} - allowed == set()

@@ -42,7 +42,7 @@ def assemble(source: Path, *, with_lite: bool = False) -> None:
         (source / folder).mkdir(parents=True)
     shutil.copy(Path(__file__).parent / "conf.py", source / "conf.py")
     shutil.copytree(Path(__file__).parent / "static", source / "static")
-    for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"):
+    for name in ("CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "SECURITY.md"):
         copy_page(ROOT / name, source / name)
     for name in ("LICENSE", ".ci/run"):
         (source / name).parent.mkdir(exist_ok=True)
@@ -107,7 +107,7 @@ def contents(source: Path, reference_names: list[str]) -> str:
                 "Reference",
                 [*[f"reference/{name}" for name in reference_names], "docs/conformance"],
             ),
-            toctree("Project", ["CHANGELOG", "CONTRIBUTING", "SECURITY"]),
+            toctree("Project", ["CHANGELOG", "CONTRIBUTING", "CODE_OF_CONDUCT", "SECURITY"]),
         ]
     )
 

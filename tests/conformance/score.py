@@ -27,7 +27,7 @@ class Score:
         self._messages[key] = self._messages.get(key, set()) | messages
         self._agreed[key] = self._agreed.get(key, agreed) & agreed
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         if self._scope:
             terminalreporter.section("conformance")
             for line in self.lines():

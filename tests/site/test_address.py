@@ -1,13 +1,16 @@
 """The repository's address is said in one place, and every link to Binder follows from it."""
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
 from docs import address
+from tests.test_house import relative, tracked
 
 ROOT = Path(__file__).parent.parent.parent
+PLACES = list(address.places(address.repository()))
 QUICKSTART = "?urlpath=lab/tree/notebooks/01_quickstart.ipynb"
 
 
@@ -19,13 +22,20 @@ def test_the_badge_opens_the_quickstart_in_jupyterlab_at_the_projects_address():
     assert (ROOT / "notebooks" / "01_quickstart.ipynb").exists()
 
 
-def test_no_other_page_says_where_the_repository_is():
-    pages = [
-        ROOT / "CONTRIBUTING.md",
-        *(ROOT / "docs").rglob("*.md"),
-        *(ROOT / "dobook").rglob("*.py"),
-    ]
-    naming = [str(p) for p in pages if address.repository() in p.read_text("utf-8")]
+@pytest.mark.parametrize("name", PLACES)
+def test_each_place_has_the_projects_address(name):
+    pattern, text = address.places(address.repository())[name]
+    assert re.findall(pattern, (ROOT / name).read_text("utf-8")) == [text]
+
+
+def test_no_other_file_says_where_the_repository_is():
+    owner_and_name = address.repository().removeprefix("https://github.com/")
+    naming = []
+    for file in tracked():
+        if file.suffix in {".png", ".sqlite", ".zip"} or relative(file) in PLACES:
+            continue
+        if owner_and_name in file.read_text("utf-8", errors="replace"):
+            naming.append(relative(file))
     assert naming == []
 
 
@@ -64,26 +74,32 @@ def test_a_place_that_others_cannot_reach_is_refused(remote):
         address.web_address(remote)
 
 
-def test_another_address_is_written_where_the_old_one_was_and_nowhere_else(tmp_path):
-    for name in ("pyproject.toml", "README.md"):
-        shutil.copy(ROOT / name, tmp_path)
-    address.put(tmp_path, "https://gitlab.com/ada/engine")
-    for name in ("pyproject.toml", "README.md"):
+@pytest.fixture
+def copies(tmp_path):
+    """A folder with a copy of every file that says where the repository is."""
+    for name in PLACES:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def test_another_address_is_written_where_the_old_one_was_and_nowhere_else(copies):
+    address.put(copies, "https://gitlab.com/ada/engine")
+    for name in PLACES:
         before = (ROOT / name).read_text("utf-8").splitlines()
-        after = (tmp_path / name).read_text("utf-8").splitlines()
+        after = (copies / name).read_text("utf-8").splitlines()
         changed = [new for old, new in zip(before, after, strict=True) if old != new]
         assert len(changed) == 1
         assert "ada" in changed[0]
-    assert address.badge("https://gitlab.com/ada/engine") in (tmp_path / "README.md").read_text(
+    assert address.badge("https://gitlab.com/ada/engine") in (copies / "README.md").read_text(
         "utf-8"
     )
-    address.put(tmp_path, address.repository())
-    for name in ("pyproject.toml", "README.md"):
-        assert (tmp_path / name).read_text("utf-8") == (ROOT / name).read_text("utf-8")
+    address.put(copies, address.repository())
+    for name in PLACES:
+        assert (copies / name).read_text("utf-8") == (ROOT / name).read_text("utf-8")
 
 
-def test_a_readme_without_a_badge_is_not_passed_over(tmp_path):
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    (tmp_path / "README.md").write_text("# engine\n")
+def test_a_readme_without_a_badge_is_not_passed_over(copies):
+    (copies / "README.md").write_text("# engine\n")
     with pytest.raises(ValueError, match="in 0 places"):
-        address.put(tmp_path, "https://github.com/ada/engine")
+        address.put(copies, "https://github.com/ada/engine")

@@ -99,5 +99,5 @@ class _Body:
             self._reading.cancel()
 
     async def cancel(self, reason: Any = None) -> None:
-        """Tell the source that nobody reads on."""
+        """Tell the source that nobody reads any more."""
         await self._body.close_source(reason)

@@ -103,7 +103,8 @@ class _Reporting(RpcPromise):
             call.report_dropped()
 
 
-# Before Python 3.12 a call is gone with its promise, and what it has not been asked is told then.
+# Before Python 3.12 a call is freed with its promise, and an error that nobody asked for is
+# # reported then.
 OutsidePromise: Final[type[RpcPromise]] = _Reporting if sys.version_info >= (3, 12) else RpcPromise
 
 

@@ -270,7 +270,7 @@ class Call:
         self._say(functools.partial(self.settle, None, carried))
 
     def _say(self, speak: Callable[[], None]) -> None:
-        """Have an answer pass the object's output gate."""
+        """Send an answer through the object's output gate."""
         commit = self.actor.store.output_gate.commit
         if commit is None:
             speak()

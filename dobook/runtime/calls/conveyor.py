@@ -39,7 +39,7 @@ def conveyed(stream: ReadableStream, home: "Instance | None", runtime: "Runtime"
         PlatformTypeError: If it is being read already.
     """
     if stream.buffered is not None or isinstance(stream.source, Conveyor):
-        return stream  # bytes need nobody, and what has come from elsewhere may go on
+        return stream  # buffered bytes need no sender, and a received stream may be passed on
     if stream.locked:
         raise PlatformTypeError("The ReadableStream has been locked to a reader.")
     conveyor = Conveyor(stream, home, runtime)
@@ -86,7 +86,7 @@ class Conveyor:
         return piece  # type: ignore[no-any-return]
 
     async def cancel(self, reason: Any = None) -> None:
-        """Tell the other side that nobody reads on."""
+        """Tell the other side that nobody reads any more."""
         await self._here(self._pump.cancel, reason)
 
     async def _here(self, work: Any, *args: Any) -> Any:
@@ -105,7 +105,7 @@ class _Pump:
         self._home = home
         self._runtime = runtime
         self._readers: deque[asyncio.Future[Any]] = deque()
-        self._untaken: deque[bytes] = deque()  # whoever asked for it has been cancelled
+        self._untaken: deque[bytes] = deque()  # the reader that asked for them was cancelled
         self._wanted = asyncio.Event()
         self._over = False
         self._failure: BaseException | None = None
@@ -135,7 +135,7 @@ class _Pump:
             await closing
 
     def drop(self) -> None:
-        """Nobody can read on."""
+        """Stop the source: nobody can read any more."""
         if not self._over:
             self._over = True
             self._start(self._close(None))
@@ -214,7 +214,7 @@ class _Pump:
         self._readers.clear()
 
     def _stopped(self, task: "asyncio.Task[Any]") -> None:
-        """The task is over; if nobody has ended it, the object it belonged to is gone."""
+        """End the stream after its task; if nobody ended the stream, its object is gone."""
         if self._over:
             return
         dead = None if self._home is None else self._home.dead

@@ -79,7 +79,7 @@ class DurableObjectNamespace:
         """Return the id that `id.toString()` wrote.
 
         Raises:
-            PlatformTypeError: If it is no id, or one of another class.
+            PlatformTypeError: If it is not an id, or is one of another class.
         """
         return self._ids.from_string(id)
 
@@ -100,7 +100,7 @@ class DurableObjectNamespace:
         """Return a stub for the object with an id; the object need not exist yet.
 
         Raises:
-            PlatformTypeError: If `id` is no id.
+            PlatformTypeError: If `id` is not an id.
         """
         if not isinstance(id, DurableObjectId):
             error = PlatformTypeError(

@@ -134,7 +134,7 @@ class PostOffice:
         return OutsidePromise(call) if home is None else RpcPromise(call)
 
     def post(self, call: Call, home: "Instance | None") -> None:
-        """Have a call delivered on the next tick after the caller's writes are durable."""
+        """Queue a call for the first tick after the caller's writes are durable."""
         if not self._loop.virtual:
             if not self._held.here:
                 self._post_from_elsewhere(call)
@@ -181,7 +181,7 @@ class PostOffice:
         return True
 
     def _post_from_elsewhere(self, call: Call) -> None:
-        """Post a call of another thread than the one that turns the loop."""
+        """Queue a call from a thread that does not run the loop."""
         with self._held:
             self.post(call, None)
 
@@ -191,7 +191,7 @@ class PostOffice:
         call.sent = self._observers.emit(Sent, label, call.sent, call.actor.label, what)
 
     def _caller(self) -> str:
-        """Return the name of whoever calls from outside of objects: a task's, if it has one."""
+        """Return the name of a caller outside of objects: a task's, if it has one."""
         loop = running_loop()
         task = None if loop is None else asyncio.current_task(loop)
         if task is None:
@@ -235,7 +235,7 @@ class PostOffice:
                 self._scheduled = False
 
     def mend(self) -> None:
-        """Have the mail delivered after an exception has broken off what would have."""
+        """Schedule the queued calls again after an exception has ended their delivery."""
         self._mixed = True
         self._scheduled = bool(self._mail)
         if self._mail:

@@ -14,7 +14,7 @@ from dobook.runtime.calls.turns import current_frame
 from dobook.runtime.insight.portable import remark_if_called
 from dobook.runtime.insight.unheard import Refusal, note, note_in_worker, place_of, users_frame
 
-INTERRUPTED: Final = "interrupted"  # of a cancellation: it goes on to the calls that are awaited
+INTERRUPTED: Final = "interrupted"  # a cancellation's message: cancel the awaited calls too
 
 
 class Interrupted(KeyboardInterrupt, CancelledError):
@@ -26,7 +26,7 @@ class Interrupted(KeyboardInterrupt, CancelledError):
 
 
 class BrokenOff(Interrupted):
-    """The interrupt, raised in the middle of a turn that would not end by itself."""
+    """The interrupt, raised in the middle of a turn that would not end on its own."""
 
 
 for _kind in (Interrupted, BrokenOff):
@@ -45,7 +45,7 @@ class Promise:
         raise NotImplementedError
 
     def send(self, value: Any) -> Any:
-        """Go one step, as a coroutine does."""
+        """Run one step, as a coroutine does."""
         steps = self._begun()
         try:
             return steps.send(value)
@@ -58,7 +58,7 @@ class Promise:
         return self._begun().throw(error, *rest)
 
     def close(self) -> None:
-        """Stop waiting; what was begun goes on."""
+        """Stop waiting; the work that was begun continues."""
         steps = getattr(self, "_steps", None)
         if steps is not None:
             steps.close()

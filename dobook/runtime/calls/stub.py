@@ -55,8 +55,8 @@ class DurableObjectStub:
         >>> import dobook
         >>> class Greeter:
         ...     def __init__(self, ctx, env): ...
-        ...     async def greet(self, whom):
-        ...         return f"hello {whom}"
+        ...     async def greet(self, name):
+        ...         return f"hello {name}"
         >>> with dobook.Runtime() as runtime:
         ...     stub = runtime.register(Greeter).getByName("a")
         ...     runtime.run(stub.greet("world"))

@@ -1,6 +1,6 @@
 """What objects cost: what the platform bills is counted, and priced as it publishes.
 
-Counting reads and writes costs a little, so a runtime begins it when it is told to
+Counting reads and writes costs a little, so a runtime does it only when asked to
 (`runtime.metering`); a notebook's does from the start. Requests and duration are always counted.
 """
 

@@ -17,7 +17,7 @@ class ObjectSnapshot:
     Attributes:
         binding: Its class's binding.
         class_name: Its class.
-        name: The name its id was made from, None if it has none.
+        name: The name its id was made from, None for an id without a name.
         id: 64 hex digits.
         state: "running" (events under way), "idle" (in memory) or "evicted".
         keys: How many rows it has; None if there are too many objects to look into each.

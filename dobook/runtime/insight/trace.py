@@ -48,7 +48,7 @@ class Recorder:
         return self._on
 
     def switch(self, *, on: bool) -> None:
-        """Begin or stop to keep events; those that are kept stay."""
+        """Start or stop keeping events; those already kept stay."""
         if on == self._on:
             return
         self._on = on
@@ -120,7 +120,7 @@ class _LogTap(io.TextIOBase):
         self._runtime: Runtime | None = runtime
         self.beneath = beneath
         self._parts: dict[str, str] = {}
-        self._reporting = False  # what a listener prints is no log line
+        self._reporting = False  # what a listener prints is not a log line
 
     def write(self, text: str) -> int:
         """Pass a text on, and report the lines that an object has finished."""
@@ -142,11 +142,11 @@ class _LogTap(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Pass it on."""
+        """Flush the stream beneath."""
         self.beneath.flush()
 
     def writable(self) -> bool:
-        """Say that it can be written to."""
+        """Return True: the stream can be written to."""
         return True
 
     def __del__(self) -> None:

@@ -2,7 +2,7 @@
 
 What fails in `waitUntil`, in a socket's handler or in a task that nothing awaits would be seen by
 nobody; the platform writes such errors to the Worker's log. Here they go to `logging`, which
-writes them to stderr unless it is told otherwise; a notebook shows them below the cell.
+writes them to stderr unless configured otherwise; a notebook shows them below the cell.
 An alarm's errors are in what `advance` returns.
 """
 

@@ -287,7 +287,7 @@ def _was_reset(instance: "Instance") -> bool:
 
 
 def users_frame() -> FrameType | None:
-    """Return the innermost frame of the user's code; None if there is none."""
+    """Return the innermost frame of the user's code, or None."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if is_users(frame):

@@ -97,8 +97,8 @@ def seed_method() -> Callable[..., None]:
     def seed(self: random.Random, a: Any = None, version: int = 2) -> None:
         if a is None:
             source = current()
-            # The generator of `tempfile` is made once for the whole process, by whoever comes
-            # first. If it took its seed from that runtime, others would draw other numbers.
+            # The generator of `tempfile` is made once for the whole process, by its first
+            # user. If it took its seed from that runtime, others would draw other numbers.
             keeper = sys._getframe(2).f_globals.get("__name__")
             if source is not None and source.seeded and keeper != "tempfile":
                 a = source.draws().generator.getrandbits(128)

@@ -55,7 +55,7 @@ class _NoSelector:
         self._owner = owner
 
     def select(self, _timeout: float | None = None) -> NoReturn:
-        """Refuse.
+        """Refuse to wait: the loop belongs to the parent process.
 
         Raises:
             UsageError: Always.

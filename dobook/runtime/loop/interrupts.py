@@ -5,11 +5,11 @@ leave the loop between two states. Code that is stuck in a turn is broken off in
 which costs its object its memory and what the turn has written: there is no other state that the
 object could be relied upon to be in.
 
-In virtual time all that is under way ends, since nothing would go on with it anyway. In real time
+In virtual time all that is under way ends, since nothing would continue it anyway. In real time
 others are served too, so only what was begun from here ends, and what that has called in turn.
 
-An interrupt may also come between two turns of the loop, while the code of a cell runs. Who sees
-it there, the notebook layer, says so (`expect`).
+An interrupt may also come between two turns of the loop, while the code of a cell runs. The
+notebook layer sees it there and calls `expect`.
 """
 
 import _thread
@@ -78,7 +78,7 @@ class Interrupts:
         self._lock = threading.RLock()  # of `_turn`
         self._unwinding = 0
         self._running: dict[object, asyncio.Task[Any]] = {}  # in real time
-        self._begun: dict[Call, object] = {}  # in real time: what was begun from here, by whom
+        self._begun: dict[Call, object] = {}  # in real time: what was begun from here, and its task
         self._most_begun = 64
 
     # ------------------------------------------------------------------ catching
@@ -215,12 +215,12 @@ class Interrupts:
             raise escaped
 
     def expect(self) -> None:
-        """The user has interrupted between two turns; what the code runs in will be cancelled."""
+        """Note an interrupt between two turns; what the code runs in will be cancelled."""
         self.expected = True
         self.stopping = Interrupted()
 
     def hand_on(self, error: Interrupted) -> bool:
-        """Give the interrupt of a turn to the handler of the code around it, if it has one."""
+        """Pass the interrupt of a turn to the handler of the code around it, if it has one."""
         if self.stopping is not None:
             return True  # it has told us itself
         outer = signal.getsignal(signal.SIGINT)
@@ -231,12 +231,12 @@ class Interrupts:
         return True
 
     def broke(self, instance: "Instance", error: BaseException) -> None:
-        """Code of an object has been broken off in the middle of a turn."""
+        """Reset an object whose code was broken off in the middle of a turn."""
         self.broken = error
         reset_interrupted(instance)
 
     def left(self, instance: "Instance", error: BaseException, call: "Call | None" = None) -> None:
-        """An exception has left an object's code: end the object's life if that broke it off.
+        """End an object's life if the exception that left its code broke a turn off.
 
         Args:
             instance: The object.
@@ -287,7 +287,7 @@ class Interrupts:
                 self._most_begun = 64 + 2 * len(self._begun)
 
     def forget(self) -> None:
-        """Let what was begun from here so far go on when the user interrupts."""
+        """Exempt what was begun from here so far from the next interrupt."""
         self._begun.clear()
 
     # ------------------------------------------------------------------ ending it
@@ -354,7 +354,7 @@ def reset_interrupted(instance: "Instance", why: str = RESET) -> None:
 def reset_if_stopped(instance: "Instance | None", error: BaseException) -> bool:
     """End an object's life if SQLite has undone its turn because a statement was stopped.
 
-    What stopped it is raised in the object's code too, which may catch it and go on.
+    What stopped it is raised in the object's code too, which may catch it and continue.
     """
     stopped = is_interrupt(error)
     if stopped and instance is not None:

@@ -191,7 +191,7 @@ class Patches:
                     self._search(names, new, self._places)
                 self._searched.add(name)
             self._modules = count
-        # What these have changes all the time.
+        # The names in these change all the time.
         for names in (vars(sys.modules["__main__"]), *self._watched.values()):
             self._search(names, new)
 

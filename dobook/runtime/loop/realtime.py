@@ -1,10 +1,10 @@
 """Real time: the same loop on the clock on the wall, turned by a thread while nobody else does.
 
 In virtual time nothing happens unless somebody turns the loop. To answer browsers while cells are
-idle, a runtime can be switched to real time: its clock goes on from where it stands, at the speed
-of the one on the wall, and one thread turns the loop. An alarm that was due in ten minutes still
-is. Whoever else needs the loop (a cell, a magic, a test) takes it over between two callbacks,
-turns it on its own thread, served requests included, and gives it back.
+idle, a runtime can be switched to real time: its clock continues from where it stands, at the
+speed of the one on the wall, and one thread runs the loop. An alarm that was due in ten minutes
+still is. A cell, a magic or a test that needs the loop takes it over between two callbacks, runs
+it on its own thread, served requests included, and gives it back.
 """
 
 import threading
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dobook.runtime.runtime import Runtime
 
 SWEEP_S: Final = 1.0  # how often idle objects are looked for
-LOOK_S: Final = 0.25  # how often those who look at the runtime are told to look again
+LOOK_S: Final = 0.25  # how often those who look at the runtime are notified
 WREST_TRIES: Final = 4
 THREAD_NAME: Final = "dobook-runtime"
 
@@ -50,7 +50,7 @@ class Held:
         self.changed = threading.Condition()
 
     def forked(self) -> None:
-        """Let go of what other threads had when this process was forked: they are not in it."""
+        """Release what other threads held when this process was forked: they are not in it."""
         self.background = self.claims = 0
         if not self.here:  # else a handler has forked, and its turn is still to end
             self._lock = threading.RLock()
@@ -89,7 +89,11 @@ class Held:
         return since is not None and monotonic() - since > STUCK_AFTER_S
 
     def wrest(self) -> bool:
-        """Have the loop given up, by a handler that never would if need be; returns whether it is."""
+        """Make the other thread release the loop, even out of an endless handler.
+
+        Returns:
+            Whether it has.
+        """
         for _ in range(WREST_TRIES):
             answered = threading.Event()
             self._loop.call_soon_threadsafe(answered.set)
@@ -190,7 +194,7 @@ class Background:
                 held.__exit__()
 
     def _look(self) -> None:
-        """A turn lasts long here: tell those who look at what changes."""
+        """Notify the observers of changes in the middle of a long turn."""
         driver = self._runtime.driver
         if driver.after_turn is not None:
             driver.after_turn()
@@ -213,9 +217,9 @@ class TimeKeeping:
     owner: int | None = None  # the process that has it, if this one is its child
 
     def start_real_time(self: Any) -> None:
-        """Let time pass by itself, at the speed of the clock on the wall.
+        """Let time pass on its own, at the speed of the clock on the wall.
 
-        The clock goes on from where it stands. One thread turns the runtime in the background;
+        The clock continues from where it stands. One thread runs the runtime in the background;
         calls, magics and everything else work as before, except what moves the clock. Nothing
         happens if time is real already.
 

@@ -1,4 +1,4 @@
-"""One alarm: what is known of it while it is set, what its handler is told, and a run's record.
+"""One alarm: what is known of it while it is set, its handler's argument, and a run's record.
 
 Source: developers.cloudflare.com/durable-objects/api/alarms/
 """
@@ -21,7 +21,7 @@ logger = logging.getLogger("dobook")
 
 @dataclass(frozen=True, slots=True)
 class AlarmInvocationInfo:
-    """What `alarm(info)` is told; the names are the platform's.
+    """The argument of `alarm(info)`; the names are the platform's.
 
     Attributes:
         isRetry: Whether an earlier run of this alarm failed.

@@ -65,7 +65,7 @@ _ARGUMENTS: Final = {
 }
 # What most objects never have: an empty dictionary of their own would take 64 bytes each.
 NOTHING: Final[Mapping[Any, Any]] = MappingProxyType({})
-# Most objects only ever need the first turn of each event, which is no task.
+# Most objects only ever need the first turn of each event, which is not a task.
 NO_TASKS: Final[Mapping[asyncio.Task[Any], None]] = NOTHING
 
 
@@ -282,7 +282,7 @@ class Instance(Frame):
         future.add_done_callback(over)
 
     def maybe_idle(self) -> None:
-        """Note the time if nothing keeps the object in memory any more."""
+        """Record the time if nothing keeps the object in memory any more."""
         if self.calls or self.background or self.sockets or self.tasks or self.dead is not None:
             return
         self.calls.clear()  # it is empty; this gives its table back, which most objects keep long
@@ -293,7 +293,7 @@ class Instance(Frame):
             self.runtime.residency.idle(self)
 
     def stays_busy(self) -> None:
-        """Note the time: something is under way that one turn does not end."""
+        """Record that work is under way which one turn does not end."""
         if self.idle:
             self.idle = False
             self.active_since = self.runtime.loop.time()

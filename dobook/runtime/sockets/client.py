@@ -168,7 +168,7 @@ class Client:
         return Receiving(self, timeout_ms)
 
     def take(self) -> Any:
-        """Return the next message and count it as received; None if there is none.
+        """Return the next message, or None, and count it as received.
 
         Raises:
             ConnectionClosedError: If there never will be one.

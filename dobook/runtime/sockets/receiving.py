@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 class Receiving(Promise):
     """A promise of a client's next message.
 
-    A message is taken by whoever awaits, at that moment: one who has stopped waiting takes none.
+    A message goes to the code that awaits one at that moment. Code that has stopped waiting takes
+    nothing.
     """
 
     __slots__ = ("_client", "_message", "_timeout_ms")

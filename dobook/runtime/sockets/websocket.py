@@ -258,10 +258,10 @@ class WebSocket(EventTarget):
             raise InvalidStateError("WebSocket is not open: it is still connecting.")
         if end.state == AWAITING:
             raise PlatformTypeError(_NOT_ACCEPTED)
-        return False  # the connection is lost; as on the platform that is no error
+        return False  # the connection is lost, which is not an error on the platform either
 
     def _read_outside(self, item: Any) -> None:
-        """Something arrived, and this end is held outside of any object."""
+        """Read an item that has arrived at an end outside of any object."""
         try:
             in_background(self._happen(item))
         except Exception as error:

@@ -96,7 +96,7 @@ class Operations:
             options: `allowConcurrency`, `noCache`; also as keywords.
 
         Returns:
-            A promise of the value (None if there is none); for a list, of a dict of those that
+            A promise of the value, or of None; for a list, of a dict of those that
             exist, ordered by the keys' UTF-8 bytes. Each is a fresh copy.
 
         Example:
@@ -188,7 +188,7 @@ class Operations:
             options: `allowUnconfirmed`, `allowConcurrency`, `noCache`; also as keywords.
 
         Returns:
-            A promise of None. The answer to whoever called the object waits for the disk, unless
+            A promise of None. The answer to the object's caller waits for the disk, unless
             `allowUnconfirmed`.
 
         Example:
@@ -325,7 +325,7 @@ class Operations:
             return Rejected(error)
 
     def deleteAlarm(self, options: Any = None, **keywords: Any) -> Promise:
-        """Remove the alarm, if there is one; the run that is under way goes on.
+        """Remove the alarm, if there is one; a run that is under way continues.
 
         Waits: only for own tasks that are ready.
         Source: developers.cloudflare.com/durable-objects/api/alarms/#deletealarm

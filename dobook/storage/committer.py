@@ -76,10 +76,10 @@ class Committer:
         return None
 
     def checkpoint(self) -> None:
-        """Have every object's file written."""
+        """Write every object's file."""
 
     def seal(self, store: ObjectStore) -> None:
-        """Before an object's file is changed as a whole: have it alone say what the object has."""
+        """Make an object's file its only record, before the file is changed as a whole."""
 
     def asleep(self, place: tuple[str, str]) -> ObjectStore | None:
         """Return the store of an object that has left memory before its commits were durable."""
@@ -89,18 +89,18 @@ class Committer:
         """Note that an object has left memory."""
 
     def close(self) -> None:
-        """Commit what is left and have the disk take it."""
+        """Commit what is left, and flush it to the disk."""
         self.flush()
         self.checkpoint()
 
     def lost(self, store: ObjectStore, error: BaseException) -> None:
-        """SQLite has undone what a store had not committed: break the object."""
+        """Break an object whose uncommitted changes SQLite has undone."""
         self._fail([store], error)
 
     # ------------------------------------------------------------------ one group
 
     def _add_delayed(self, store: ObjectStore, *, confirmed: bool) -> bool:
-        """Have a store whose storage is slow on purpose committed later; returns if it is one."""
+        """Delay the commit of a store that is slow on purpose; returns whether it is one."""
         assert self.delay_ms is not None
         group = self._delayed.get(store)
         if group is None:
@@ -152,7 +152,7 @@ class Committer:
 
         Args:
             dirty: The stores.
-            leaves: Whether somebody outside is told when they are committed.
+            leaves: Whether something is sent outside when they are committed.
         """
         for store in dirty:
             self._commit(store)

@@ -2,7 +2,7 @@
 
 Owns every contact with the `sqlite3` module; the other storage files work through this one and
 through the names it exports. Never decides when to write or what a row means, and never applies
-the user's SQL rules by itself (`sql.session` does, through `set_authorizer`).
+the user's SQL rules (`sql.session` does, through `set_authorizer`).
 
 Files are laid out as the real engine lays them out: WAL journal, pages of 4,096 bytes, foreign
 keys enforced.
@@ -95,7 +95,7 @@ class Connection:
         power_safe: bool = True,
         limited: bool = True,
     ) -> None:
-        """Open the database, creating the file if there is none.
+        """Open the database, creating the file if it is missing.
 
         Args:
             path: The file; None for a database in memory. The directory must exist.
@@ -113,7 +113,7 @@ class Connection:
         self.idle: list[sqlite3.Cursor] = []  # of `sql`: cursors read to the end
         self.unread: list[Any] = []  # of `sql`: cursors of RETURNING, which forbid the commit
         self.on_lost: Callable[[Exception], None] | None = None
-        """Called when SQLite ended the transaction by itself: all its writes are undone."""
+        """Called when SQLite ended the transaction on its own: all its writes are undone."""
         self.rules: Any = None  # of `sql`: what holds for the user's statements
         self.source: Any = None  # of `sql`: whose time and chance they see; None for the real ones
         self._cursors: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
@@ -234,7 +234,7 @@ class Connection:
                 self._bound_log()
 
     def _bound_log(self) -> None:
-        """Empty a log that has grown long; if the disk refuses, it goes on growing."""
+        """Empty a log that has grown long; if the disk refuses, the log keeps growing."""
         if files.size_of_file(f"{self.path}-wal") > MAX_WAL_BYTES:
             with contextlib.suppress(*STORAGE_ERRORS):
                 self.checkpoint()
@@ -304,7 +304,7 @@ class Connection:
         self._control.execute(f"ROLLBACK TO {name}")
 
     def cursor(self) -> sqlite3.Cursor:
-        """Return a cursor that `close` closes, whoever has it then."""
+        """Return a cursor that `close` closes, even if it is still in use then."""
         cursor = self.db.cursor()
         self._owned.add(cursor)
         return cursor
@@ -436,7 +436,7 @@ class Connection:
             cursor.close()
         if self.db.in_transaction:
             self.db.execute("ROLLBACK")
-        if self._power_safe:  # for what SQLite does by itself when it closes, too
+        if self._power_safe:  # for what SQLite does on its own when it closes, too
             self.db.execute("PRAGMA synchronous=NORMAL")
         if self.path is not None:
             self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -486,7 +486,9 @@ def close_all_below(folder: Path) -> None:
 
 def unusable(path: Path | None, error: sqlite3.Error) -> StateDirectoryError:
     """Return what says that a file cannot be used, and why."""
-    advice = " It is left as it is: move it away to go on without it." if is_damage(error) else ""
+    advice = (
+        " It is left as it is: move it away to continue without it." if is_damage(error) else ""
+    )
     return StateDirectoryError(what_is_wrong(path, error) + advice)
 
 

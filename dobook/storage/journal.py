@@ -60,7 +60,7 @@ class Reading:
     """What a journal file says.
 
     Attributes:
-        generation: The current generation; 0 if there is none yet.
+        generation: The current generation; 0 before the first.
         salt: Its salt.
         boot: In which boot of the machine the file was used last; see `boot_mark`.
         clean: Whether the directory was closed properly, so that no entry counts.

@@ -1,7 +1,7 @@
 """When the commits of a state directory become durable.
 
 A commit is made in memory first. The journal takes it before anything leaves the runtime that may
-depend on it: an answer to whoever is outside of objects, a message to a socket, a request. So the
+depend on it: an answer to a caller outside of objects, a message to a socket, a request. So the
 answers of a tick share one wait for the disk, and while nobody outside waits, in a long
 fast-forward for instance, many ticks do. One record of the journal has all of them: a process that
 is killed leaves every object as it was at one and the same instant.
@@ -82,7 +82,7 @@ class JournaledCommitter(Committer):
         self._announced: set[Place] = set()  # the journal says to look at the file for the alarm
 
     def catch_up(self) -> BaseException | None:
-        """Have the journal take everything that is committed; returns why it could not.
+        """Write everything that is committed to the journal; returns why it could not.
 
         Then the objects are back at what it has.
         """
@@ -275,7 +275,7 @@ class JournaledCommitter(Committer):
         self._checkpoint_if_full()
 
     def seal(self, store: ObjectStore) -> None:
-        """Have the journal's entries of an object no longer count, as its file has them.
+        """Mark an object's journal entries as obsolete, because its file has them.
 
         Raises:
             Exception: What the disk, or the journal, has refused with; then they still count.
@@ -300,7 +300,7 @@ class JournaledCommitter(Committer):
         return failed
 
     def _not_synced(self, store: ObjectStore, error: Exception) -> None:
-        """Have a commit that the disk did not take written once more, another way.
+        """Retry a commit that the disk refused, another way.
 
         A disk that has refused a sync may report success the next time without having the data. A
         checkpoint writes all of it anew. If that fails as well, the object is reset, and its file

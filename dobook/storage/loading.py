@@ -84,5 +84,5 @@ def check_whole(path: Path) -> None:
     if lost:
         raise StateDirectoryError(
             f"{path} is damaged: it is empty or cut short, although the directory was closed "
-            "properly. It is left as it is: move it away to go on without it."
+            "properly. It is left as it is: move it away to continue without it."
         )

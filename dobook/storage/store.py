@@ -130,7 +130,7 @@ class ObjectStore:
         self._ends_transaction = False  # the next commit is that of an explicit one
         self._rolled_back = False  # by INSERT OR ROLLBACK, or RAISE(ROLLBACK)
         self._was_wiped = False  # by an event before the latest one
-        self.owner: Any = None  # whoever wants to find its way back from a store
+        self.owner: Any = None  # what a store's user wants to reach from the store
         self._committer = committer
         self._power_safe = power_safe
         self._backlog = backlog
@@ -169,7 +169,7 @@ class ObjectStore:
                     connection.savepoint(f"_cf_savepoint_{depth}")
 
     def settle_schema(self) -> None:
-        """Have those of the engine's tables that the real engine would have made by now."""
+        """Create those of the engine's tables that the real engine would have made by now."""
         connection = self.connection()
         with self._guard():
             settle_schema(connection, self.kv, self.will_write)
@@ -188,7 +188,7 @@ class ObjectStore:
             self._committer.add(self, confirmed=confirmed)
 
     def _mark(self) -> None:
-        """Tell what follows from what earlier events wrote, so that it can be undone alone."""
+        """Separate this event's writes from earlier ones, so that they can be undone alone."""
         self.marked = False
         kv = self.kv
         if self.transactions or kv.layers:
@@ -228,7 +228,7 @@ class ObjectStore:
     def _guard(self) -> Iterator[None]:
         """Reset the object if the disk refuses one of the engine's own statements.
 
-        Its code may not have awaited what it called, and must not go on as if that had worked.
+        Its code may not have awaited what it called, and must not continue as if that had worked.
 
         Raises:
             PlatformError: In place of an error of SQLite or of the system.
@@ -489,7 +489,7 @@ class ObjectStore:
             self._connection.sync()
 
     def seal(self) -> None:
-        """Before the file is changed as a whole: have it alone say what the object has.
+        """Make the file the object's only record, before it is changed as a whole.
 
         Raises:
             Exception: What the disk has refused with.
@@ -525,7 +525,7 @@ class ObjectStore:
             connection.close()
 
     def read_row(self, key: str) -> bytes | None:
-        """Return the stored bytes of a row, None if there is none."""
+        """Return the stored bytes of a row, or None."""
         connection = self.connection()
         with self._guard():
             if self._is_bare(connection):

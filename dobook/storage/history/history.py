@@ -193,13 +193,13 @@ class History:
         return self._text(number)
 
     def restore_next(self, bookmark: Any) -> str:
-        """Have the next session begin from a bookmark.
+        """Start the next session from a bookmark.
 
         Returns:
             The bookmark of the state that the session will find before it goes back.
 
         Raises:
-            PlatformError: If it is no bookmark of this object, or its state is not kept any more.
+            PlatformError: If it is not a bookmark of this object, or its state is not kept any more.
         """
         self._load()
         number = self._read(bookmark)
@@ -211,7 +211,7 @@ class History:
         """Return what an object had stored at a bookmark, leaving it as it is.
 
         Raises:
-            PlatformError: If it is no bookmark of this object, or its state is not kept any more.
+            PlatformError: If it is not a bookmark of this object, or its state is not kept any more.
             UsageError: If its SQL database has changes that are not committed.
         """
         self._load()

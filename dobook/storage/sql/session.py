@@ -206,7 +206,7 @@ class Session:
             raise error
 
     def note_lost(self, error: Exception) -> None:
-        """Say if SQLite has undone the whole transaction: INSERT OR ROLLBACK, or the disk fails."""
+        """Notify the store if SQLite has undone the transaction: INSERT OR ROLLBACK, disk errors."""
         if self.connection.undone and self.connection.on_lost is not None:
             self.connection.on_lost(error)
 
@@ -309,7 +309,7 @@ class Session:
             rules.on = on
 
     def rows_read(self, plan: Plan, returned: int, changed: int) -> int:
-        """Return how many rows a statement that is over has looked at, as well as can be told.
+        """Estimate how many rows a finished statement has read.
 
         Args:
             plan: The statement's.
@@ -332,7 +332,7 @@ class Session:
     def count_writes(self, plan: Plan) -> int:
         """Find out how many rows of tables and indexes a statement writes for each changed row.
 
-        SQLite's bytecode says so: its Insert and IdxInsert instructions on stored tables. For a
+        SQLite's bytecode shows it: its Insert and IdxInsert instructions on stored tables. For a
         statement that defines something it is the number of rows written in all.
         Source: cloudflare/workerd patches/sqlite/0001-row-counts-plain.patch
         """

@@ -2,7 +2,7 @@
 
 Stands in for the runtime's `Order`. The loop's own callbacks (timers, gates, commits) run as ever;
 whenever none is left, one ready event is let go: a message arrives at an object, an alarm or a
-socket's message is delivered, or a piece of waiting code goes on. Events of one lane keep their
+socket's message is delivered, or a piece of waiting code continues. Events of one lane keep their
 order: messages of one stub, alarms of one object, the waiting code of one object, each of the
 scenario's own tasks. Tasks of one object that await its storage have a lane each: any of them may go
 next, and the object's gate keeps events out until all of its tasks are quiet.
@@ -133,7 +133,7 @@ class Scheduler(Order):
     # ------------------------------------------------------------------ what becomes ready
 
     def defer(self, call: Call) -> bool:
-        """Have an alarm or a socket's message wait for its turn; False when that has come."""
+        """Queue an alarm or a socket's message; returns False when its turn has come."""
         if id(call) in self._let_go:
             return False
         kind = "alarm" if call.kind == "alarm" else "socket"
@@ -224,7 +224,7 @@ class Scheduler(Order):
         return due + lateness(option) / 1000
 
     def _in_a_section(self) -> bool:
-        # The 30 s of blockConcurrencyWhile are no clock's, so no jump may end them.
+        # The 30 s of blockConcurrencyWhile are not timed by the clock, so no jump may end them.
         return any(instance.gate.locks for instance in self._runtime.residency.instances())
 
     def _report(self, label: str, what: str) -> None:
@@ -257,4 +257,4 @@ def _by_number(event: ReadyEvent) -> int:
 
 
 def _nothing() -> None:
-    """Be a timer, so that time goes on to the instant at which a late message arrives."""
+    """Do nothing: this timer stops the clock at a delayed delivery."""

@@ -95,13 +95,13 @@ def _unregistering(shell: InteractiveShell, families: list[MagicsBase]) -> Calla
 
 
 def _answering_misplaced(shell: InteractiveShell, families: list[MagicsBase]) -> Callable[[], None]:
-    """Say what is wrong with a `%%name` below other lines, which IPython takes for a line magic."""
+    """Explain the mistake of a `%%name` below other lines, which IPython takes for a line magic."""
     lines = shell.magics_manager.magics["line"]
 
     def misplaced(name: str) -> Callable[[str], None]:
         def refuse(line: str) -> None:
             raise UsageError(
-                f"%%{name} is not the first line of its cell, so it is no cell magic. Put it, with "
+                f"%%{name} is not the first line of its cell, so it is not a cell magic. Put it, with "
                 "all that belongs to it, into a cell of its own."
             )
 

@@ -1,7 +1,7 @@
 """Many requests: so many at once, or at a rate, in virtual time; and what came back.
 
-With a rate each request leaves when it is due, whatever became of the ones before: that is how a
-crowd asks. Where it has to wait for a free place (`concurrency`), the wait counts as latency.
+With a rate each request leaves when it is due, whatever became of the ones before, as independent
+clients send them. A wait for a free place (`concurrency`) counts as latency.
 """
 
 import asyncio

@@ -52,7 +52,7 @@ def hand_in(who: str, folder: str | Path = ".") -> Card:
         A card with the verdicts and the file.
 
     Raises:
-        UsageError: If there is nothing to hand in, or this is no notebook with dobook loaded.
+        UsageError: If there is nothing to hand in, or this is not a notebook with dobook loaded.
     """
     flaw = flaw_of(f"{who}{SUFFIX}") if who.strip() else "it is empty"
     if flaw is not None:

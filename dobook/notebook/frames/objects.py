@@ -13,7 +13,7 @@ from dobook.storage.store import ObjectStore
 
 
 def storage_frame(store: ObjectStore | None, label: str, prefix: str, now_ms: int) -> Frame:
-    """Stored rows of an object, one each, ordered by key.
+    """Return the stored rows of an object, one each, ordered by key.
 
     Index: range. Columns: key (string), value (object, the value as Python has it), type (string,
     its Python type), bytes (Int64, the size of the stored value). No rows: same columns, empty.

@@ -15,7 +15,7 @@ from dobook.notebook.volley import PERCENTILES, percentile
 def requests_frame(
     asked: Sequence[Asked], now_ms: int, none: str = "nothing has been asked yet"
 ) -> Frame:
-    """Requests and calls since the runtime began, one row each, oldest first.
+    """Return the requests and calls since the runtime began, one row each, oldest first.
 
     Index: range. Columns: at (datetime64[ms, UTC]), object (string, "worker" for the Worker),
     method (string, the HTTP method or rpc), path (string; for rpc the call), status (Int64,

@@ -106,7 +106,7 @@ def _read_duration(text: str) -> int:
     """Return a duration in ms.
 
     Raises:
-        DurationError: If it is none, with what was probably meant.
+        DurationError: If it is not a duration, with what was probably meant.
     """
     try:
         return parse_duration(text)

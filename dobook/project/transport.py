@@ -35,7 +35,7 @@ class Transport:
         """Return the answer to a request.
 
         Raises:
-            NetworkError: If there is none.
+            NetworkError: If there is no network.
         """
         loop = self._runtime.loop
         upgrade = (request.js_headers.get("upgrade") or "").lower() == "websocket"

@@ -79,7 +79,7 @@ class Connection(asyncio.Protocol):
     # ------------------------------------------------------------------ asyncio's calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client has connected."""
+        """Start reading from a client that has connected."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         address = transport.get_extra_info("peername")
@@ -103,14 +103,14 @@ class Connection(asyncio.Protocol):
         self._regulate()
 
     def eof_received(self) -> bool:
-        """The client sends nothing more, but may wait for its answers."""
+        """Return whether to keep open for answers: the client sends nothing more."""
         self.reader.advance(last=True)
         self._ended = True
         self._break_upload()
         return bool(self._waiting) or (self._request is not None and not self._early)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone."""
+        """Release the connection and what waits on it."""
         self._server.gone(self)
         self._break_upload()
         self._waiting.clear()
@@ -121,11 +121,11 @@ class Connection(asyncio.Protocol):
             self._writable.set_result(None)
 
     def pause_writing(self) -> None:
-        """The client does not read as fast as it is answered."""
+        """Pause: the client reads more slowly than it is answered."""
         self._writable = self._server.runtime.loop.create_future()
 
     def resume_writing(self) -> None:
-        """It has caught up."""
+        """Resume after the client has caught up."""
         writable, self._writable = self._writable, None
         if writable is not None and not writable.done():
             writable.set_result(None)
@@ -170,25 +170,25 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def head_begins(self) -> None:
-        """The first byte of a request has come."""
+        """Start the deadline of a request's head at its first byte."""
         if self._request is None:
             self._deadline_s = self._server.now_s + self._limits.head_ms / 1000
 
     def head_came(self, head: Head) -> None:
-        """A head is complete; a body may follow."""
+        """End the deadline of a complete head; a body may follow."""
         self._receiving.begin(self._server.now_s, self.reader.moved)
         if self._request is None and not self._waiting:
             self._deadline_s = 0.0
 
     def body_came(self, piece: bytes) -> None:
-        """A part of the body has come."""
+        """Keep a part of the body, or pass it to the upload."""
         if self._upload is None:
             self._body += piece
         else:
             self._upload.feed(piece)
 
     def request_came(self, head: Head, target: bytes, pairs: Pairs) -> None:
-        """The request is complete."""
+        """Queue or answer a complete request."""
         upload, self._upload = self._upload, None
         if upload is not None:
             upload.end()
@@ -300,7 +300,7 @@ class Connection(asyncio.Protocol):
         self._next(head)
 
     def _next(self, head: Head) -> None:
-        """Begin with the next request, the answer being written and sent."""
+        """Start the next request, after the answer has been written and sent."""
         if self._writable is not None and not self._transport.is_closing():
             self._drained = head  # or answers to a client that reads none would pile up
             return
@@ -351,7 +351,7 @@ class Connection(asyncio.Protocol):
         return self._request is not None
 
     def check(self, now_s: float) -> None:
-        """Hang up on a client that is too slow, or has been silent for too long."""
+        """Disconnect a client that is too slow, or has been silent for too long."""
         unsent = self._transport.get_write_buffer_size()
         if not unsent:
             self._sending.begin(now_s, self._written)
@@ -376,9 +376,9 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._transport.close()
 
     def abort(self) -> None:
-        """Hang up without sending what is left."""
+        """Close the connection without sending what is left."""
         self._transport.abort()

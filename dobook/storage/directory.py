@@ -368,7 +368,7 @@ class StateDirectory:
         keep_lock(self._lock)
 
     def closing(self) -> None:
-        """Note that the directory is being closed, so an interrupted close leaves no lock behind."""
+        """Note that the directory is being closed; an interrupted close leaves no lock behind."""
         keep_lock(self._lock, kept=False)
 
     def close(self, clock_ms: int) -> None:

@@ -125,7 +125,7 @@ class _Check:
                 note_odd_file(report, f"{OWN}/{name}", name)
 
     def _is_class(self, name: str) -> bool:
-        """Return whether an entry of the directory is a class's folder; add a finding if it is odd."""
+        """Return whether a directory entry is a class's folder; add a finding for an odd one."""
         report, path = self._report, self._root / name
         if path.is_symlink():
             if is_segment(name):

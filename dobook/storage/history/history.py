@@ -199,7 +199,7 @@ class History:
             The bookmark of the state that the session will find before it goes back.
 
         Raises:
-            PlatformError: If it is not a bookmark of this object, or its state is not kept any more.
+            PlatformError: If it is not a bookmark of this object, or its state is no longer kept.
         """
         self._load()
         number = self._read(bookmark)
@@ -211,7 +211,7 @@ class History:
         """Return what an object had stored at a bookmark, leaving it as it is.
 
         Raises:
-            PlatformError: If it is not a bookmark of this object, or its state is not kept any more.
+            PlatformError: If it is not a bookmark of this object, or its state is no longer kept.
             UsageError: If its SQL database has changes that are not committed.
         """
         self._load()

@@ -206,7 +206,7 @@ class Session:
             raise error
 
     def note_lost(self, error: Exception) -> None:
-        """Notify the store if SQLite has undone the transaction: INSERT OR ROLLBACK, disk errors."""
+        """Notify the store if SQLite has undone the transaction: INSERT OR ROLLBACK, or the disk."""
         if self.connection.undone and self.connection.on_lost is not None:
             self.connection.on_lost(error)
 

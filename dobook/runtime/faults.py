@@ -194,7 +194,7 @@ class Faults:
                 too), counted from now.
 
         Raises:
-            UsageError: If `at` is none of these.
+            UsageError: If `at` is not one of these.
         """
         point = at.strip().lower()
         actor = self._runtime.actor_of(which)

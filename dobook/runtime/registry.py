@@ -121,7 +121,7 @@ class Registry:
         """Return a namespace by its binding, its class or its class's name.
 
         Raises:
-            UnknownNameError: If there is none; the message names the nearest.
+            UnknownNameError: If no class is found; the message names the nearest.
         """
         bound = self._namespaces.get(which) if isinstance(which, str) else None
         if bound is not None:

@@ -124,7 +124,7 @@ class ObjectPast:
         """Return a moment by its place in `points()`.
 
         Raises:
-            UsageError: If there is none.
+            UsageError: If no such moment exists.
         """
         moments = self.moments()
         try:

@@ -158,8 +158,8 @@ class StorageFuture(asyncio.Future[None]):
 
 # Waits that do not belong to the program, or that a planned crash has counted where they began.
 _COUNTED_ALREADY = (Pass, SectionEnd, StorageFuture, StorageTurn)
-# What an object's own code brings about, rather than an event: these are no reason to wait at the
-# gate while the turn that brought them about is not over.
+# What an object's own code completes, rather than an event. The code that awaits it need not wait
+# # at the gate while the turn that completed it is not over.
 _GatheringFuture: type = asyncio.tasks._GatheringFuture  # type: ignore[attr-defined]
 EXTERNAL: Final = "_dobook_external"  # set on futures that timers, threads and answers resolve
 # Storage: what is written before and after is one.

@@ -313,7 +313,7 @@ class Instance(Frame):
         """Return what may be called or read over RPC under a name.
 
         Raises:
-            PlatformTypeError: If there is none.
+            PlatformTypeError: If the object does not offer that name.
         """
         user = self.object
         function = self._methods.get(name)

@@ -292,7 +292,7 @@ class WritableStream:
         return Pending(asyncio.ensure_future(result))
 
     def fail(self, error: BaseException) -> None:
-        """Have all writes fail from now on."""
+        """Fail all writes from now on."""
         if self.failure is not None:
             return
         self.failure = error

@@ -1,4 +1,4 @@
-"""What a caller holds of a call that has been made: the promise of its answer.
+"""The promise of a call's answer, which the caller holds.
 
 Source: developers.cloudflare.com/workers/runtime-apis/rpc/ (promise pipelining)
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class RpcPromise(Promise):
-    """The answer to a call that has been made: await it, or call on what it will be.
+    """The promise of a call's answer: await it, or call a method of the result to come.
 
     Members of the promise are members of the result (`await stub.counter(3).increment()`).
     Awaiting works in an object, in `runtime.run(...)`, in a notebook cell and on any asyncio loop.
@@ -109,12 +109,12 @@ OutsidePromise: Final[type[RpcPromise]] = _Reporting if sys.version_info >= (3, 
 
 
 def promise_for(call: Call) -> RpcPromise:
-    """Return the promise of a call that has been posted."""
+    """Return the promise of a call that has been queued."""
     return OutsidePromise(call) if call.home is None else RpcPromise(call)
 
 
 class _Pipeline:
-    """Members of a result that is not there yet."""
+    """Members of a result that does not exist yet."""
 
     def __init__(self, promise: RpcPromise) -> None:
         self._promise = promise

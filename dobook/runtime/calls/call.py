@@ -301,7 +301,7 @@ class Call:
             self.task.cancel(INTERRUPTED)
 
     def settle(self, value: Any, error: BaseException | None) -> None:
-        """Hand the outcome to the caller."""
+        """Pass the outcome to the caller."""
         if self.done:
             return
         stores = self.actor.runtime.stores

@@ -1,4 +1,4 @@
-"""Streams on their way from one side to another: a body, or an argument of a call.
+"""Streams from one side to another: a body, or an argument of a call.
 
 A stream stays where it was made. What the other side gets is one that asks for its pieces: a task
 of the side it comes from, which passes that object's gates and keeps it in memory, fetches them
@@ -50,7 +50,7 @@ def conveyed(stream: ReadableStream, home: "Instance | None", runtime: "Runtime"
 
 
 def send_body(request: Request, runtime: "Runtime") -> None:
-    """Convey the body of a request that is sent from where one is.
+    """Convey the body of a request that the running code sends.
 
     Raises:
         PlatformTypeError: If it is being read already.
@@ -90,14 +90,14 @@ class Conveyor:
         await self._here(self._pump.cancel, reason)
 
     async def _here(self, work: Any, *args: Any) -> Any:
-        """Do something of the runtime's loop, from whichever loop one is on."""
+        """Run something on the runtime's loop, from any loop."""
         if running_loop() is self._runtime.loop:
             return await work(*args)
         return await self._runtime.post.promise_of(work(*args))
 
 
 class _Pump:
-    """What fetches the pieces, on the side they come from."""
+    """The reader of a stream, on the side it comes from."""
 
     def __init__(self, stream: ReadableStream, home: "Instance | None", runtime: "Runtime") -> None:
         self.task: asyncio.Task[Any] | None = None
@@ -183,7 +183,7 @@ class _Pump:
                 self._hand_over(piece)
 
     async def _durable(self, home: "Instance") -> None:
-        """Wait until what the object has written is safe: a piece may tell of it."""
+        """Wait until the object's writes are durable: a piece may depend on them."""
         if home.output_gate.commit is not None:
             done = asyncio.Event()
             home.output_gate.pass_through(done.set, leaves=True)

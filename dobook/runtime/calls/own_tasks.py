@@ -16,7 +16,7 @@ _MOST_LOOKED_AT: Final = 8  # tasks; with more, some is taken to be ready
 
 
 class NextEvent(asyncio.Future[None]):
-    """What a task waits for that has its answer already, while others of the object come first."""
+    """The wait of a task that has its answer, while other tasks of the object run first."""
 
 
 # What a task waits for that is let in when the turn is over.

@@ -1,4 +1,4 @@
-"""Calls on their way: copied arguments, the caller's output gate, delivery on the next tick.
+"""The queue of calls: copied arguments, the caller's output gate, delivery on the next tick.
 
 Source: cloudflare/workerd src/workerd/api/actor.c++, src/workerd/api/worker-rpc.c++
 """
@@ -83,13 +83,13 @@ class Outside:
 
 
 def giver(runtime: "Runtime") -> "Instance | Outside":
-    """Return where the functions and targets live that the running code gives to others."""
+    """Return the home of the functions and targets that the running code passes to others."""
     frame = current_frame.get()
     return runtime.post.outside if frame is None else frame.instance
 
 
 class PostOffice:
-    """Puts calls on their way to the objects of a runtime."""
+    """Queues calls and delivers them to the objects of a runtime."""
 
     def __init__(self, runtime: "Runtime") -> None:
         self._runtime = runtime
@@ -107,7 +107,7 @@ class PostOffice:
     def send(
         self, call: Call, *, home: "Instance | None", place: "Instance | Outside | None" = None
     ) -> Promise:
-        """Copy a call's arguments and put it on its way.
+        """Copy a call's arguments and queue it.
 
         Args:
             call: The call.
@@ -324,7 +324,7 @@ def _lane(call: Call) -> int:
 
 
 class _Nobody:
-    """Stands for the object where a promise belongs to none."""
+    """Stands for the object of a promise that belongs to no object."""
 
     label = "worker"
 

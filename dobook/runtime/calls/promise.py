@@ -18,7 +18,7 @@ INTERRUPTED: Final = "interrupted"  # a cancellation's message: cancel the await
 
 
 class Interrupted(KeyboardInterrupt, CancelledError):
-    """The user's interrupt, as those who await see it.
+    """The user's interrupt, as awaiting code sees it.
 
     A bare KeyboardInterrupt in one of several gathered calls would end the loop that gathers them,
     the notebook kernel's for instance; as a cancellation it only ends the tasks.
@@ -104,7 +104,7 @@ class Promise:
         return repr(self)
 
     def _hand_over(self) -> None:
-        """Note that somebody else looks after an error from now on: a task, a callback."""
+        """Note that a task or a callback handles an error from now on."""
 
     def _begun(self) -> Generator[Any, None, Any]:
         steps = getattr(self, "_steps", None)
@@ -166,7 +166,7 @@ class _Own(Promise):
 
 
 class Resolved(_Own):
-    """An answer that is there already; awaiting it does not yield to the loop."""
+    """A promise that is resolved already; awaiting it does not yield to the loop."""
 
     __slots__ = ("_value",)
 
@@ -223,7 +223,7 @@ def _refused() -> str:
 
 
 class Pending(_Own):
-    """An answer that a future of the runtime's loop will have."""
+    """A promise of the result of a future on the runtime's loop."""
 
     __slots__ = ("_future",)
 

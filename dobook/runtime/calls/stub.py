@@ -149,7 +149,7 @@ class DurableObjectStub:
         return found
 
     def _known(self) -> "Actor":
-        """Return the object as the runtime has it now. Asked only if the one at hand is of no use."""
+        """Return the object's current actor; called only if the one at hand is unusable."""
         runtime = self._namespace.runtime
         runtime.check_open()
         with runtime.driver.held:

@@ -1,4 +1,4 @@
-"""What the runtime says of itself at one instant: frozen records for frames and displays."""
+"""The runtime's state at one instant: frozen records for frames and displays."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING

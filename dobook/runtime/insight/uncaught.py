@@ -1,4 +1,4 @@
-"""Errors that nobody awaits, told where people look for them.
+"""Errors that nobody awaits, reported where people look for them.
 
 What fails in `waitUntil`, in a socket's handler or in a task that nothing awaits would be seen by
 nobody; the platform writes such errors to the Worker's log. Here they go to `logging`, which
@@ -27,7 +27,7 @@ _SEEN_ELSEWHERE: Final = frozenset({"alarm", "commit"})
 def report(
     runtime: "Runtime", label: str, where: str, error: BaseException, cause: int = 0
 ) -> None:
-    """Take note of an error that nobody awaits, and tell it.
+    """Record an error that nobody awaits, and report it.
 
     Args:
         runtime: Where it happened.
@@ -61,7 +61,7 @@ def uncaught(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 
 
 def headline(context: dict[str, Any]) -> str:
-    """Return what has failed, as a person says it."""
+    """Return what has failed, in words."""
     task = context.get("future")
     if type(task) is ObjectTask:
         owner = task.owner or "the Worker"

@@ -69,7 +69,7 @@ class Refusal:
         self.heard = False
 
     def report(self, *_: Any) -> None:
-        """Report it, unless somebody has awaited it. Twice is fine."""
+        """Report the refusal, unless somebody has awaited it. Calling this twice is fine."""
         if self.heard or self.runtime.closed:
             return
         self.heard = True

@@ -1,4 +1,4 @@
-"""What a forked process does with the runtimes of its parent: nothing, and so no harm.
+"""Forked processes: they must not use, or harm, the runtimes of their parent.
 
 Memory is copied by `os.fork`, but files, locks and the loop's epoll are shared. A child that used
 an inherited runtime would write into its parent's files; one that closed it would take descriptors
@@ -91,7 +91,7 @@ def _leave_alone(runtime: "Runtime", owner: int) -> None:
 
 
 def _keep_for_ever(runtime: "Runtime") -> None:
-    """Let nothing of a runtime be freed: SQLite would close its files, and their log with them."""
+    """Keep a runtime from being freed: SQLite would close its files, and delete their log."""
     _never_freed.append(runtime)
     import ctypes
 

@@ -1,4 +1,4 @@
-"""Whether what somebody awaits can still happen, before the virtual clock jumps to an alarm for it.
+"""Finds out whether an awaited result can still come, before the clock jumps to an alarm for it.
 
 A call that hangs for ever must not run the alarms of a hundred years. Whether some alarm's handler
 would wake it cannot be decided in general. What can be decided:

@@ -50,7 +50,7 @@ TORN: Final = (
 
 
 class Interrupts:
-    """What is done about the user's interrupts of one runtime.
+    """Handles the user's interrupts of one runtime.
 
     Attributes:
         pressed: How often the user has interrupted since this turn of the loop began.
@@ -270,7 +270,7 @@ class Interrupts:
 
     @contextlib.contextmanager
     def running(self, task: "asyncio.Task[Any]", mark: object) -> Iterator[None]:
-        """For this while a task runs that was begun from here, and all that bears its mark."""
+        """Track, inside a `with` block, a task that was begun from here, and all with its mark."""
         self._running[mark] = task
         try:
             yield

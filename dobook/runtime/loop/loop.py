@@ -122,7 +122,7 @@ class VirtualSelector(selectors.BaseSelector):
 
 
 class RuntimeLoop(asyncio.SelectorEventLoop):
-    """An asyncio loop whose time is virtual until told otherwise.
+    """An asyncio loop whose time is virtual unless switched to real time.
 
     Args:
         start_ms: The instant at which the loop's time is 0, in ms since 1970.

@@ -1,4 +1,4 @@
-"""Puts what tells time and chance in place while any runtime is open, and takes it away after.
+"""Replaces functions of time and chance while any runtime is open, and restores them after.
 
 What is put in place asks `current()` at each call, so it changes nothing for code that belongs to
 no runtime. Three ways are used, and none of them changes what a class is:
@@ -51,7 +51,7 @@ _FUNCTIONS: Final = frozenset(
 
 
 class Patches:
-    """What this process has in place of the functions that tell time and chance."""
+    """This process's replacements of the functions of time and chance."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -70,7 +70,7 @@ class Patches:
         self._finder = _NumpyFinder(self._numpy_loaded)
 
     def acquire(self) -> None:
-        """Put everything in place, unless it is."""
+        """Install the replacements, unless they are installed."""
         with self._lock:
             try:
                 if not self._holders:
@@ -85,7 +85,7 @@ class Patches:
                 raise
 
     def release(self) -> None:
-        """Take everything away if nobody else needs it."""
+        """Remove the replacements if nobody else needs them."""
         with self._lock:
             self._holders -= 1
             if not self._holders:

@@ -1,4 +1,4 @@
-"""Real time: the same loop on the clock on the wall, turned by a thread while nobody else does.
+"""Real time: the same loop on the clock on the wall, run by a thread while nobody else does.
 
 In virtual time nothing happens unless somebody turns the loop. To answer browsers while cells are
 idle, a runtime can be switched to real time: its clock continues from where it stands, at the
@@ -201,7 +201,7 @@ class Background:
         self._looking = self._runtime.loop.call_later(LOOK_S, self._look)
 
     def _sweep(self) -> None:
-        """Put out of memory what has been idle for long enough."""
+        """Evict the objects that have been idle for long enough."""
         loop, residency = self._runtime.loop, self._runtime.residency
         if not self._runtime.post.busy:  # what is on its way may be for an object that is idle
             now = loop.time()
@@ -274,7 +274,7 @@ class TimeKeeping:
 
     @contextmanager
     def real_time(self: Any) -> Iterator[None]:
-        """Have real time for a while; as it was before afterwards.
+        """Switch to real time inside a `with` block, and back afterwards.
 
         Example:
             >>> import dobook

@@ -266,7 +266,7 @@ class Instance(Frame):
             self.maybe_idle()
 
     def wait_until(self, awaitable: Any) -> None:
-        """Keep the object in memory until the awaitable is done; its errors harm nobody."""
+        """Keep the object in memory until the awaitable is done; its errors are only logged."""
         future = asyncio.ensure_future(awaitable, loop=self.runtime.loop)
         self.background += 1
         self.stays_busy()

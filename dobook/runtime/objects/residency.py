@@ -1,4 +1,4 @@
-"""Which objects are in memory, and putting those out that nothing needs any more.
+"""Which objects are in memory, and evicting those that nothing needs any more.
 
 An object that has had nothing to do for 10 s is evicted: its memory is lost, its storage stays.
 Virtual time passes only when somebody lets it, so idle objects stay while cells are merely read.
@@ -133,7 +133,7 @@ class Residency:
             await waiter
 
     def evict(self, instance: Instance, why: str) -> None:
-        """Put an instance out of memory."""
+        """Evict an instance."""
         actor = instance.actor
         self._runtime.stores.committer.flush()
         if instance.dead is not None:
@@ -148,7 +148,7 @@ class Residency:
         self._runtime.stores.release(actor)
 
     def end_all(self) -> None:
-        """Put everything out of memory, as the runtime closes."""
+        """Evict everything, as the runtime closes."""
         for instance in list(self._instances):
             instance.evict()
         self._instances.clear()

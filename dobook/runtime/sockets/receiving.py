@@ -1,4 +1,4 @@
-"""A promise of a client's next message, which loses none when somebody stops waiting for it."""
+"""A promise of a client's next message; no message is lost when its wait is cancelled."""
 
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any

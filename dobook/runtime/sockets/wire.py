@@ -1,4 +1,4 @@
-"""What lies between the two ends of a WebSocket: messages on their way, closes, lost connections.
+"""The link between the two ends of a WebSocket: queued messages, closes, lost connections.
 
 An `End` is one end of a connection. An object holds it, a hibernating object, or code outside any
 object. What an end sends leaves through its object's output gate. All messages under way at one
@@ -150,7 +150,7 @@ class End:
             self.reader(item)
 
     def say(self, item: Any) -> None:
-        """Put something on its way, as soon as the object's writes before it are durable."""
+        """Send something as soon as the object's writes before it are durable."""
         self.peer.chain = self.wire.chain()
         commit = self.gate.commit
         if commit is not None:
@@ -198,7 +198,7 @@ _ALWAYS_OPEN: Final = OutputGate()
 
 
 class Wire:
-    """What is on its way between the ends of a runtime's connections.
+    """The queue of items between the ends of a runtime's connections.
 
     Attributes:
         mail: Receiving end and item, in the order they were said.
@@ -221,7 +221,7 @@ class Wire:
         return self.loop.chain if task is None else task.chain
 
     def put(self, end: End, item: Any) -> None:
-        """Have something arrive at an end on the next tick."""
+        """Queue an item for an end; it arrives on the next tick."""
         self.mail.append((end, item))
         if not self.scheduled:
             self.schedule()

@@ -290,7 +290,7 @@ class Operations:
         options: Any = None,
         **keywords: Any,
     ) -> Promise:
-        """Have `alarm()` called at a time; an alarm that is set already is replaced.
+        """Schedule a call of `alarm()`; this replaces an alarm that is set already.
 
         Args:
             scheduledTime: Milliseconds since 1970 or a datetime (without a time zone: UTC). A

@@ -230,7 +230,7 @@ class Stores:
         return objects, self.directory.own.notes()
 
     def adopt(self, world: World) -> None:
-        """Begin, in memory, with the objects of a world."""
+        """Load the objects of a world into memory, to begin with."""
         self.given = dict(world.objects)
         self._notes.update(world.notes)
 
@@ -401,7 +401,7 @@ class Stores:
             directory.own.set_meta(clock_ms=runtime.loop.now_ms)
 
     def close(self) -> None:
-        """Close every file and let the directory go.
+        """Close every file and release the directory.
 
         Raises:
             StateDirectoryError: If the disk refuses. The directory is let go all the same, and

@@ -1,4 +1,4 @@
-"""Storage while somebody watches: each operation is reported, and faults on purpose take effect.
+"""Storage that is traced: each operation is reported, and faults on purpose take effect.
 
 An object's `ctx.storage` becomes a `WatchedStorage` while the runtime records its trace or the
 object has faults planned, and an ordinary one again afterwards. So neither costs anything while it

@@ -205,7 +205,7 @@ class Crontab:
             self._timers[cron.text] = timer
 
     def cancel(self) -> None:
-        """Have nothing run any more."""
+        """Cancel all triggers."""
         for timer in self._timers.values():
             timer.cancel()
 

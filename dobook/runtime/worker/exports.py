@@ -54,7 +54,7 @@ def exports_of(runtime: "Runtime", env: "Env") -> "Exports":
 def configure_exports(
     runtime: "Runtime", env: "Env", *, stateless: Iterable[str] = (), refusal: str = ""
 ) -> None:
-    """Tell the exports of a Worker what only its deployment knows.
+    """Configure the exports of a Worker with what only its deployment knows.
 
     Args:
         runtime: Where it is deployed.

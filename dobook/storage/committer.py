@@ -47,7 +47,7 @@ class Committer:
         self._dirty: dict[ObjectStore, None] = {}
 
     def add(self, store: ObjectStore, *, confirmed: bool) -> None:
-        """Have `store` committed with this tick; `confirmed` shuts its output gate until then."""
+        """Commit `store` with this tick; `confirmed` shuts its output gate until then."""
         if self.delay_ms is not None and self._add_delayed(store, confirmed=confirmed):
             return
         group = self.group
@@ -69,7 +69,7 @@ class Committer:
         self._flush_group()
 
     def catch_up(self) -> BaseException | None:
-        """Have everything that is committed made durable; returns why it could not be.
+        """Flush everything that is committed; returns why it could not be.
 
         Then the objects are back at what is.
         """

@@ -347,7 +347,7 @@ class Connection:
         self.execute("DROP TABLE _cf_sequence")
 
     def reset_counters(self) -> None:
-        """Have `changes()` and `last_insert_rowid()` be 0, as in a database just opened.
+        """Reset `changes()` and `last_insert_rowid()` to 0, as in a database just opened.
 
         Only a row with that number sets the second one; deleting no row sets the first.
         """
@@ -359,7 +359,7 @@ class Connection:
         self.execute("DELETE FROM temp._cf_zero WHERE n = 1")
 
     def set_authorizer(self, authorizer: Callable[..., int]) -> None:
-        """Have SQLite ask `authorizer` about every statement, the engine's own included.
+        """Make SQLite ask `authorizer` about every statement, the engine's own included.
 
         Args:
             authorizer: Called as `sqlite3.Connection.set_authorizer` describes.
@@ -442,7 +442,7 @@ class Connection:
             self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     def _let_go(self) -> None:
-        """Close everything. What is broken off here can be done again."""
+        """Close everything; after an interruption this can be repeated."""
         if hasattr(self, "db"):
             # SQLite keeps a file open, and locked, as long as a cursor has a statement in it.
             for cursor in (*self._cursors, *self._owned):

@@ -372,7 +372,7 @@ class StateDirectory:
         keep_lock(self._lock, kept=False)
 
     def close(self, clock_ms: int) -> None:
-        """Close every file and let the directory go.
+        """Close every file and release the directory.
 
         Args:
             clock_ms: The time on the runtime's clock, in ms since 1970.

@@ -128,7 +128,7 @@ class Session:
             self._planned_chars -= len(oldest)
 
     def prepare(self, statement: Statement) -> None:
-        """Have SQLite check a statement without running it.
+        """Let SQLite check a statement without running it.
 
         Raises:
             PlatformError: If the statement is not valid, or not allowed.
@@ -271,7 +271,7 @@ class Session:
                 rules.on = False
 
     def be_lenient(self, error: SqliteError) -> None:
-        """Have text that is not UTF-8 read with replacement characters from here on.
+        """Read text that is not UTF-8 with replacement characters from here on.
 
         Python's cursor is still on the row that it could not read, so it can be asked again.
 

@@ -73,7 +73,7 @@ def session_of(shell: Any) -> Session | None:
 
 
 def _following(shell: InteractiveShell, session: Session) -> Callable[[], None]:
-    """Have views look again after each cell: not all that a cell changes turns the loop."""
+    """Refresh the views after each cell: not all that a cell changes runs the loop."""
 
     def ran(_result: Any) -> None:
         session.views.turned()

@@ -1,4 +1,4 @@
-"""A deployed class that a plain cell defines again: nothing changes, which has to be said."""
+"""Warns of a deployed class that a plain cell defines again, which changes nothing."""
 
 from collections.abc import Callable
 from typing import Any

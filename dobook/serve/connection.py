@@ -208,7 +208,7 @@ class Connection(asyncio.Protocol):
         self._waiting_bytes += REQUEST_BYTES + head.size + len(body or b"")
 
     def unreadable(self, refusal: Refusal, head: Head | None) -> None:
-        """Answer that this cannot be read any further, and hang up."""
+        """Answer that the request cannot be read, and close the connection."""
         self._why, self._why_next = refusal, self._upload is None
         self._body.clear()
         self._break_upload(refusal.text)
@@ -238,7 +238,7 @@ class Connection(asyncio.Protocol):
             self._upload.fail(PlatformError(why))
 
     def _read_on(self) -> None:
-        """Read the client again: the handler has read what there was."""
+        """Resume reading from the client: the handler has read what there was."""
         if self._unread or self.reader.waits:
             self._soon()
 

@@ -272,7 +272,7 @@ class Server:
         return Response(body, status=500)._delivered(head.url)
 
     def report(self, head: Head, error: BaseException) -> None:
-        """Take note of an error after which there is no answer to give."""
+        """Record an error after which no answer can be sent."""
         _log.error("%s %s broke off: %s: %s", head.method, head.target, type(error).__name__, error)
 
     def log(self, head: Head, response: Response) -> None:

@@ -93,7 +93,7 @@ env = AmbientEnv()
 def patch_env(
     d: Mapping[str, Any] | Sequence[tuple[str, Any]] | None = None, **kwds: Any
 ) -> Iterator[None]:
-    """Have `workers.env` show other values for a while.
+    """Replace the values of `workers.env` for a while.
 
     Example:
         >>> with patch_env(GREETING="hi"):

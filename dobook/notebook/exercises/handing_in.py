@@ -81,7 +81,7 @@ def hand_in(who: str, folder: str | Path = ".") -> Card:
 
 
 def collect(folder: str | Path = ".") -> Frame:
-    """Solutions that were handed in, one row for each learner and exercise, by both.
+    """Return the solutions that were handed in, one row for each learner and exercise, by both.
 
     Index: range. Columns: who, exercise (string), solved (boolean), done, to_do (Int64, points), missing
     (string, what was still wrong), source (string, the code). No files: same columns, no rows.

@@ -53,7 +53,7 @@ def requests_frame(
 
 
 def answers_frame(answers: Sequence[Mapping[str, Any]], label: str, now_ms: int) -> Frame:
-    """Answers to a repeated request, one row each, in the order they were due.
+    """Return the answers to a repeated request, one row each, in the order they were due.
 
     Index: range. Columns: sent (datetime64[ms, UTC], when it was due), status (Int64, missing if it
     failed), retry_after (string, the header of that name, missing without one), body (string, its

@@ -50,7 +50,7 @@ def trace_frame(events: Sequence[AnyEvent], now_ms: int, *, on: bool, forgotten:
 
 
 def faults_frame(planned: Sequence[PlannedFault], now_ms: int) -> Frame:
-    """Faults in force or planned, one row each.
+    """Return the faults in force or planned, one row each.
 
     Index: range. Columns: object (string, an object or a binding), fault (string: slow, crash,
     failed write, lost reply, network error), detail (string: how slow, where, how often). Nothing

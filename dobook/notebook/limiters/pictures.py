@@ -93,7 +93,7 @@ def _window(window: FixedWindow, now_ms: int) -> tuple[int, list[str]]:
 
 
 def _counter(counter: SlidingCounter, now_ms: int) -> tuple[int, list[str]]:
-    """Two windows side by side, and the one that slides laid over them."""
+    """Draw two windows side by side, and the one that slides laid over them."""
     previous, count = counter.counts(now_ms)
     weight = counter.weight(now_ms)
     middle = (_LEFT + _RIGHT) / 2

@@ -111,7 +111,7 @@ class ChatRoom(View):
         self._client(who).close(1000, "left")
 
     def do_drop(self, who: str) -> str:
-        """Drop out without a word, as a phone does in a tunnel."""
+        """Drop the connection without a close frame, as a phone in a tunnel does."""
         self._client(who).drop()
         return f"{who} is gone without a close frame"
 

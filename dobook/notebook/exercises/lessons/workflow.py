@@ -12,7 +12,7 @@ _STEPS = ["reserve", "charge", "ship"]
 
 @exercise("workflow-1", "A saga Checkout: reserve, charge, ship; a declined card undoes the rest.")
 def workflow_1(work: Work) -> Iterator[Point]:
-    """All goes well; the card is declined; a charge is tried again under the same key."""
+    """Check a success, a declined card, and a charge that is retried under the same key."""
     cls = work.class_of("Checkout", "run_step", "undo_step")
     if not any(base.__name__ == "Saga" for base in cls.__mro__[1:]):
         raise Missing("Checkout is not a Saga: %pattern Saga, and then class Checkout(Saga).")

@@ -12,16 +12,16 @@ from dobook.web import body
 if TYPE_CHECKING:
     from dobook.runtime.objects.instance import Instance
 
-_MOST_LOOKED_AT: Final = 8  # tasks; with more, some is taken to be ready
+_MOST_LOOKED_AT: Final = 8  # tasks; among more, one is assumed to be ready
 
 
 class NextEvent(asyncio.Future[None]):
     """The wait of a task that has its answer, while other tasks of the object run first."""
 
 
-# What a task waits for that is let in when the turn is over.
+# Waits that end when the turn is over, and those of them that need no further event.
 _EVENTS: Final = (Pass, SectionEnd, StorageFuture, NextEvent)
-_DUE: Final = (Pass, NextEvent)  # those that nothing else has to happen for
+_DUE: Final = (Pass, NextEvent)
 
 
 def others_first() -> NextEvent | None:

@@ -160,7 +160,8 @@ class PostOffice:
         if not self._scheduled:
             self._kind = call.kind
             self._runtime.loop.call_soon(self._deliver)
-            self._scheduled = True  # last: what may break off this line leaves it to the next call
+            # Last: if an exception comes in the lines above, the next call schedules the delivery.
+            self._scheduled = True
         elif call.kind != self._kind:
             self._mixed = True
 
@@ -208,7 +209,8 @@ class PostOffice:
         if home.dead is None:
             if not call.done:  # it may have been given up meanwhile
                 self.post(call, home)
-        else:  # its writes were lost, and it never got to call; nor is its function there any more
+        else:
+            # The object's writes were lost, so it never made this call. Its function is gone too.
             call.settle(None, home.dead if call.target is None else PlatformError(HOME_GONE))
 
     def _deliver(self) -> None:

@@ -50,7 +50,7 @@ class Promise:
         try:
             return steps.send(value)
         except BaseException:
-            del self._steps  # over; awaited again, it gives the same once more
+            del self._steps  # it has ended; awaiting the promise again gives the same result
             raise
 
     def throw(self, error: Any, *rest: Any) -> Any:

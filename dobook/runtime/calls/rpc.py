@@ -130,9 +130,9 @@ class RpcStub:
         self, home: "Home", target: Any, owner: Owner | None = None, disposed: str = ""
     ) -> None:
         self._home = home
-        self._owner = owner  # who has got it; None outside of objects
+        self._owner = owner  # the object that received it; None outside of objects
         self._target = target
-        self._disposed = disposed  # how, and what helps; empty while it is in use
+        self._disposed = disposed  # how it was disposed of, and the remedy; "" while it is in use
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function; the call is on its way when this returns its promise."""
@@ -245,7 +245,7 @@ def carry(value: Any, home: "Home", crossing: Crossing | None = None) -> Any:
         except RecursionError:
             raise refused from None
         except Exception as error:
-            raise error from None  # that it could not be copied in a simpler way tells nobody anything
+            raise error from None  # the failure of the plain copy above is of no interest
 
 
 def _carry_deep(value: Any, home: "Home", seen: dict[int, Any], crossing: Crossing) -> Any:

@@ -74,7 +74,7 @@ class DurableObjectStub:
         identity: DurableObjectId,
         owner: Owner | None,
     ) -> None:
-        self._owner = owner  # whose code has got it; None outside of objects
+        self._owner = owner  # the object whose code received it; None outside of objects
         self._namespace = namespace
         self.id = identity
         self.name = identity.name

@@ -176,8 +176,10 @@ def _steps(
     *,
     own: bool,
 ) -> Generator[Any, None, Any]:
-    counted = yielded is not _NOT_STARTED  # the wait that the first turn ended with
-    yields, since = 0, -1.0  # of `asyncio.sleep(0)` in a row, and the instant of the first
+    # The first turn has reported the wait that it ended with to the planned faults already.
+    counted = yielded is not _NOT_STARTED
+    # How many `asyncio.sleep(0)` came in a row, and the time of the first.
+    yields, since = 0, -1.0
     while True:
         error: BaseException | None = None
         if yielded is not _NOT_STARTED:
@@ -191,7 +193,8 @@ def _steps(
                 stop_code(coro, yielded)
                 raise asyncio.CancelledError
             try:
-                if yielded is not None or not counted:  # else the start of this task was the tick
+                # A bare yield that ended the first turn has had its tick: the start of this task.
+                if yielded is not None or not counted:
                     yield yielded
             except GeneratorExit:
                 coro.close()
@@ -269,7 +272,8 @@ def _passes(gate: InputGate, yielded: Any) -> bool:
 
 def _is_own_doing(yielded: Any) -> bool:
     kind = type(yielded)
-    if kind is asyncio.Future:  # of a task group, an Event, a queue; or else it has been marked
+    # A plain future is one of a task group, an Event or a queue, unless it is marked as external.
+    if kind is asyncio.Future:
         return not getattr(yielded, EXTERNAL, False)
     return kind in _OWN_DOING
 

@@ -224,7 +224,7 @@ def when_over(instance: "Instance", then: Callable[[], object]) -> None:
     """Call a function when the event of an object whose code runs now has been answered."""
     loop = instance.runtime.loop
     task: Any = asyncio.current_task(loop) if instance.runtime.turning else None
-    if task is None:  # a constructor, which nothing of it outlives but what it has started
+    if task is None:  # a constructor: nothing of it is left to end later
         loop.call_soon(then)
         return
     _after(next((call for call in instance.calls if call.task is task), task), then)

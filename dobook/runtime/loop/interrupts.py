@@ -96,10 +96,11 @@ class Interrupts:
         except ValueError:  # not the main interpreter
             yield False
             return
-        if before == self._caught:  # an exception has kept the last turn from putting it back
+        # An exception may have kept the last turn from restoring the handler or releasing the lock.
+        if before == self._caught:
             before = self._before
         self._before = before
-        self._lock = threading.RLock()  # a new one: an exception may have kept the last one shut
+        self._lock = threading.RLock()
         self._turn += 1 + self._turn % 2
         wrapped = None
         try:
@@ -135,7 +136,8 @@ class Interrupts:
         if is_users(frame):
             self.raised = error
             return False
-        if in_sql_callback(frame):  # the statement is stopped with it if that does not end before
+        # Stop the statement with the exception too, unless it ends before.
+        if in_sql_callback(frame):
             self.raised = error
             stop_statement(error)
         if self.carried is None:
@@ -322,7 +324,8 @@ class Interrupts:
         for call in calls:
             call.interrupt(error)
         self._unwind()
-        for call in calls:  # those that swallow their cancellation, or need time to end
+        # Some handlers swallow their cancellation or need time to end: settle their calls here.
+        for call in calls:
             if not call.done:
                 call.settle(None, error)
                 if call.instance is not None:
@@ -331,7 +334,7 @@ class Interrupts:
     def _unwind(self) -> None:
         self._unwinding = UNWIND_TICKS
         self._runtime.loop.call_soon(self._unwind_tick)
-        while self._unwinding:  # a stop that was asked for before may come in between
+        while self._unwinding:  # a stop requested earlier may end `run_forever` too early
             with contextlib.suppress(KeyboardInterrupt):
                 self._runtime.loop.run_forever()
 

@@ -59,11 +59,11 @@ class Patches:
         self._ready = False
         self._names: list[tuple[dict[str, Any], str, Any, Any]] = []
         self._methods: list[tuple[type, str, Any, Any]] = []
-        self._forth: dict[Any, Any] = {}  # what is real to what stands in for it
+        self._forth: dict[Any, Any] = {}  # from real functions to their replacements
         self._back: dict[Any, Any] = {}
-        self._marks: set[int] = set()  # ids of what a module has that is worth a search
+        self._marks: set[int] = set()  # ids of objects whose presence makes a module worth a search
         self._searched: set[str] = set()
-        self._modules = 0  # how many there were
+        self._modules = 0  # how many modules there were at the last search
         self._places: list[_Place] = []
         self._watched: dict[int, dict[str, Any]] = {}
         self._numpy_done = False
@@ -76,7 +76,7 @@ class Patches:
                 if not self._holders:
                     self._install()
                 self._holders += 1
-            except BaseException:  # an interrupt; what it left half done is done again next time
+            except BaseException:  # an interrupt: undo the half, so that the next call starts anew
                 if not self._holders:
                     self._uninstall()
                     self._places.clear()

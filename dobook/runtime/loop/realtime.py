@@ -52,7 +52,7 @@ class Held:
     def forked(self) -> None:
         """Release what other threads held when this process was forked: they are not in it."""
         self.background = self.claims = 0
-        if not self.here:  # else a handler has forked, and its turn is still to end
+        if not self.here:  # else a handler has forked this process, and its turn still has to end
             self._lock = threading.RLock()
             self._owner = self._depth = 0
         self.changed = threading.Condition()
@@ -76,7 +76,7 @@ class Held:
             except BaseException:
                 self.waiting_since = None
                 self._through()
-                break_off(self.background)  # a handler does not give it up, and the user gives up
+                break_off(self.background)  # the user has interrupted: end a stuck handler
                 raise
         else:
             self._lock.acquire()
@@ -188,7 +188,7 @@ class Background:
                 if self._ending:
                     return
                 self._runtime.driver.turn()
-            except BaseException as error:  # a handler raised SystemExit: it ends, nothing else
+            except BaseException as error:  # SystemExit ends the handler and nothing else
                 self._runtime.observers.emit(Error, "", 0, "real time", repr(error))
             finally:
                 held.__exit__()
@@ -203,7 +203,7 @@ class Background:
     def _sweep(self) -> None:
         """Evict the objects that have been idle for long enough."""
         loop, residency = self._runtime.loop, self._runtime.residency
-        if not self._runtime.post.busy:  # what is on its way may be for an object that is idle
+        if not self._runtime.post.busy:  # a queued call may be for an idle object
             now = loop.time()
             while residency.evict_before(now) is not None:
                 continue

@@ -91,7 +91,7 @@ class AlarmScheduler:
         at_ms = actor.store.kv.alarm_ms
         if entry.running:
             if entry.absorbed and at_ms == entry.due_ms:
-                entry.absorbed = False  # what was set before the run is what runs
+                entry.absorbed = False  # this run is the one of the time that was set
                 return
             entry.deferred = False
             entry.queued_ms = at_ms

@@ -121,7 +121,7 @@ class Instance(Frame):
         self._generation = -1
 
     def __lt__(self, other: "Instance") -> bool:
-        return self.evict_at < other.evict_at  # in the queue, which needs no more for an order
+        return self.evict_at < other.evict_at  # for the heap of idle instances
 
     # ------------------------------------------------------------------ life
 
@@ -151,7 +151,7 @@ class Instance(Frame):
             context.run(current_frame.set, self)
             context.run(current_owner.set, self.actor)
             self._context = context
-            self._generation = generation  # last: what is broken off before is done again
+            self._generation = generation  # last: after an exception above, all of it is repeated
         assert self._context is not None
         return self._context
 
@@ -285,7 +285,8 @@ class Instance(Frame):
         """Record the time if nothing keeps the object in memory any more."""
         if self.calls or self.background or self.sockets or self.tasks or self.dead is not None:
             return
-        self.calls.clear()  # it is empty; this gives its table back, which most objects keep long
+        # The dictionary is empty. Clearing it frees its table, which idle objects would keep.
+        self.calls.clear()
         self.idle_since = self.runtime.loop.time()
         if not self.idle:
             self._count_activity(self.idle_since)

@@ -36,7 +36,7 @@ from dobook.storage.store import ObjectStore
 if TYPE_CHECKING:
     from dobook.runtime.objects.instance import Instance
 
-NOBODY: Final = object()  # no frame: each use of the storage has to be looked at
+NOBODY: Final = object()  # in place of a frame: check each use of the storage
 
 
 class Operations:
@@ -59,7 +59,7 @@ class Operations:
 
     def __init__(self, instance: "Instance") -> None:
         self._instance = instance
-        self._frame: object = instance  # whose code needs no look at `_use`, or NOBODY
+        self._frame: object = instance  # its code need not pass the checks of `_use`; or NOBODY
         self._store: ObjectStore = instance.actor.store
         self._kv: KV = self._store.kv
         self._limited = not self._store.unsafe_limits

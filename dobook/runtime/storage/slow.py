@@ -23,9 +23,9 @@ _P = ParamSpec("_P")
 
 
 class _Lock:
-    """The lock of one slow operation; given up once the turn that awaited it is over."""
+    """The lock of one slow operation; released once the turn that awaited it is over."""
 
-    ended = True  # asked by nobody, but what SectionEnd expects of a section
+    ended = True  # never read here, but SectionEnd expects it of a section
 
     def __init__(self, instance: "Instance", gate: InputGate) -> None:
         self._instance = instance

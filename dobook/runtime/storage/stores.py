@@ -55,7 +55,7 @@ class Stores:
         history_ms: int,
     ) -> None:
         self._runtime = runtime
-        self._clock = self._now_ms  # these two are one method each for every object
+        self._clock = self._now_ms  # bound once here, and shared by all objects
         self._used = None if directory is None else directory.used
         self.directory = directory
         self._power = power
@@ -154,7 +154,8 @@ class Stores:
         try:
             history.go_back(store)
             self.committer.flush()
-            refused = self.committer.catch_up()  # before it is forgotten that it has to go back
+            # Before `went_back` deletes the pending bookmark, its result has to be durable.
+            refused = self.committer.catch_up()
             if refused is not None:
                 raise PlatformError(str(refused))
             history.went_back()
@@ -178,7 +179,7 @@ class Stores:
                 if place.unique_key == namespace.unique_key:
                     yield place.id, given.name
             return
-        self.committer.catch_up()  # or one that has just left memory would be missed
+        self.committer.catch_up()  # else an object that has just left memory would be missing
         for identity in directory.ids(namespace.unique_key):
             if identity not in namespace.actors:
                 yield identity, directory.own.name((namespace.unique_key, identity))
@@ -356,7 +357,7 @@ class Stores:
         if ALARM in log:
             try:
                 self._runtime.alarms.committed(store.owner)
-            except Exception as error:  # no memory, for instance: it is set again, see `mending`
+            except Exception as error:  # MemoryError, for instance; `mending` sets the alarm again
                 self._runtime.loop.torn = error
                 raise
 

@@ -52,9 +52,8 @@ class Committer:
             return
         group = self.group
         if group is None:
-            self._call_soon(
-                self._flush_tick
-            )  # first: what is broken off here leaves no group behind
+            # First, so that an exception in this line leaves no group behind.
+            self._call_soon(self._flush_tick)
             group = self.group = Commit()
         if not store.dirty or store not in self._dirty:
             store.dirty = True
@@ -133,12 +132,12 @@ class Committer:
     def _commit_group(self, group: Commit, dirty: list[ObjectStore]) -> None:
         dirty = [store for store in dirty if store.dirty]  # the others were rolled back
         try:
-            screen = self.screen  # the last fault that was planned may take it away
+            screen = self.screen  # read once: running the last planned fault resets it
             if screen is not None:
                 dirty = [store for store in dirty if screen(store)]
             self._before_commit(dirty)
             self._commit_all(dirty, leaves=group.leaves)
-        except BaseException as error:  # whatever it is, nobody may wait for this group for ever
+        except BaseException as error:  # of any kind, as the group's waiters must not hang
             failed = [store for store in dirty if store.dirty]
             self._fail(failed, error)
             # What was committed stays, and its alarm may not have been set: that is to be mended.
@@ -160,7 +159,7 @@ class Committer:
     def _commit(self, store: ObjectStore, changes: Changes | None = None) -> bool:
         try:
             log = store.commit(changes)
-        except Exception as error:  # whatever it is, nobody may wait for this group for ever
+        except Exception as error:  # of any kind, as the group's waiters must not hang
             self._fail([store], error)
             return False
         self._committed(store, log)

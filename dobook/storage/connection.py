@@ -121,11 +121,11 @@ class Connection:
         self.stopper = Stopper()
         self.closed = False
         self._limited = limited
-        self._sync_lock = threading.RLock()  # an exception as it is let go must not shut us out
+        self._sync_lock = threading.RLock()  # reentrant, in case an exception prevents its release
         self._fds: list[int] = []  # of the log and the file, for `sync`
         self._power_safe = power_safe and path is not None
         self._synced_once = False
-        self._begun = False  # a transaction has been, and was neither committed nor undone by us
+        self._begun = False  # a transaction was begun here, and neither committed nor undone here
         self._commits = 0
         self.doubtful = False
         """Whether the disk has refused a sync: what it has is unknown until a checkpoint works."""
@@ -150,7 +150,7 @@ class Connection:
     def _connect(self, place: str) -> None:
         try:
             if self.path is not None:
-                _not_closed[place] = self  # before there is anything that could be left open
+                _not_closed[place] = self  # first, so that an interrupt leaves nothing open
             self.db = sqlite3.connect(
                 place,
                 timeout=BUSY_TIMEOUT_S,
@@ -161,7 +161,7 @@ class Connection:
             self._prepare()
             self._control = self.cursor()
             if self._power_safe and files.size_of_file(f"{place}-wal"):
-                self.checkpoint()  # of a process that was killed before it could sync
+                self.checkpoint()  # a process may have been killed before it could sync this log
         except BaseException:
             self._let_go()
             raise
@@ -320,7 +320,7 @@ class Connection:
     def cancel_readers(self) -> None:
         """Close the user's cursors, which else keep tables from being dropped."""
         if self.rules is not None:
-            self.rules.on = False  # an exception may have broken off the user's statement
+            self.rules.on = False  # an exception in the user's statement may have left it on
         self.idle.clear()
         self.plans.clear()
         for cursor in list(self._cursors):

@@ -389,7 +389,9 @@ class StateDirectory:
         closing.callback(self.own.close)
         if self.history is not None:
             closing.callback(self.history.close)
-        with closing:  # only now: an exception before closes nothing, so it can be done again
+        # From here on an exception closes everything. In the lines above it closes nothing, so that
+        # closing can be repeated.
+        with closing:
             self._close_stores()
             if self.history is not None:
                 self.history.close(durable=self._power_safe)

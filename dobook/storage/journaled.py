@@ -180,12 +180,12 @@ class JournaledCommitter(Committer):
             work = [(store, store.committed_changes(log)) for store, log in ahead.items()]
             self._before_write()
             self._append([self._entry_of(store, changes) for store, changes in work])
-        except Exception as error:  # whatever it is, nobody may wait for this group for ever
+        except Exception as error:  # of any kind, as the group's waiters must not hang
             self._take_back(error, heard=heard)
             return error
         for store, changes in work:
             self._journaled_now(store, changes)
-        self._is_level()  # not before: an interrupt in between has it all written once more
+        self._is_level()  # last: after an interrupt in the lines above, all of it is written again
         self._checkpoint_if_full()
         return None
 
@@ -258,7 +258,7 @@ class JournaledCommitter(Committer):
             for store, _ in work:
                 self._directory.prepare(store.place[0])
             self._append(entries)
-        except Exception as error:  # whatever it is, nobody may wait for this group for ever
+        except Exception as error:  # of any kind, as the group's waiters must not hang
             self._fail([store for store, _ in work], error)
             return
         self._announced.update((e.unique_key, e.id) for e in entries if e.look)
@@ -291,7 +291,7 @@ class JournaledCommitter(Committer):
         if sealed:
             try:
                 self._append([Entry(*store.place, [], seal=True) for store in sealed])
-            except Exception as error:  # whatever it is, nobody may wait for this group for ever
+            except Exception as error:  # of any kind, as the group's waiters must not hang
                 failed.update(dict.fromkeys(sealed, error))
             else:
                 for store in sealed:

@@ -105,7 +105,7 @@ def error_text(error: BaseException) -> str:
     if not isinstance(code, int):
         return str(error)
     if code == sqlite3.SQLITE_SCHEMA and str(error) != SCHEMA_CHANGED:
-        code = sqlite3.SQLITE_ERROR  # SQLite's code is left over from looking once more
+        code = sqlite3.SQLITE_ERROR  # SQLITE_SCHEMA is left over from SQLite's own retry
     name = PRIMARY_CODES.get(code & 0xFF, f"SQLITE_UNKNOWN_ERROR_CODE({code & 0xFF})")
     text = f"{error}: {name}"
     extended = OTHER_NAMES.get(code, getattr(error, "sqlite_errorname", "unknown"))

@@ -158,7 +158,7 @@ class ObjectStore:
         connection = self.connection()
         self._save_turn(connection)
         if not connection.in_transaction:
-            if connection.undone:  # what this event wrote before is gone, so nothing may be kept
+            if connection.undone:  # this event's earlier writes are gone, so none may be kept
                 self._rolled_back = True
             with self._guard():
                 if self.history is not None:
@@ -181,7 +181,7 @@ class ObjectStore:
         if self.dirty:
             commit = self.output_gate.commit
             if commit is not None and commit is self._committer.group:
-                return  # it is among the writes of this tick, and the gate is shut until then
+                return  # this tick's commit includes it, and the gate is shut until then
         # Inside an explicit transaction nothing is committed, nor the output gate shut, before it
         # ends; see `commit_transaction`.
         if not self.transactions:
@@ -270,7 +270,7 @@ class ObjectStore:
     def commit_transaction(self, *, explicit: bool) -> None:
         """Keep what the innermost transaction did."""
         if not self.kv.layers:
-            return  # the object was reset in the midst of it, which has undone everything
+            return  # the object was reset during the transaction, which has undone everything
         self.kv.pop()
         connection = self._connection
         sql = connection is not None and connection.in_transaction
@@ -286,7 +286,7 @@ class ObjectStore:
     def rollback_transaction(self, *, explicit: bool) -> None:
         """Undo what the innermost transaction did."""
         if not self.kv.layers:
-            return  # the object was reset in the midst of it, which has undone everything
+            return  # the object was reset during the transaction, which has undone everything
         self.kv.pop_and_undo()
         connection = self._connection
         sql = connection is not None and connection.in_transaction
@@ -384,10 +384,10 @@ class ObjectStore:
         connection = self._connection
         if connection is not None:
             try:
-                connection.cancel_readers()  # an exception's traceback may keep one half read
+                connection.cancel_readers()  # an exception's traceback may keep a cursor open
                 connection.rollback()
                 connection.reset_counters()
-            except STORAGE_ERRORS:  # closing it does the same, whatever the disk says
+            except STORAGE_ERRORS:  # closing undoes the same, even if the disk fails
                 self._connection = None
                 with contextlib.suppress(*STORAGE_ERRORS):
                     connection.close()

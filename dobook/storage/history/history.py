@@ -314,7 +314,8 @@ class History:
             self._log.append(Point(0, self._at_ms, pinned=True))
 
     def _begin(self, number: int, at_ms: int, *, pinned: bool) -> None:
-        if number % TIDY_EVERY == 0:  # of the number, as an object may be evicted after each point
+        # Counted by the point's number, because an object may be evicted after each point.
+        if number % TIDY_EVERY == 0:
             self.tidy()
         self._previous = self._number
         self._number, self._at_ms, self._pinned = number, at_ms, pinned

@@ -227,7 +227,7 @@ class Session:
         if isinstance(failure, NotPureError):
             return PlatformError(f"{failure}: SQLITE_ERROR")
         if failure is not None and not isinstance(failure, Exception):
-            raise failure  # an interrupt, of which SQLite says only that something was raised
+            raise failure  # an interrupt; SQLite reports only that a function raised
         reason, self.rules.reason = self.rules.reason, None
         if reason is not None and (statement is None or statement.verb in TRANSACTION_VERBS):
             return PlatformError(reason)

@@ -56,8 +56,8 @@ class ReadyEvent:
         self.number = number  # in the order in which they became ready
         self.handle = handle
         self.call = call
-        self.at = 0.0  # seconds of the loop, before which it does not arrive
-        self.gate: InputGate | None = None  # which it keeps shut: its object's turn is not over
+        self.at = 0.0  # its earliest arrival, in seconds of the loop
+        self.gate: InputGate | None = None  # shut by this event: its object's turn is not over
 
     def peers(self) -> frozenset[str]:
         """Return whose calls it may answer: its own, and those that its object has not answered."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MOST_FOLLOWING = 500  # the latest ones
 MOST_S = 0.05  # of one refresh
 SOON_S = 0.03
-AT_LEAST_EVERY_S = 0.25  # while a cell keeps the kernel's loop from turning
+AT_LEAST_EVERY_S = 0.25  # while a cell blocks the kernel's loop
 
 
 class Views:

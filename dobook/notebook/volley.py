@@ -84,7 +84,9 @@ def ask_many(
                         await asyncio.sleep(wait_ms / 1000)
                 group.create_task(ask(number, due_ms))
                 if every_ms is None:
-                    await asyncio.sleep(0)  # it takes its place before the next one looks for one
+                    await asyncio.sleep(
+                        0
+                    )  # let the request take its place before the next one is made
 
     with Progress(repeat, unit="request") as progress:
         runtime.run(ask_all())

@@ -250,7 +250,7 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, head: Head, body: Content) -> None:
         if self._transport.is_closing():
-            return  # what was sent behind the last request is not asked
+            return  # requests behind the last one are ignored
         self._request = head
         self._deadline_s = 0.0
         if head.refusal is None:
@@ -302,11 +302,11 @@ class Connection(asyncio.Protocol):
     def _next(self, head: Head) -> None:
         """Start the next request, after the answer has been written and sent."""
         if self._writable is not None and not self._transport.is_closing():
-            self._drained = head  # or answers to a client that reads none would pile up
+            self._drained = head  # wait, or answers that the client does not read would pile up
             return
         reader = self.reader
         if self._upload is not None and not (reader.stopped or self._ended):
-            self._early = True  # where the next one begins is known when the body is over
+            self._early = True  # the next request begins where this body ends
             self._upload.drop()
             return
         self._early = False

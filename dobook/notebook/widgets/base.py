@@ -97,7 +97,7 @@ class View(anywidget.AnyWidget):
     def _repr_mimebundle_(self, **options: Any) -> Any:
         bundle, metadata = super()._repr_mimebundle_(**options) or ({}, {})
         if not self.session.shows_views:
-            bundle = {}  # nobody could use it, and its number differs each time
+            bundle = {}  # without a front end the model's id is useless, and it differs each time
         text, html = self.static()
         return {**bundle, "text/plain": text, "text/html": html}, metadata
 

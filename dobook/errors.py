@@ -1,7 +1,7 @@
 """Every exception of dobook, in one file.
 
     Exception
-     └─ DobookError                  everything dobook raises by itself
+     └─ DobookError                  everything dobook raises on its own
          ├─ JsException              what the platform's JavaScript would throw
          │   ├─ PlatformError        the platform's plain `Error`        (RuntimeError)
          │   ├─ PlatformTypeError    the platform's `TypeError`          (TypeError)
@@ -11,7 +11,7 @@
          │   ├─ InvalidStateError    the DOMException of that name       (RuntimeError)
          │   ├─ DataCloneError       a value that cannot be stored or sent (TypeError)
          │   └─ NetworkError         a host outside of the runtime        (OSError)
-         ├─ CodecError               stored bytes that are no value      (ValueError)
+         ├─ CodecError               stored bytes that are not a value   (ValueError)
          ├─ UsageError               dobook itself was used wrongly      (RuntimeError)
          │   ├─ UnknownNameError     a binding, class or method that does not exist (LookupError)
          │   ├─ ConfigurationError   a wrangler configuration that cannot be used (ValueError)
@@ -66,7 +66,7 @@ FLAGS = ("remote", "retryable", "overloaded", "durableObjectReset")
 
 
 class DobookError(Exception):
-    """Base class of every exception that dobook raises by itself."""
+    """Base class of every exception that dobook raises on its own."""
 
     js_name = "Error"
 
@@ -143,7 +143,7 @@ class NetworkError(JsException, OSError):
 
     Args:
         url: What was to be reached.
-        reason: Why it was not; by default that nothing leaves a runtime by itself.
+        reason: Why it was not; by default that nothing leaves a runtime on its own.
     """
 
     def __init__(self, url: str, reason: str = "") -> None:

@@ -18,9 +18,9 @@ from functools import partial
 from typing import Final
 
 Waiter = Callable[[], object]
-# Returned by a waiter whose turn goes on in other tasks: those that wait for the one that ran.
+# Returned by a waiter whose turn continues in other tasks: those that wait for the one that ran.
 GOES_ON: Final = object()
-GRACE_TICKS: Final = 5  # of the loop, until what awaits a task has gone on
+GRACE_TICKS: Final = 5  # of the loop, until the code that awaits a task has continued
 
 
 class InputGate:
@@ -52,11 +52,11 @@ class InputGate:
         self.waiters: deque[Waiter] | None = None
         self.sections: deque[Waiter] | None = None  # critical sections: they go before the waiters
         self.busy = False
-        self.grace = 0  # ticks of the loop until the turn is over that tasks have gone on with
+        self.grace = 0  # ticks of the loop until a turn is over that tasks have continued
         self.passing = 0  # above 0: locked, but for the rest of a turn that is under way
         # How many reasons there are why a turn lasts longer than a tick, those of sections too.
         self.turns = 0
-        self.after_turns: Callable[[], None] | None = None  # called once there are none
+        self.after_turns: Callable[[], None] | None = None  # called when the last reason is gone
 
     def lock(self) -> None:
         """Shut the gate; locks add up."""
@@ -75,8 +75,8 @@ class InputGate:
     def turn_goes_on(self) -> None:
         """Keep events out until the tasks that a turn has started, or that have ended, are quiet.
 
-        On the platform what awaits them would go on before the next event. On asyncio's loop that
-        takes some ticks, in which only the object's own doing passes.
+        On the platform the code that awaits them would continue before the next event. On asyncio's
+        loop that takes some ticks, in which only the object's own work may run.
         """
         if not self.grace:
             self.begin_turn()
@@ -103,12 +103,12 @@ class InputGate:
         self.unlock()
 
     def leave_turn(self) -> None:
-        """Take one `begin_turn` back as code goes on: once the object's own tasks are quiet."""
+        """Take one `begin_turn` back as code continues: once the object's own tasks are quiet."""
         self.turn_goes_on()
         self.end_turn()
 
     def count_turns(self, change: int) -> None:
-        """Note reasons why a turn lasts longer than a tick, or that they are gone."""
+        """Add to the number of reasons why a turn lasts longer than a tick."""
         self.turns += change
         if not self.turns and self.after_turns is not None:
             after, self.after_turns = self.after_turns, None
@@ -135,7 +135,7 @@ class InputGate:
             self.busy = bool(self.locks or self.waiters or self.sections)
 
     def readmit(self) -> None:
-        """Go on letting in, in the middle of a turn: the turn waits without giving the stack up."""
+        """Admit waiters again in the middle of a turn, which waits and stays on the stack."""
         if self.busy and not self.locks:
             self._admit()
 
@@ -184,7 +184,7 @@ class CriticalSection(InputGate):
             self._call_soon(start_after_the_turn)
 
         def start_after_the_turn() -> None:
-            if self.parent.turns:  # which end by themselves, after some ticks
+            if self.parent.turns:  # they end on their own, after some ticks
                 self._call_soon(start_after_the_turn)
             else:
                 start()
@@ -198,18 +198,18 @@ class CriticalSection(InputGate):
             begin()
 
     def end_turns(self) -> None:
-        """Have what the section has written committed before whoever awaits it continues."""
+        """Let the section's writes be committed before the code that awaits it continues."""
         self.over = True
         self.parent.count_turns(-self.turns)
 
     def count_turns(self, change: int) -> None:
-        """Note them for the parent too, until the section is over."""
+        """Count for the parent too, until the section is over."""
         self.turns += change
         if not self.over:
             self.parent.count_turns(change)
 
     def leave(self) -> None:
-        """End the section: whoever still waits inside waits at the parent from now on."""
+        """End the section, and move the waiters inside it to the parent."""
         if self.ended:
             return
         self.ended = True

@@ -51,7 +51,7 @@ class DurableObjectId:
         """Return whether both are the same id; the names do not matter.
 
         Raises:
-            PlatformTypeError: If `other` is no id.
+            PlatformTypeError: If `other` is not an id.
         """
         if not isinstance(other, DurableObjectId):
             raise PlatformTypeError(

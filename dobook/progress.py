@@ -25,7 +25,7 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
         self._bar: Any = None
 
     def add(self, more: int = 1, note: str = "") -> None:
-        """Go on.
+        """Advance the bar.
 
         Args:
             more: By how much.

@@ -2,7 +2,7 @@
 
 The modules are found through a finder at the end of `sys.meta_path`, so that an installed package
 of the same name always comes first and nothing is ever shadowed. Modules inside of them
-(`pyodide.ffi`) belong to whoever the outer module came from.
+(`pyodide.ffi`) come from where the outer module came from.
 """
 
 import importlib
@@ -38,7 +38,7 @@ _OUTER = ("js", "pyodide", "workers")
 class _Finder:
     """Finds and loads the platform's modules in dobook.
 
-    It is no subclass of `importlib.abc`, whose import takes longer than all of dobook's own.
+    It does not derive from `importlib.abc`, whose import takes longer than all of dobook's own.
     """
 
     def __init__(self) -> None:

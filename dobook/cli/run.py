@@ -123,7 +123,7 @@ def _read_steps(given: list[tuple[str, str]]) -> list[Any]:
         if option == "--header":
             name, colon, text = value.partition(":")
             if not colon:
-                raise UsageError(f"{value!r} is no header. Write 'Name: value'.")
+                raise UsageError(f"{value!r} is not a header. Write 'Name: value'.")
             steps[-1].headers.append((name.strip(), text.strip()))
             continue
         steps[-1].body = Path(value[1:]).read_bytes() if value.startswith("@") else value

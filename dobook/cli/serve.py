@@ -147,13 +147,13 @@ def register(runtime: "Runtime", module: ModuleType) -> None:
 def _load(path: Path) -> ModuleType:
     if not path.is_file():
         raise UsageError(
-            f"{path} is no file. Name the Python file with the classes; a project's folder is "
+            f"{path} is not a file. Name the Python file with the classes; a project's folder is "
             "served by `dobook run`."
         )
     name = path.stem if path.stem.isidentifier() else "served"
     spec = importlib.util.spec_from_file_location(f"dobook_served_{name}", path.resolve())
     if spec is None or spec.loader is None:
-        raise UsageError(f"{path} is no Python file.")
+        raise UsageError(f"{path} is not a Python file.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     sys.path.insert(0, str(path.resolve().parent))  # what it imports lies beside it

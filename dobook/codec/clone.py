@@ -34,7 +34,7 @@ _EXTERNAL = "external"
 _SHARED = "shared"
 
 # `memo` maps the id() of an original to its copy, `_SHARED` to True once something was met twice,
-# `_EXTERNAL` to the caller's way with what is no value. A copier returns the copy of one value.
+# `_EXTERNAL` to the caller's way with what is not a value. A copier returns the copy of one value.
 _Memo = dict[Any, Any]
 _Copier = Callable[..., Any]
 
@@ -60,7 +60,7 @@ def clone(value: Any, *, external: Callable[[Any], Any] | None = None) -> Any:
 
     Raises:
         PlatformTypeError: For a tuple or a bytearray, at any depth.
-        DataCloneError: For anything else that is no value, and for a value nested too deep.
+        DataCloneError: For anything else that is not a value, and for a value nested too deep.
 
     Example:
         >>> clone({"b": 1.0, "2": [None]})
@@ -90,7 +90,7 @@ def freeze(value: Any) -> Any:
 
     Raises:
         PlatformTypeError: For a tuple or a bytearray, at any depth.
-        DataCloneError: For anything else that is no value, and for a value nested too deep.
+        DataCloneError: For anything else that is not a value, and for a value nested too deep.
 
     Example:
         >>> kept = freeze({"tags": ["a"]})
@@ -128,7 +128,7 @@ def thaw(frozen: Any) -> Any:
 
 
 def _is_flat_dict(value: dict[Any, Any]) -> bool:
-    """Tell whether a plain copy of the dict is a clone of it."""
+    """Return whether a plain copy of the dict is a clone of it."""
     for key, member in value.items():
         # Names below ":" might begin with a digit, and array indices come first in an object.
         if type(key) is not str or key < ":":

@@ -61,7 +61,7 @@ def deserialize(data: bytes | bytearray | memoryview) -> Any:
         data: A stored value, with or (as in the platform's early days) without a header.
 
     Raises:
-        CodecError: If the bytes are no value: cut short, of an unknown kind, or nested too deep.
+        CodecError: If the bytes are not a value: cut short, of an unknown kind, or nested too deep.
 
     Example:
         >>> deserialize(b'\xff\x0fo"\x01iI\n{\x01')

@@ -274,7 +274,7 @@ def _write_list(value: list[Any], out: bytearray, seen: Seen, depth: int, ref: i
 
 
 def _doubles(value: list[Any]) -> list[float] | None:
-    """Return the members as V8's array of doubles has them, None if it is no such array."""
+    """Return the members as V8's array of doubles has them, None if it is not such an array."""
     kinds = set(map(type, value))
     if not kinds <= _NUMBERS:
         return None
@@ -284,7 +284,7 @@ def _doubles(value: list[Any]) -> list[float] | None:
     if all(type(n) is int and SMI_MIN <= n <= SMI_MAX for n in numbers):
         return None
     if any(type(n) is int and not -MAX_SAFE <= n <= MAX_SAFE for n in numbers):
-        return None  # a BigInt is no double
+        return None  # a BigInt is not a double
     return [float(n) for n in numbers]
 
 
@@ -296,7 +296,7 @@ def _write_set(value: Iterable[Any], out: bytearray, seen: Seen, depth: int, ref
     if depth >= MAX_DEPTH:
         raise too_deep()
     members = sorted_members(value)
-    # Python has only one empty frozenset; it is no reference each time it occurs.
+    # Python has only one empty frozenset; its later occurrences are not references.
     seen[ref if members or type(value) is set else -1 - len(seen)] = len(seen)
     out += b"'"
     for member in members:

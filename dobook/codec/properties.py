@@ -18,7 +18,7 @@ _INDEX = re.compile(r"0|[1-9][0-9]{0,9}")
 
 
 def is_index(name: str) -> bool:
-    """Tell whether a property name is an array index.
+    """Return whether a property name is an array index.
 
     Example:
         >>> is_index("10"), is_index("010"), is_index("4294967295")
@@ -78,7 +78,7 @@ def sorted_members(value: Iterable[Any]) -> list[Any]:
 
 def _rank(member: Any) -> tuple[str, str]:
     if type(member) is float:
-        member = number_from_float(member)  # what it reads back as has to have the same rank
+        member = number_from_float(member)  # the value it reads back as needs the same rank
     if isinstance(member, frozenset):
         return ("frozenset", repr(sorted(map(_rank, member))))
     return (type(member).__name__, repr(member))

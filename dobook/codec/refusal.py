@@ -1,4 +1,4 @@
-"""What cannot be stored or sent, and how to say so.
+"""What cannot be stored or sent, and the texts of the errors.
 
 Owns the texts of the refusals and the decision which of the supported types a subclass is taken
 for. The first line of a message is the platform's; the lines after it say what to do instead.
@@ -47,7 +47,7 @@ def base_of(value: Any) -> type:
 
     Raises:
         PlatformTypeError: For a tuple or a bytearray.
-        DataCloneError: For everything else that is no value.
+        DataCloneError: For everything else that is not a value.
 
     Example:
         >>> from collections import OrderedDict
@@ -107,7 +107,7 @@ def returned(value: Any, method: str) -> DataCloneError:
 
 
 def instead_of(value: Any) -> str:
-    """Return what a fetch handler has returned that is no response, and what to write."""
+    """Describe what a fetch handler has returned in place of a response, and what to write."""
     if hasattr(type(value), "__await__"):
         return f"fetch() returned what it did not await. Write: return await {call_of(value)}"
     if value is None:

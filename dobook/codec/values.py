@@ -1,6 +1,6 @@
 """Dates, errors and regular expressions on either side of the border.
 
-Owns how the three are told in Python and in JavaScript; knows neither bytes nor containers.
+Owns the three types' forms in Python and in JavaScript; knows neither bytes nor containers.
 Implements tc39.es/ecma262 (Date time values, RegExp flags) as far as a stored value shows it.
 """
 
@@ -73,7 +73,7 @@ def number_from_float(value: float) -> int | float:
 
 
 def datetime_to_ms(value: datetime) -> float:
-    """Return milliseconds since 1970, whole; naive means UTC; NaN for what is no time (NaT)."""
+    """Return milliseconds since 1970, whole; naive means UTC; NaN for NaT, which is not a time."""
     if value != value:
         return NAN
     if value.tzinfo is None:

@@ -129,7 +129,7 @@ def make_runs(case: Case, strategy: Strategy, first: int, last: int) -> list[Res
 
 @contextlib.contextmanager
 def _by_value(case: Case, cloudpickle: Any) -> Iterator[None]:
-    """Have the modules of a case travel along, unless they are installed packages."""
+    """Pickle the modules of a case by value, unless they are installed packages."""
     names = {getattr(thing, "__module__", "") for thing in (case.scenario, *case.classes.values())}
     registered = []
     for name in sorted(names):

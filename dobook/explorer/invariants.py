@@ -78,7 +78,7 @@ class Invariants:
     """The invariants of a runtime's classes.
 
     Args:
-        runtime: Whose.
+        runtime: The runtime.
     """
 
     def __init__(self, runtime: "Runtime") -> None:
@@ -104,7 +104,7 @@ class Invariants:
 
     @property
     def patience_ms(self) -> int | None:
-        """How long to wait for those that must hold eventually; None if there are none."""
+        """How long to wait for those that must hold eventually; None without any."""
         times = [ms for found in self._eventually.values() for _, ms in found]
         return max(times) if times else None
 
@@ -142,7 +142,7 @@ class Invariants:
         return None, waiting
 
     def wake_all(self) -> None:
-        """Bring the objects that were evicted or have crashed back, to be asked."""
+        """Restart the objects that were evicted or have crashed, so that they can be asked."""
         for namespace in kernel_of(self._runtime).namespaces:
             if namespace.cls in self._always or namespace.cls in self._eventually:
                 for actor in list(namespace.actors.values()):

@@ -30,7 +30,7 @@ _known: dict[tuple[str, str], Case] = {}  # what has been explored in this proce
 
 
 def remember(case: Case) -> None:
-    """Have a scenario found by its name."""
+    """Register a scenario under its name, so that a replay finds it."""
     _known[_home(case.scenario)] = case
 
 

@@ -1,4 +1,4 @@
-"""What may happen to an object at each point of its life, when a schedule says so.
+"""What may happen to an object at each point of its life, when a schedule has it.
 
 Takes the place of the runtime's planned faults: the engine asks at the same points, and the answer
 comes from the run's decisions.
@@ -37,7 +37,7 @@ class Mishaps(Faults):
     """`runtime.faults` of a run that is explored.
 
     Args:
-        runtime: Whose.
+        runtime: The runtime.
         decisions: Who decides.
         scheduler: Where deliveries wait for their turn.
     """
@@ -60,7 +60,7 @@ class Mishaps(Faults):
         return True
 
     def of(self, namespace: DurableObjectNamespace, identity: str) -> ObjectFaults:
-        """Return what may happen to an object that comes into being."""
+        """Return what may happen to an object that is being created."""
         return ObjectMishaps(self._decisions, self._scheduler)
 
     def delay_ms(self, store: ObjectStore) -> float:
@@ -95,13 +95,13 @@ class ObjectMishaps(ObjectFaults):
         return lateness(option)
 
     def wrote(self, instance: Instance) -> None:
-        """The object has written; it may crash before the write is committed."""
+        """Note that the object has written; it may crash before the write is committed."""
         if self._decisions.decide("write", instance.actor.label, _CRASH):
             _crash(instance.actor, "write")
             raise DurableObjectAbort(CRASHED)
 
     def awaited(self, instance: Instance) -> None:
-        """The object's code begins to wait for something; it may crash there."""
+        """Note that the object's code begins to wait for something; it may crash there."""
         if instance.dead is None and self._decisions.decide("await", instance.actor.label, _CRASH):
             _crash(instance.actor, "await")
 
@@ -113,7 +113,7 @@ class ObjectMishaps(ObjectFaults):
         return True
 
     def after_commit(self, actor: "Actor") -> None:
-        """A commit is durable, and nobody has been answered yet; it may crash here."""
+        """Note that a commit is durable and nobody has been answered yet; it may crash here."""
         if self._decisions.decide("after-commit", actor.label, _CRASH):
             _crash(actor, "after commit")
 

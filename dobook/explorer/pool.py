@@ -1,7 +1,7 @@
 """Processes of this machine that make runs, and what to do with somebody else's.
 
 A `Pool` is a `concurrent.futures.Executor` for batches. It starts fresh interpreters rather than
-copies of this one: a copy of a notebook's kernel would have its threads and sockets, and a script
+copies of this one: a copy of a notebook's kernel would share its sockets and threads, and a script
 would be run again.
 """
 

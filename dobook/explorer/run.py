@@ -176,7 +176,7 @@ class _Run:
         runtime.observers.add(self._listen)
 
     def go(self) -> tuple[Failure | None, str]:
-        """Run; returns how it failed, and which fault ended the scenario early."""
+        """Run the scenario; returns how it failed, and which fault ended it early."""
         failure: Failure | None = None
         interrupted = ""
         try:
@@ -197,7 +197,7 @@ class _Run:
         return failure or self._background, interrupted
 
     def _finish(self) -> None:
-        """Let what is under way end, with no further faults, and ask once more."""
+        """Finish what is under way, with no further faults, and check the invariants once more."""
         self._decisions.active = False
         runtime = self._runtime
         runtime.settle()
@@ -287,4 +287,4 @@ async def _call(scenario: Scenario, runtime: Runtime) -> Any:
 
 
 def _quiet(_loop: Any, _context: dict[str, Any]) -> None:
-    """Say nothing of errors that nobody awaits: a run that fails leaves some."""
+    """Ignore errors that nobody awaits: a run that fails leaves some."""

@@ -2,7 +2,7 @@
 
 Stands in for the runtime's `Order`. The loop's own callbacks (timers, gates, commits) run as ever;
 whenever none is left, one ready event is let go: a message arrives at an object, an alarm or a
-socket's message is delivered, or a piece of waiting code goes on. Events of one lane keep their
+socket's message is delivered, or a piece of waiting code continues. Events of one lane keep their
 order: messages of one stub, alarms of one object, the waiting code of one object, each of the
 scenario's own tasks. Tasks of one object that await its storage have a lane each: any of them may go
 next, and the object's gate keeps events out until all of its tasks are quiet.
@@ -57,8 +57,8 @@ class ReadyEvent:
         self.number = number  # in the order in which they became ready
         self.handle = handle
         self.call = call
-        self.at = 0.0  # seconds of the loop, before which it does not arrive
-        self.gate: InputGate | None = None  # which it keeps shut: its object's turn is not over
+        self.at = 0.0  # its earliest arrival, in seconds of the loop
+        self.gate: InputGate | None = None  # shut by this event: its object's turn is not over
 
     def peers(self) -> frozenset[str]:
         """Return whose calls it may answer: its own, and those that its object has not answered."""
@@ -134,7 +134,7 @@ class Scheduler(Order):
     # ------------------------------------------------------------------ what becomes ready
 
     def defer(self, call: Call) -> bool:
-        """Have an alarm or a socket's message wait for its turn; False when that has come."""
+        """Queue an alarm or a socket's message; returns False when its turn has come."""
         if id(call) in self._let_go:
             return False
         kind = "alarm" if call.kind == "alarm" else "socket"
@@ -225,7 +225,7 @@ class Scheduler(Order):
         return due + lateness(option) / 1000
 
     def _in_a_section(self) -> bool:
-        # The 30 s of blockConcurrencyWhile are no clock's, so no jump may end them.
+        # The 30 s of blockConcurrencyWhile are not timed by the clock, so no jump may end them.
         return any(
             instance.gate.locks for instance in kernel_of(self._runtime).residency.instances()
         )
@@ -260,4 +260,4 @@ def _by_number(event: ReadyEvent) -> int:
 
 
 def _nothing() -> None:
-    """Be a timer, so that time goes on to the instant at which a late message arrives."""
+    """Do nothing: this timer stops the clock at a delayed delivery."""

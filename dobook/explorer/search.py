@@ -25,7 +25,7 @@ from dobook.runtime.loop.patches import patches
 from dobook.runtime.registry import default_binding
 
 DEFAULT_RUNS = 500
-ALONE_S = 1.5  # how long to go on alone before other processes are worth their start
+ALONE_S = 1.5  # how long to run alone before other processes are worth their start
 
 
 def explore(
@@ -50,7 +50,7 @@ def explore(
             of that name, `runtime`. Each run has a runtime of its own.
         classes: The objects' classes, or mappings of bindings to classes.
         runs: How many schedules to try; 500 unless `seconds` is given.
-        seconds: How long to go on, in seconds of real time.
+        seconds: How long to keep running, in seconds of real time.
         strategy: "random" (a walk), "pct" (priorities), "exhaustive" (everything, few choices out
             of the ordinary first) or "coverage" (varies what has shown something new).
         faults: What may happen besides the order of events: "all", "none", or some of "delay",
@@ -60,7 +60,7 @@ def explore(
         stop: Whether to stop at the first failure.
         jobs: How many processes; by default as many as there are cores, if it takes long enough.
             "coverage" learns from its runs and uses several only when asked to, each of which then
-            learns by itself; "exhaustive" always works alone.
+            learns on its own; "exhaustive" always works alone.
         executor: Who makes the runs instead: a `concurrent.futures.Executor`, also one of Dask or
             Ray, or a `joblib.Parallel`. The scenario is sent to it with cloudpickle.
         worker: The entry Worker, which a scenario asks with `await runtime.fetch("/path")`.

@@ -1,7 +1,7 @@
 """Making a failing schedule small: fewer faults, fewer unusual picks, less delay, earlier crashes.
 
 Each candidate is run; it is kept when it fails in the same way and deviates less. What it deviates
-is what the run really did, so choices that did not come up vanish by themselves.
+is what the run really did, so choices that did not come up disappear.
 """
 
 from collections.abc import Callable, Iterator

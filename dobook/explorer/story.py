@@ -1,4 +1,4 @@
-"""A failing run in words: who read and wrote what, while whom waited for what.
+"""A failing run in words: who read and wrote what, and which request waited meanwhile.
 
 A `Story` makes sentences of a trace, and finds the guilty interleaving: two uses of one key by one
 request, with another request's use in between that no order of whole requests allows.

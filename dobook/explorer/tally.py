@@ -59,7 +59,7 @@ class Tally:
     smallest: dict[str, tuple[Schedule, int]] = field(default_factory=dict)
 
     def add(self, results: Iterable[Result]) -> None:
-        """Count runs."""
+        """Count some runs."""
         for found in results:
             self.runs += 1
             self.interrupted += found.interrupted

@@ -107,7 +107,7 @@ def python_of(text: str) -> str:
 
 
 def statements(cells: Iterable[Cell]) -> Iterator[Statement]:
-    """Yield the statements of the cells that hold code, in order; what is no Python is left out."""
+    """Yield the statements of the cells that hold code, in order, except what is not Python."""
     for cell in cells:
         if not cell.holds_code:
             continue
@@ -126,7 +126,7 @@ def statements(cells: Iterable[Cell]) -> Iterator[Statement]:
 
 
 def parse(text: str) -> ast.Module | None:
-    """Return a cell's tree, in which `await` may stand at the top level; None if it is no Python."""
+    """Return a cell's tree, with `await` allowed at the top level; None if it is not Python."""
     try:
         tree = compile(text, "<cell>", "exec", _FLAGS)
     except (SyntaxError, ValueError, MemoryError, RecursionError):  # the last two: nested too deep

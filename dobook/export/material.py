@@ -32,7 +32,7 @@ class Material:
         name: What the Worker is called if its configuration does not say.
         cells: The code cells, in the order they ran.
         objects: The classes of objects: what they are deployed as, and their name in the code.
-        worker: The class that answers requests; None if there is none.
+        worker: The class that answers requests, or None.
         configuration: The bindings and migrations.
         entrypoints: The other classes of Workers, which `ctx.exports` reaches.
     """

@@ -1,4 +1,4 @@
-"""The files of a project: the module, its configuration, a test, and what says how to go on.
+"""The files of a project: the module, its configuration, a test, and the next steps.
 
 The same notebook gives the same files: no dates, no paths, no chance.
 """
@@ -91,7 +91,7 @@ def complete(material: Material, name: str | None) -> Configuration:
     given = material.configuration
     flags = dict.fromkeys([*given.compatibility_flags, *COMPATIBILITY_FLAGS])
     title = name or given.name
-    if title is None or title == "dobook":  # the name of a notebook's Worker that has none
+    if title is None or title == "dobook":  # the name of a notebook's Worker without one
         title = material.name
     return dataclasses.replace(
         given,

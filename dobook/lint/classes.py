@@ -114,7 +114,7 @@ def _returned_unawaited(method: ast.AsyncFunctionDef, methods: list[Function]) -
 
 
 def _no_response(method: Function) -> Iterator[Raw]:
-    """Find what a fetch handler returns that is no response."""
+    """Find what a fetch handler returns in place of a response."""
     for node in own_nodes(method):
         if not isinstance(node, ast.Return):
             continue

@@ -31,7 +31,7 @@ _SOCKET = "a Worker has no sockets of the operating system, and blocking would s
 _FILE = "files are in memory, and gone with the instance"
 
 CALLS: Final = {
-    "threading.Thread": ("thread", _THREAD, "Use asyncio, or an alarm for work that is to go on."),
+    "threading.Thread": ("thread", _THREAD, "Use asyncio, or an alarm for work that continues."),
     "threading.Timer": ("thread", _THREAD, "Set an alarm: self.ctx.storage.setAlarm(time)."),
     "asyncio.to_thread": ("thread", _THREAD, "Call the function directly."),
     "concurrent.futures.ThreadPoolExecutor": ("thread", _THREAD, "Use asyncio.gather."),

@@ -88,7 +88,7 @@ def _check_project(configuration: Configuration) -> Findings:
         finding = Finding(config, None, "entry", what, why, "Name the entry module.")
         return gather([finding], [config])
     if main.suffix != ".py":
-        raise UsageError(f"{main.name} is no Python module: dobook checks Workers in Python.")
+        raise UsageError(f"{main.name} is not a Python module: dobook checks Workers in Python.")
     sources, broken = [], []
     for file in _modules(root, main):
         name = file.relative_to(root).as_posix()

@@ -115,7 +115,7 @@ def _unawaited(node: ast.AST) -> Iterator[Raw]:
         if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute):
             names = chain(part.func)
             if len(names) > 1 and names[-2] == "storage" and names[-1] in knowledge.AWAITED:
-                why = "it returns a promise, which is no value and always counts as true"
+                why = "it returns a promise, which is not a value and always counts as true"
                 call = f"storage.{names[-1]}(...)"
                 yield part, "await", f"{call} without await", why, f"Write (await {call})"
 

@@ -12,7 +12,7 @@ from dobook.lint.rules import Raw
 from dobook.lint.sources import Names, Source, chain, values_in
 
 _DISPLAYS: Final = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp, ast.Tuple)
-_PROMISE: Final = "it returns a promise, which is no value and always counts as true"
+_PROMISE: Final = "it returns a promise, which is not a value and always counts as true"
 _TAKING_VALUES: Final = frozenset({
     "bool", "dict", "float", "int", "len", "list", "max", "min", "print", "sorted", "str", "sum",
 })  # fmt: skip
@@ -328,7 +328,7 @@ def _in_transaction(closure: Function) -> Iterator[Raw]:
             node, ast.For
         ) else node.iter if isinstance(node, ast.For) else None  # fmt: skip
         if isinstance(call, ast.Await) and _calls(call.value, txn, ("get", "list")):
-            why = "the txn is JavaScript's own, and what it reads is no dict or list of Python"
+            why = "the txn is JavaScript's own, and what it reads is not a dict or list of Python"
             fix = f"Write (await {txn}.get(...)).to_py()."
             yield node, "transaction", f"{txn}.get(...) as a value of Python", why, fix
         if not isinstance(node, ast.Call) or not _calls(node, txn, ("put",)):

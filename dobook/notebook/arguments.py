@@ -125,7 +125,7 @@ def read_value(word: str, names: Mapping[str, Any]) -> Any:
         names: The notebook's variables.
 
     Raises:
-        UsageError: If it is none of these. Nothing is ever evaluated.
+        UsageError: If it is not one of these. Nothing is ever evaluated.
 
     Example:
         >>> read_value('{"ok": true}', {}), read_value("('a', None)", {}), read_value("$n", {"n": 3})

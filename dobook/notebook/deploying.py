@@ -166,7 +166,7 @@ class Deployer:
         """Delete a class with its objects, in a configuration that is kept.
 
         Raises:
-            UsageError: If the configuration is given: it has to say so itself.
+            UsageError: If the configuration is given: it has to list the class itself.
             UnknownNameError: If there is no such class.
         """
         session = self._session

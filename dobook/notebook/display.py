@@ -1,7 +1,7 @@
 """Cards: text and HTML from the same rows, all text escaped, light and dark alike.
 
 Styles are inline: an output has to look right alone, in a committed notebook, in an exported page
-and where a front end strips style sheets. Text has the colour of the text around it. Marks have a
+and where a front end strips style sheets. Text has the colour of the text around it. Marks keep a
 contrast of 3 to 1 at least on white and on every dark grey that front ends have (#383838 and
 below), so no front end's variables are needed; VS Code and Colab define some of them wrongly for a
 dark page.

@@ -21,7 +21,7 @@ def define_workers(session: "Session", found: list[Definition]) -> list[Card]:
         found: The Workers of one cell.
 
     Raises:
-        UsageError: If it cannot be told which of them answers.
+        UsageError: If it is unclear which of them answers.
     """
     front = front_of(session, found)
     named = {d.class_name: d for d in found}
@@ -45,7 +45,7 @@ def front_of(session: "Session", found: list[Definition]) -> Definition | None:
     While there is a Default, classes with other names are entrypoints of it, and none is in front.
 
     Raises:
-        UsageError: If it cannot be told.
+        UsageError: If it is unclear.
     """
     named = {d.class_name: d for d in found}
     if _DEFAULT in named:
@@ -60,7 +60,7 @@ def front_of(session: "Session", found: list[Definition]) -> Definition | None:
 
 
 def serve(session: "Session", runtime: "Runtime") -> None:
-    """Let the notebook's Worker answer the requests of a runtime, if there is one."""
+    """Route the requests of a runtime to the notebook's Worker, if there is one."""
     if session.worker is not None:
         entrypoints = [d.cls for d in session.entrypoints.values()]
         runtime.serve_worker(session.worker.cls, entrypoints=entrypoints)

@@ -72,7 +72,7 @@ def _sentence_html(sentence: Sentence) -> str:
 
 
 def report_frame(report: Report) -> Frame:
-    """The events of a report's smallest failing run, one row each, as `%trace` gives them.
+    """Return the events of a report's smallest failing run, one row each, as `%trace` does.
 
     Index: range. Columns: those of `trace_frame`. No failure: same columns, no rows. `.attrs`: time
     (of the last event), forgotten.

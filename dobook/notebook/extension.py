@@ -73,7 +73,7 @@ def session_of(shell: Any) -> Session | None:
 
 
 def _following(shell: InteractiveShell, session: Session) -> Callable[[], None]:
-    """Have views look again after each cell: not all that a cell changes turns the loop."""
+    """Refresh the views after each cell: not all that a cell changes runs the loop."""
 
     def ran(_result: Any) -> None:
         session.views.turned()
@@ -95,13 +95,13 @@ def _unregistering(shell: InteractiveShell, families: list[MagicsBase]) -> Calla
 
 
 def _answering_misplaced(shell: InteractiveShell, families: list[MagicsBase]) -> Callable[[], None]:
-    """Say what is wrong with a `%%name` below other lines, which IPython takes for a line magic."""
+    """Explain the mistake of a `%%name` below other lines, which IPython takes for a line magic."""
     lines = shell.magics_manager.magics["line"]
 
     def misplaced(name: str) -> Callable[[str], None]:
         def refuse(line: str) -> None:
             raise UsageError(
-                f"%%{name} is not the first line of its cell, so it is no cell magic. Put it, with "
+                f"%%{name} is not the first line of its cell, so it is not a cell magic. Put it, with "
                 "all that belongs to it, into a cell of its own."
             )
 

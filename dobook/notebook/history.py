@@ -23,6 +23,6 @@ class CellHistory:
 
 
 def install(shell: InteractiveShell, history: CellHistory) -> Callable[[], None]:
-    """Begin to keep what runs; returns what undoes it."""
+    """Start keeping the cells that run; returns what undoes it."""
     shell.events.register("pre_run_cell", history.note)
     return lambda: shell.events.unregister("pre_run_cell", history.note)

@@ -4,7 +4,7 @@ After each turn of the runtime's loop the views that a front end shows are refre
 kernel's own loop, and at once when a cell has been running for a while without giving it a turn.
 Without a view, this costs one comparison a turn. However many there are, a refresh takes a bounded
 time: those that have waited longest come first, the others follow in the next one. A view whose
-cell has run again, and the oldest of very many, stand still and say so.
+cell has run again, and the oldest of very many, stop refreshing and show that they have.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 MOST_FOLLOWING = 500  # the latest ones
 MOST_S = 0.05  # of one refresh
 SOON_S = 0.03
-AT_LEAST_EVERY_S = 0.25  # while a cell keeps the kernel's loop from turning
+AT_LEAST_EVERY_S = 0.25  # while a cell blocks the kernel's loop
 
 
 class Views:
@@ -89,7 +89,7 @@ class Views:
         self.on_main(view.refresh)  # it may have been made a while ago
 
     def leave(self, view: "View") -> None:
-        """Let a view stand still."""
+        """Stop refreshing a view."""
         if self._shown.pop(view, None) is None:
             return
         self._stale.discard(view)
@@ -106,7 +106,7 @@ class Views:
             loop.call_soon_threadsafe(function)
 
     def turned(self) -> None:
-        """The runtime's loop has turned: what is shown may not be true any more."""
+        """Refresh the views, or schedule it, after a turn of the runtime's loop."""
         if not self._shown or self._refreshing or not _on_main_thread():
             return
         if time.monotonic() - self._last > max(AT_LEAST_EVERY_S, 4 * self._pause_s):
@@ -122,7 +122,7 @@ class Views:
             self._loop.call_soon_threadsafe(self._loop.call_later, self._pause_s, self.refresh)
 
     def refresh(self) -> None:
-        """Have the views look again: as many as there is time for, the others soon."""
+        """Refresh the views: as many as there is time for, the others soon."""
         self._stale.update(self._shown)
         self._go_on()
 

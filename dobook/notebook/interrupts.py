@@ -47,7 +47,7 @@ class CellInterrupts:
         self._since: float | None = None  # an interrupt could not be raised where it came
 
     def begin(self, _info: Any) -> None:
-        """A cell begins, perhaps inside another one."""
+        """Prepare for interrupts in a cell that begins, perhaps inside another one."""
         runtime = self._session.runtime
         if not self._turns:
             self._since = None
@@ -58,7 +58,7 @@ class CellInterrupts:
         self._turns.append(kernel_of(runtime).generation)
 
     def over(self, result: Any) -> None:
-        """A cell is over: if an interrupt has ended it, what it has begun ends too."""
+        """Clean up after a cell: if an interrupt has ended it, end what it has begun too."""
         if not self._turns:
             return  # the cell that loaded dobook
         turns = self._turns.pop()
@@ -74,7 +74,7 @@ class CellInterrupts:
             driver.end_begun()
 
     def let_go(self) -> None:
-        """Leave interrupts to whom they were left before the cell; also when it unloads dobook."""
+        """Restore the interrupt handler from before the cell, also when the cell unloads dobook."""
         with self._lock:
             self._number += 1
             before, self._before = self._before, None

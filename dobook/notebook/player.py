@@ -1,4 +1,4 @@
-"""Letting virtual time pass by itself, at a rate, while somebody watches.
+"""Letting virtual time pass on its own, at a rate, while somebody watches.
 
 One player for a session: all of its clocks show the same and stop the same. It moves the clock on
 the kernel's own loop, a tenth of a second at a time, so cells and buttons come in between.
@@ -41,14 +41,14 @@ class Player:
         self.ran: deque[AlarmRun] = deque(maxlen=MOST_RUNS)
 
     def play(self, rate: float, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin, or go on at another rate.
+        """Start the clock, or change its rate.
 
         Args:
             rate: Virtual seconds in a real one.
             loop: The kernel's loop.
 
         Raises:
-            UsageError: If the rate is no positive number, or time is real.
+            UsageError: If the rate is not a positive number, or time is real.
         """
         if not 0 < rate <= 31_536_000:
             raise UsageError("a rate is a number of virtual seconds in a real one, above 0.")
@@ -59,14 +59,14 @@ class Player:
             self._timer = loop.call_later(TICK_S, self._tick, loop)
 
     def pause(self) -> None:
-        """Stand still."""
+        """Stop the clock."""
         self.rate = 0.0
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def note(self, runs: Sequence[AlarmRun]) -> None:
-        """Remember what ran."""
+        """Remember the alarms that ran."""
         self.ran.extend(runs)
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -76,7 +76,7 @@ class Player:
             self.rate = 0.0
             return
         now = time.monotonic()
-        # A cell that kept the kernel busy is no reason for a leap.
+        # A cell that kept the kernel busy must not make the clock leap.
         self._left_ms += min(now - self._last, 5 * TICK_S) * self.rate * 1000
         self._last = now
         step_ms = int(self._left_ms)

@@ -43,7 +43,7 @@ class Projects:
             Its card.
 
         Raises:
-            DobookError: If it is no project, or Cloudflare would refuse it.
+            DobookError: If it is not a project, or Cloudflare would refuse it.
         """
         project = Project(path, environment)
         before = self._open.pop(project.name, None)
@@ -65,7 +65,7 @@ class Projects:
             project.deploy(runtime)
 
     def close(self) -> None:
-        """Forget them."""
+        """Close all projects."""
         for project in self._open.values():
             project.close()
         self._open.clear()

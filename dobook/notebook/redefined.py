@@ -1,4 +1,4 @@
-"""A deployed class that a plain cell defines again: nothing changes, which has to be said."""
+"""Warns of a deployed class that a plain cell defines again, which changes nothing."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ from dobook.notebook.session import Session
 
 
 def install(shell: InteractiveShell, session: Session) -> Callable[[], None]:
-    """Tell of a class that a plain cell defines again although a magic has deployed it.
+    """Warn of a class that a plain cell defines again although a magic has deployed it.
 
     Returns:
         What undoes it.

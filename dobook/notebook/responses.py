@@ -29,13 +29,13 @@ def headers_of(response: FetchResponse) -> tuple[tuple[str, str], ...]:
 
 
 def body_text(response: FetchResponse) -> str:
-    """Return the body as it is shown; empty if there is none."""
+    """Return the body as it is shown; "" without one."""
     text, instead = _content(response)
     return instead if text is None else cut(laid_out(text))
 
 
 def whole_text(response: FetchResponse) -> str | None:
-    """Return the body as it came, None if it is no text or has not been read yet."""
+    """Return the body as it came, None if it is not text or has not been read yet."""
     return _content(response)[0]
 
 

@@ -120,8 +120,8 @@ class Session:
         """Close the runtime and open another one, with the classes defined so far.
 
         Raises:
-            UsageError: If the directory is in use or a setting cannot be used; the session goes on
-                with what it had.
+            UsageError: If the directory is in use or a setting cannot be used; the session keeps
+                    what it had.
         """
         old, path = self.runtime, settings.path
         same = path is not None and path == kernel_of(old).path
@@ -138,7 +138,7 @@ class Session:
         self._take(runtime)
 
     def reset(self) -> None:
-        """Begin again with empty storage and the clock at its start; the classes stay.
+        """Start again with empty storage and the clock at its start; the classes stay.
 
         Raises:
             UsageError: If the state is on disk: deleting it is the user's to decide.
@@ -146,7 +146,7 @@ class Session:
         if self.settings.path is not None:
             raise UsageError(
                 f"the state is kept in {self.settings.path}. Delete that directory yourself, or "
-                "go on in memory with: %dobook --state memory"
+                "continue in memory with: %dobook --state memory"
             )
         self.reopen(self.settings)
 
@@ -303,8 +303,8 @@ class Session:
             if binding in unbound:
                 raise UsageError(
                     f"the configuration of the last %%wrangler cell has no binding for "
-                    f"{unbound[binding]}, and so nothing is deployed. Add it there, or have it kept "
-                    "for you again: %wrangler --keep"
+                    f"{unbound[binding]}, and so nothing is deployed. Add it there, or let dobook keep "
+                    "the configuration again: %wrangler --keep"
                 )
             raise UnknownNameError("binding", binding, known)
         return Target(text, known[binding], self.runtime.stub(text))

@@ -19,7 +19,7 @@ _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
 
 def install(shell: InteractiveShell, session: "Session") -> Callable[[], None]:
-    """Look at cells until the hint has been given; returns what undoes it."""
+    """Check each cell until the hint has been given; returns what undoes it."""
 
     def look(info: Any) -> None:
         text = info.raw_cell

@@ -28,13 +28,13 @@ _INTENDED = (
     TypeError,
     ValueError,
 )
-_MOST_TIMES = 3  # that one error is told below a cell
+_MOST_TIMES = 3  # that one error is shown below a cell
 _LIBRARIES = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platlib", "purelib"))
 _MACHINERY = ("dobook", "asyncio", "contextlib", "IPython", "ipykernel", "runpy")
 
 
 def install(shell: InteractiveShell) -> Callable[[], None]:
-    """Have a shell's tracebacks trimmed; returns what undoes it."""
+    """Trim a shell's tracebacks; returns what undoes it."""
     formatter: Any = shell.InteractiveTB
     original = formatter.format_exception_as_a_whole
 

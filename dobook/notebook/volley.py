@@ -1,7 +1,7 @@
 """Many requests: so many at once, or at a rate, in virtual time; and what came back.
 
-With a rate each request leaves when it is due, whatever became of the ones before: that is how a
-crowd asks. Where it has to wait for a free place (`concurrency`), the wait counts as latency.
+With a rate each request leaves when it is due, whatever became of the ones before, as independent
+clients send them. A wait for a free place (`concurrency`) counts as latency.
 """
 
 import asyncio
@@ -84,7 +84,9 @@ def ask_many(
                         await asyncio.sleep(wait_ms / 1000)
                 group.create_task(ask(number, due_ms))
                 if every_ms is None:
-                    await asyncio.sleep(0)  # it takes its place before the next one looks for one
+                    await asyncio.sleep(
+                        0
+                    )  # let the request take its place before the next one is made
 
     with Progress(repeat, unit="request") as progress:
         runtime.run(ask_all())

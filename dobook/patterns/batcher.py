@@ -26,7 +26,7 @@ class Batcher(DurableObject):
     MOST_WAIT_MS = 5_000  # or when its first item has waited so long
 
     async def flush(self, items: list[Any], number: int) -> None:
-        """Hand a batch on; override this. What it raises has the same batch tried again.
+        """Process a batch; override this. The same batch is retried if this raises.
 
         Args:
             items: The items, oldest first.
@@ -45,7 +45,7 @@ class Batcher(DurableObject):
         return waiting
 
     async def alarm(self, info: Any = None) -> None:
-        """Hand one batch on, and come again if more is waiting."""
+        """Flush one batch, and set the alarm again if more is waiting."""
         del info
         rows = await self.ctx.storage.list({"prefix": "item:", "limit": self.MOST_ITEMS})
         if not len(rows):

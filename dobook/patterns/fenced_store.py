@@ -32,5 +32,5 @@ class FencedStore(DurableObject):
         return True
 
     async def read(self, key: str) -> Any:
-        """Return a value, None if there is none."""
+        """Return a value, or None."""
         return await self.ctx.storage.get(f"value:{key}")

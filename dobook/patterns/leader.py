@@ -27,7 +27,7 @@ class Leader(DurableObject):
     """
 
     async def campaign(self, candidate: str, term_ms: int = 10_000) -> dict[str, Any]:
-        """Say that one is alive and willing; call it again well before `term_ms` is over.
+        """Announce a live candidate; call this again well before `term_ms` is over.
 
         Args:
             candidate: Who asks.

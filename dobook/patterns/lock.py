@@ -62,7 +62,7 @@ class Lock(DurableObject):
         return True
 
     async def release(self, owner: str, token: int) -> bool:
-        """Let go; returns False if it was not (or no longer) held by this owner and token."""
+        """Release the lock; returns False if this owner and token do not hold it (any more)."""
         held = await self._held(int(time.time() * 1000))
         if held is None or (held["owner"], held["token"]) != (owner, token):
             return False

@@ -45,7 +45,7 @@ class Once(DurableObject):
         """
 
     async def perform(self, key: str, request: Any = None) -> Any:
-        """Return the answer for a key, acting only if there is none yet.
+        """Return the answer for a key, acting only the first time.
 
         Args:
             key: The caller's key.

@@ -84,7 +84,7 @@ class Saga(DurableObject):
             return Response.json({"error": str(error)}, status=409)
 
     async def start(self, steps: list[str], data: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Begin; the first step runs at once.
+        """Start the workflow; the first step runs at once.
 
         Args:
             steps: The steps' names.
@@ -128,7 +128,7 @@ class Saga(DurableObject):
         return workflow
 
     async def resume(self) -> dict[str, Any]:
-        """Go on where it was paused.
+        """Continue where it was paused.
 
         Raises:
             ValueError: If the saga is not paused.
@@ -195,7 +195,7 @@ class Saga(DurableObject):
             try:
                 await self.undo_step(step["name"], workflow["data"], self._key(step))
             except Exception as error:
-                # The platform would give up after six retries; half undone is no place to stop.
+                # The platform would stop after six retries, and leave the workflow half undone.
                 step["undoAttempts"] = step.get("undoAttempts", 0) + 1
                 step["error"] = f"undo: {error}"
                 wait_ms = self.FIRST_WAIT_MS * 2 ** (step["undoAttempts"] - 1)

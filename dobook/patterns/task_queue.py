@@ -11,7 +11,7 @@ class TaskQueue(DurableObject):
 
     A task whose `process` raises is tried again after a growing wait, and holds up those behind it:
     that is what order means. After `MOST_ATTEMPTS` it is set aside among the dead letters and the
-    queue goes on. A task may be processed twice if the object dies at the wrong moment, so its
+    queue continues. A task may be processed twice if the object dies at the wrong moment, so its
     processing has to be idempotent; the number is the same each time.
 
     Example:
@@ -60,7 +60,7 @@ class TaskQueue(DurableObject):
         """Put a dead letter at the end of the queue; returns its new number.
 
         Raises:
-            ValueError: If there is none of that number.
+            ValueError: If there is no dead letter of that number.
         """
         entry = await self.ctx.storage.get(_key(number, "dead"))
         if entry is None:

@@ -34,7 +34,7 @@ class WorkQueue(DurableObject):
         return number
 
     async def pull(self, lease_ms: int = 30_000) -> dict[str, Any] | None:
-        """Lend the oldest task that is free.
+        """Lease the oldest task that is free.
 
         Args:
             lease_ms: How long the worker may take, in ms.
@@ -65,7 +65,7 @@ class WorkQueue(DurableObject):
         return None
 
     async def acknowledge(self, number: int, receipt: int) -> bool:
-        """Say that a task is done; returns False if it has been lent to somebody else meanwhile."""
+        """Acknowledge a finished task; returns False if another worker leases it by now."""
         entry = await self.ctx.storage.get(_key(number))
         if entry is None or entry["attempts"] != receipt:
             return False
@@ -73,7 +73,7 @@ class WorkQueue(DurableObject):
         return True
 
     async def release(self, number: int, receipt: int) -> bool:
-        """Give a task back before its lease ends; returns False if it is somebody else's by now."""
+        """Release a task before its lease ends; returns False if another worker leases it."""
         entry = await self.ctx.storage.get(_key(number))
         if entry is None or entry["attempts"] != receipt:
             return False

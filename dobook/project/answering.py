@@ -1,4 +1,4 @@
-"""Requests to a project in virtual time: each is answered, its status and body are told.
+"""Requests to a project in virtual time: each is answered, its status and body are printed.
 
 `Asked` is one request as a command's line gives it; `answer` returns what came of it.
 """
@@ -51,7 +51,7 @@ class Asked:
         match = _LINE.fullmatch(line)
         if match is None or not re.match(r"/|https?://|wss?://", match[2]):
             raise UsageError(
-                f"{line!r} is no request. Write GET /path, or POST /path followed by a body."
+                f"{line!r} is not a request. Write GET /path, or POST /path followed by a body."
             )
         body = match[3] or None
         method = match[1] or ("GET" if body is None else "POST")
@@ -69,7 +69,7 @@ class Answer:
         status: The status code.
         reason: The reason phrase.
         headers: Pairs of name and value.
-        body: The body as text; what is no text is told in angle brackets.
+        body: The body as text, or a description in angle brackets.
         error: The traceback of what the Worker raised, "" if it raised nothing.
     """
 
@@ -136,5 +136,5 @@ async def _body(runtime: Runtime, response: Response) -> str:
     except ValueError:
         text = f"<{len(data):,} bytes of {kind or 'no type'}>"
     if stream is not None and not over:
-        text += f"\n<it goes on; {STREAM_MS // 1000} s of it were read>"
+        text += f"\n<it continues; {STREAM_MS // 1000} s of it were read>"
     return text

@@ -59,7 +59,7 @@ class AssetsFetcher:
         warnings: Rules that were left out, and why.
 
     Raises:
-        ConfigurationError: If no folder is given, there is none, or a file of rules cannot be read.
+        ConfigurationError: If no folder is given, it is missing, or a file of rules is unreadable.
     """
 
     def __init__(self, folder: Path, assets: Assets, build: str | None = None) -> None:

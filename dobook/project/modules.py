@@ -1,8 +1,8 @@
 """The modules of one project, apart from everything else in the process.
 
-Two projects may both have an `entry.py` and a `helpers.py`. So each has a table of modules of its
-own, and an `__import__` that its code finds among its builtins: names of the project's files lead to
-those, the platform's names to dobook's modules, all others to Python's own import.
+Two projects may each contain an `entry.py` and a `helpers.py`. So each has its own table of
+modules, and an `__import__` that its code finds among its builtins: names of the project's files
+lead to those, the platform's names to dobook's modules, all others to Python's own import.
 Source: developers.cloudflare.com/workers/languages/python/examples/#modules-in-your-worker
 """
 
@@ -59,7 +59,7 @@ class ModuleSpace:
         """Return a module of the project, after its code has run.
 
         Raises:
-            ModuleNotFoundError: If there is none of that name.
+            ModuleNotFoundError: If there is no module of that name.
             BaseException: What its code raises.
         """
         return self._loaded(name)
@@ -214,7 +214,7 @@ def _platform(name: str, fromlist: Sequence[str] | None) -> ModuleType:
 
 
 def _explain(error: ModuleNotFoundError) -> None:
-    """Say what may be meant, where a module is not found."""
+    """Explain what may be meant where a module is not found."""
     if error.name == "src":
         error.add_note(
             "The folder of the entry module is where imports begin: write `import helpers`, not "
@@ -226,7 +226,7 @@ def _explain(error: ModuleNotFoundError) -> None:
         )
     elif error.name is not None and "." not in error.name:
         error.add_note(
-            f"It is no file of the project. If it is a package, install it where dobook runs: "
+            f"It is not a file of the project. If it is a package, install it where dobook runs: "
             f"pip install {error.name}"
         )
 

@@ -125,7 +125,7 @@ class Project:
         return deployment
 
     def close(self) -> None:
-        """Forget the project's modules, and let its crons be."""
+        """Forget the project's modules, and cancel its crons."""
         if self._crontab is not None:
             self._crontab.cancel()
             self._crontab = None

@@ -36,7 +36,7 @@ class Transport:
         """Return the answer to a request.
 
         Raises:
-            NetworkError: If there is none.
+            NetworkError: If there is no network.
         """
         loop = kernel_of(self._runtime).loop
         upgrade = (request.js_headers.get("upgrade") or "").lower() == "websocket"

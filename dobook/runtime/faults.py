@@ -66,7 +66,7 @@ class ObjectFaults:
         return self.slow_ms
 
     def wrote(self, instance: Instance) -> None:
-        """The object has written; the write is not committed yet.
+        """Note that the object has written; the write is not committed yet.
 
         Raises:
             DurableObjectAbort: If it crashes here.
@@ -78,7 +78,7 @@ class ObjectFaults:
                 raise DurableObjectAbort(CRASHED)
 
     def awaited(self, instance: Instance) -> None:
-        """The object's code begins to wait for something, storage included; may crash it."""
+        """Note that the object's code begins to wait, for storage included; may crash it."""
         if self.awaits_left and instance.dead is None:
             self.awaits_left -= 1
             if not self.awaits_left:
@@ -113,7 +113,7 @@ class ObjectFaults:
         return True
 
     def after_commit(self, actor: "Actor") -> None:
-        """A commit is durable, and nobody has been answered yet."""
+        """Note that a commit is durable, and nobody has been answered yet."""
         if self.crash_commit == "after":
             self.crash_commit = ""
             _crash(actor, "after commit")
@@ -165,7 +165,7 @@ class Faults:
     # ------------------------------------------------------------------ planning
 
     def slow(self, which: Any, ms: float) -> None:
-        """Have each storage operation take time; 0 makes storage fast again.
+        """Slow down each storage operation; 0 makes storage fast again.
 
         Args:
             which: A stub or `BINDING/name`; a namespace or binding for all objects of a class.
@@ -194,7 +194,7 @@ class Faults:
                 too), counted from now.
 
         Raises:
-            UsageError: If `at` is none of these.
+            UsageError: If `at` is not one of these.
         """
         point = at.strip().lower()
         actor = self._runtime.actor_of(which)
@@ -214,18 +214,18 @@ class Faults:
         self._apply(actor)
 
     def fail_writes(self, which: Any, times: int = 1) -> None:
-        """Have an object's next commits fail as on a broken disk; each resets the object."""
+        """Fail an object's next commits as a broken disk would; each resets the object."""
         self._count(which, "failed_writes", times)
 
     def lose_replies(self, which: Any, times: int = 1) -> None:
-        """Have an object's next answers get lost: it has done the work, its caller gets an error.
+        """Drop an object's next answers: it has done the work, its caller gets an error.
 
         The error says that it may be tried again (`retryable`), as on the platform.
         """
         self._count(which, "lost_replies", times)
 
     def network_errors(self, which: Any, times: int = 1) -> None:
-        """Have the next calls to an object not arrive; the stub that called is broken then."""
+        """Drop the next calls to an object; the stub that called is broken then."""
         self._count(which, "network_errors", times)
 
     def clear(self, which: Any = None) -> None:
@@ -268,7 +268,7 @@ class Faults:
     # ------------------------------------------------------------------ the engine's side
 
     def of(self, namespace: DurableObjectNamespace, identity: str) -> ObjectFaults | None:
-        """Return what is planned for an object that comes into being, None for nothing."""
+        """Return the faults planned for an object that is being created, None without any."""
         if not self.any:
             return None
         found = self._objects.get((namespace.unique_key, identity))
@@ -286,7 +286,7 @@ class Faults:
         return 0 if faults is None else faults.slow_ms
 
     def happened(self, actor: "Actor") -> None:
-        """A planned fault has happened; forget the object if nothing else is planned for it."""
+        """Forget the object after a planned fault if nothing else is planned for it."""
         if actor.faults is not None and actor.faults.empty:
             self._apply(actor)
 

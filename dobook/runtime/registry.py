@@ -75,7 +75,7 @@ class Registry:
         return namespace
 
     def of_key(self, unique_key: str) -> DurableObjectNamespace | None:
-        """Return the namespace whose ids are derived from a key, None if there is none."""
+        """Return the namespace whose ids are derived from a key, or None."""
         for namespace in self._namespaces.values():
             if namespace.unique_key == unique_key:
                 return namespace
@@ -121,7 +121,7 @@ class Registry:
         """Return a namespace by its binding, its class or its class's name.
 
         Raises:
-            UnknownNameError: If there is none; the message names the nearest.
+            UnknownNameError: If no class is found; the message names the nearest.
         """
         bound = self._namespaces.get(which) if isinstance(which, str) else None
         if bound is not None:
@@ -180,7 +180,7 @@ class Registry:
         self._runtime.env.bind(binding, namespace)
 
     def _label(self, namespace: DurableObjectNamespace, label: str) -> None:
-        """Let a class be known by another name."""
+        """Rebind a namespace under another name."""
         if namespace.bound:
             self._runtime.env.unbind(namespace.binding)
         if self._namespaces.get(namespace.binding) is namespace:

@@ -41,7 +41,7 @@ def refuse(settings: Settings, headers: Mapping[str, tuple[str, ...]]) -> Refusa
     host = hosts[0]
     name = _name_of(host) if len(host) <= _HOST_CHARACTERS else None
     if name is None:
-        return Refusal(400, f"The Host header {host[:80]!r} is no host.")
+        return Refusal(400, f"The Host header {host[:80]!r} is not a host.")
     if not settings.behind_proxy and not _known_host(settings, name):
         return Refusal(
             403,
@@ -119,7 +119,7 @@ def _origin_of(url: str) -> str:
 
 
 def host_name(host: str) -> str | None:
-    """Return a Host header without its port, in lower case; None if it is none.
+    """Return a Host header without its port, in lower case; None if it is not a host.
 
     Example:
         >>> host_name("LocalHost:8787"), host_name("[::1]:80"), host_name("a b")
@@ -127,7 +127,7 @@ def host_name(host: str) -> str | None:
     """
     try:
         parts = urlsplit(f"//{host}")
-        _ = parts.port  # raises if it is no number
+        _ = parts.port  # raises if it is not a number
     except ValueError:
         return None
     if parts.netloc != host or parts.username is not None or any(c <= " " for c in host):

@@ -95,7 +95,7 @@ class Channel(asyncio.Protocol):
     # ------------------------------------------------------------------ from the object
 
     def _say(self, item: Any) -> None:
-        """The object has said something."""
+        """Queue what the object has sent as a frame for the client."""
         if type(item) is str or isinstance(item, bytes):
             frame = self._server.frame_of(item)
         elif type(item) is Close:
@@ -128,7 +128,7 @@ class Channel(asyncio.Protocol):
         self._write(out[0] if len(out) == 1 else b"".join(out))
 
     def _write(self, data: bytes) -> None:
-        """Write; what waits for a client that does not read has a limit, whatever it is."""
+        """Write data, and drop a client that leaves too much of it unread."""
         transport = self._transport
         self._written += len(data)
         transport.write(data)
@@ -184,7 +184,7 @@ class Channel(asyncio.Protocol):
         return self._unread <= self._limits.held_bytes
 
     def _begun(self, message: str | bytes) -> None:
-        """The object has begun with a message."""
+        """Note that the object has begun with a message, and read on if there is room now."""
         waited = not self.ready
         self._unread = max(0, self._unread - MESSAGE_BYTES - len(message))
         if waited and self.ready:
@@ -229,7 +229,7 @@ class Channel(asyncio.Protocol):
             assert kind is Pong
 
     def _break(self, error: FrameError) -> None:
-        """The client has broken the protocol: tell it and the object, and hang up."""
+        """Close the connection after a protocol error, and notify the client and the object."""
         end = self._end
         if end.closed_out:
             self._transport.close()
@@ -248,10 +248,10 @@ class Channel(asyncio.Protocol):
         self._transport.close()
 
     def eof_received(self) -> None:
-        """The client has shut its side down; without a close frame it is lost."""
+        """Close the connection: a client that shuts its side down without a close frame is lost."""
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone."""
+        """Release the connection, and end the object's side of it."""
         self._server.channel_gone(self)
         self._raw, self._pong = b"", None
         end = self._end
@@ -263,11 +263,11 @@ class Channel(asyncio.Protocol):
     # ------------------------------------------------------------------ slow and silent clients
 
     def pause_writing(self) -> None:
-        """The client does not read as fast as the object says."""
+        """Pause: the client reads more slowly than the object sends."""
         self._paused = True
 
     def resume_writing(self) -> None:
-        """It has caught up."""
+        """Resume after the client has caught up."""
         self._paused = False
         if self._pong is not None:
             self._answer_ping()
@@ -299,7 +299,7 @@ class Channel(asyncio.Protocol):
         self._transport.abort()
 
     def go_away(self) -> None:
-        """The server stops: say so to the client; the object has lost the connection."""
+        """Notify the client that the server stops; the object loses the connection."""
         end = self._end
         if not end.closed_in:
             self._out.append(close_frame(Close(GOING_AWAY, "the server is stopping")))

@@ -80,7 +80,7 @@ class Connection(asyncio.Protocol):
     # ------------------------------------------------------------------ asyncio's calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client has connected."""
+        """Start reading from a client that has connected."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         address = transport.get_extra_info("peername")
@@ -104,14 +104,14 @@ class Connection(asyncio.Protocol):
         self._regulate()
 
     def eof_received(self) -> bool:
-        """The client sends nothing more, but may wait for its answers."""
+        """Return whether to keep open for answers: the client sends nothing more."""
         self.reader.advance(last=True)
         self._ended = True
         self._break_upload()
         return bool(self._waiting) or (self._request is not None and not self._early)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone."""
+        """Release the connection and what waits on it."""
         self._server.gone(self)
         self._break_upload()
         self._waiting.clear()
@@ -122,11 +122,11 @@ class Connection(asyncio.Protocol):
             self._writable.set_result(None)
 
     def pause_writing(self) -> None:
-        """The client does not read as fast as it is answered."""
+        """Pause: the client reads more slowly than it is answered."""
         self._writable = kernel_of(self._server.runtime).loop.create_future()
 
     def resume_writing(self) -> None:
-        """It has caught up."""
+        """Resume after the client has caught up."""
         writable, self._writable = self._writable, None
         if writable is not None and not writable.done():
             writable.set_result(None)
@@ -171,25 +171,25 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def head_begins(self) -> None:
-        """The first byte of a request has come."""
+        """Start the deadline of a request's head at its first byte."""
         if self._request is None:
             self._deadline_s = self._server.now_s + self._limits.head_ms / 1000
 
     def head_came(self, head: Head) -> None:
-        """A head is complete; a body may follow."""
+        """End the deadline of a complete head; a body may follow."""
         self._receiving.begin(self._server.now_s, self.reader.moved)
         if self._request is None and not self._waiting:
             self._deadline_s = 0.0
 
     def body_came(self, piece: bytes) -> None:
-        """A part of the body has come."""
+        """Keep a part of the body, or pass it to the upload."""
         if self._upload is None:
             self._body += piece
         else:
             self._upload.feed(piece)
 
     def request_came(self, head: Head, target: bytes, pairs: Pairs) -> None:
-        """The request is complete."""
+        """Queue or answer a complete request."""
         upload, self._upload = self._upload, None
         if upload is not None:
             upload.end()
@@ -209,7 +209,7 @@ class Connection(asyncio.Protocol):
         self._waiting_bytes += REQUEST_BYTES + head.size + len(body or b"")
 
     def unreadable(self, refusal: Refusal, head: Head | None) -> None:
-        """Answer that this cannot be read any further, and hang up."""
+        """Answer that the request cannot be read, and close the connection."""
         self._why, self._why_next = refusal, self._upload is None
         self._body.clear()
         self._break_upload(refusal.text)
@@ -239,7 +239,7 @@ class Connection(asyncio.Protocol):
             self._upload.fail(PlatformError(why))
 
     def _read_on(self) -> None:
-        """Read the client again: the handler has read what there was."""
+        """Resume reading from the client: the handler has read what there was."""
         if self._unread or self.reader.waits:
             self._soon()
 
@@ -251,7 +251,7 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, head: Head, body: Content) -> None:
         if self._transport.is_closing():
-            return  # what was sent behind the last request is not asked
+            return  # requests behind the last one are ignored
         self._request = head
         self._deadline_s = 0.0
         if head.refusal is None:
@@ -301,13 +301,13 @@ class Connection(asyncio.Protocol):
         self._next(head)
 
     def _next(self, head: Head) -> None:
-        """Begin with the next request, the answer being written and sent."""
+        """Start the next request, after the answer has been written and sent."""
         if self._writable is not None and not self._transport.is_closing():
-            self._drained = head  # or answers to a client that reads none would pile up
+            self._drained = head  # wait, or answers that the client does not read would pile up
             return
         reader = self.reader
         if self._upload is not None and not (reader.stopped or self._ended):
-            self._early = True  # where the next one begins is known when the body is over
+            self._early = True  # the next request begins where this body ends
             self._upload.drop()
             return
         self._early = False
@@ -352,7 +352,7 @@ class Connection(asyncio.Protocol):
         return self._request is not None
 
     def check(self, now_s: float) -> None:
-        """Hang up on a client that is too slow, or has been silent for too long."""
+        """Disconnect a client that is too slow, or has been silent for too long."""
         unsent = self._transport.get_write_buffer_size()
         if not unsent:
             self._sending.begin(now_s, self._written)
@@ -377,9 +377,9 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._transport.close()
 
     def abort(self) -> None:
-        """Hang up without sending what is left."""
+        """Close the connection without sending what is left."""
         self._transport.abort()

@@ -39,7 +39,7 @@ class Head:
         headers: The headers as the handler sees them; nobody can change them.
         keep_alive: Whether the connection may be used again.
         chunks: Whether the client understands a body in chunks (HTTP/1.1).
-        key: The WebSocket handshake's key; empty if the request is none.
+        key: The WebSocket handshake's key; empty if the request is not a handshake.
         refusal: Why it is not passed on; None if it is.
         cookie: A Set-Cookie header for the answer; empty for none.
         size: Its bytes, about.
@@ -125,7 +125,7 @@ class Head:
         if not target.startswith("/"):
             target = _absolute(target)
             if not target:
-                return Refusal(400, "The request's target is no path.")
+                return Refusal(400, "The request's target is not a path.")
         refusal = refuse(settings, values)
         if refusal is not None:
             return refusal
@@ -192,7 +192,7 @@ def _listed(values: tuple[str, ...]) -> set[str]:
 
 @functools.lru_cache(64)
 def _absolute(target: str) -> str:
-    """Return the path of a target that is a whole URL, empty if it is none."""
+    """Return the path of a target that is a whole URL, empty if it is not a URL."""
     try:
         parts = urlsplit(target)
     except ValueError:

@@ -108,7 +108,7 @@ def open_files() -> int:
 
 
 class Progress:
-    """Whether a client gets on: it has to move `enough` bytes before `patience_s` are over.
+    """Whether a client makes progress: it has to move `enough` bytes within `patience_s`.
 
     Args:
         enough: Bytes.

@@ -29,19 +29,19 @@ class Sink(Protocol):
         """Whether more can be taken now."""
 
     def head_begins(self) -> None:
-        """The first byte of a request has come."""
+        """Handle the first byte of a request."""
 
     def head_came(self, head: Head) -> None:
-        """A head is complete; a body may follow."""
+        """Handle a complete head; a body may follow."""
 
     def body_came(self, piece: bytes) -> None:
-        """A part of the body has come."""
+        """Handle a part of the body."""
 
     def request_came(self, head: Head, target: bytes, pairs: Pairs) -> None:
-        """The request is complete."""
+        """Handle a complete request."""
 
     def unreadable(self, refusal: Refusal, head: Head | None) -> None:
-        """Nothing that follows can be read; `head` is that of the request it belongs to."""
+        """Refuse what follows, which cannot be read; `head` is the head of its request."""
 
 
 class RequestReader:
@@ -224,18 +224,18 @@ class RequestReader:
     # ------------------------------------------------------------------ called by the parser
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """Prepare for a request that begins."""
         self._pairs = []
         self._target = b""
         self.begun = True
         self._sink.head_begins()
 
     def on_url(self, url: bytes) -> None:
-        """A part of the target."""
+        """Add a part of the target."""
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, or a trailer: those are counted and dropped."""
+        """Keep a header; count a trailer and drop it."""
         if self.stopped:
             return
         most = self._settings.limits.headers
@@ -249,7 +249,7 @@ class RequestReader:
                 self._refuse(431, f"The request has more than {most} trailers.")
 
     def on_headers_complete(self) -> None:
-        """The head is complete; a body may follow."""
+        """Check a complete head and pass it on; a body may follow."""
         if self.stopped:
             return
         parser, limits = self._parser, self._settings.limits
@@ -282,16 +282,16 @@ class RequestReader:
             self._sink.head_came(head)
 
     def on_chunk_header(self) -> None:
-        """A chunk begins."""
+        """Note that a chunk begins."""
         self._in_chunk = True
         self._framing -= _CHUNK_BYTES
 
     def on_chunk_complete(self) -> None:
-        """A chunk is over; after the last one, so are the trailers."""
+        """Note that a chunk is over, or the trailers after the last one."""
         self._in_chunk = False
 
     def on_body(self, body: bytes) -> None:
-        """A part of the body."""
+        """Pass on a part of the body, within the limits."""
         if self.stopped:
             return
         self._framing -= len(body)
@@ -303,7 +303,7 @@ class RequestReader:
             self._sink.body_came(body)
 
     def on_message_complete(self) -> None:
-        """The request is complete."""
+        """Pass on a complete request."""
         head, self.head = self.head, None
         self._completed = True
         if head is not None and not self.stopped:

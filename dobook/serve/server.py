@@ -2,7 +2,7 @@
 
 It listens on the runtime's own loop, so that no request crosses a thread on its way to an object.
 A handler's answer leaves when the writes before it are durable, as everywhere; so stopping a
-server, gracefully or not, loses nothing that a client has been told.
+server, gracefully or not, loses nothing that a client has an answer for.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ class Server:
 
     Args:
         runtime: The runtime; its time becomes real while the server runs.
-        settings: Where to listen and whom to answer.
+        settings: Where to listen and which clients to answer.
         **options: Fields of `Settings`, instead or in addition.
 
     Raises:
@@ -101,10 +101,10 @@ class Server:
     # ------------------------------------------------------------------ life
 
     def start(self) -> "Server":
-        """Begin to listen.
+        """Start listening.
 
         Raises:
-            UsageError: If the port is taken, or the address is none of this machine.
+            UsageError: If the port is taken, or the address is not one of this machine's.
         """
         runtime = self.runtime
         kernel_of(runtime).check_open()
@@ -224,7 +224,7 @@ class Server:
         return self.clients <= self._most
 
     def gone(self, connection: Connection) -> None:
-        """A connection is over, or has become a WebSocket."""
+        """Forget a connection that is over or has become a WebSocket."""
         self._connections.discard(connection)
         self._note_empty()
 
@@ -254,7 +254,7 @@ class Server:
         old = transport.get_protocol()
         assert isinstance(old, Connection)
         end = response._web_socket._end
-        if not head.key:  # the handler has answered 101 to a request that was no handshake
+        if not head.key:  # the handler has answered 101 to a request that was not a handshake
             transport.close()
             return
         self.gone(old)
@@ -273,7 +273,7 @@ class Server:
         return Response(body, status=500)._delivered(head.url)
 
     def report(self, head: Head, error: BaseException) -> None:
-        """Take note of an error after which there is no answer to give."""
+        """Record an error after which no answer can be sent."""
         _log.error("%s %s broke off: %s: %s", head.method, head.target, type(error).__name__, error)
 
     def log(self, head: Head, response: Response) -> None:
@@ -297,7 +297,7 @@ class Server:
     # ------------------------------------------------------------------ what channels call
 
     def channel_gone(self, channel: Channel) -> None:
-        """A WebSocket is over."""
+        """Forget a WebSocket that is over."""
         self._channels.discard(channel)
         self._note_empty()
 
@@ -331,7 +331,7 @@ class Server:
         self._sweeping = kernel_of(self.runtime).loop.call_later(SWEEP_S, self._sweep)
 
     def sweep(self) -> None:
-        """Look after all clients: those that are silent, slow or gone."""
+        """Check all clients for silent, slow or lost ones."""
         now_s = self.now_s = kernel_of(self.runtime).loop.time()
         self._date = f"Date: {email.utils.formatdate(time.time(), usegmt=True)}\r\n".encode()
         self._said = _log.isEnabledFor(logging.INFO)
@@ -353,7 +353,7 @@ def serve(
     Args:
         runtime: The runtime; it stays open.
         ready: Called with the server once it listens, to say where.
-        settings: Where to listen and whom to answer.
+        settings: Where to listen and which clients to answer.
         **options: Fields of `Settings`, instead or in addition.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Where a server listens and whom it answers: its token, the hosts and origins it knows.
+"""Where a server listens and which clients it answers: its token, known hosts and origins.
 
 Values only; `access` decides by them.
 """
@@ -15,7 +15,7 @@ DEFAULT_PORT: Final = 8787  # what wrangler uses
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Where a server listens and whom it answers.
+    """Where a server listens and which clients it answers.
 
     Attributes:
         host: The address to listen at.

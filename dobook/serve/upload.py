@@ -55,18 +55,18 @@ class Upload:
         self._wake()
 
     def end(self) -> None:
-        """The body is complete."""
+        """End the body, which is complete."""
         self._over = True
         self._wake()
 
     def fail(self, error: Exception) -> None:
-        """The rest of the body will not come."""
+        """Fail the body: the rest of it will not come."""
         if not self._over:
             self._failure = error
             self._wake()
 
     def drop(self) -> None:
-        """Nobody reads on: what comes is thrown away."""
+        """Drop what comes from now on: nobody reads any more."""
         self._dropped = self._over = True
         self._pieces.clear()
         self._read()

@@ -91,14 +91,15 @@ class AlarmIndexes:
         Raises:
             StateDirectoryError: If one cannot be written.
         """
-        for place in list(self._look):  # the journal is about to forget that these were changed
+        # The checkpoint deletes the journal's record of which alarms have changed: read them now.
+        for place in list(self._look):
             self._take_from_file(place)
         for unique_key in self._unread:  # without an index all files are read again
             files.remove_database(self._folder(unique_key) / METADATA)
         for unique_key, changes in list(self._changes.items()):
             folder = self._folder(unique_key)
             if not files.exists(folder / METADATA) or is_unfilled(folder):
-                continue  # all objects are read the next time, so it must not be made in part
+                continue  # a partial index would hide alarms; without one all files are read
             rows = {
                 identity: (_in_ms(at_ns), self._name((unique_key, identity)))
                 for identity, at_ns in changes.items()

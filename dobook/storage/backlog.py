@@ -74,12 +74,12 @@ class Backlog:
         return self._root / place[0] / f"{place[1]}.sqlite"
 
     def keep(self, place: Place, changes: Changes, *, new: bool) -> None:
-        """Have changes that an earlier process left wait, as the file could not be written."""
+        """Queue changes that an earlier process left because it could not write the file."""
         pending = self._pending[place] = Pending(new=new)
         pending.add(changes)
 
     def add(self, place: Place, changes: Changes) -> Pending:
-        """Have changes written to an object's file later."""
+        """Queue changes for an object's file."""
         pending = self._pending.get(place)
         if pending is None:
             pending = self._pending[place] = Pending(new=not self._exists(place))
@@ -194,7 +194,7 @@ class Backlog:
         yield from self._pending
 
     def close(self) -> None:
-        """Let the threads go."""
+        """Shut the threads down."""
         if self._threads is not None:
             self._threads.shutdown()
 
@@ -205,7 +205,7 @@ def progress_bar(total: int, verb: str) -> Progress:
 
 
 def write_file(path: Path, changes: Changes, *, power_safe: bool = True) -> bool:
-    """Write changes to a file, making it whole if there is none.
+    """Write changes to a file, creating a whole one if it is missing.
 
     Returns:
         Whether the file was made; then it still has to be synced.

@@ -44,13 +44,13 @@ def is_cut(path: Path) -> bool:
     with path.open("rb") as file:
         head = file.read(18)
     if not head.startswith(MAGIC):
-        return False  # it is no database at all, and SQLite says so
+        return False  # it is not a database at all, and SQLite raises an error
     named = int.from_bytes(head[16:], "big")
     return size % (65_536 if named == 1 else max(named, SECTOR_BYTES)) != 0
 
 
 def begin_file(path: Path, blank: bytes | None, *, durable: bool) -> bool:
-    """Make a database file where there is none, or only the half that a crash has left.
+    """Create a database file that is missing, or of which a crash has left only half.
 
     The log beside such a half is kept: SQLite takes from it what was committed. A log without any
     file is not the new one's, and is deleted.
@@ -86,7 +86,7 @@ def begin_file(path: Path, blank: bytes | None, *, durable: bool) -> bool:
 
 
 def is_damage_of_own(path: Path, error: BaseException) -> bool:
-    """Say whether an error of one of dobook's own databases means that the file is damaged.
+    """Return whether an error of one of dobook's own databases means that the file is damaged.
 
     dobook's own statements fit the tables that it makes. So where one fails as if it were wrong,
     the file's schema is; and a file that claims to be of a version nobody writes is damaged too.
@@ -124,7 +124,7 @@ def new_database(blank: bytes, fill: Callable[[Any], None]) -> bytes:
         fill: Called with something that has `execute` and `executemany`.
     """
     with contextlib.closing(sqlite3.connect(MEMORY, isolation_level=None)) as db:
-        # In memory there is no WAL: the mark is taken off for the while.
+        # In memory there is no WAL: its mark is removed meanwhile.
         db.deserialize(blank[:18] + b"\x01\x01" + blank[20:])
         fill(db)
         image = bytearray(db.serialize())

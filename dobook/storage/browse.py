@@ -133,7 +133,7 @@ class StateReader:
         """Return the unique key of a class given by it, by its binding or by its name.
 
         Raises:
-            UnknownNameError: If there is none; the message names the nearest.
+            UnknownNameError: If no class is found; the message names the nearest.
             UsageError: If there are several.
         """
         keys = self.unique_keys()

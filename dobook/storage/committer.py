@@ -47,14 +47,13 @@ class Committer:
         self._dirty: dict[ObjectStore, None] = {}
 
     def add(self, store: ObjectStore, *, confirmed: bool) -> None:
-        """Have `store` committed with this tick; `confirmed` shuts its output gate until then."""
+        """Commit `store` with this tick; `confirmed` shuts its output gate until then."""
         if self.delay_ms is not None and self._add_delayed(store, confirmed=confirmed):
             return
         group = self.group
         if group is None:
-            self._call_soon(
-                self._flush_tick
-            )  # first: what is broken off here leaves no group behind
+            # First, so that an exception in this line leaves no group behind.
+            self._call_soon(self._flush_tick)
             group = self.group = Commit()
         if not store.dirty or store not in self._dirty:
             store.dirty = True
@@ -69,17 +68,17 @@ class Committer:
         self._flush_group()
 
     def catch_up(self) -> BaseException | None:
-        """Have everything that is committed made durable; returns why it could not be.
+        """Flush everything that is committed; returns why it could not be.
 
         Then the objects are back at what is.
         """
         return None
 
     def checkpoint(self) -> None:
-        """Have every object's file written."""
+        """Write every object's file."""
 
     def seal(self, store: ObjectStore) -> None:
-        """Before an object's file is changed as a whole: have it alone say what the object has."""
+        """Make an object's file its only record, before the file is changed as a whole."""
 
     def asleep(self, place: tuple[str, str]) -> ObjectStore | None:
         """Return the store of an object that has left memory before its commits were durable."""
@@ -89,18 +88,18 @@ class Committer:
         """Note that an object has left memory."""
 
     def close(self) -> None:
-        """Commit what is left and have the disk take it."""
+        """Commit what is left, and flush it to the disk."""
         self.flush()
         self.checkpoint()
 
     def lost(self, store: ObjectStore, error: BaseException) -> None:
-        """SQLite has undone what a store had not committed: break the object."""
+        """Break an object whose uncommitted changes SQLite has undone."""
         self._fail([store], error)
 
     # ------------------------------------------------------------------ one group
 
     def _add_delayed(self, store: ObjectStore, *, confirmed: bool) -> bool:
-        """Have a store whose storage is slow on purpose committed later; returns if it is one."""
+        """Delay the commit of a store that is slow on purpose; returns whether it is one."""
         assert self.delay_ms is not None
         group = self._delayed.get(store)
         if group is None:
@@ -133,12 +132,12 @@ class Committer:
     def _commit_group(self, group: Commit, dirty: list[ObjectStore]) -> None:
         dirty = [store for store in dirty if store.dirty]  # the others were rolled back
         try:
-            screen = self.screen  # the last fault that was planned may take it away
+            screen = self.screen  # read once: running the last planned fault resets it
             if screen is not None:
                 dirty = [store for store in dirty if screen(store)]
             self._before_commit(dirty)
             self._commit_all(dirty, leaves=group.leaves)
-        except BaseException as error:  # whatever it is, nobody may wait for this group for ever
+        except BaseException as error:  # of any kind, as the group's waiters must not hang
             failed = [store for store in dirty if store.dirty]
             self._fail(failed, error)
             # What was committed stays, and its alarm may not have been set: that is to be mended.
@@ -152,7 +151,7 @@ class Committer:
 
         Args:
             dirty: The stores.
-            leaves: Whether somebody outside is told when they are committed.
+            leaves: Whether something is sent outside when they are committed.
         """
         for store in dirty:
             self._commit(store)
@@ -160,7 +159,7 @@ class Committer:
     def _commit(self, store: ObjectStore, changes: Changes | None = None) -> bool:
         try:
             log = store.commit(changes)
-        except Exception as error:  # whatever it is, nobody may wait for this group for ever
+        except Exception as error:  # of any kind, as the group's waiters must not hang
             self._fail([store], error)
             return False
         self._committed(store, log)

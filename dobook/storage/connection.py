@@ -2,7 +2,7 @@
 
 Owns every contact with the `sqlite3` module; the other storage files work through this one and
 through the names it exports. Never decides when to write or what a row means, and never applies
-the user's SQL rules by itself (`sql.session` does, through `set_authorizer`).
+the user's SQL rules (`sql.session` does, through `set_authorizer`).
 
 Files are laid out as the real engine lays them out: WAL journal, pages of 4,096 bytes, foreign
 keys enforced.
@@ -95,7 +95,7 @@ class Connection:
         power_safe: bool = True,
         limited: bool = True,
     ) -> None:
-        """Open the database, creating the file if there is none.
+        """Open the database, creating the file if it is missing.
 
         Args:
             path: The file; None for a database in memory. The directory must exist.
@@ -113,7 +113,7 @@ class Connection:
         self.idle: list[sqlite3.Cursor] = []  # of `sql`: cursors read to the end
         self.unread: list[Any] = []  # of `sql`: cursors of RETURNING, which forbid the commit
         self.on_lost: Callable[[Exception], None] | None = None
-        """Called when SQLite ended the transaction by itself: all its writes are undone."""
+        """Called when SQLite ended the transaction on its own: all its writes are undone."""
         self.rules: Any = None  # of `sql`: what holds for the user's statements
         self.source: Any = None  # of `sql`: whose time and chance they see; None for the real ones
         self._cursors: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
@@ -121,11 +121,11 @@ class Connection:
         self.stopper = Stopper()
         self.closed = False
         self._limited = limited
-        self._sync_lock = threading.RLock()  # an exception as it is let go must not shut us out
+        self._sync_lock = threading.RLock()  # reentrant, in case an exception prevents its release
         self._fds: list[int] = []  # of the log and the file, for `sync`
         self._power_safe = power_safe and path is not None
         self._synced_once = False
-        self._begun = False  # a transaction has been, and was neither committed nor undone by us
+        self._begun = False  # a transaction was begun here, and neither committed nor undone here
         self._commits = 0
         self.doubtful = False
         """Whether the disk has refused a sync: what it has is unknown until a checkpoint works."""
@@ -150,7 +150,7 @@ class Connection:
     def _connect(self, place: str) -> None:
         try:
             if self.path is not None:
-                _not_closed[place] = self  # before there is anything that could be left open
+                _not_closed[place] = self  # first, so that an interrupt leaves nothing open
             self.db = sqlite3.connect(
                 place,
                 timeout=BUSY_TIMEOUT_S,
@@ -161,7 +161,7 @@ class Connection:
             self._prepare()
             self._control = self.cursor()
             if self._power_safe and files.size_of_file(f"{place}-wal"):
-                self.checkpoint()  # of a process that was killed before it could sync
+                self.checkpoint()  # a process may have been killed before it could sync this log
         except BaseException:
             self._let_go()
             raise
@@ -234,7 +234,7 @@ class Connection:
                 self._bound_log()
 
     def _bound_log(self) -> None:
-        """Empty a log that has grown long; if the disk refuses, it goes on growing."""
+        """Empty a log that has grown long; if the disk refuses, the log keeps growing."""
         if files.size_of_file(f"{self.path}-wal") > MAX_WAL_BYTES:
             with contextlib.suppress(*STORAGE_ERRORS):
                 self.checkpoint()
@@ -304,7 +304,7 @@ class Connection:
         self._control.execute(f"ROLLBACK TO {name}")
 
     def cursor(self) -> sqlite3.Cursor:
-        """Return a cursor that `close` closes, whoever has it then."""
+        """Return a cursor that `close` closes, even if it is still in use then."""
         cursor = self.db.cursor()
         self._owned.add(cursor)
         return cursor
@@ -320,7 +320,7 @@ class Connection:
     def cancel_readers(self) -> None:
         """Close the user's cursors, which else keep tables from being dropped."""
         if self.rules is not None:
-            self.rules.on = False  # an exception may have broken off the user's statement
+            self.rules.on = False  # an exception in the user's statement may have left it on
         self.idle.clear()
         self.plans.clear()
         for cursor in list(self._cursors):
@@ -347,7 +347,7 @@ class Connection:
         self.execute("DROP TABLE _cf_sequence")
 
     def reset_counters(self) -> None:
-        """Have `changes()` and `last_insert_rowid()` be 0, as in a database just opened.
+        """Reset `changes()` and `last_insert_rowid()` to 0, as in a database just opened.
 
         Only a row with that number sets the second one; deleting no row sets the first.
         """
@@ -359,7 +359,7 @@ class Connection:
         self.execute("DELETE FROM temp._cf_zero WHERE n = 1")
 
     def set_authorizer(self, authorizer: Callable[..., int]) -> None:
-        """Have SQLite ask `authorizer` about every statement, the engine's own included.
+        """Make SQLite ask `authorizer` about every statement, the engine's own included.
 
         Args:
             authorizer: Called as `sqlite3.Connection.set_authorizer` describes.
@@ -436,13 +436,13 @@ class Connection:
             cursor.close()
         if self.db.in_transaction:
             self.db.execute("ROLLBACK")
-        if self._power_safe:  # for what SQLite does by itself when it closes, too
+        if self._power_safe:  # for what SQLite does on its own when it closes, too
             self.db.execute("PRAGMA synchronous=NORMAL")
         if self.path is not None:
             self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     def _let_go(self) -> None:
-        """Close everything. What is broken off here can be done again."""
+        """Close everything; after an interruption this can be repeated."""
         if hasattr(self, "db"):
             # SQLite keeps a file open, and locked, as long as a cursor has a statement in it.
             for cursor in (*self._cursors, *self._owned):
@@ -486,7 +486,9 @@ def close_all_below(folder: Path) -> None:
 
 def unusable(path: Path | None, error: sqlite3.Error) -> StateDirectoryError:
     """Return what says that a file cannot be used, and why."""
-    advice = " It is left as it is: move it away to go on without it." if is_damage(error) else ""
+    advice = (
+        " It is left as it is: move it away to continue without it." if is_damage(error) else ""
+    )
     return StateDirectoryError(what_is_wrong(path, error) + advice)
 
 

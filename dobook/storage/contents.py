@@ -109,14 +109,14 @@ class ClassRecord:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """All objects of a runtime, and what another needs to go on from there.
+    """All objects of a runtime, and what another runtime needs to continue from there.
 
     Attributes:
         objects: What each has stored.
         classes: The classes that were registered, in that order.
         clock_ms: The time on the runtime's clock, in ms since 1970.
         settings: `seed`, `worker`, `unsafe_limits`, `history_ms`, and `session`: how many runtimes
-            have gone on from one another.
+                have continued from one another.
         notes: What deployments keep beside the objects.
     """
 
@@ -153,7 +153,7 @@ def contents_of(store: "ObjectStore", name: str | None = None) -> Contents:
 
 
 def put_into(store: "ObjectStore", contents: Contents) -> None:
-    """Make a new store, in memory, have some contents."""
+    """Put some contents into a new store in memory."""
     store.kv.rows = dict(contents.rows)
     store.kv.alarm_ms = contents.alarm_ms
     store.image = contents.image

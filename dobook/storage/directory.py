@@ -150,7 +150,7 @@ class StateDirectory:
             journal.restart(found.clock_ms or 0)
 
     def _take_in(self, entry: Entry) -> None:
-        """Have what the journal says of an object wait for its file."""
+        """Queue an object's journal entry for its file."""
         place = check_place(entry.unique_key, entry.id, self.journal.path)
         if entry.name is not None:
             self.own.recovered(place, entry.name)
@@ -243,7 +243,7 @@ class StateDirectory:
         return sorted(found)
 
     def make_sure(self, place: Place) -> None:
-        """Before an object's file is used: have the disk take what it may have lost.
+        """Write what the disk may have lost, before an object's file is used.
 
         Raises:
             StateDirectoryError: If the disk refuses again, or the file has lost what it had.
@@ -259,11 +259,11 @@ class StateDirectory:
         return self.journal.existed and self.journal.found.clean and not self.journal.found.damage
 
     def is_doubtful(self, place: Place) -> bool:
-        """Return whether the disk may not have what an object's file says."""
+        """Return whether the disk may lack writes to an object's file."""
         return place in self._doubtful
 
     def doubt(self, place: Place) -> None:
-        """Note that the disk may not have what an object's file says."""
+        """Note that the disk may lack writes to an object's file."""
         self._doubtful.add(place)
 
     def _settle(self, place: Place) -> None:
@@ -364,15 +364,15 @@ class StateDirectory:
         release(self._lock)
 
     def opened(self) -> None:
-        """Note that there is a runtime now that will close the directory."""
+        """Note that a runtime has the directory open and will close it."""
         keep_lock(self._lock)
 
     def closing(self) -> None:
-        """Note that it is being closed: if an exception breaks that off, nobody else will."""
+        """Note that the directory is being closed; an interrupted close leaves no lock behind."""
         keep_lock(self._lock, kept=False)
 
     def close(self, clock_ms: int) -> None:
-        """Close every file and let the directory go.
+        """Close every file and release the directory.
 
         Args:
             clock_ms: The time on the runtime's clock, in ms since 1970.
@@ -389,7 +389,9 @@ class StateDirectory:
         closing.callback(self.own.close)
         if self.history is not None:
             closing.callback(self.history.close)
-        with closing:  # only now: an exception before closes nothing, so it can be done again
+        # From here on an exception closes everything. In the lines above it closes nothing, so that
+        # closing can be repeated.
+        with closing:
             self._close_stores()
             if self.history is not None:
                 self.history.close(durable=self._power_safe)

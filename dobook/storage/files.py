@@ -97,7 +97,7 @@ def exists(path: str | Path) -> bool:
 
 
 def size_of_file(path: str | Path) -> int:
-    """Return the size of a file in bytes, 0 if there is none."""
+    """Return the size of a file in bytes, 0 for a missing one."""
     try:
         return os.stat(path, follow_symlinks=False).st_size  # noqa: PTH116
     except FileNotFoundError:
@@ -235,7 +235,7 @@ def remove_database(path: str | Path) -> None:
 
 
 def remove_orphans(path: str | Path, *, durable: bool) -> None:
-    """Before a database is created: delete logs of an earlier one, which would be replayed over it.
+    """Delete an earlier database's logs, which SQLite would replay over a new one.
 
     Args:
         path: The database, which does not exist.

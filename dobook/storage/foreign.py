@@ -27,7 +27,7 @@ _LEAST_BYTES: Final = 512  # the smallest page
 _STEPS_BETWEEN_LOOKS: Final = 10_000
 _LEAST_STEPS: Final = 2_000_000
 _STEPS_PER_BYTE: Final = 8
-_ROW_BYTES: Final = 4  # what SQLite needs for the emptiest row: a pointer, two sizes
+_ROW_BYTES: Final = 4  # the smallest row in SQLite's format: a pointer and two sizes
 _IF_NOT_EXISTS: Final = re.compile(r"^CREATE TABLE IF NOT EXISTS ")
 
 

@@ -67,7 +67,7 @@ def load_image(
     keep: Iterable[str] = (),
     change: Callable[[Connection], None] = lambda _: None,
 ) -> None:
-    """Give a database the content of an image, in one transaction.
+    """Load an image into a database, in one transaction.
 
     Args:
         connection: The database; no transaction may be open.

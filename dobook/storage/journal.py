@@ -16,8 +16,8 @@ The layout:
     4096    records, each a header and a payload of entries
 
 A *generation* is one life of the file, from a checkpoint to the next; the space is written over and
-never given back, because a disk is faster at that. Every record carries its generation and the
-generation's salt. The salt is random, so no value that a user stores can pass for a record.
+never given back, because a disk is faster in overwriting. Every record carries its generation and
+the generation's salt. The salt is random, so no value that a user stores can pass for a record.
 
 **Torn or damaged.** In one generation each record is synced before the next one is written. So
 after a power cut only the last record can be incomplete: a bad record with no good one of the same
@@ -60,7 +60,7 @@ class Reading:
     """What a journal file says.
 
     Attributes:
-        generation: The current generation; 0 if there is none yet.
+        generation: The current generation; 0 before the first.
         salt: Its salt.
         boot: In which boot of the machine the file was used last; see `boot_mark`.
         clean: Whether the directory was closed properly, so that no entry counts.

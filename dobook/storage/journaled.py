@@ -1,7 +1,7 @@
 """When the commits of a state directory become durable.
 
 A commit is made in memory first. The journal takes it before anything leaves the runtime that may
-depend on it: an answer to whoever is outside of objects, a message to a socket, a request. So the
+depend on it: an answer to a caller outside of objects, a message to a socket, a request. So the
 answers of a tick share one wait for the disk, and while nobody outside waits, in a long
 fast-forward for instance, many ticks do. One record of the journal has all of them: a process that
 is killed leaves every object as it was at one and the same instant.
@@ -82,7 +82,7 @@ class JournaledCommitter(Committer):
         self._announced: set[Place] = set()  # the journal says to look at the file for the alarm
 
     def catch_up(self) -> BaseException | None:
-        """Have the journal take everything that is committed; returns why it could not.
+        """Write everything that is committed to the journal; returns why it could not.
 
         Then the objects are back at what it has.
         """
@@ -180,12 +180,12 @@ class JournaledCommitter(Committer):
             work = [(store, store.committed_changes(log)) for store, log in ahead.items()]
             self._before_write()
             self._append([self._entry_of(store, changes) for store, changes in work])
-        except Exception as error:  # whatever it is, nobody may wait for this group for ever
+        except Exception as error:  # of any kind, as the group's waiters must not hang
             self._take_back(error, heard=heard)
             return error
         for store, changes in work:
             self._journaled_now(store, changes)
-        self._is_level()  # not before: an interrupt in between has it all written once more
+        self._is_level()  # last: after an interrupt in the lines above, all of it is written again
         self._checkpoint_if_full()
         return None
 
@@ -258,7 +258,7 @@ class JournaledCommitter(Committer):
             for store, _ in work:
                 self._directory.prepare(store.place[0])
             self._append(entries)
-        except Exception as error:  # whatever it is, nobody may wait for this group for ever
+        except Exception as error:  # of any kind, as the group's waiters must not hang
             self._fail([store for store, _ in work], error)
             return
         self._announced.update((e.unique_key, e.id) for e in entries if e.look)
@@ -275,7 +275,7 @@ class JournaledCommitter(Committer):
         self._checkpoint_if_full()
 
     def seal(self, store: ObjectStore) -> None:
-        """Have the journal's entries of an object no longer count, as its file has them.
+        """Mark an object's journal entries as obsolete, because its file has them.
 
         Raises:
             Exception: What the disk, or the journal, has refused with; then they still count.
@@ -291,7 +291,7 @@ class JournaledCommitter(Committer):
         if sealed:
             try:
                 self._append([Entry(*store.place, [], seal=True) for store in sealed])
-            except Exception as error:  # whatever it is, nobody may wait for this group for ever
+            except Exception as error:  # of any kind, as the group's waiters must not hang
                 failed.update(dict.fromkeys(sealed, error))
             else:
                 for store in sealed:
@@ -300,7 +300,7 @@ class JournaledCommitter(Committer):
         return failed
 
     def _not_synced(self, store: ObjectStore, error: Exception) -> None:
-        """Have a commit that the disk did not take written once more, another way.
+        """Retry a commit that the disk refused, another way.
 
         A disk that has refused a sync may report success the next time without having the data. A
         checkpoint writes all of it anew. If that fails as well, the object is reset, and its file

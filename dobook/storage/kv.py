@@ -54,7 +54,7 @@ class RowSource(Protocol):
     """Where rows that are not in the cache are read from."""
 
     def read_row(self, key: str) -> bytes | None:
-        """Return the stored bytes of a row, None if there is none."""
+        """Return the stored bytes of a row, or None."""
 
     def read_rows(
         self, start: str, end: str | None, *, reverse: bool
@@ -216,7 +216,7 @@ class KV:
         self.alarm_ms = at_ms
 
     def has_engine_table(self, name: str) -> bool:
-        """Say whether the real engine would have made its table for rows or alarms by now.
+        """Return whether the real engine would have made its table for rows or alarms by now.
 
         Args:
             name: "_cf_KV" or "_cf_METADATA".

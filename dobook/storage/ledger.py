@@ -38,7 +38,7 @@ class Ledger:
 
     @property
     def size(self) -> int:
-        """Its size in bytes; 0 if there is none."""
+        """Its size in bytes; 0 without a file."""
         return self._end
 
     def end_after(self, lines: Iterable[Line]) -> int:

@@ -45,7 +45,7 @@ class LiveRows:
         self._cursor.fetchone()
 
     def next(self) -> tuple[str, bytes] | None:
-        """Go on to the next row; None after the last one."""
+        """Return the next row; None after the last one."""
         if self._cursor.fetchone() is None:
             return None
         row: tuple[str, bytes] | None = self._cursor.fetchone()
@@ -60,7 +60,7 @@ class LiveRows:
         self._database.execute(schema.DELETE, (key,))
 
     def close(self) -> None:
-        """Give the database up. Twice is fine."""
+        """Release the database. Calling this twice is fine."""
         if not self._database.closed:
             self._cursor.close()
             self._database.close()

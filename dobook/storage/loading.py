@@ -13,7 +13,7 @@ from dobook.storage.rows import Changes, load_rows
 
 
 def load_file(file: str, kv: KV, *, power_safe: bool) -> None:
-    """Have `kv` take in all rows of a database file, and the alarm.
+    """Load all rows of a database file, and the alarm, into `kv`.
 
     Raises:
         StateDirectoryError: If it cannot be opened.
@@ -29,7 +29,7 @@ def load_file(file: str, kv: KV, *, power_safe: bool) -> None:
 
 
 def load_changes(changes: Changes, kv: KV) -> None:
-    """Have `kv` take in rows that are newer than those it has, and the alarm."""
+    """Load newer rows, and the alarm, into `kv`."""
     rows = dict(kv.rows)
     for key, value in changes.rows:
         if value is None:
@@ -84,5 +84,5 @@ def check_whole(path: Path) -> None:
     if lost:
         raise StateDirectoryError(
             f"{path} is damaged: it is empty or cut short, although the directory was closed "
-            "properly. It is left as it is: move it away to go on without it."
+            "properly. It is left as it is: move it away to continue without it."
         )

@@ -77,14 +77,14 @@ def lock_directory(file: Path, directory: Path) -> IO[str]:
 
 
 def keep_lock(handle: IO[str], *, kept: bool = True) -> None:
-    """Note that a directory is open, so that its lock is not a left-over; or that it is closed."""
+    """Note whether a directory is open: the lock of a closed one is a left-over."""
     for place, (held, _) in list(_held.items()):
         if held is handle:
             _held[place] = handle, 0 if kept else threading.get_ident()
 
 
 def release(handle: IO[str]) -> None:
-    """Let a lock go. Twice is fine."""
+    """Release a lock. Calling this twice is fine."""
     handle.close()
     for place, (held, _) in list(_held.items()):
         if held is handle:
@@ -92,16 +92,16 @@ def release(handle: IO[str]) -> None:
 
 
 def _close_left_over(place: str) -> None:
-    """Let a lock go that this thread was taking or letting go when an exception came."""
+    """Release a lock that this thread was taking or releasing when an exception came."""
     handle, opener = _held.get(place, (None, 0))
     if handle is not None and opener == threading.get_ident():
         release(handle)
 
 
 def is_locked(file: Path) -> bool:
-    """Return whether a runtime holds a lock file, without taking the lock, as far as can be told.
+    """Return whether a runtime holds a lock file, without taking the lock.
 
-    Only Linux and Windows say so; elsewhere a process that holds it is not seen.
+    Only Linux and Windows show it; elsewhere a process that holds the lock is not seen.
     """
     try:
         if os.name == "nt":

@@ -238,7 +238,7 @@ class OwnState:
         return {key: value for key, value in rows if key not in OWN_META}
 
     def set_meta(self, **values: Any) -> None:
-        """Store some values, and wait for the disk to have those of deployments.
+        """Store some values, and wait until those of deployments are on the disk.
 
         Raises:
             StateDirectoryError: If the file cannot be written.
@@ -355,9 +355,9 @@ class OwnState:
             self._compare(quiet=True)
 
     def _compare(self, *, quiet: bool = False) -> None:
-        """Give the state file what the ledger knows better, and the ledger what it lacks.
+        """Correct the state file from the ledger, and add to the ledger what it lacks.
 
-        Each line of the ledger has a checksum, the rows of the other have none. So where both know
+        Each line of the ledger has a checksum, and the other file's rows do not. So where both have
         something the ledger is right.
 
         Args:

@@ -153,7 +153,7 @@ def _odd(connection: Connection, what: str) -> StateDirectoryError:
 
 
 def settle_schema(connection: Connection, kv: KV, will_write: Callable[[], None]) -> None:
-    """Have those of the engine's tables that the real engine would have made by now."""
+    """Create those of the engine's tables that the real engine would have made by now."""
     for name, create in schema.TABLES.items():
         if kv.has_engine_table(name):
             connection.execute(create)

@@ -9,7 +9,7 @@ The file is a SQLite database, so any SQLite tool opens it:
 
 `objects.sql` is the object's own SQL database, a whole SQLite file again; NULL without tables.
 `rows.value` is in V8's serialisation, as in the real engine's `_cf_KV`. Times are in ms since 1970.
-Nothing in the file is code: the classes come from whoever restores it.
+Nothing in the file is code: the program that restores it supplies the classes.
 """
 
 import contextlib

@@ -51,19 +51,19 @@ def primary_code(error: sqlite3.Error) -> int | None:
 
 
 def is_critical(error: BaseException) -> bool:
-    """Say whether SQLite may have rolled the transaction back by itself because of the error."""
+    """Return whether SQLite may have rolled the transaction back because of the error."""
     if isinstance(error, MemoryError):
         return True
     return isinstance(error, sqlite3.Error) and primary_code(error) in CRITICAL_CODES
 
 
 def is_interrupt(error: BaseException) -> bool:
-    """Say whether an error is that somebody stopped the statement."""
+    """Return whether an error is that somebody stopped the statement."""
     return isinstance(error, sqlite3.Error) and primary_code(error) == sqlite3.SQLITE_INTERRUPT
 
 
 def is_damage(error: BaseException) -> bool:
-    """Say whether an error, or its cause, is that a file is no database or a damaged one."""
+    """Return whether an error, or its cause, is that a file is damaged or not a database."""
     found = error if isinstance(error, sqlite3.Error) else error.__cause__
     if not isinstance(found, sqlite3.Error):
         return False
@@ -81,7 +81,7 @@ def malformed() -> sqlite3.DatabaseError:
 
 
 def is_constraint(error: BaseException) -> bool:
-    """Say whether an error is that a constraint was violated."""
+    """Return whether an error is that a constraint was violated."""
     return isinstance(error, sqlite3.IntegrityError)
 
 
@@ -105,7 +105,7 @@ def error_text(error: BaseException) -> str:
     if not isinstance(code, int):
         return str(error)
     if code == sqlite3.SQLITE_SCHEMA and str(error) != SCHEMA_CHANGED:
-        code = sqlite3.SQLITE_ERROR  # SQLite's code is left over from looking once more
+        code = sqlite3.SQLITE_ERROR  # SQLITE_SCHEMA is left over from SQLite's own retry
     name = PRIMARY_CODES.get(code & 0xFF, f"SQLITE_UNKNOWN_ERROR_CODE({code & 0xFF})")
     text = f"{error}: {name}"
     extended = OTHER_NAMES.get(code, getattr(error, "sqlite_errorname", "unknown"))

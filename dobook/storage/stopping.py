@@ -112,7 +112,7 @@ class Stopper:
 
     @contextlib.contextmanager
     def allowed(self) -> Iterator[None]:
-        """Let the engine's own statements that run inside be stopped, as the user's may.
+        """Allow stopping the engine's own statements that run inside, as with the user's.
 
         Raises:
             BaseException: What the signal handler raised.

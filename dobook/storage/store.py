@@ -130,7 +130,7 @@ class ObjectStore:
         self._ends_transaction = False  # the next commit is that of an explicit one
         self._rolled_back = False  # by INSERT OR ROLLBACK, or RAISE(ROLLBACK)
         self._was_wiped = False  # by an event before the latest one
-        self.owner: Any = None  # whoever wants to find its way back from a store
+        self.owner: Any = None  # what a store's user wants to reach from the store
         self._committer = committer
         self._power_safe = power_safe
         self._backlog = backlog
@@ -158,7 +158,7 @@ class ObjectStore:
         connection = self.connection()
         self._save_turn(connection)
         if not connection.in_transaction:
-            if connection.undone:  # what this event wrote before is gone, so nothing may be kept
+            if connection.undone:  # this event's earlier writes are gone, so none may be kept
                 self._rolled_back = True
             with self._guard():
                 if self.history is not None:
@@ -169,7 +169,7 @@ class ObjectStore:
                     connection.savepoint(f"_cf_savepoint_{depth}")
 
     def settle_schema(self) -> None:
-        """Have those of the engine's tables that the real engine would have made by now."""
+        """Create those of the engine's tables that the real engine would have made by now."""
         connection = self.connection()
         with self._guard():
             settle_schema(connection, self.kv, self.will_write)
@@ -181,14 +181,14 @@ class ObjectStore:
         if self.dirty:
             commit = self.output_gate.commit
             if commit is not None and commit is self._committer.group:
-                return  # it is among the writes of this tick, and the gate is shut until then
+                return  # this tick's commit includes it, and the gate is shut until then
         # Inside an explicit transaction nothing is committed, nor the output gate shut, before it
         # ends; see `commit_transaction`.
         if not self.transactions:
             self._committer.add(self, confirmed=confirmed)
 
     def _mark(self) -> None:
-        """Tell what follows from what earlier events wrote, so that it can be undone alone."""
+        """Separate this event's writes from earlier ones, so that they can be undone alone."""
         self.marked = False
         kv = self.kv
         if self.transactions or kv.layers:
@@ -228,7 +228,7 @@ class ObjectStore:
     def _guard(self) -> Iterator[None]:
         """Reset the object if the disk refuses one of the engine's own statements.
 
-        Its code may not have awaited what it called, and must not go on as if that had worked.
+        Its code may not have awaited what it called, and must not continue as if that had worked.
 
         Raises:
             PlatformError: In place of an error of SQLite or of the system.
@@ -270,7 +270,7 @@ class ObjectStore:
     def commit_transaction(self, *, explicit: bool) -> None:
         """Keep what the innermost transaction did."""
         if not self.kv.layers:
-            return  # the object was reset in the midst of it, which has undone everything
+            return  # the object was reset during the transaction, which has undone everything
         self.kv.pop()
         connection = self._connection
         sql = connection is not None and connection.in_transaction
@@ -286,7 +286,7 @@ class ObjectStore:
     def rollback_transaction(self, *, explicit: bool) -> None:
         """Undo what the innermost transaction did."""
         if not self.kv.layers:
-            return  # the object was reset in the midst of it, which has undone everything
+            return  # the object was reset during the transaction, which has undone everything
         self.kv.pop_and_undo()
         connection = self._connection
         sql = connection is not None and connection.in_transaction
@@ -384,10 +384,10 @@ class ObjectStore:
         connection = self._connection
         if connection is not None:
             try:
-                connection.cancel_readers()  # an exception's traceback may keep one half read
+                connection.cancel_readers()  # an exception's traceback may keep a cursor open
                 connection.rollback()
                 connection.reset_counters()
-            except STORAGE_ERRORS:  # closing it does the same, whatever the disk says
+            except STORAGE_ERRORS:  # closing undoes the same, even if the disk fails
                 self._connection = None
                 with contextlib.suppress(*STORAGE_ERRORS):
                     connection.close()
@@ -489,7 +489,7 @@ class ObjectStore:
             self._connection.sync()
 
     def seal(self) -> None:
-        """Before the file is changed as a whole: have it alone say what the object has.
+        """Make the file the object's only record, before it is changed as a whole.
 
         Raises:
             Exception: What the disk has refused with.
@@ -525,7 +525,7 @@ class ObjectStore:
             connection.close()
 
     def read_row(self, key: str) -> bytes | None:
-        """Return the stored bytes of a row, None if there is none."""
+        """Return the stored bytes of a row, or None."""
         connection = self.connection()
         with self._guard():
             if self._is_bare(connection):

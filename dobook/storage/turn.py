@@ -25,9 +25,9 @@ class Turn:
         self.begin()
 
     def begin(self) -> None:
-        """Note that what follows is written by another event."""
+        """Start the writes of another event."""
         self._pending = True  # nothing of SQL yet
-        self._began = False  # the transaction, so that all of it is this event's
+        self._began = False  # this event opened the transaction, so all of it is its own
 
     def before_sql(self, connection: "Connection") -> None:
         """Make it possible to undo what is about to be written with SQL."""

@@ -45,13 +45,13 @@ class Steps(Chooser):
         self._occasion = 0
 
     def begin(self, swerves: Sequence[int], mishap: Mishap) -> None:
-        """Begin a step."""
+        """Start a step."""
         self._swerves = list(swerves)
         self._mishap = mishap
         self._occasion = 0
 
     def pick(self, number: int, ready: Sequence[Event]) -> int:
-        """Return the next that was drawn, the oldest event when there is none."""
+        """Return the next that was drawn, else the oldest event."""
         return self._swerves.pop(0) % len(ready) if self._swerves else 0
 
     def fault(self, occasion: str, label: str, nth: int, options: Sequence[str]) -> str | None:
@@ -287,4 +287,4 @@ def _methods(
 
 
 async def _nothing(_env: Any) -> None:
-    """Be a scenario where there is none."""
+    """Do nothing: an empty scenario."""

@@ -202,7 +202,7 @@ class DurableObjects:
     def restart(self) -> None:
         """Close the runtime and open it again: what is in memory is gone, the state is there.
 
-        Stubs of before are of no use afterwards; get new ones.
+        Existing stubs become invalid; get new ones.
 
         Raises:
             UsageError: If the state is in memory alone.

@@ -42,7 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def durable_objects(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator["DurableObjects"]:
-    """A Durable Objects runtime of this test, in virtual time; see `dobook.testing`."""
+    """Provide a Durable Objects runtime, in virtual time; see `dobook.testing`."""
     from dobook.errors import UsageError
     from dobook.testing.objects import DurableObjects
 
@@ -66,7 +66,7 @@ def durable_objects(
 
 @pytest.fixture
 def clock(durable_objects: "DurableObjects") -> "TestClock":
-    """The virtual clock of this test's objects: `clock.advance("1h")`."""
+    """Provide the virtual clock of this test's objects: `clock.advance("1h")`."""
     from dobook.testing.clock import TestClock
 
     return TestClock(durable_objects)
@@ -74,7 +74,7 @@ def clock(durable_objects: "DurableObjects") -> "TestClock":
 
 @pytest.fixture
 def stub(durable_objects: "DurableObjects") -> Callable[..., "DurableObjectStub"]:
-    """Gives stubs: `stub(Counter, "a")`, `stub("COUNTER/a")`."""
+    """Provide stubs: `stub(Counter, "a")`, `stub("COUNTER/a")`."""
     return durable_objects.stub
 
 

@@ -64,7 +64,7 @@ class Blob:
 
     @property
     def content_type(self) -> str:
-        """The type in lower case, "" if there is none."""
+        """The type in lower case, "" without one."""
         return self._content_type
 
     @property
@@ -193,7 +193,7 @@ def _part(part: Any) -> bytes:
 
 
 def _normal_type(content_type: str | None) -> str:
-    # File API, constructor of Blob, step 3: what is not printable ASCII is no type at all.
+    # File API, constructor of Blob, step 3: what is not printable ASCII does not count as a type.
     if not content_type or not content_type.isascii() or min(content_type) < " ":
         return ""
     return content_type.lower()

@@ -130,7 +130,7 @@ before_result: Callable[[], Awaitable[None] | None] = _nobody
 
 
 class Body:
-    """The reading side of Request and Response. Not made by itself."""
+    """The reading side of Request and Response. Only they are instantiated."""
 
     # _content_type is the type the body brought along, as long as nobody looked at the headers:
     # most never do, and a Headers costs more than everything else about a response.
@@ -185,7 +185,7 @@ class Body:
 
     @property
     def body(self) -> ReadableStream | None:
-        """The body as a stream, None if there is none. Reading the stream uses up the body."""
+        """The body as a stream, or None. Reading the stream uses up the body."""
         content = self._body
         if content is None or isinstance(content, ReadableStream):
             return content
@@ -225,7 +225,7 @@ class Body:
         return JsBuffer(await self._take())
 
     async def arrayBuffer(self) -> JsBuffer:
-        """The same as `buffer`, by JavaScript's name."""
+        """Return the same as `buffer`, by JavaScript's name."""
         return JsBuffer(await self._take())
 
     async def blob(self) -> Blob:
@@ -253,7 +253,7 @@ class Body:
         return parse_form_data(await self._take(), content_type)
 
     async def formData(self) -> FormData:
-        """The same as `form_data`, by JavaScript's name."""
+        """Return the same as `form_data`, by JavaScript's name."""
         return await self.form_data()
 
     async def _json(self, **kwargs: Any) -> Any:

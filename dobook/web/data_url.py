@@ -19,7 +19,7 @@ DEFAULT_TYPE: Final = "text/plain;charset=US-ASCII"
 
 
 def data_response(input: Any) -> Response | None:  # noqa: A002
-    """Return what fetching a `data:` URL answers; None if it is none, or not a valid one.
+    """Return what fetching a `data:` URL answers; None if it is not a valid `data:` URL.
 
     Args:
         input: What `fetch` was given.

@@ -75,7 +75,7 @@ class FormData(MutableMapping[str, FormDataValue]):
         self._entries.append((js_string(key), _field(key, value, filename)))
 
     def set(self, key: str, value: FormDataValue, filename: str | None = None) -> None:
-        """Give a field one value, at the place of its first, or at the end."""
+        """Set a field to one value, at the place of its first, or at the end."""
         places = [at for at, (name, _) in enumerate(self._entries) if name == key]
         if not places:
             self.append(key, value, filename)

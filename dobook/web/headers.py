@@ -116,7 +116,7 @@ class Headers:
                 values[name] = kept
 
     def get(self, name: str) -> str | None:
-        """Return the values of a name joined with ", ", or None if there are none."""
+        """Return the values of a name joined with ", ", or None without any."""
         values = self._values.get(_header_key(js_string(name)))
         return None if values is None else ", ".join(values)
 
@@ -155,7 +155,7 @@ class Headers:
         return iter(self._displayed())
 
     def items(self) -> Iterator[list[str]]:
-        """The same as `entries`, as Python's mappings call it."""
+        """Return the same as `entries`, by the name of Python's mappings."""
         return self.entries()
 
     def keys(self) -> Iterator[str]:
@@ -175,7 +175,7 @@ class Headers:
         return iter(self._displayed())
 
     def __getitem__(self, name: str) -> str | None:
-        return self.get(name)  # null, and so None, where there is none: as Pyodide has it
+        return self.get(name)  # None for a missing name, as in Pyodide, where it is null
 
     def __setitem__(self, name: str, value: Any) -> None:
         self.set(name, value)

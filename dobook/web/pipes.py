@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def pipe(source: "ReadableStream", destination: Any, options: Mapping[str, Any]) -> Awaitable[None]:
-    """Begin to write a stream to another; returns a promise of the end.
+    """Start writing a stream to another; returns a promise of the end.
 
     Args:
         source: What is read.
@@ -23,7 +23,7 @@ def pipe(source: "ReadableStream", destination: Any, options: Mapping[str, Any])
         options: `preventClose`, `preventAbort`, `preventCancel`.
 
     Raises:
-        PlatformTypeError: If `destination` is none, or either side is locked already.
+        PlatformTypeError: If `destination` is not a writable stream, or a side is locked already.
     """
     if not hasattr(destination, "getWriter"):
         raise PlatformTypeError(f"a stream is piped to a WritableStream, not {destination!r:.60}")
@@ -37,7 +37,7 @@ def pipe(source: "ReadableStream", destination: Any, options: Mapping[str, Any])
 
 
 def begun(work: Coroutine[Any, Any, None]) -> Awaitable[None]:
-    """Return work that goes on whether or not somebody awaits it, as JavaScript's promises do.
+    """Return work that runs whether or not somebody awaits it, as JavaScript's promises do.
 
     Outside of any loop it begins when it is awaited.
     """

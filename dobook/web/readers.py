@@ -55,7 +55,7 @@ class StreamReader:
         return ReadResult(done, chunk)
 
     def releaseLock(self) -> None:
-        """Give the stream free for another reader."""
+        """Release the stream for another reader."""
         if self._stream is not None:
             self._stream.release()
             self._stream = None
@@ -63,7 +63,7 @@ class StreamReader:
                 self.ended(_released())
 
     def cancel(self, reason: Any = None) -> Awaitable[None]:
-        """Give up the stream, also if nobody awaits that."""
+        """Cancel the stream, also if nobody awaits this."""
         return begun(self._held().close_source(reason))
 
     @property

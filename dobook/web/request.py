@@ -53,7 +53,7 @@ class RedirectError(PlatformTypeError):
 
 
 def known_method(name: str) -> str | None:
-    """Return a method as requests have it, None if the engine knows none of that name."""
+    """Return a method as requests have it, None for one that the engine does not know."""
     return _METHODS.get(name)
 
 
@@ -231,7 +231,7 @@ class Request(Body):
 
         Raises:
             BodyUsedError: If the body was read before.
-            json.JSONDecodeError: If it is no JSON.
+            json.JSONDecodeError: If it is not JSON.
         """
         return await self._json(**kwargs)
 
@@ -342,7 +342,7 @@ class Request(Body):
             via: The URLs that have redirected to this one.
 
         Raises:
-            RedirectError: If the Location is no URL, there are too many redirects, or the body
+            RedirectError: If the Location is not a URL, there are too many redirects, or the body
                 was a stream and cannot be sent again.
         """
         status = response._status

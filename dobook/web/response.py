@@ -111,7 +111,7 @@ class FetchResponse(Body):
         return self.js_object
 
     async def string(self) -> str:
-        """The same as `text`, by Pyodide's older name."""
+        """Return the same as `text`, by Pyodide's older name."""
         return await self.text()
 
     async def memoryview(self) -> memoryview:
@@ -134,7 +134,7 @@ class FetchResponse(Body):
 
         Raises:
             BodyUsedError: If the body was read before.
-            json.JSONDecodeError: If it is no JSON.
+            json.JSONDecodeError: If it is not JSON.
 
         Example:
             >>> Response.json({"n": 1}, status=201)
@@ -225,7 +225,7 @@ class FetchResponse(Body):
 
         Raises:
             PlatformRangeError: For another status.
-            PlatformTypeError: If the URL is none.
+            PlatformTypeError: If the URL is not valid.
 
         Example:
             >>> Response.redirect("http://x/y").js_headers.get("location")
@@ -286,7 +286,7 @@ class Response(FetchResponse):
         web_socket: The client's end of a WebSocketPair, to accept an upgrade.
 
     Raises:
-        PlatformTypeError: If the body is something else, or there must be none with this status.
+        PlatformTypeError: If the body is something else, or this status forbids one.
         PlatformRangeError: If the status is out of range.
 
     Example:

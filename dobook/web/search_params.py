@@ -41,7 +41,7 @@ class URLSearchParams:
         init: A query (with or without "?"), a mapping, a list of pairs, or another URLSearchParams.
 
     Raises:
-        PlatformTypeError: If an inner sequence is no pair.
+        PlatformTypeError: If an inner sequence is not a pair.
 
     Example:
         >>> p = URLSearchParams("?q=a+b&q=c")
@@ -76,7 +76,7 @@ class URLSearchParams:
         return cls(init)
 
     def on_change(self, listener: Callable[[str], None]) -> None:
-        """Have every change reported as the new query; the URL these belong to listens."""
+        """Register a listener that gets the new query after every change; the URL does so."""
         self._changed = listener
 
     def reset(self, query: str) -> None:
@@ -101,7 +101,7 @@ class URLSearchParams:
         self._report()
 
     def set(self, name: str, value: Any) -> None:
-        """Give the name this one value, at the place of its first, or at the end."""
+        """Set a name to this one value, at the place of its first, or at the end."""
         name, text = js_string(name), js_string(value)
         places = [at for at, (key, _) in enumerate(self._pairs) if key == name]
         for at in reversed(places[1:]):
@@ -160,7 +160,7 @@ class URLSearchParams:
         return len(self._pairs)
 
     def __getitem__(self, name: str) -> str | None:
-        return self.get(name)  # null, and so None, where there is none: as Pyodide has it
+        return self.get(name)  # None for a missing name, as in Pyodide, where it is null
 
     def __setitem__(self, name: str, value: Any) -> None:
         self.set(name, value)

@@ -217,7 +217,7 @@ class ReadableStream:
         return [made(branch(0)), made(branch(1))]
 
     def cancel(self, reason: Any = None) -> Awaitable[None]:
-        """Give up the stream; its source is closed, also if nobody awaits that.
+        """Cancel the stream and close its source, also if nobody awaits this.
 
         Raises:
             PlatformTypeError: If a reader holds it; awaiting raises this.
@@ -290,7 +290,7 @@ class ReadableStream:
             self._readers = (*self._readers, reader)
 
     def release(self) -> None:
-        """Let go of the lock; only the reader that holds it does so."""
+        """Release the lock; only the reader that holds it does so."""
         self._locked = False
 
     async def close_source(self, reason: Any = None) -> None:

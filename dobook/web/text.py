@@ -74,7 +74,7 @@ def js_unsigned(value: Any) -> int:
     """Return what the platform makes of a Python value where it expects a number from 0 to 2^32 - 1.
 
     Raises:
-        PlatformTypeError: If it is none.
+        PlatformTypeError: If it is not such a number.
 
     Example:
         >>> js_unsigned(2.9), js_unsigned("7")

@@ -19,9 +19,9 @@ from dobook.web.text import js_string, usv
 if TYPE_CHECKING:
     import ada_url
 
-# http and ws URLs that the parser would return unchanged: lower-case host whose last label is no
-# number and that has no punycode, no default port, no dot segment, nothing to escape, no
-# credentials and no fragment. Everything else takes the long way.
+# http and ws URLs that the parser would return unchanged: lower-case host whose last label is not
+# # a number and that has no punycode, no default port, no dot segment, nothing to escape, no
+# # credentials and no fragment. Everything else takes the long way.
 _SIMPLE: Final = re.compile(
     r"(?!.*(?:xn--|/\.))"
     r"(?:https?|wss?)://(?:[a-z0-9_-]+\.)*[a-z][a-z0-9_-]*"
@@ -69,7 +69,7 @@ def _remembered(function: Callable[[str], _T]) -> Callable[[str], _T]:
 
 @_remembered
 def normalise(url: str) -> str | None:
-    """Return an absolute URL in normal form, or None if it is no absolute URL.
+    """Return an absolute URL in normal form, or None if it is not an absolute URL.
 
     Example:
         >>> normalise("HTTP://OBJECT:80/a/../b c#d")
@@ -99,7 +99,7 @@ def delivered_url(url: str) -> str:
     """Return the URL the receiving object sees: without credentials and fragment.
 
     Raises:
-        PlatformTypeError: If it is no absolute URL, or its scheme is neither http nor https.
+        PlatformTypeError: If it is not an absolute URL, or its scheme is neither http nor https.
 
     Example:
         >>> delivered_url("http://user:pw@object:80/x#top")
@@ -159,7 +159,7 @@ class URL:
         base: What a relative URL starts from.
 
     Raises:
-        PlatformTypeError: If that is no URL.
+        PlatformTypeError: If that is not a URL.
 
     Example:
         >>> u = URL("../search?q=1", "https://Example.com:443/a/b")

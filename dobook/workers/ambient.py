@@ -1,4 +1,4 @@
-"""What code finds without being given it: the bindings and background work of whoever runs.
+"""What code finds without being given it: the bindings and background work of the running code.
 
 `from workers import env` is written at the top of a module, before there is any request; what it
 gives looks up the bindings each time it is used.
@@ -93,7 +93,7 @@ env = AmbientEnv()
 def patch_env(
     d: Mapping[str, Any] | Sequence[tuple[str, Any]] | None = None, **kwds: Any
 ) -> Iterator[None]:
-    """Have `workers.env` show other values for a while.
+    """Replace the values of `workers.env` for a while.
 
     Example:
         >>> with patch_env(GREETING="hi"):
@@ -108,7 +108,7 @@ def patch_env(
 
 
 def wait_until(promise: Any) -> None:
-    """Go on with a piece of work after the answer.
+    """Continue a piece of work after the answer.
 
     Raises:
         PlatformError: Outside of handlers.

@@ -222,9 +222,9 @@ class _Lifespan:
 
 
 def _run_threads_inline() -> None:
-    """Have anyio call blocking functions in place inside a runtime, where there are no threads.
+    """Make anyio call blocking functions in place inside a runtime, where there are no threads.
 
-    The platform does the same. Elsewhere anyio goes on as before.
+    The platform does the same. Elsewhere anyio works as before.
     """
     to_thread: Any = sys.modules.get("anyio.to_thread")
     if to_thread is None or hasattr(to_thread.run_sync, "of_dobook"):

@@ -27,7 +27,7 @@ class Context(Protocol):
     """What a handler's `ctx` is, for annotations."""
 
     def waitUntil(self, other: Any) -> None:
-        """Go on with a piece of work after the answer."""
+        """Continue a piece of work after the answer."""
 
 
 class DurableObject:
@@ -76,7 +76,7 @@ class WorkerEntrypoint:
 class WorkflowEntrypoint:
     """Base class of workflows, which can be defined; dobook does not run them.
 
-    A Worker that only declares one works; `env`'s binding of it says so when it is used.
+    A Worker that only declares one works; `env`'s binding of it raises when it is used.
     """
 
     def __init__(self, ctx: Any, env: Any) -> None:
@@ -88,7 +88,7 @@ class WorkflowEntrypoint:
 
 
 def handler(func: Callable[..., Any]) -> Callable[..., Any]:
-    """Have a module's handler such as `on_fetch` take Python's objects, not JavaScript's.
+    """Make a module's handler such as `on_fetch` take Python's objects, not JavaScript's.
 
     Example:
         >>> @handler

@@ -20,7 +20,7 @@ async def fetch(resource: Any, **other_options: Any) -> Response:
             if not the runtime's network.
 
     Raises:
-        OSError: If nobody answers: nothing leaves a runtime by itself (see `runtime.network`).
+        OSError: If nobody answers: nothing leaves a runtime on its own (see `runtime.network`).
 
     Source: developers.cloudflare.com/workers/runtime-apis/fetch/
     """

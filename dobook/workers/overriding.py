@@ -63,7 +63,7 @@ class RpcStub(rpc.RpcStub):
         """Return a stub, which is used as one that has come over RPC is.
 
         Raises:
-            PlatformTypeError: If the target is no RpcTarget and no function.
+            PlatformTypeError: If the target is neither an RpcTarget nor a function.
         """
         if not isinstance(target, rpc.RpcTarget) and not callable(target):
             raise PlatformTypeError(
@@ -91,7 +91,7 @@ _VARIABLES: Mapping[str, ContextVar[Any]] = {"env": replaced_env, "exports": _re
 
 
 def _during(function: Callable[[], Any], **given: Any) -> Any:
-    # None hides everything; what is no object at all changes nothing.
+    # None hides everything; a text or number changes nothing.
     chosen = {
         _VARIABLES[name]: {} if value is None else value
         for name, value in given.items()

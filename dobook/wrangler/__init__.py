@@ -105,7 +105,7 @@ def find(path: str | Path) -> Path:
     """Return the configuration file of a project's directory, or the file itself.
 
     Raises:
-        ConfigurationError: If there is none.
+        ConfigurationError: If there is no configuration.
     """
     path = Path(path)
     if path.is_dir():

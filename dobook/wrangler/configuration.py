@@ -49,7 +49,7 @@ class ServiceBinding:
 
 @dataclass(frozen=True, slots=True)
 class Rename:
-    """One entry of `renamed_classes`: the objects of a class go on under another name."""
+    """One entry of `renamed_classes`: the objects of a class get another class name."""
 
     source: str
     target: str
@@ -120,7 +120,7 @@ class Rule:
 
 
 class UnsupportedBinding:
-    """What `env` has for a binding that dobook does not stand in for: any use says so by name.
+    """What `env` has for a binding that dobook does not offer: using it raises, and names it.
 
     Attributes:
         name: Its name in `env`.
@@ -166,7 +166,7 @@ class Configuration:
         crons: When scheduled handlers run, in UTC.
         services: Bindings of other Workers.
         queue_consumers: Names of the queues whose messages it is to get.
-        assets: Files served beside the Worker; None if there are none.
+        assets: Files served beside the Worker; None without any.
         rules: Which files are modules.
         unsupported: Bindings that dobook does not stand in for.
         environment: The environment it is for; None for the top level.

@@ -33,7 +33,7 @@ class Deployment:
 
     Attributes:
         script: The Worker's name.
-        tag: The tag of the last migration that was applied; None if there is none.
+        tag: The tag of the last migration that was applied; None before the first.
         done: What happened to classes, one sentence each.
         warnings: What may not be as meant.
         waiting: Classes that the code does not have yet. If there are any, nothing was done.
@@ -255,7 +255,7 @@ def _bind(
 
 
 def _stand_in(binding: UnsupportedBinding, runtime: Runtime) -> Any:
-    """Return what `env` has for a binding of another kind: what says so, or the version's texts.
+    """Return what `env` has for another kind of binding: one that raises, or the version's texts.
 
     Source: developers.cloudflare.com/workers/runtime-apis/bindings/version-metadata/
     """
@@ -273,7 +273,7 @@ def _offer(
     foreign: Mapping[str, DurableObjectNamespace],
     env: Env,
 ) -> None:
-    """Give `env` what the configuration lists, and take away what it does not list any more."""
+    """Bind in `env` what the configuration lists, and unbind what it does not list any more."""
     offered: dict[str, Any] = {
         **configuration.vars,
         **{b.name: _stand_in(b, runtime) for b in configuration.unsupported},

@@ -15,7 +15,7 @@ INHERITED: Final = (
 )  # fmt: skip
 
 # Key: where its bindings' names stand ("name", "binding"; "" for the key's own table), and what the
-# platform calls it. A Worker that only declares one works; one that uses it is told.
+# platform calls it. A Worker that only declares one works; using it raises an error.
 VERSION_METADATA: Final = "version metadata"  # three texts, which dobook does offer
 UNSUPPORTED: Final = {
     "workflows": ("binding", "Workflows"),

@@ -60,7 +60,7 @@ class Source:
         return f"{self.name}: {message}" if line is None else f"{self.name}:{line}: {message}"
 
     def line(self, place: Place) -> int | None:
-        """Return the line of a value, or of the nearest one round it; None if there is none."""
+        """Return the line of a value, or of the nearest one round it, or None."""
         if self._lines is None:
             scan = _toml_lines if self.kind == "toml" else _json_lines
             self._lines = scan(self.text)

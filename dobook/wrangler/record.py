@@ -50,7 +50,7 @@ class Deployed:
     migrations: tuple[Migration, ...] = ()
 
     def find(self, name: str) -> DeployedClass | None:
-        """Return a class by its name, None if there is none."""
+        """Return a class by its name, or None."""
         return next((c for c in self.classes if c.name == name), None)
 
 

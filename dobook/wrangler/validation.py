@@ -218,7 +218,9 @@ class Reader:
             state = self.text(entry, place, "state") or "created"
             names = {"renamed": "renamed_to", "transferred": "transferred_to"}
             if state not in ("created", "expecting-transfer", "deleted", *names):
-                raise self.source.error(f"{state!r} is no state of an export.", (*place, "state"))
+                raise self.source.error(
+                    f"{state!r} is not a state of an export.", (*place, "state")
+                )
             storage: Any = None
             if state in ("created", "expecting-transfer"):
                 storage = self.needed(entry, place, "storage", "exports")
@@ -274,7 +276,7 @@ class Reader:
     # ------------------------------------------------------------------ single values
 
     def warn(self, message: str, place: Place) -> None:
-        """Note what works, but perhaps not as meant."""
+        """Warn of what works, but perhaps not as meant."""
         self.warnings.append(self.source.remark(message, place))
 
     def check_keys(self, table: Mapping[str, Any], at: Place, known: Sequence[str]) -> None:

@@ -99,7 +99,7 @@ def test_clocks_stay_in_step(notebook):
     assert "2027-01-01 03:00:00" in other.locator(".dobook-now").inner_text()
     view.get_by_label("how far, or until when").fill("yesterday")
     notebook.press(view, "Jump")
-    assert "'yesterday' is no duration" in notebook.said(view)
+    assert "'yesterday' is not a duration" in notebook.said(view)
     view.get_by_role("button", name="1h a second").click()
     notebook.press(view, "▶ Play")
     other.get_by_text("▶ playing").wait_for()

@@ -95,7 +95,7 @@ def test_a_stored_limit_holds_unless_another_one_is_given():
 def test_what_is_no_limiter_is_said_to_be_none():
     with pytest.raises(UnknownNameError, match="no key named 'requests'"):
         read_limiter({"request": []}, "A/b")
-    with pytest.raises(UsageError, match="no list of times"):
+    with pytest.raises(UsageError, match="not a list of times"):
         read_limiter({"requests": ["soon"]}, "A/b")
     assert read_limiter({}, "A/b") == SlidingLog(10, W)
 

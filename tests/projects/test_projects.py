@@ -314,9 +314,9 @@ def test_the_command_sends_headers_and_bodies(capsys):
     ("options", "said"),
     [
         (["--body", "x"], "--body belongs to a --request"),
-        (["--request", "nonsense"], "is no request. Write GET /path"),
+        (["--request", "nonsense"], "is not a request. Write GET /path"),
         (["--request", "/", "--json", "{"], "--json was given no JSON"),
-        (["--request", "/", "--header", "x"], "is no header. Write 'Name: value'"),
+        (["--request", "/", "--header", "x"], "is not a header. Write 'Name: value'"),
     ],
 )
 def test_what_cannot_be_asked_is_explained(options, said, capsys):

@@ -114,7 +114,7 @@ def test_what_cannot_be_served_is_said_in_a_line(tmp_path, capsys):
     broken = tmp_path / "broken.py"
     broken.write_text("1 / 0")
     for path, says in (
-        (tmp_path, "is no file"),
+        (tmp_path, "is not a file"),
         (empty, "has no class of DurableObject"),
         (broken, "could not be imported"),
     ):

@@ -38,10 +38,10 @@ class Sample(DurableObject):
 
 
 class Journal(Sample):
-    """Something outside that notes what it is told, in order, and tells it again."""
+    """Something outside that records entries, in order, and returns them."""
 
     def note(self, entry: Any) -> None:
-        """Note something."""
+        """Record an entry."""
         self.kv.put("entries", [*self.entries(), entry])
 
     def entries(self) -> list[Any]:

@@ -33,7 +33,7 @@ class Transfers(Sample):
 
 
 class LoggedTransfers(Sample):
-    """Writes down what it intends, and goes on with it until it is done."""
+    """Writes down what it intends, and continues until it is done."""
 
     async def transfer(self, amount: int) -> None:
         self.kv.put("pending", amount)

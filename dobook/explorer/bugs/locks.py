@@ -69,7 +69,7 @@ class Lock(Sample):
 
 
 class File(Sample):
-    """Takes what whoever holds the lock writes, or held it."""
+    """Takes what present and earlier holders of the lock write."""
 
     def write(self, token: int, text: str) -> bool:
         self.kv.put("written", [*self.written(), token])

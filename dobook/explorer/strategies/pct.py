@@ -18,7 +18,7 @@ from dobook.explorer.run import Outcome
 from dobook.explorer.strategies.base import Strategy
 
 DEPTHS = (1, 2, 2, 3)  # how many places, besides the priorities
-_PATIENCE = 40  # picks in a row, after which a lane that only waits for others falls behind
+_PATIENCE = 40  # picks in a row after which a lane that only waits loses its priority
 _LATE_WITH_PRIORITY = 0.5  # how often a place is one of the occasions rather than one of the picks
 
 

@@ -16,7 +16,7 @@ def strategy_named(name: str) -> type[Strategy]:
     """Return a strategy.
 
     Raises:
-        UsageError: If there is none of that name.
+        UsageError: If there is no strategy of that name.
     """
     if name not in STRATEGIES:
         raise UsageError(f"no strategy named {name!r}. {suggest(name, STRATEGIES)}")

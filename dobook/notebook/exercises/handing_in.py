@@ -52,7 +52,7 @@ def hand_in(who: str, folder: str | Path = ".") -> Card:
         A card with the verdicts and the file.
 
     Raises:
-        UsageError: If there is nothing to hand in, or this is no notebook with dobook loaded.
+        UsageError: If there is nothing to hand in, or this is not a notebook with dobook loaded.
     """
     flaw = flaw_of(f"{who}{SUFFIX}") if who.strip() else "it is empty"
     if flaw is not None:
@@ -81,7 +81,7 @@ def hand_in(who: str, folder: str | Path = ".") -> Card:
 
 
 def collect(folder: str | Path = ".") -> Frame:
-    """Solutions that were handed in, one row for each learner and exercise, by both.
+    """Return the solutions that were handed in, one row for each learner and exercise, by both.
 
     Index: range. Columns: who, exercise (string), solved (boolean), done, to_do (Int64, points), missing
     (string, what was still wrong), source (string, the code). No files: same columns, no rows.

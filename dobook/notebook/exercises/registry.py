@@ -1,8 +1,8 @@
 """The exercises by name: one file a lesson, in `lessons/`, found when one is asked for.
 
 A lesson's file is named as its exercises begin: `identity-1` is in `lessons/identity.py`, in a
-function with `@exercise`. It yields a `Point` for each thing asked for, and simply goes on as if all
-were well: what is missing raises, and ends the check there.
+function with `@exercise`. It yields a `Point` for each thing asked for, and simply continues as if
+all were well: what is missing raises, and ends the check there.
 """
 
 import contextlib
@@ -62,7 +62,7 @@ def exercises() -> dict[str, Exercise]:
 
 
 def check(name: str | None = None) -> Verdict | Card:
-    """Look at what a notebook has for an exercise, and say what holds and what is still missing.
+    """Check what a notebook has for an exercise: what holds, and what is still missing.
 
     The classes are tried in a runtime of their own: nothing in the notebook's changes.
 
@@ -74,7 +74,7 @@ def check(name: str | None = None) -> Verdict | Card:
 
     Raises:
         UnknownNameError: If there is no such exercise; the message names the nearest.
-        UsageError: If this is no notebook with dobook loaded.
+        UsageError: If this is not a notebook with dobook loaded.
     """
     if name is None:
         rows = tuple((e.name, e.task) for e in exercises().values())
@@ -114,7 +114,7 @@ def work_here() -> Work:
     """Return what the notebook that this runs in has.
 
     Raises:
-        UsageError: If this is no notebook with dobook loaded.
+        UsageError: If this is not a notebook with dobook loaded.
     """
     from IPython.core.getipython import get_ipython
 

@@ -25,7 +25,7 @@ class Verdict:
 
     Attributes:
         name: The exercise.
-        points: What was found, in order. A check ends early where the rest could not be told.
+        points: What was found, in order. A check ends early where the rest cannot be decided.
     """
 
     name: str

@@ -31,7 +31,7 @@ class Work:
         """Return a variable of the notebook.
 
         Raises:
-            Missing: If there is none; `hint` says what it is to be.
+            Missing: If it does not exist; `hint` says what it is to be.
         """
         if name not in self._names or self._names[name] is ...:
             raise Missing(f"there is no variable {name} yet: {hint}")
@@ -144,7 +144,7 @@ class Play:
         """Connect a WebSocket.
 
         Raises:
-            Missing: If the answer is no WebSocket.
+            Missing: If the answer is not a WebSocket.
         """
         init = {"headers": {"Upgrade": "websocket"}}
         response = self._run(

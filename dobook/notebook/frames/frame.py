@@ -34,7 +34,7 @@ _TEXT: Final = ("display.width", 160, "display.max_columns", 20, "display.show_d
 class Frame(pd.DataFrame):
     """A DataFrame that says in a line above what it shows; everything made from it is plain."""
 
-    # pandas' hook for attributes that are no columns.
+    # pandas' hook for attributes that are not columns.
     _internal_names = [*getattr(pd.DataFrame, "_internal_names", ()), "_picture"]  # noqa: RUF012
     _internal_names_set = set(_internal_names)  # noqa: RUF012
     _picture = ""

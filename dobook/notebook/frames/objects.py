@@ -13,7 +13,7 @@ from dobook.storage.store import ObjectStore
 
 
 def storage_frame(store: ObjectStore | None, label: str, prefix: str, now_ms: int) -> Frame:
-    """Stored rows of an object, one each, ordered by key.
+    """Return the stored rows of an object, one each, ordered by key.
 
     Index: range. Columns: key (string), value (object, the value as Python has it), type (string,
     its Python type), bytes (Int64, the size of the stored value). No rows: same columns, empty.
@@ -49,7 +49,7 @@ def type_name(value: Any) -> str:
 
 
 def objects_frame(objects: Sequence[ObjectSnapshot], now_ms: int) -> Frame:
-    """Objects the runtime knows, one row each, by binding and in the order of first use.
+    """Return the objects the runtime knows, one row each, by binding and order of first use.
 
     Index: range. Columns: object (string, `BINDING/name`; the whole id where there is no name),
     class (string), state (string: running, idle or evicted), keys (Int64), alarm (datetime64[ms,
@@ -83,7 +83,7 @@ def objects_frame(objects: Sequence[ObjectSnapshot], now_ms: int) -> Frame:
 
 
 def alarms_frame(alarms: Sequence[AlarmSnapshot], now_ms: int) -> Frame:
-    """Scheduled alarms, one row each, soonest first.
+    """Return the scheduled alarms, one row each, soonest first.
 
     Index: range. Columns: object (string), due (datetime64[ms, UTC], the time that was set), runs
     (datetime64[ms, UTC], the next run; later than due while it is retried), in_s (float64, seconds
@@ -106,7 +106,7 @@ def alarms_frame(alarms: Sequence[AlarmSnapshot], now_ms: int) -> Frame:
 
 
 def runs_frame(runs: Sequence[AlarmRun], from_ms: int, to_ms: int, note: str = "") -> Frame:
-    """Alarm handlers that ran while time passed, one row each, in the order they ran.
+    """Return the alarm handlers that ran while time passed, one row each, in that order.
 
     Index: range. Columns: object (string), ran (datetime64[ms, UTC]), scheduled (datetime64[ms,
     UTC], the time that was set), attempt (Int64, 0 for the first run), outcome (string: ok, error,
@@ -139,7 +139,7 @@ def runs_frame(runs: Sequence[AlarmRun], from_ms: int, to_ms: int, note: str = "
 
 
 def sql_frame(columns: Sequence[str], rows: Sequence[Sequence[Any]], label: str, ms: int) -> Frame:
-    """Rows of a query, one each, in the order SQLite gave them.
+    """Return the rows of a query, one each, in the order SQLite gave them.
 
     Index: range. Columns: the query's own (object, the values as SQLite has them; repeated names
     get a number). No rows: same columns, no rows. `.attrs`: object, time.

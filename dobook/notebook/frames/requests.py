@@ -15,7 +15,7 @@ from dobook.notebook.volley import PERCENTILES, percentile
 def requests_frame(
     asked: Sequence[Asked], now_ms: int, none: str = "nothing has been asked yet"
 ) -> Frame:
-    """Requests and calls since the runtime began, one row each, oldest first.
+    """Return the requests and calls since the runtime began, one row each, oldest first.
 
     Index: range. Columns: at (datetime64[ms, UTC]), object (string, "worker" for the Worker),
     method (string, the HTTP method or rpc), path (string; for rpc the call), status (Int64,
@@ -53,7 +53,7 @@ def requests_frame(
 
 
 def answers_frame(answers: Sequence[Mapping[str, Any]], label: str, now_ms: int) -> Frame:
-    """Answers to a repeated request, one row each, in the order they were due.
+    """Return the answers to a repeated request, one row each, in the order they were due.
 
     Index: range. Columns: sent (datetime64[ms, UTC], when it was due), status (Int64, missing if it
     failed), retry_after (string, the header of that name, missing without one), body (string, its

@@ -16,7 +16,7 @@ from dobook.storage.differences import Difference
 
 
 def state_frame(state: StateReader, unique_key: str | None = None) -> Frame:
-    """The objects in a state directory or snapshot, one row each, by class and name.
+    """Return the objects in a state directory or snapshot, one row each, by class and name.
 
     Index: range. Columns: object (string, what `%storage --state` takes: the class's unique key and
     the name, or the id where no name is known), keys (Int64), tables (string, the names of the SQL
@@ -57,7 +57,7 @@ def state_frame(state: StateReader, unique_key: str | None = None) -> Frame:
 
 
 def contents_frame(found: Contents, label: str, prefix: str, now_ms: int) -> Frame:
-    """What one object has stored, one row a key, ordered by key.
+    """Return what one object has stored, one row a key, ordered by key.
 
     Index: range. Columns: key (string), value (object, the value as Python has it), type (string,
     its Python type), bytes (Int64, the size of the stored value). No rows: same columns, empty.
@@ -79,7 +79,7 @@ def contents_frame(found: Contents, label: str, prefix: str, now_ms: int) -> Fra
 
 
 def tables_frame(found: Contents, label: str, now_ms: int) -> Frame:
-    """The SQL tables of an object, one row each.
+    """Return the SQL tables of an object, one row each.
 
     Index: range. Columns: table (string), rows (Int64), sql (string, what made it). No tables: same
     columns, no rows. `.attrs`: object, time.
@@ -98,7 +98,7 @@ def tables_frame(found: Contents, label: str, now_ms: int) -> Frame:
 
 
 def classes_frame(state: StateReader) -> Frame:
-    """The classes in a state directory or snapshot, one row each.
+    """Return the classes in a state directory or snapshot, one row each.
 
     Index: range. Columns: class (string, its unique key), objects (Int64). No classes: same
     columns, no rows. `.attrs`: time, path.
@@ -110,7 +110,7 @@ def classes_frame(state: StateReader) -> Frame:
 
 
 def alarms_of_frame(state: StateReader, places: Sequence[Place]) -> Frame:
-    """The alarms that a state directory or snapshot keeps, one row each, soonest first.
+    """Return the alarms in a state directory or snapshot, one row each, soonest first.
 
     Index: range. Columns: object (string), due (datetime64[ms, UTC]). No alarms: same columns, no
     rows. `.attrs`: time, path.
@@ -128,7 +128,7 @@ def alarms_of_frame(state: StateReader, places: Sequence[Place]) -> Frame:
 
 
 def differences_frame(found: Iterable[Difference], here: str, there: str, now_ms: int) -> Frame:
-    """In what two states differ, one row for each key, alarm, SQL row or part of the schema.
+    """Return how two states differ: one row a key, alarm, SQL row or part of the schema.
 
     Index: range. Columns: object (string), what (string: key, alarm, schema or "table NAME"), key
     (string: the key, the SQL row's primary key, or what is made), change (string: changed, only
@@ -156,7 +156,7 @@ def _shown(difference: Difference, value: Any) -> Any:
 
 
 def report_frame(report: StateReport, now_ms: int) -> Frame:
-    """What a check of a state directory has found, one row a finding, damage first.
+    """Return what a check of a state directory has found, one row a finding, damage first.
 
     Index: range. Columns, all string: level ("damage", "note" or "ok"), place (the file, as seen
     from the directory), what, then (what happens when the directory is opened, or what to do; may

@@ -12,7 +12,7 @@ from dobook.runtime.insight.meter import Cost
 
 
 def trace_frame(events: Sequence[AnyEvent], now_ms: int, *, on: bool, forgotten: int = 0) -> Frame:
-    """What has been recorded, one row an event, oldest first.
+    """Return what has been recorded, one row an event, oldest first.
 
     Index: range. Columns: seq (Int64, the event's number), time (datetime64[ms, UTC], virtual),
     object (string, `BINDING/name`, the Worker or a caller), kind (string; `dobook.runtime.insight.trace`
@@ -50,7 +50,7 @@ def trace_frame(events: Sequence[AnyEvent], now_ms: int, *, on: bool, forgotten:
 
 
 def faults_frame(planned: Sequence[PlannedFault], now_ms: int) -> Frame:
-    """Faults in force or planned, one row each.
+    """Return the faults in force or planned, one row each.
 
     Index: range. Columns: object (string, an object or a binding), fault (string: slow, crash,
     failed write, lost reply, network error), detail (string: how slow, where, how often). Nothing
@@ -63,7 +63,7 @@ def faults_frame(planned: Sequence[PlannedFault], now_ms: int) -> Frame:
 
 
 def costs_frame(costs: Sequence[Cost], now_ms: int) -> Frame:
-    """What objects have used as the platform bills it, one row each.
+    """Return what objects have used as the platform bills it, one row each.
 
     Index: range. Columns: object (string), requests (float64; a WebSocket message is a twentieth),
     gb_s (float64, memory times virtual time while active or unable to hibernate), reads and writes

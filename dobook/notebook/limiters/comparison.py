@@ -151,7 +151,7 @@ def _busiest(times: list[int], window_ms: int) -> int:
 
 
 def _picture(offsets: list[int], passed: dict[str, list[bool]], window_ms: int, title: str) -> str:
-    """A lane for each limiter: dots for what passed, crosses for what did not, edges dashed."""
+    """Draw a lane for each limiter: dots for what passed, crosses for the rest, edges dashed."""
     first, last = offsets[0], offsets[-1]
     scale = (_RIGHT - _NAME - 12) / max(last - first, 1)
 
@@ -181,7 +181,7 @@ def _picture(offsets: list[int], passed: dict[str, list[bool]], window_ms: int, 
 
 
 def _marks(x: int, y: float, good: int, bad: int) -> list[str]:
-    """The requests of one instant: a mark each, or one of each kind with its number."""
+    """Draw the requests of one instant: a mark each, or one of each kind with its number."""
     if good + bad <= _MOST_STACKED:
         kinds = [True] * good + [False] * bad
         heights = [y - level * 5 for level in range(len(kinds))]

@@ -18,7 +18,7 @@ from dobook.notebook.limiters.states import (
 
 
 def limiter_frame(limiter: Limiter, label: str, now_ms: int) -> Frame:
-    """What a limiter counts, one row for each thing that frees, soonest first.
+    """Return what a limiter counts, one row for each thing that frees, soonest first.
 
     Index: range. Columns by kind. Sliding log, a row for each hit: hit (datetime64[ms, UTC]), age_s
     (float64), frees (datetime64[ms, UTC]), frees_in_s (float64). Fixed window and sliding counter, a

@@ -51,7 +51,7 @@ def limiter_picture(limiter: Limiter, now_ms: int) -> str:
 
 
 def _log(log: SlidingLog, now_ms: int) -> tuple[int, list[str]]:
-    """Each hit where it lies between the window's two edges; they move to the left."""
+    """Draw each hit where it lies between the window's two edges; hits move to the left."""
     span = _RIGHT - _LEFT
     hits = log.counted(now_ms)
     columns: Counter[int] = Counter()
@@ -77,7 +77,7 @@ def _log(log: SlidingLog, now_ms: int) -> tuple[int, list[str]]:
 
 
 def _window(window: FixedWindow, now_ms: int) -> tuple[int, list[str]]:
-    """The current window from its beginning to its end, and now inside it."""
+    """Draw the current window from its beginning to its end, and now inside it."""
     start = window.start(now_ms)
     at = _LEFT + (now_ms - start) / window.window_ms * (_RIGHT - _LEFT)
     left_ms = start + window.window_ms - now_ms
@@ -93,7 +93,7 @@ def _window(window: FixedWindow, now_ms: int) -> tuple[int, list[str]]:
 
 
 def _counter(counter: SlidingCounter, now_ms: int) -> tuple[int, list[str]]:
-    """Two windows side by side, and the one that slides laid over them."""
+    """Draw two windows side by side, and the one that slides laid over them."""
     previous, count = counter.counts(now_ms)
     weight = counter.weight(now_ms)
     middle = (_LEFT + _RIGHT) / 2
@@ -119,7 +119,7 @@ def _counter(counter: SlidingCounter, now_ms: int) -> tuple[int, list[str]]:
 
 
 def _bucket(bucket: TokenBucket, now_ms: int) -> tuple[int, list[str]]:
-    """The level between empty and full, and when it is full again."""
+    """Draw the level between empty and full, and when it is full again."""
     level = bucket.level(now_ms)
     back = bucket.back_ms(now_ms)
     span = _RIGHT - _LEFT

@@ -225,7 +225,7 @@ def read_limiter(
     times = [_milliseconds(item) for item in state] if isinstance(state, list) else [None]
     if None in times:
         raise UsageError(
-            f"{found!r} of {label} is no list of times: {state!r:.60}. A limiter stores when its "
+            f"{found!r} of {label} is not a list of times: {state!r:.60}. A limiter stores when its "
             "hits were, in ms since 1970."
         )
     hits = tuple(sorted(time for time in times if time is not None))

@@ -36,7 +36,7 @@ class ExploreMagics(MagicsBase):
         help="What to call the cell's scenario; without a cell, the async function to run.",
     )
     @argument("--runs", type=int, metavar="N", help="How many schedules to try (500).")
-    @argument("--seconds", metavar="TIME", help="How long to go on, like 30s, instead.")
+    @argument("--seconds", metavar="TIME", help="How long to explore, like 30s, instead.")
     @argument(
         "--strategy",
         default="random",

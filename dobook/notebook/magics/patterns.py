@@ -66,7 +66,7 @@ class PatternMagics(MagicsBase):
     @target_argument
     @argument("--window", metavar="DURATION", help="The window's length; the stored one, or 60s.")
     @argument("--limit", type=int, metavar="N", help="Hits it may have; the stored one, or 10.")
-    @argument("--key", metavar="KEY", help="Where the state is; found by itself for patterns.")
+    @argument("--key", metavar="KEY", help="Where the state is; found automatically for patterns.")
     def rate_limit(self, args: argparse.Namespace) -> Frame:
         """Show what a rate limiter counts, how much is left, and when capacity frees.
 

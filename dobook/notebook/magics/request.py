@@ -69,7 +69,7 @@ class RequestMagics(MagicsBase):
 
         Returns the Response; its body can still be read: `await _.json()`. With --repeat a
         DataFrame of the answers, whose
-        `.attrs` have the latency's percentiles; with --console the console.
+        `.attrs` hold the latency's percentiles; with --console the console.
 
         Example::
 

@@ -47,7 +47,7 @@ class ServingMagics(MagicsBase):
         """Answer browsers, curl and other programs with the objects of this notebook.
 
         The Worker answers if there is one, otherwise /BINDING/name/... asks an object. Time is real
-        meanwhile: the clock goes on from where it stands, alarms run by themselves; cells and
+        meanwhile: the clock continues from where it stands, alarms run when due; cells and
         magics work as before, except %fast_forward. Only this machine can connect, unless --host
         says otherwise. Under JupyterHub and Binder the URL leads through their proxy.
 

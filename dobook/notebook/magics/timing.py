@@ -106,7 +106,7 @@ def _read_duration(text: str) -> int:
     """Return a duration in ms.
 
     Raises:
-        DurationError: If it is none, with what was probably meant.
+        DurationError: If it is not a duration, with what was probably meant.
     """
     try:
         return parse_duration(text)
@@ -150,7 +150,7 @@ def _pass_alarms(runtime: Runtime, most: int) -> Iterator[tuple[int, list[AlarmR
         left -= len(runs)
         yield len(runs), runs
         if runs[-1].outcome == "running":
-            return  # a handler that waits for something no time brings
+            return  # the handler waits for something that no passing of time brings
 
 
 def _collect(steps: Iterator[tuple[int, list[AlarmRun]]], total: int) -> list[AlarmRun]:

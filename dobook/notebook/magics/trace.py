@@ -1,4 +1,4 @@
-"""`%trace`: what happens, as a table or a space-time diagram; `%why_awake`: why it goes on."""
+"""`%trace`: events as a table or a space-time diagram; `%why_awake`: what keeps an object."""
 
 import argparse
 from collections.abc import Callable

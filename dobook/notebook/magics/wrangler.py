@@ -16,7 +16,7 @@ from dobook.wrangler.writing import to_jsonc, to_toml
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ConfigurationText:
-    """A configuration as its file would have it; `str()` gives the text.
+    """A configuration as its file has it; `str()` gives the text.
 
     Attributes:
         name: What the file is called.

@@ -6,7 +6,7 @@ left of its lane, where its output gate was shut a hollow one to the right; a do
 event that waits, a thin box a handler under way. `plan` says what is drawn where.
 
     svg = timeline_svg(runtime.trace())                      # follows the notebook's theme
-    svg = timeline_svg(events, theme="dark")                 # a file by itself
+    svg = timeline_svg(events, theme="dark")                 # a file of its own
     svg = timeline_svg(events, marked={12, 17})              # events that led to a failure
 
 Each row is a `<g data-seq="12">` and each lane a `<g data-lane="COUNTER/a">`, for widgets to find.

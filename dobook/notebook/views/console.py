@@ -128,7 +128,7 @@ class RequestConsole:
         """Send a request of the history again.
 
         Raises:
-            UsageError: If there is none with that number.
+            UsageError: If no request has that number.
         """
         for old in self.history:
             if old.number == number:

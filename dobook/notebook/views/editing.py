@@ -1,7 +1,7 @@
 """A stored value as text that can be edited, and back: the type stays what it was.
 
 Nothing is evaluated: text is read as what the value's type says, lists and dicts as JSON or a Python
-literal. What has no such text (sets, maps with keys that are no text, cycles) is shown, not edited.
+literal. What has no such text (sets, cycles, maps with other keys than text) is shown, not edited.
 """
 
 import ast

@@ -1,6 +1,6 @@
 """An object's storage at the moments that can be gone back to: `%storage OBJ --history`.
 
-Moments are the points of point-in-time recovery. Looking at one changes nothing; a fork goes on
+Moments are the points of point-in-time recovery. Looking at one changes nothing; a fork continues
 from it in a runtime of its own, and going back takes the object itself there.
 """
 
@@ -103,7 +103,7 @@ class ObjectPast:
         return self._between(self.contents(point), contents_of(store))
 
     def fork(self, place: int) -> Runtime:
-        """Return a runtime of its own that goes on with the object as it was at a moment."""
+        """Return a new runtime that continues with the object as it was at a moment."""
         bookmark = self._bookmark(place)
         return self._session.runtime.fork(at={self._target.stub: bookmark})
 
@@ -127,7 +127,7 @@ class ObjectPast:
         """Return a moment by its place in `points()`.
 
         Raises:
-            UsageError: If there is none.
+            UsageError: If no such moment exists.
         """
         moments = self.moments()
         try:

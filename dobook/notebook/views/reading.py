@@ -41,7 +41,7 @@ class Reader:
         return self._store.connection()
 
     def will_write(self) -> None:
-        """Refuse.
+        """Refuse to write.
 
         Raises:
             UsageError: Always.

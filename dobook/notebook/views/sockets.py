@@ -27,7 +27,7 @@ class NotebookClient(Client):
 
     @property
     def frame(self) -> Frame:
-        """What was said, one row each, oldest first.
+        """Return what was said, one row each, oldest first.
 
         Index: range. Columns: time (datetime64[ms, UTC]), what (string: open, sent, received,
         closing, closed, dropped), data (object, the text or bytes). `.attrs`: object, client, time.
@@ -68,7 +68,7 @@ def title(client: Client) -> str:
 
 
 def clients_frame(clients: Sequence[Client], now_ms: int) -> Frame:
-    """Clients of a session, one row each, in the order they connected.
+    """Return the clients of a session, one row each, in the order they connected.
 
     Index: range. Columns: client (string), object (string), path (string), state (string), sent
     (Int64), received (Int64). No clients: same columns, no rows. `.attrs`: time.

@@ -43,14 +43,14 @@ def read_workflow(values: Mapping[str, Any], label: str, key: str) -> dict[str, 
     steps = value.get("steps") if isinstance(value, dict) else None
     if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
         raise UsageError(
-            f"{key!r} of {label} is no workflow: {value!r:.60}. A workflow is stored as a dict "
+            f"{key!r} of {label} is not a workflow: {value!r:.60}. A workflow is stored as a dict "
             'with "status" and "steps", a list of dicts with name and status.'
         )
     return dict(value)
 
 
 def workflow_frame(workflow: Mapping[str, Any], label: str, now_ms: int) -> Frame:
-    """A workflow's steps, one row each, in order.
+    """Return a workflow's steps, one row each, in order.
 
     Index: range. Columns: name, status (string), attempts (Int64, missing where the class does not
     count them), started, ended (datetime64[ms, UTC], missing where unknown; a step without a
@@ -105,7 +105,7 @@ def workflow_frame(workflow: Mapping[str, Any], label: str, now_ms: int) -> Fram
 
 
 def _picture(rows: list[tuple[Any, ...]], caption: str) -> str:
-    """A line for each step: its sign, its name, and a bar from its start to its end."""
+    """Draw a line for each step: its sign, its name, and a bar from its start to its end."""
     shown = rows[:_MOST_ROWS]
     starts = [row[3] for row in rows if row[3] is not None]
     begin = min(starts, default=0)

@@ -11,7 +11,7 @@ How to write one:
   returns is said below the view. What it raises is shown there too, with the user's line, and so is
   what handlers print meanwhile: neither is lost in a log that nobody reads.
 - `shown_by` is how a notebook shows it; a test looks for a notebook that does.
-- `static()` returns text and HTML with the same facts, for whoever has no front end.
+- `static()` returns text and HTML with the same facts, for use without a front end.
 
 State is in traits alone, so that several displays of one view stay in step.
 """
@@ -82,7 +82,7 @@ class View(anywidget.AnyWidget):
     # ------------------------------------------------------------------ showing
 
     def refresh(self) -> None:
-        """Look again; what has changed is sent to the front end."""
+        """Read the facts again and send what has changed to the front end."""
         if kernel_of(self.session.runtime).closed:
             return
         try:
@@ -90,7 +90,7 @@ class View(anywidget.AnyWidget):
                 self.session.runtime
             ).driver.held:  # in real time another thread turns it
                 self.facts = self.look()
-        except Exception as error:  # a view must not end a cell, nor go on as if nothing was
+        except Exception as error:  # a view must neither end a cell nor hide the error
             problem, place = self._problem(error)
             self._tell("look", problem=problem, place=place)
 
@@ -100,7 +100,7 @@ class View(anywidget.AnyWidget):
     def _repr_mimebundle_(self, **options: Any) -> Any:
         bundle, metadata = super()._repr_mimebundle_(**options) or ({}, {})
         if not self.session.shows_views:
-            bundle = {}  # nobody could use it, and its number differs each time
+            bundle = {}  # without a front end the model's id is useless, and it differs each time
         text, html = self.static()
         return {**bundle, "text/plain": text, "text/html": html}, metadata
 

@@ -112,12 +112,12 @@ class ChatRoom(View):
         self._client(who).close(1000, "left")
 
     def do_drop(self, who: str) -> str:
-        """Drop out without a word, as a phone does in a tunnel."""
+        """Drop the connection without a close frame, as a phone in a tunnel does."""
         self._client(who).drop()
         return f"{who} is gone without a close frame"
 
     def do_return(self, who: str) -> None:
-        """Come in again, on a new connection."""
+        """Rejoin, on a new connection."""
         client = self._client(who)
         if client.state == "open":
             raise UsageError(f"{who} is in the room.")
@@ -125,7 +125,7 @@ class ChatRoom(View):
         self._come_in(who)
 
     def do_invite(self, who: str) -> None:
-        """Let one more person come in."""
+        """Add one more person."""
         who = who.strip()
         if not who:
             raise UsageError("a person has a name.")
@@ -170,7 +170,7 @@ class ChatRoom(View):
 
 
 def _read(data: str | bytes) -> dict[str, Any] | None:
-    """Return a message as an object with a `type`; None if it is none."""
+    """Return a message as an object with a `type`, or None."""
     if not isinstance(data, str) or not data.startswith("{"):
         return None
     try:

@@ -49,20 +49,20 @@ class ClockActions:
                 to_ms = parse_time(to)
             except DurationError:
                 raise UsageError(
-                    f"{to[:40]!r} is no duration, like 1h30m, and no time, like 2026-01-31T18:00."
+                    f"{to[:40]!r} is not a duration, like 1h30m, nor a time, like 2026-01-31T18:00."
                 ) from None
         return self._moved(runtime.advance_to(to_ms))
 
     def do_play(self, rate: str) -> None:
-        """Let time pass by itself."""
+        """Let time pass at a rate."""
         try:
             number = float(rate)
         except ValueError:
-            raise UsageError(f"{rate[:20]!r} is no number.") from None
+            raise UsageError(f"{rate[:20]!r} is not a number.") from None
         self.session.views.play(number)
 
     def do_pause(self) -> None:
-        """Stand still."""
+        """Stop the clock."""
         self.session.views.player.pause()
 
     def _moved(self, runs: list[AlarmRun]) -> str:

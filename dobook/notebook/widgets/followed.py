@@ -61,7 +61,7 @@ class RateLimitGauge(FollowedView):
         """Ask the limiter so many times, at this moment."""
         number = int(times) if times.isdecimal() else 0
         if not 1 <= number <= MOST_HITS:
-            raise UsageError(f"{times[:20]!r} is no number from 1 to {MOST_HITS:,}.")
+            raise UsageError(f"{times[:20]!r} is not a number from 1 to {MOST_HITS:,}.")
         attrs, runtime = self.frame.again().attrs, self.session.runtime
         stub = runtime.stub(self.frame.label)
         path = f"/check?limit={attrs['limit']}&window={round(attrs['window_s'] * 1000)}"
@@ -84,7 +84,7 @@ class RateLimitGauge(FollowedView):
 
 
 class WorkflowProgress(FollowedView):
-    """A workflow's steps as they go on."""
+    """A workflow's steps as they progress."""
 
     shown_by = r"%workflow"
 

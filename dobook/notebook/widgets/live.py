@@ -1,4 +1,4 @@
-"""Which types have a live view, and the part of a display that carries it.
+"""The types with a live view, and the part of a display that carries it.
 
 Text and HTML come from the formatters as ever; the view is one more kind beside them, and only
 where a front end is likely to be there. So outputs that a program makes stay the same every time.

@@ -66,13 +66,13 @@ class PopulationActions(ObjectActions):
     # ------------------------------------------------------------------ what buttons do
 
     def do_open(self, which: str) -> None:
-        """Look into an object; it need not exist yet."""
+        """Open an object; it need not exist yet."""
         if not which:
             raise UsageError("an object is opened by its name, or by its id of 64 digits.")
         self._opened = which
 
     def do_shut(self) -> None:
-        """Look into none."""
+        """Close the object that is open."""
         self._opened = ""
 
     def do_find(self, text: str) -> None:
@@ -84,7 +84,7 @@ class PopulationActions(ObjectActions):
         self._order = by
 
     def do_choose(self, which: str) -> None:
-        """Tick an object, or not any more."""
+        """Tick an object, or untick it."""
         self._chosen ^= {which}
 
     def do_choose_all(self) -> None:
@@ -92,7 +92,7 @@ class PopulationActions(ObjectActions):
         self._chosen = {row["id"] for row in self.objects()["rows"]}
 
     def do_choose_none(self) -> None:
-        """Tick none."""
+        """Untick all."""
         self._chosen = set()
 
     def do_evict_chosen(self) -> str:

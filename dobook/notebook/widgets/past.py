@@ -68,7 +68,7 @@ class PastView(View):
     # ------------------------------------------------------------------ what buttons do
 
     def do_go(self, place: str) -> None:
-        """Look at a moment."""
+        """Show a moment."""
         moments = self.past.moments()
         if not 0 <= int(place) < len(moments):
             raise UsageError(f"there is no moment {place}.")
@@ -76,7 +76,7 @@ class PastView(View):
         self._number = None if last else moments[int(place)].number
 
     def do_fork(self, name: str) -> str:
-        """Go on from the moment in a runtime of its own, as a variable of the notebook."""
+        """Fork a new runtime from the moment, as a variable of the notebook."""
         if not name.isidentifier():
             raise UsageError(f"{name[:20]!r} cannot be a variable's name.")
         shell = self.session.shell

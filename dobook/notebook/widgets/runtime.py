@@ -44,11 +44,11 @@ class RuntimeView(ClockActions, PopulationActions, View):
     # ------------------------------------------------------------------ what buttons do
 
     def do_class(self, binding: str) -> None:
-        """Look into a class; into none if it is open already."""
+        """Open a class, or close it if it is open."""
         self._turn_to("" if binding == self.binding else binding)
 
     def do_reach(self, path: str) -> None:
-        """Look into an object, `BINDING/name`, or into a class, `BINDING`."""
+        """Open an object, `BINDING/name`, or a class, `BINDING`."""
         binding, _, name = path.strip().partition("/")
         if name:
             self.session.target(path.strip())  # or it says what was probably meant

@@ -108,7 +108,7 @@ class TimelineView(View):
 
 
 def _rows(events: list[AnyEvent]) -> list[int]:
-    """Return the numbers of the events that have a row of their own in the picture."""
+    """Return the numbers of the events with a row of their own in the picture."""
     return [row.seq for row in plan(events, most_rows=len(events) + 3).rows]
 
 

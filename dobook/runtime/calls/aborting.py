@@ -1,4 +1,4 @@
-"""Giving up a request: what `fetch(…, signal=…)` does when its signal is given.
+"""Aborting a request: what `fetch(…, signal=…)` does when its signal fires.
 
 The caller's promise fails with the signal's reason, at once if it was given before. A handler that
 has begun runs on, as on the platform; one that has not never runs. The body of a response that has
@@ -20,7 +20,7 @@ from dobook.web.streams import END
 
 
 def heeding(request: Request, send: Callable[[], Promise]) -> Promise:
-    """Send a request, and give it up when its signal is given.
+    """Send a request, and abort it when its signal fires.
 
     Args:
         request: The request. The signal stays with the caller: it is taken away.
@@ -38,7 +38,7 @@ def heeding(request: Request, send: Callable[[], Promise]) -> Promise:
 
 
 def reason_of(signal: Any) -> BaseException:
-    """Return the reason that a signal was given for, as an exception."""
+    """Return the reason of a signal that has fired, as an exception."""
     reason = signal.reason
     return reason if isinstance(reason, BaseException) else PlatformError(str(reason))
 
@@ -64,7 +64,7 @@ def _watch(signal: Any, call: Call) -> None:
 
 
 class _Body:
-    """The source of a response's body, until the signal is given."""
+    """The source of a response's body, until the signal fires."""
 
     def __init__(self, body: ReadableStream, signal: Any) -> None:
         self._body = body
@@ -99,5 +99,5 @@ class _Body:
             self._reading.cancel()
 
     async def cancel(self, reason: Any = None) -> None:
-        """Tell the source that nobody reads on."""
+        """Tell the source that nobody reads any more."""
         await self._body.close_source(reason)

@@ -1,4 +1,4 @@
-"""What a caller holds of a call that has been made: the promise of its answer.
+"""The promise of a call's answer, which the caller holds.
 
 Source: developers.cloudflare.com/workers/runtime-apis/rpc/ (promise pipelining)
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class RpcPromise(Promise):
-    """The answer to a call that has been made: await it, or call on what it will be.
+    """The promise of a call's answer: await it, or call a method of the result to come.
 
     Members of the promise are members of the result (`await stub.counter(3).increment()`).
     Awaiting works in an object, in `runtime.run(...)`, in a notebook cell and on any asyncio loop.
@@ -103,17 +103,18 @@ class _Reporting(RpcPromise):
             call.report_dropped()
 
 
-# Before Python 3.12 a call is gone with its promise, and what it has not been asked is told then.
+# Before Python 3.12 a call is freed with its promise, and an error that nobody asked for is
+# # reported then.
 OutsidePromise: Final[type[RpcPromise]] = _Reporting if sys.version_info >= (3, 12) else RpcPromise
 
 
 def promise_for(call: Call) -> RpcPromise:
-    """Return the promise of a call that has been posted."""
+    """Return the promise of a call that has been queued."""
     return OutsidePromise(call) if call.home is None else RpcPromise(call)
 
 
 class _Pipeline:
-    """Members of a result that is not there yet."""
+    """Members of a result that does not exist yet."""
 
     def __init__(self, promise: RpcPromise) -> None:
         self._promise = promise

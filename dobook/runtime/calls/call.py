@@ -65,23 +65,25 @@ class Call:
     # Most calls never have these; a default of the class costs nothing.
     instance: "Instance | None" = None
     task: "asyncio.Task[Any] | None" = None
-    rest: Coroutine[Any, Any, Any] | None = None  # of the handler, once it is a task
-    yielded: Any = None  # what the handler waited for when it became one
-    inside = False  # nobody but the runtime itself waits for it to be over
+    # A handler that does not end in its first turn becomes a task: its remaining coroutine, and
+    # what that waited for at the time.
+    rest: Coroutine[Any, Any, Any] | None = None
+    yielded: Any = None
+    inside = False  # only the runtime itself waits for the end of the call
     done = NOT_DONE
     value: Any = None
     error: BaseException | None = None
     on_done: "Callable[[Call], None] | None" = None
     via: tuple[str, ...] = ()  # the URLs that have redirected to this one
-    seq = 0  # of the events in the trace: its delivery, its sending
-    sent = 0
-    waited = False  # at the input gate
-    home: "Instance | None" = None  # the object that calls; of a function, where it lives
+    seq = 0  # the number of the trace's event of its delivery
+    sent = 0  # the number of the trace's event of its sending
+    waited = False  # it had to wait at the input gate
+    home: "Instance | None" = None  # the calling object; for a function, the object it lives in
     caller: "Instance | None" = None  # the object that calls a function
     chain: Chain | None = None  # what led to it
     lent: Crossing | None = None  # the stubs among its arguments
     given: Crossing | None = None  # the stubs in its result
-    refusal: Refusal | None = None  # it has failed before anybody awaited it
+    refusal: Refusal | None = None  # its failure, if nobody has awaited the call before that
     dropped = False  # nobody can await it any more
     _future: "asyncio.Future[None] | None" = None
 
@@ -270,7 +272,7 @@ class Call:
         self._say(functools.partial(self.settle, None, carried))
 
     def _say(self, speak: Callable[[], None]) -> None:
-        """Have an answer pass the object's output gate."""
+        """Send an answer through the object's output gate."""
         commit = self.actor.store.output_gate.commit
         if commit is None:
             speak()
@@ -301,7 +303,7 @@ class Call:
             self.task.cancel(INTERRUPTED)
 
     def settle(self, value: Any, error: BaseException | None) -> None:
-        """Hand the outcome to the caller."""
+        """Pass the outcome to the caller."""
         if self.done:
             return
         stores = self.actor.runtime.stores

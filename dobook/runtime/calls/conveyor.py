@@ -1,4 +1,4 @@
-"""Streams on their way from one side to another: a body, or an argument of a call.
+"""Streams from one side to another: a body, or an argument of a call.
 
 A stream stays where it was made. What the other side gets is one that asks for its pieces: a task
 of the side it comes from, which passes that object's gates and keeps it in memory, fetches them
@@ -39,7 +39,7 @@ def conveyed(stream: ReadableStream, home: "Instance | None", runtime: "Kernel")
         PlatformTypeError: If it is being read already.
     """
     if stream.buffered is not None or isinstance(stream.source, Conveyor):
-        return stream  # bytes need nobody, and what has come from elsewhere may go on
+        return stream  # buffered bytes need no sender, and a received stream may be passed on
     if stream.locked:
         raise PlatformTypeError("The ReadableStream has been locked to a reader.")
     conveyor = Conveyor(stream, home, runtime)
@@ -50,7 +50,7 @@ def conveyed(stream: ReadableStream, home: "Instance | None", runtime: "Kernel")
 
 
 def send_body(request: Request, runtime: "Kernel") -> None:
-    """Convey the body of a request that is sent from where one is.
+    """Convey the body of a request that the running code sends.
 
     Raises:
         PlatformTypeError: If it is being read already.
@@ -86,18 +86,18 @@ class Conveyor:
         return piece  # type: ignore[no-any-return]
 
     async def cancel(self, reason: Any = None) -> None:
-        """Tell the other side that nobody reads on."""
+        """Tell the other side that nobody reads any more."""
         await self._here(self._pump.cancel, reason)
 
     async def _here(self, work: Any, *args: Any) -> Any:
-        """Do something of the runtime's loop, from whichever loop one is on."""
+        """Run something on the runtime's loop, from any loop."""
         if running_loop() is self._runtime.loop:
             return await work(*args)
         return await self._runtime.post.promise_of(work(*args))
 
 
 class _Pump:
-    """What fetches the pieces, on the side they come from."""
+    """The reader of a stream, on the side it comes from."""
 
     def __init__(self, stream: ReadableStream, home: "Instance | None", runtime: "Kernel") -> None:
         self.task: asyncio.Task[Any] | None = None
@@ -105,7 +105,7 @@ class _Pump:
         self._home = home
         self._runtime = runtime
         self._readers: deque[asyncio.Future[Any]] = deque()
-        self._untaken: deque[bytes] = deque()  # whoever asked for it has been cancelled
+        self._untaken: deque[bytes] = deque()  # the reader that asked for them was cancelled
         self._wanted = asyncio.Event()
         self._over = False
         self._failure: BaseException | None = None
@@ -135,7 +135,7 @@ class _Pump:
             await closing
 
     def drop(self) -> None:
-        """Nobody can read on."""
+        """Stop the source: nobody can read any more."""
         if not self._over:
             self._over = True
             self._start(self._close(None))
@@ -183,7 +183,7 @@ class _Pump:
                 self._hand_over(piece)
 
     async def _durable(self, home: "Instance") -> None:
-        """Wait until what the object has written is safe: a piece may tell of it."""
+        """Wait until the object's writes are durable: a piece may depend on them."""
         if home.output_gate.commit is not None:
             done = asyncio.Event()
             home.output_gate.pass_through(done.set, leaves=True)
@@ -214,7 +214,7 @@ class _Pump:
         self._readers.clear()
 
     def _stopped(self, task: "asyncio.Task[Any]") -> None:
-        """The task is over; if nobody has ended it, the object it belonged to is gone."""
+        """End the stream after its task; if nobody ended the stream, its object is gone."""
         if self._over:
             return
         dead = None if self._home is None else self._home.dead

@@ -21,7 +21,7 @@ def deliver_response(call: "Call", value: Any) -> Response | None:
         The response; None if it is a redirect, which is followed to the same object.
 
     Raises:
-        PlatformTypeError: If it is no response.
+        PlatformTypeError: If it is not a response.
     """
     if not isinstance(value, Response):
         error = PlatformTypeError(

@@ -79,7 +79,7 @@ class DurableObjectNamespace:
         """Return the id that `id.toString()` wrote.
 
         Raises:
-            PlatformTypeError: If it is no id, or one of another class.
+            PlatformTypeError: If it is not an id, or is one of another class.
         """
         return self._ids.from_string(id)
 
@@ -100,7 +100,7 @@ class DurableObjectNamespace:
         """Return a stub for the object with an id; the object need not exist yet.
 
         Raises:
-            PlatformTypeError: If `id` is no id.
+            PlatformTypeError: If `id` is not an id.
         """
         if not isinstance(id, DurableObjectId):
             error = PlatformTypeError(
@@ -136,7 +136,8 @@ class DurableObjectNamespace:
         """
         key = identity.toString()
         actor = self.actors.get(key)
-        if actor is not None and actor.released:  # an exception came before it was forgotten
+        # An exception may have interrupted `release` before its last line.
+        if actor is not None and actor.released:
             self.release(actor)
             actor = None
         if actor is None:
@@ -161,7 +162,8 @@ class DurableObjectNamespace:
         if self.actors.get(key) is actor:
             if actor.tie is not None:
                 self._ties[key] = actor.tie
-            del self.actors[key]  # last: what is broken off before can be done again
+            # Last, so that `release` can be repeated after an exception in the lines above.
+            del self.actors[key]
 
     def construct(self, instance: "Instance") -> None:
         """Make the user's object for an instance.

@@ -12,16 +12,16 @@ from dobook.web import body
 if TYPE_CHECKING:
     from dobook.runtime.objects.instance import Instance
 
-_MOST_LOOKED_AT: Final = 8  # tasks; with more, some is taken to be ready
+_MOST_LOOKED_AT: Final = 8  # tasks; among more, one is assumed to be ready
 
 
 class NextEvent(asyncio.Future[None]):
-    """What a task waits for that has its answer already, while others of the object come first."""
+    """The wait of a task that has its answer, while other tasks of the object run first."""
 
 
-# What a task waits for that is let in when the turn is over.
+# Waits that end when the turn is over, and those of them that need no further event.
 _EVENTS: Final = (Pass, SectionEnd, StorageFuture, NextEvent)
-_DUE: Final = (Pass, NextEvent)  # those that nothing else has to happen for
+_DUE: Final = (Pass, NextEvent)
 
 
 def others_first() -> NextEvent | None:
@@ -45,7 +45,7 @@ def others_first() -> NextEvent | None:
 
 
 def _comes_first(task: "asyncio.Task[Any]") -> bool:
-    # One that has just ended counts as well: who awaits it goes on next.
+    # A task that has just ended counts as well: the code that awaits it runs next.
     waits_for: Any = task._fut_waiter  # type: ignore[attr-defined]
     return type(waits_for) in _DUE or not waits_for_an_event(task)
 
@@ -59,13 +59,13 @@ body.before_result = others_first
 
 
 def turn_lasts(stores: Iterable[ObjectStore], later: Callable[[], None]) -> bool:
-    """Return whether a turn of one of some objects goes on in its own tasks.
+    """Return whether a turn of any of some objects continues in its own tasks.
 
     What they write belongs to the commit of the turn.
 
     Args:
         stores: The objects' stores.
-        later: Called when the turn is over, if one goes on.
+        later: Called when that turn is over, if there is one.
     """
     for store in stores:
         instance = store.owner.instance

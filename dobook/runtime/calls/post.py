@@ -1,4 +1,4 @@
-"""Calls on their way: copied arguments, the caller's output gate, delivery on the next tick.
+"""The queue of calls: copied arguments, the caller's output gate, delivery on the next tick.
 
 Source: cloudflare/workerd src/workerd/api/actor.c++, src/workerd/api/worker-rpc.c++
 """
@@ -83,13 +83,13 @@ class Outside:
 
 
 def giver(runtime: "Kernel") -> "Instance | Outside":
-    """Return where the functions and targets live that the running code gives to others."""
+    """Return the home of the functions and targets that the running code passes to others."""
     frame = current_frame.get()
     return runtime.post.outside if frame is None else frame.instance
 
 
 class PostOffice:
-    """Puts calls on their way to the objects of a runtime."""
+    """Queues calls and delivers them to the objects of a runtime."""
 
     def __init__(self, runtime: "Kernel") -> None:
         self._runtime = runtime
@@ -107,7 +107,7 @@ class PostOffice:
     def send(
         self, call: Call, *, home: "Instance | None", place: "Instance | Outside | None" = None
     ) -> Promise:
-        """Copy a call's arguments and put it on its way.
+        """Copy a call's arguments and queue it.
 
         Args:
             call: The call.
@@ -134,7 +134,7 @@ class PostOffice:
         return OutsidePromise(call) if home is None else RpcPromise(call)
 
     def post(self, call: Call, home: "Instance | None") -> None:
-        """Have a call delivered on the next tick after the caller's writes are durable."""
+        """Queue a call for the first tick after the caller's writes are durable."""
         if not self._loop.virtual:
             if not self._held.here:
                 self._post_from_elsewhere(call)
@@ -160,7 +160,8 @@ class PostOffice:
         if not self._scheduled:
             self._kind = call.kind
             self._runtime.loop.call_soon(self._deliver)
-            self._scheduled = True  # last: what may break off this line leaves it to the next call
+            # Last: if an exception comes in the lines above, the next call schedules the delivery.
+            self._scheduled = True
         elif call.kind != self._kind:
             self._mixed = True
 
@@ -181,7 +182,7 @@ class PostOffice:
         return True
 
     def _post_from_elsewhere(self, call: Call) -> None:
-        """Post a call of another thread than the one that turns the loop."""
+        """Queue a call from a thread that does not run the loop."""
         with self._held:
             self.post(call, None)
 
@@ -191,7 +192,7 @@ class PostOffice:
         call.sent = self._observers.emit(Sent, label, call.sent, call.actor.label, what)
 
     def _caller(self) -> str:
-        """Return the name of whoever calls from outside of objects: a task's, if it has one."""
+        """Return the name of a caller outside of objects: a task's, if it has one."""
         loop = running_loop()
         task = None if loop is None else asyncio.current_task(loop)
         if task is None:
@@ -208,7 +209,8 @@ class PostOffice:
         if home.dead is None:
             if not call.done:  # it may have been given up meanwhile
                 self.post(call, home)
-        else:  # its writes were lost, and it never got to call; nor is its function there any more
+        else:
+            # The object's writes were lost, so it never made this call. Its function is gone too.
             call.settle(None, home.dead if call.target is None else PlatformError(HOME_GONE))
 
     def _deliver(self) -> None:
@@ -235,7 +237,7 @@ class PostOffice:
                 self._scheduled = False
 
     def mend(self) -> None:
-        """Have the mail delivered after an exception has broken off what would have."""
+        """Schedule the queued calls again after an exception has ended their delivery."""
         self._mixed = True
         self._scheduled = bool(self._mail)
         if self._mail:
@@ -324,7 +326,7 @@ def _lane(call: Call) -> int:
 
 
 class _Nobody:
-    """Stands for the object where a promise belongs to none."""
+    """Stands for the object of a promise that belongs to no object."""
 
     label = "worker"
 

@@ -14,11 +14,11 @@ from dobook.runtime.calls.turns import current_frame
 from dobook.runtime.insight.portable import remark_if_called
 from dobook.runtime.insight.unheard import Refusal, note, note_in_worker, place_of, users_frame
 
-INTERRUPTED: Final = "interrupted"  # of a cancellation: it goes on to the calls that are awaited
+INTERRUPTED: Final = "interrupted"  # a cancellation's message: cancel the awaited calls too
 
 
 class Interrupted(KeyboardInterrupt, CancelledError):
-    """The user's interrupt, as those who await see it.
+    """The user's interrupt, as awaiting code sees it.
 
     A bare KeyboardInterrupt in one of several gathered calls would end the loop that gathers them,
     the notebook kernel's for instance; as a cancellation it only ends the tasks.
@@ -26,7 +26,7 @@ class Interrupted(KeyboardInterrupt, CancelledError):
 
 
 class BrokenOff(Interrupted):
-    """The interrupt, raised in the middle of a turn that would not end by itself."""
+    """The interrupt, raised in the middle of a turn that would not end on its own."""
 
 
 for _kind in (Interrupted, BrokenOff):
@@ -45,12 +45,12 @@ class Promise:
         raise NotImplementedError
 
     def send(self, value: Any) -> Any:
-        """Go one step, as a coroutine does."""
+        """Run one step, as a coroutine does."""
         steps = self._begun()
         try:
             return steps.send(value)
         except BaseException:
-            del self._steps  # over; awaited again, it gives the same once more
+            del self._steps  # it has ended; awaiting the promise again gives the same result
             raise
 
     def throw(self, error: Any, *rest: Any) -> Any:
@@ -58,7 +58,7 @@ class Promise:
         return self._begun().throw(error, *rest)
 
     def close(self) -> None:
-        """Stop waiting; what was begun goes on."""
+        """Stop waiting; the work that was begun continues."""
         steps = getattr(self, "_steps", None)
         if steps is not None:
             steps.close()
@@ -104,7 +104,7 @@ class Promise:
         return repr(self)
 
     def _hand_over(self) -> None:
-        """Note that somebody else looks after an error from now on: a task, a callback."""
+        """Note that a task or a callback handles an error from now on."""
 
     def _begun(self) -> Generator[Any, None, Any]:
         steps = getattr(self, "_steps", None)
@@ -166,7 +166,7 @@ class _Own(Promise):
 
 
 class Resolved(_Own):
-    """An answer that is there already; awaiting it does not yield to the loop."""
+    """A promise that is resolved already; awaiting it does not yield to the loop."""
 
     __slots__ = ("_value",)
 
@@ -223,7 +223,7 @@ def _refused() -> str:
 
 
 class Pending(_Own):
-    """An answer that a future of the runtime's loop will have."""
+    """A promise of the result of a future on the runtime's loop."""
 
     __slots__ = ("_future",)
 

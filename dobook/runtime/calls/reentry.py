@@ -1,7 +1,7 @@
 """`run_sync`: waiting for something in the middle of code that is not asynchronous.
 
 Pyodide suspends the whole stack of the caller. Python cannot, so the loop is turned from inside:
-everything else goes on meanwhile, but of two that wait so the later one has to end first.
+everything else keeps running meanwhile, but nested `run_sync` calls finish last in, first out.
 Source: pyodide.org/en/stable/usage/api/python-api/ffi.html#pyodide.ffi.run_sync
 """
 

@@ -69,7 +69,7 @@ class RpcTarget:
 
 
 class Member(Promise):
-    """A method or property of something remote: call it, await it, or go on to its members."""
+    """A method or property of something remote: call it, await it, or reach its members."""
 
     __slots__ = ("_path", "_target")
 
@@ -116,7 +116,7 @@ class RpcStub:
     stub of the same target; `dispose()` gives this one up.
 
     A stub that is an argument is disposed of when the call ends, and a stub that a method returns
-    belongs to the caller from then on. Whoever keeps one for later keeps a `dup()` of it.
+    belongs to the caller from then on. To keep a stub for later, keep a `dup()` of it.
 
     Source: developers.cloudflare.com/workers/runtime-apis/rpc/lifecycle/
     """
@@ -130,9 +130,9 @@ class RpcStub:
         self, home: "Home", target: Any, owner: Owner | None = None, disposed: str = ""
     ) -> None:
         self._home = home
-        self._owner = owner  # who has got it; None outside of objects
+        self._owner = owner  # the object that received it; None outside of objects
         self._target = target
-        self._disposed = disposed  # how, and what helps; empty while it is in use
+        self._disposed = disposed  # how it was disposed of, and the remedy; "" while it is in use
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function; the call is on its way when this returns its promise."""
@@ -152,7 +152,7 @@ class RpcStub:
         return RpcStub(self._home, self._target, self._owner, self._disposed)
 
     def dispose(self) -> None:
-        """Give the stub up; using it afterwards is an error. Twice is fine."""
+        """Release the stub; using it afterwards is an error, disposing of it again is not."""
         self._give_up("dispose() was called on it. Its target can be kept with a stub.dup().")
 
     def _give_up(self, how: str) -> None:
@@ -245,7 +245,7 @@ def carry(value: Any, home: "Home", crossing: Crossing | None = None) -> Any:
         except RecursionError:
             raise refused from None
         except Exception as error:
-            raise error from None  # that it could not be copied in a simpler way tells nobody anything
+            raise error from None  # the failure of the plain copy above is of no interest
 
 
 def _carry_deep(value: Any, home: "Home", seen: dict[int, Any], crossing: Crossing) -> Any:
@@ -345,7 +345,7 @@ def find(target: Any, path: tuple[str, ...], *, root: bool, of: str = "") -> Any
 
 
 def not_callable(path: tuple[str, ...]) -> PlatformTypeError:
-    """Return the error of calling what is there but is no method."""
+    """Return the error of calling a member that exists but is not a method."""
     return PlatformTypeError(f'"{".".join(path) or "(this)"}" is not a function.')
 
 
@@ -380,7 +380,7 @@ def carry_error(error: BaseException, *, remote: bool) -> BaseException:
 
 
 def _like(error: BaseException) -> BaseException | None:
-    """Return a copy of an error, None if there can be none."""
+    """Return a copy of an error, None if it cannot be copied."""
     kind = type(error)
     for make in (copy.copy, _uninitialised):  # a class may take other arguments than its `args`
         try:

@@ -55,8 +55,8 @@ class DurableObjectStub:
         >>> import dobook
         >>> class Greeter:
         ...     def __init__(self, ctx, env): ...
-        ...     async def greet(self, whom):
-        ...         return f"hello {whom}"
+        ...     async def greet(self, name):
+        ...         return f"hello {name}"
         >>> with dobook.Runtime() as runtime:
         ...     stub = runtime.register(Greeter).getByName("a")
         ...     runtime.run(stub.greet("world"))
@@ -74,7 +74,7 @@ class DurableObjectStub:
         identity: DurableObjectId,
         owner: Owner | None,
     ) -> None:
-        self._owner = owner  # whose code has got it; None outside of objects
+        self._owner = owner  # the object whose code received it; None outside of objects
         self._namespace = namespace
         self.id = identity
         self.name = identity.name
@@ -149,7 +149,7 @@ class DurableObjectStub:
         return found
 
     def _known(self) -> "Actor":
-        """Return the object as the runtime has it now. Asked only if the one at hand is of no use."""
+        """Return the object's current actor; called only if the one at hand is unusable."""
         runtime = self._namespace.runtime
         runtime.check_open()
         with runtime.driver.held:

@@ -1,7 +1,7 @@
 """What a task of an object waits for that is not a future.
 
-A future only schedules the task's next step. Whoever ends one of these waits decides when the step
-runs, because it may take or keep a lock that others have to see.
+A future only schedules the task's next step. The code that ends one of these waits decides when
+the step runs, because it may take or keep a lock that others have to see.
 """
 
 # ruff: noqa: D102 - the undocumented methods are those that asyncio expects of a future

@@ -1,8 +1,8 @@
 """How user code is stepped: every turn of an object passes its input gate.
 
-A handler runs as a coroutine. What it starts by itself (`asyncio.gather`, `create_task`, task
+A handler runs as a coroutine. What it starts on its own (`asyncio.gather`, `create_task`, task
 groups) becomes tasks of the loop, and these are wrapped so that each time one wakes, from a timer
-or from another object's answer, it waits for the object's gate before it goes on. The context
+or from another object's answer, it waits for the object's gate before it continues. The context
 variable `current_frame` says on whose behalf code runs; tasks inherit it.
 
 Source: cloudflare/workerd src/workerd/io/io-context.c++ (`IoContext::run` takes the input lock)
@@ -126,7 +126,7 @@ class Pass(Wait):
 class SectionEnd(Wait):
     """What a task waits for while a critical section of its object runs.
 
-    The task goes on under the section's lock, which is given up after that turn.
+    The task continues under the section's lock, which is released after that turn.
     """
 
     __slots__ = ("section",)
@@ -139,12 +139,12 @@ class SectionEnd(Wait):
         callback, self._callback = self._callback, None
         if callback is None:
             return False
-        self.cancelled = True  # the section goes on without anybody waiting for it
+        self.cancelled = True  # the section keeps running without anybody waiting for it
         self._loop.call_soon(callback, self, context=self._context)
         return True
 
     def complete(self) -> None:
-        """The section is over: let the waiter go on, then give up the lock."""
+        """End the section: resume the waiter, then release the lock."""
         callback, self._callback = self._callback, None
         if callback is None:
             self.section.leave()
@@ -156,10 +156,10 @@ class StorageFuture(asyncio.Future[None]):
     """What code waits for that awaits slow storage without a lock."""
 
 
-# Waits that are none of the program's, or that a planned crash has counted where they began.
+# Waits that do not belong to the program, or that a planned crash has counted where they began.
 _COUNTED_ALREADY = (Pass, SectionEnd, StorageFuture, StorageTurn)
-# What an object's own code brings about, rather than an event: these are no reason to wait at the
-# gate while the turn that brought them about is not over.
+# What an object's own code completes, rather than an event. The code that awaits it need not wait
+# # at the gate while the turn that completed it is not over.
 _GatheringFuture: type = asyncio.tasks._GatheringFuture  # type: ignore[attr-defined]
 EXTERNAL: Final = "_dobook_external"  # set on futures that timers, threads and answers resolve
 # Storage: what is written before and after is one.
@@ -176,8 +176,10 @@ def _steps(
     *,
     own: bool,
 ) -> Generator[Any, None, Any]:
-    counted = yielded is not _NOT_STARTED  # the wait that the first turn ended with
-    yields, since = 0, -1.0  # of `asyncio.sleep(0)` in a row, and the instant of the first
+    # The first turn has reported the wait that it ended with to the planned faults already.
+    counted = yielded is not _NOT_STARTED
+    # How many `asyncio.sleep(0)` came in a row, and the time of the first.
+    yields, since = 0, -1.0
     while True:
         error: BaseException | None = None
         if yielded is not _NOT_STARTED:
@@ -191,7 +193,8 @@ def _steps(
                 stop_code(coro, yielded)
                 raise asyncio.CancelledError
             try:
-                if yielded is not None or not counted:  # else the start of this task was the tick
+                # A bare yield that ended the first turn has had its tick: the start of this task.
+                if yielded is not None or not counted:
                     yield yielded
             except GeneratorExit:
                 coro.close()
@@ -237,19 +240,19 @@ def _steps(
         except BaseException as stop:
             if not isinstance(stop, StopIteration):
                 frame.instance.runtime.driver.interrupts.left(frame.instance, stop)
-            if own:  # whoever awaits it goes on now
+            if own:  # the code that awaits it continues now
                 open_gate(frame.gate).turn_goes_on()
             if isinstance(stop, StopIteration):
                 return stop.value
             over = own and frame.instance.dead is not None
             if over and not isinstance(stop, KeyboardInterrupt | SystemExit):
-                raise asyncio.CancelledError from None  # nobody is left to be told
+                raise asyncio.CancelledError from None  # nobody is left to hear of the error
             raise
         finally:
             if ended is not None:
                 section = ended.section
                 if own and type(section) is CriticalSection:
-                    # Whoever waits for this task, with gather for instance, is part of the turn.
+                    # Code that waits for this task, with gather for instance, is part of the turn.
                     section.parent.passing += 1
                     _leave_after_grace(loop, section, GRACE_TICKS)
                 else:
@@ -269,7 +272,8 @@ def _passes(gate: InputGate, yielded: Any) -> bool:
 
 def _is_own_doing(yielded: Any) -> bool:
     kind = type(yielded)
-    if kind is asyncio.Future:  # of a task group, an Event, a queue; or else it has been marked
+    # A plain future is one of a task group, an Event or a queue, unless it is marked as external.
+    if kind is asyncio.Future:
         return not getattr(yielded, EXTERNAL, False)
     return kind in _OWN_DOING
 
@@ -282,7 +286,7 @@ def began_to_wait(faults: "ObjectFaults", instance: "Instance", yielded: Any) ->
 
 
 def _report_waiting(instance: "Instance") -> int:
-    """Report that a turn which could go on has to wait; returns the event's number."""
+    """Report that a turn which could continue has to wait; returns the event's number."""
     observers = instance.runtime.observers
     if not observers.detailed:
         return 0
@@ -297,7 +301,7 @@ async def resume(
     *,
     own: bool = False,
 ) -> Any:
-    """Go on with a coroutine that was stepped once by hand and has yielded.
+    """Resume a coroutine that was stepped once by hand and has yielded.
 
     Args:
         loop: The runtime's loop.

@@ -1,4 +1,4 @@
-"""Who waits for whom: what keeps an object in memory, and circles of objects that wait for ever."""
+"""The graph of waits: what keeps an object in memory, and deadlocks between objects."""
 
 from typing import TYPE_CHECKING
 
@@ -41,7 +41,7 @@ def why_awake(actor: "Actor") -> list[str]:
 
 
 def deadlock(runtime: "Kernel", instance: "Instance | None" = None) -> str:
-    """Return a circle of objects that wait for each other, in words; empty if there is none.
+    """Describe a circle of objects that wait for each other; empty without one.
 
     Args:
         runtime: Where to look.

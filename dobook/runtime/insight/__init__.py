@@ -1,1 +1,1 @@
-"""What a runtime tells of itself: trace, costs, snapshots."""
+"""What a runtime reports: trace, costs, snapshots."""

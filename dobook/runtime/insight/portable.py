@@ -1,7 +1,7 @@
 """Remarks on what works here and not, or not so, with Cloudflare's Python SDK.
 
-dobook is kinder than the SDK in a few places on purpose. Code that relies on one of them is told
-so: a `PortabilityWarning` at the line of the user's code, once for each line, as Python's warnings
+dobook accepts more than the SDK in a few places on purpose. Code that relies on one of them causes
+a `PortabilityWarning` at the line of the user's code, once for each line, as Python's warnings
 are. Code outside of objects and Workers, in a notebook's cell or a test, is never deployed, so
 nothing is remarked there.
 
@@ -26,18 +26,18 @@ def remark(text: str, *, anywhere: bool = False) -> None:
 
     Args:
         text: What to say.
-        anywhere: Whether code outside of objects and Workers is told too.
+        anywhere: Whether to warn code outside of objects and Workers too.
     """
     if anywhere or _is_deployed():
         _warn(text, users_frame())
 
 
 def remark_if_called(text: str, *, anywhere: bool = False, depth: int = 2) -> None:
-    """As `remark`, if the user's code itself calls the function that calls this one.
+    """Warn like `remark`, if the user's code itself calls the function that calls this one.
 
     Args:
         text: What to say.
-        anywhere: Whether code outside of objects and Workers is told too.
+        anywhere: Whether to warn code outside of objects and Workers too.
         depth: How many frames away the user's code has to be.
     """
     caller = sys._getframe(depth)
@@ -101,7 +101,7 @@ def remark_on_raw_props(given: Iterable[Any]) -> None:
 
 
 def _container(values: Iterable[Any]) -> str:
-    """Return what kind of container of Python's is among some values; empty if there is none."""
+    """Return the type's name of the first Python container among some values, or ""."""
     return next((type(value).__name__ for value in values if type(value) in _CONTAINERS), "")
 
 

@@ -1,4 +1,4 @@
-"""What the runtime says of itself at one instant: frozen records for frames and displays."""
+"""The runtime's state at one instant: frozen records for frames and displays."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ class ObjectSnapshot:
     Attributes:
         binding: Its class's binding.
         class_name: Its class.
-        name: The name its id was made from, None if it has none.
+        name: The name its id was made from, None for an id without a name.
         id: 64 hex digits.
         state: "running" (events under way), "idle" (in memory) or "evicted".
         keys: How many rows it has; None if there are too many objects to look into each.

@@ -48,7 +48,7 @@ class Recorder:
         return self._on
 
     def switch(self, *, on: bool) -> None:
-        """Begin or stop to keep events; those that are kept stay."""
+        """Start or stop keeping events; those already kept stay."""
         if on == self._on:
             return
         self._on = on
@@ -96,9 +96,9 @@ class Recorder:
 # that is freed while another thread prints through it crashes the interpreter. So layers that were
 # taken out stay here, and serve again once nobody else holds them.
 _PRINT_BORROWS: Final = sys.version_info < (3, 14)
-_MOST_SPARE: Final = 1_000  # those that somebody keeps, as a StreamHandler does
+_MOST_SPARE: Final = 1_000  # some stay in use, for instance in a StreamHandler
 _TRIED: Final = 8
-_HELD_BY_NOBODY: Final = 2  # the variable's reference and the call's own
+_HELD_BY_NOBODY: Final = 2  # references: the variable and the call of `sys.getrefcount`
 _spare: "deque[_LogTap]" = deque(maxlen=_MOST_SPARE)
 
 
@@ -120,7 +120,7 @@ class _LogTap(io.TextIOBase):
         self._runtime: Kernel | None = runtime
         self.beneath = beneath
         self._parts: dict[str, str] = {}
-        self._reporting = False  # what a listener prints is no log line
+        self._reporting = False  # what a listener prints is not a log line
 
     def write(self, text: str) -> int:
         """Pass a text on, and report the lines that an object has finished."""
@@ -142,15 +142,16 @@ class _LogTap(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Pass it on."""
+        """Flush the stream beneath."""
         self.beneath.flush()
 
     def writable(self) -> bool:
-        """Say that it can be written to."""
+        """Return True: the stream can be written to."""
         return True
 
     def __del__(self) -> None:
-        pass  # not TextIOBase's, which closes: what is beneath may be closed by then
+        # TextIOBase's own method would close the stream beneath, which may be closed already.
+        pass
 
     def taken_out(self) -> None:
         """Let go of the runtime; what still prints through this layer is passed on."""

@@ -1,8 +1,8 @@
-"""Errors that nobody awaits, told where people look for them.
+"""Errors that nobody awaits, reported where people look for them.
 
 What fails in `waitUntil`, in a socket's handler or in a task that nothing awaits would be seen by
 nobody; the platform writes such errors to the Worker's log. Here they go to `logging`, which
-writes them to stderr unless it is told otherwise; a notebook shows them below the cell.
+writes them to stderr unless configured otherwise; a notebook shows them below the cell.
 An alarm's errors are in what `advance` returns.
 """
 
@@ -25,7 +25,7 @@ _SEEN_ELSEWHERE: Final = frozenset({"alarm", "commit"})
 
 
 def report(runtime: "Kernel", label: str, where: str, error: BaseException, cause: int = 0) -> None:
-    """Take note of an error that nobody awaits, and tell it.
+    """Record an error that nobody awaits, and report it.
 
     Args:
         runtime: Where it happened.
@@ -59,7 +59,7 @@ def uncaught(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 
 
 def headline(context: dict[str, Any]) -> str:
-    """Return what has failed, as a person says it."""
+    """Return what has failed, in words."""
     task = context.get("future")
     if type(task) is ObjectTask:
         owner = task.owner or "the Worker"

@@ -69,7 +69,7 @@ class Refusal:
         self.heard = False
 
     def report(self, *_: Any) -> None:
-        """Report it, unless somebody has awaited it. Twice is fine."""
+        """Report the refusal, unless somebody has awaited it. Calling this twice is fine."""
         if self.heard or self.runtime.closed:
             return
         self.heard = True
@@ -224,7 +224,7 @@ def when_over(instance: "Instance", then: Callable[[], object]) -> None:
     """Call a function when the event of an object whose code runs now has been answered."""
     loop = instance.runtime.loop
     task: Any = asyncio.current_task(loop) if instance.runtime.turning else None
-    if task is None:  # a constructor, which nothing of it outlives but what it has started
+    if task is None:  # a constructor: nothing of it is left to end later
         loop.call_soon(then)
         return
     _after(next((call for call in instance.calls if call.task is task), task), then)
@@ -287,7 +287,7 @@ def _was_reset(instance: "Instance") -> bool:
 
 
 def users_frame() -> FrameType | None:
-    """Return the innermost frame of the user's code; None if there is none."""
+    """Return the innermost frame of the user's code, or None."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if is_users(frame):

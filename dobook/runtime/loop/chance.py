@@ -1,4 +1,4 @@
-"""Everything in the standard library and NumPy that chance decides, for code of a runtime.
+"""Random functions of the standard library and NumPy, seeded for code of a runtime.
 
 In virtual time it comes from the runtime's seed, in real time it is real, because nobody may be
 able to predict a token. `random.Random` stays the class it is: its method `seed`, which draws when
@@ -35,7 +35,7 @@ _SYSTEM_UUIDS: Final = ("_generate_time_safe", "_UuidCreate")  # would ask the o
 
 
 def functions() -> list[tuple[types.ModuleType, str, StandIn]]:
-    """Return the functions that chance decides, with what stands in for them."""
+    """Return the random functions, with their replacements."""
     found: list[tuple[types.ModuleType, str, StandIn]] = []
 
     def add(module: types.ModuleType, name: str, mine: Callable[..., Any]) -> None:
@@ -91,14 +91,14 @@ def _timed_uuid(name: str) -> Callable[..., Any]:
 
 
 def seed_method() -> Callable[..., None]:
-    """Return what stands in for `random.Random.seed`."""
+    """Return the replacement of `random.Random.seed`."""
     real = random.Random.seed
 
     def seed(self: random.Random, a: Any = None, version: int = 2) -> None:
         if a is None:
             source = current()
-            # The generator of `tempfile` is made once for the whole process, by whoever comes
-            # first. If it took its seed from that runtime, others would draw other numbers.
+            # The generator of `tempfile` is made once for the whole process, by its first
+            # user. If it took its seed from that runtime, others would draw other numbers.
             keeper = sys._getframe(2).f_globals.get("__name__")
             if source is not None and source.seeded and keeper != "tempfile":
                 a = source.draws().generator.getrandbits(128)
@@ -109,7 +109,7 @@ def seed_method() -> Callable[..., None]:
 
 
 def numpy_functions(module: types.ModuleType) -> list[tuple[types.ModuleType, str, StandIn]]:
-    """Return the functions of NumPy's global generator, with what stands in for them.
+    """Return the functions of NumPy's global generator, with their replacements.
 
     `numpy.random.default_rng()` draws its seed from `secrets` and needs nothing here.
 

@@ -1,4 +1,4 @@
-"""What a forked process does with the runtimes of its parent: nothing, and so no harm.
+"""Forked processes: they must not use, or harm, the runtimes of their parent.
 
 Memory is copied by `os.fork`, but files, locks and the loop's epoll are shared. A child that used
 an inherited runtime would write into its parent's files; one that closed it would take descriptors
@@ -55,7 +55,7 @@ class _NoSelector:
         self._owner = owner
 
     def select(self, _timeout: float | None = None) -> NoReturn:
-        """Refuse.
+        """Refuse to wait: the loop belongs to the parent process.
 
         Raises:
             UsageError: Always.
@@ -91,7 +91,7 @@ def _leave_alone(runtime: "Kernel", owner: int) -> None:
 
 
 def _keep_for_ever(runtime: "Kernel") -> None:
-    """Let nothing of a runtime be freed: SQLite would close its files, and their log with them."""
+    """Keep a runtime from being freed: SQLite would close its files, and delete their log."""
     _never_freed.append(runtime)
     import ctypes
 

@@ -1,11 +1,11 @@
-"""Whether what somebody awaits can still happen, before the virtual clock jumps to an alarm for it.
+"""Finds out whether an awaited result can still come, before the clock jumps to an alarm for it.
 
 A call that hangs for ever must not run the alarms of a hundred years. Whether some alarm's handler
 would wake it cannot be decided in general. What can be decided:
 
 * A future that nobody holds but the code that awaits it is never done. If all that the awaited
   call depends on are such futures, and nothing but other objects' alarms is set, it is **stuck**:
-  a DeadlockError says so at once, and the clock stays where it is.
+  a DeadlockError is raised at once, and the clock stays where it is.
 * In all other cases alarms run, but no further than `limits.MAX_WAIT_FOR_ALARMS_MS` after the wait
   began. What sleeps has a timer of its own, which is reached however far away it is.
 """

@@ -5,11 +5,11 @@ leave the loop between two states. Code that is stuck in a turn is broken off in
 which costs its object its memory and what the turn has written: there is no other state that the
 object could be relied upon to be in.
 
-In virtual time all that is under way ends, since nothing would go on with it anyway. In real time
+In virtual time all that is under way ends, since nothing would continue it anyway. In real time
 others are served too, so only what was begun from here ends, and what that has called in turn.
 
-An interrupt may also come between two turns of the loop, while the code of a cell runs. Who sees
-it there, the notebook layer, says so (`expect`).
+An interrupt may also come between two turns of the loop, while the code of a cell runs. The
+notebook layer sees it there and calls `expect`.
 """
 
 import _thread
@@ -50,7 +50,7 @@ TORN: Final = (
 
 
 class Interrupts:
-    """What is done about the user's interrupts of one runtime.
+    """Handles the user's interrupts of one runtime.
 
     Attributes:
         pressed: How often the user has interrupted since this turn of the loop began.
@@ -78,7 +78,7 @@ class Interrupts:
         self._lock = threading.RLock()  # of `_turn`
         self._unwinding = 0
         self._running: dict[object, asyncio.Task[Any]] = {}  # in real time
-        self._begun: dict[Call, object] = {}  # in real time: what was begun from here, by whom
+        self._begun: dict[Call, object] = {}  # in real time: what was begun from here, and its task
         self._most_begun = 64
 
     # ------------------------------------------------------------------ catching
@@ -96,10 +96,11 @@ class Interrupts:
         except ValueError:  # not the main interpreter
             yield False
             return
-        if before == self._caught:  # an exception has kept the last turn from putting it back
+        # An exception may have kept the last turn from restoring the handler or releasing the lock.
+        if before == self._caught:
             before = self._before
         self._before = before
-        self._lock = threading.RLock()  # a new one: an exception may have kept the last one shut
+        self._lock = threading.RLock()
         self._turn += 1 + self._turn % 2
         wrapped = None
         try:
@@ -135,7 +136,8 @@ class Interrupts:
         if is_users(frame):
             self.raised = error
             return False
-        if in_sql_callback(frame):  # the statement is stopped with it if that does not end before
+        # Stop the statement with the exception too, unless it ends before.
+        if in_sql_callback(frame):
             self.raised = error
             stop_statement(error)
         if self.carried is None:
@@ -215,12 +217,12 @@ class Interrupts:
             raise escaped
 
     def expect(self) -> None:
-        """The user has interrupted between two turns; what the code runs in will be cancelled."""
+        """Note an interrupt between two turns; what the code runs in will be cancelled."""
         self.expected = True
         self.stopping = Interrupted()
 
     def hand_on(self, error: Interrupted) -> bool:
-        """Give the interrupt of a turn to the handler of the code around it, if it has one."""
+        """Pass the interrupt of a turn to the handler of the code around it, if it has one."""
         if self.stopping is not None:
             return True  # it has told us itself
         outer = signal.getsignal(signal.SIGINT)
@@ -231,12 +233,12 @@ class Interrupts:
         return True
 
     def broke(self, instance: "Instance", error: BaseException) -> None:
-        """Code of an object has been broken off in the middle of a turn."""
+        """Reset an object whose code was broken off in the middle of a turn."""
         self.broken = error
         reset_interrupted(instance)
 
     def left(self, instance: "Instance", error: BaseException, call: "Call | None" = None) -> None:
-        """An exception has left an object's code: end the object's life if that broke it off.
+        """End an object's life if the exception that left its code broke a turn off.
 
         Args:
             instance: The object.
@@ -270,7 +272,7 @@ class Interrupts:
 
     @contextlib.contextmanager
     def running(self, task: "asyncio.Task[Any]", mark: object) -> Iterator[None]:
-        """For this while a task runs that was begun from here, and all that bears its mark."""
+        """Track, inside a `with` block, a task that was begun from here, and all with its mark."""
         self._running[mark] = task
         try:
             yield
@@ -287,7 +289,7 @@ class Interrupts:
                 self._most_begun = 64 + 2 * len(self._begun)
 
     def forget(self) -> None:
-        """Let what was begun from here so far go on when the user interrupts."""
+        """Exempt what was begun from here so far from the next interrupt."""
         self._begun.clear()
 
     # ------------------------------------------------------------------ ending it
@@ -322,7 +324,8 @@ class Interrupts:
         for call in calls:
             call.interrupt(error)
         self._unwind()
-        for call in calls:  # those that swallow their cancellation, or need time to end
+        # Some handlers swallow their cancellation or need time to end: settle their calls here.
+        for call in calls:
             if not call.done:
                 call.settle(None, error)
                 if call.instance is not None:
@@ -331,7 +334,7 @@ class Interrupts:
     def _unwind(self) -> None:
         self._unwinding = UNWIND_TICKS
         self._runtime.loop.call_soon(self._unwind_tick)
-        while self._unwinding:  # a stop that was asked for before may come in between
+        while self._unwinding:  # a stop requested earlier may end `run_forever` too early
             with contextlib.suppress(KeyboardInterrupt):
                 self._runtime.loop.run_forever()
 
@@ -354,7 +357,7 @@ def reset_interrupted(instance: "Instance", why: str = RESET) -> None:
 def reset_if_stopped(instance: "Instance | None", error: BaseException) -> bool:
     """End an object's life if SQLite has undone its turn because a statement was stopped.
 
-    What stopped it is raised in the object's code too, which may catch it and go on.
+    What stopped it is raised in the object's code too, which may catch it and continue.
     """
     stopped = is_interrupt(error)
     if stopped and instance is not None:

@@ -122,7 +122,7 @@ class VirtualSelector(selectors.BaseSelector):
 
 
 class RuntimeLoop(asyncio.SelectorEventLoop):
-    """An asyncio loop whose time is virtual until told otherwise.
+    """An asyncio loop whose time is virtual unless switched to real time.
 
     Args:
         start_ms: The instant at which the loop's time is 0, in ms since 1970.
@@ -174,7 +174,7 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
             pass
 
     def set_order(self, order: Order) -> None:
-        """Have an order of ready work drawn, and another one than before."""
+        """Draw the order of ready work from `order`, in place of the earlier one."""
         self.order = order
         self._run_once = self._run_once_in_order
 
@@ -199,7 +199,7 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
         self._now = max(self._now, round(seconds, GRID))
 
     def set_virtual(self, virtual: bool) -> None:  # noqa: FBT001
-        """Switch between virtual and real time; the clock goes on from where it stands."""
+        """Switch between virtual and real time; the clock continues from where it stands."""
         now = self.time()
         if self.on_escape is not None and not virtual:
             self.on_escape("real time")
@@ -210,7 +210,7 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
             self._offset = now - monotonic()
 
     def next_timer(self) -> float | None:
-        """Return when the next timer that has not been cancelled is due, None if there is none."""
+        """Return when the next timer that has not been cancelled is due, or None."""
         scheduled: list[Any] = self._scheduled  # type: ignore[attr-defined]
         while scheduled and scheduled[0]._cancelled:
             self._timer_cancelled_count -= 1  # type: ignore[attr-defined]
@@ -218,7 +218,7 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
         return scheduled[0]._when if scheduled else None
 
     def pass_time(self) -> None:
-        """Nothing is ready: jump to the next timer, or stop the loop if there is none to reach."""
+        """Jump to the next timer when nothing is ready, or stop the loop without one to reach."""
         self.ticks_here = 0
         due = self.next_timer()
         horizon = self.horizon
@@ -236,7 +236,7 @@ class RuntimeLoop(asyncio.SelectorEventLoop):
             self.stop()
             return
         if self.before_jump is not None:
-            # Something that is no timer (the eviction of an idle object) may come first.
+            # Something other than a timer (the eviction of an idle object) may come first.
             stop = self.before_jump(due)
             if stop is not None:
                 due = stop
@@ -359,7 +359,7 @@ class Clock:
 
     @property
     def virtual(self) -> bool:
-        """Whether time passes only when it is told to."""
+        """Whether time passes only when the runtime advances it."""
         return self._loop.virtual
 
     def __repr__(self) -> str:

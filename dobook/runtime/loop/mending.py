@@ -1,4 +1,4 @@
-"""Putting a runtime right after an exception has broken off the engine's own code.
+"""Repairing a runtime after an exception has interrupted the engine's own code.
 
 That should not happen: signal handlers are kept from it (see `signals`). It does when memory runs
 out, when another thread raises an exception in this one, or when there is a mistake in dobook.

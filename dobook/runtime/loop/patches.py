@@ -1,4 +1,4 @@
-"""Puts what tells time and chance in place while any runtime is open, and takes it away after.
+"""Replaces functions of time and chance while any runtime is open, and restores them after.
 
 What is put in place asks `current()` at each call, so it changes nothing for code that belongs to
 no runtime. Three ways are used, and none of them changes what a class is:
@@ -51,7 +51,7 @@ _FUNCTIONS: Final = frozenset(
 
 
 class Patches:
-    """What this process has in place of the functions that tell time and chance."""
+    """This process's replacements of the functions of time and chance."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -59,24 +59,24 @@ class Patches:
         self._ready = False
         self._names: list[tuple[dict[str, Any], str, Any, Any]] = []
         self._methods: list[tuple[type, str, Any, Any]] = []
-        self._forth: dict[Any, Any] = {}  # what is real to what stands in for it
+        self._forth: dict[Any, Any] = {}  # from real functions to their replacements
         self._back: dict[Any, Any] = {}
-        self._marks: set[int] = set()  # ids of what a module has that is worth a search
+        self._marks: set[int] = set()  # ids of objects whose presence makes a module worth a search
         self._searched: set[str] = set()
-        self._modules = 0  # how many there were
+        self._modules = 0  # how many modules there were at the last search
         self._places: list[_Place] = []
         self._watched: dict[int, dict[str, Any]] = {}
         self._numpy_done = False
         self._finder = _NumpyFinder(self._numpy_loaded)
 
     def acquire(self) -> None:
-        """Put everything in place, unless it is."""
+        """Install the replacements, unless they are installed."""
         with self._lock:
             try:
                 if not self._holders:
                     self._install()
                 self._holders += 1
-            except BaseException:  # an interrupt; what it left half done is done again next time
+            except BaseException:  # an interrupt: undo the half, so that the next call starts anew
                 if not self._holders:
                     self._uninstall()
                     self._places.clear()
@@ -85,7 +85,7 @@ class Patches:
                 raise
 
     def release(self) -> None:
-        """Take everything away if nobody else needs it."""
+        """Remove the replacements if nobody else needs them."""
         with self._lock:
             self._holders -= 1
             if not self._holders:
@@ -191,7 +191,7 @@ class Patches:
                     self._search(names, new, self._places)
                 self._searched.add(name)
             self._modules = count
-        # What these have changes all the time.
+        # The names in these change all the time.
         for names in (vars(sys.modules["__main__"]), *self._watched.values()):
             self._search(names, new)
 

@@ -79,8 +79,8 @@ def is_torn(error: BaseException) -> bool:
 def has_torn_callback(error: BaseException) -> bool:
     """Return whether an exception has left a callback of the loop that is the engine's own.
 
-    The engine's callbacks let nothing of the user's code through. A task is none: asyncio keeps its
-    exception, also if it raises that once more.
+    The engine's callbacks let nothing of the user's code through. A task does not count as one:
+    asyncio keeps its exception, also if it raises that once more.
     """
     at = error.__traceback__
     frames = []

@@ -1,10 +1,10 @@
-"""Real time: the same loop on the clock on the wall, turned by a thread while nobody else does.
+"""Real time: the same loop on the clock on the wall, run by a thread while nobody else does.
 
 In virtual time nothing happens unless somebody turns the loop. To answer browsers while cells are
-idle, a runtime can be switched to real time: its clock goes on from where it stands, at the speed
-of the one on the wall, and one thread turns the loop. An alarm that was due in ten minutes still
-is. Whoever else needs the loop (a cell, a magic, a test) takes it over between two callbacks,
-turns it on its own thread, served requests included, and gives it back.
+idle, a runtime can be switched to real time: its clock continues from where it stands, at the
+speed of the one on the wall, and one thread runs the loop. An alarm that was due in ten minutes
+still is. A cell, a magic or a test that needs the loop takes it over between two callbacks, runs
+it on its own thread, served requests included, and gives it back.
 """
 
 import threading
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dobook.runtime.kernel import Kernel
 
 SWEEP_S: Final = 1.0  # how often idle objects are looked for
-LOOK_S: Final = 0.25  # how often those who look at the runtime are told to look again
+LOOK_S: Final = 0.25  # how often those who look at the runtime are notified
 WREST_TRIES: Final = 4
 THREAD_NAME: Final = "dobook-runtime"
 
@@ -48,9 +48,9 @@ class Held:
         self.changed = threading.Condition()
 
     def forked(self) -> None:
-        """Let go of what other threads had when this process was forked: they are not in it."""
+        """Release what other threads held when this process was forked: they are not in it."""
         self.background = self.claims = 0
-        if not self.here:  # else a handler has forked, and its turn is still to end
+        if not self.here:  # else a handler has forked this process, and its turn still has to end
             self._lock = threading.RLock()
             self._owner = self._depth = 0
         self.changed = threading.Condition()
@@ -74,7 +74,7 @@ class Held:
             except BaseException:
                 self.waiting_since = None
                 self._through()
-                break_off(self.background)  # a handler does not give it up, and the user gives up
+                break_off(self.background)  # the user has interrupted: end a stuck handler
                 raise
         else:
             self._lock.acquire()
@@ -87,7 +87,11 @@ class Held:
         return since is not None and monotonic() - since > STUCK_AFTER_S
 
     def wrest(self) -> bool:
-        """Have the loop given up, by a handler that never would if need be; returns whether it is."""
+        """Make the other thread release the loop, even out of an endless handler.
+
+        Returns:
+            Whether it has.
+        """
         for _ in range(WREST_TRIES):
             answered = threading.Event()
             self._loop.call_soon_threadsafe(answered.set)
@@ -182,22 +186,22 @@ class Background:
                 if self._ending:
                     return
                 self._runtime.driver.turn()
-            except BaseException as error:  # a handler raised SystemExit: it ends, nothing else
+            except BaseException as error:  # SystemExit ends the handler and nothing else
                 self._runtime.observers.emit(Error, "", 0, "real time", repr(error))
             finally:
                 held.__exit__()
 
     def _look(self) -> None:
-        """A turn lasts long here: tell those who look at what changes."""
+        """Notify the observers of changes in the middle of a long turn."""
         driver = self._runtime.driver
         if driver.after_turn is not None:
             driver.after_turn()
         self._looking = self._runtime.loop.call_later(LOOK_S, self._look)
 
     def _sweep(self) -> None:
-        """Put out of memory what has been idle for long enough."""
+        """Evict the objects that have been idle for long enough."""
         loop, residency = self._runtime.loop, self._runtime.residency
-        if not self._runtime.post.busy:  # what is on its way may be for an object that is idle
+        if not self._runtime.post.busy:  # a queued call may be for an idle object
             now = loop.time()
             while residency.evict_before(now) is not None:
                 continue

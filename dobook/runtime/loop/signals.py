@@ -37,7 +37,7 @@ class Wrapped:
     def __call__(self, signum: int, frame: FrameType | None) -> Any:
         """Run the handler."""
         carry = self.carry
-        if carry is None:  # whoever has kept it has set it again
+        if carry is None:  # other code kept this handler and has set it again
             return self.handler(signum, frame)
         try:
             return self.handler(signum, frame)

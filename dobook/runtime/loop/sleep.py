@@ -26,11 +26,11 @@ class Sleep:
 
     @property
     def done(self) -> bool:
-        """Whether it is over."""
+        """Whether the wait is over."""
         return self._waiter.done()
 
     def waiter(self) -> "asyncio.Future[None]":
-        """Return a future that is done when it is over."""
+        """Return a future that is done when the wait is over."""
         return self._waiter
 
     @types.coroutine

@@ -1,4 +1,4 @@
-"""Functions that answer for the runtime that asks, and are the real function for everybody else."""
+"""Functions that use the runtime of their caller, and are the real function for other code."""
 
 import functools
 from asyncio.events import _get_running_loop
@@ -33,7 +33,7 @@ _known: dict[str | None, bool] = {}  # by module
 
 
 class StandIn:
-    """A function that is another one for code of a runtime.
+    """A function that behaves differently for code of a runtime.
 
     As with the built-in functions it stands for, a class that keeps it as an attribute makes no
     method of it, and it is pickled by its name.
@@ -65,7 +65,7 @@ class Clock(StandIn):
     """Stands in for a function without arguments; these are called more often than all others."""
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        """Tell the time of the runtime that the caller's code belongs to."""
+        """Return the time of the runtime that the caller's code belongs to."""
         loop = _get_running_loop()
         source = loop.time_and_chance if type(loop) is RuntimeLoop else current()
         if source is None or args or options:
@@ -77,7 +77,7 @@ class SteadyClock(StandIn):
     """Stands in for a clock that durations are measured with; see `REAL_CALLERS`."""
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        """Tell the time of the runtime that the caller's code belongs to."""
+        """Return the time of the runtime that the caller's code belongs to."""
         source: TimeAndChance | None = current()
         if source is None or args or options:
             return self._real(*args, **options)
@@ -89,7 +89,7 @@ class SteadyClock(StandIn):
 
 
 class SeededFunction(StandIn):
-    """Stands in for a function that chance decides: in virtual time only."""
+    """Stands in for a random function: in virtual time only."""
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         """Draw from the seed of the runtime that the caller's code belongs to."""

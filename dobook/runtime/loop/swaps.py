@@ -15,7 +15,7 @@ class Layer(Protocol):
     beneath: Any
 
     def taken_out(self) -> None:
-        """React to having been removed."""
+        """Clean up after removal."""
 
 
 Swap = tuple[dict[str, Any], str, Layer]  # namespace, name, what is put over what is there

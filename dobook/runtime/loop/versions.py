@@ -1,4 +1,4 @@
-"""Where Python's versions take a different number of ticks: made alike, so that traces are.
+"""Makes `asyncio.gather` and others take the same number of ticks on each Python version.
 
 `asyncio.gather` of futures that are all done needs two ticks of the loop before Python 3.12 and
 none since. On 3.11, gathering on a runtime's loop behaves as it does on later versions.

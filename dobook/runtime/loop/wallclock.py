@@ -1,4 +1,4 @@
-"""Everything in `time` and `datetime` that tells the time, for code that belongs to a runtime.
+"""The clock functions of `time` and `datetime`, for code that belongs to a runtime.
 
 `datetime.datetime` and `datetime.date` stay the classes they are, since libraries compare, subclass
 and pickle them: `methods` gives what replaces their methods in place. The functions of `time`
@@ -32,7 +32,7 @@ _UTCNOW_IS_OLD: Final = (
 
 
 def functions() -> list[tuple[str, StandIn]]:
-    """Return the functions of `time` that tell the time, with what stands in for them."""
+    """Return the clock functions of `time`, with their replacements."""
     made: list[tuple[str, StandIn]] = []
     found: dict[str, Callable[..., Any]] = {}
     for name in ("gmtime", "localtime", "ctime"):
@@ -85,7 +85,7 @@ def _of_clock(
 
 
 def methods() -> list[Method]:
-    """Return the methods of `datetime` and `date` that tell the time, with what stands in."""
+    """Return the clock methods of `datetime` and `date`, with their replacements."""
     datetime, date = dt.datetime, dt.date
     real_now = vars(datetime)["now"]
     real_utcnow = vars(datetime)["utcnow"]

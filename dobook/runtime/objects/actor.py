@@ -40,7 +40,7 @@ class Tie:
 
 
 class Actor:
-    """One object: at most one instance at a time, whoever calls."""
+    """One object: at most one instance at a time, from wherever it is called."""
 
     __slots__ = (
         "__weakref__",
@@ -81,7 +81,7 @@ class Actor:
 
     @property
     def label(self) -> str:
-        """How people call the object: `BINDING/name`, or the start of its id when it has none."""
+        """The object's name for people: `BINDING/name`, or the start of an id without a name."""
         name = self.id.name
         return f"{self.namespace.binding}/{name if name is not None else self.id.toString()[:8]}"
 
@@ -106,13 +106,13 @@ class Actor:
         return tie
 
     def break_stubs(self, error: BaseException) -> None:
-        """Have every stub that has been used fail with an error from now on."""
+        """Break every stub that has been used: it fails with an error from now on."""
         tie, self.tie = self.tie, None
         if tie is not None:
             tie.error = error
 
     def deliver(self, call: Call, *, arrived: bool = False) -> None:
-        """Hand an event to the object, making its instance if there is none.
+        """Hand an event to the object, making an instance first where needed.
 
         Args:
             call: The event.
@@ -144,7 +144,7 @@ class Actor:
         instance.enter(call)
 
     def _hand_on(self, call: Call) -> None:
-        """Deliver a call to the actor that stands for the object now; fail it if there is none."""
+        """Deliver a call to the object's current actor, or fail it without one."""
         try:
             successor = call.actor = self.current()
         except DobookError as error:
@@ -198,7 +198,7 @@ class Actor:
             assert instance.dead is not None
             call.reject(instance.dead)  # what it gave to abort(), or what it raised
             return None
-        if instance.dead is not None:  # the constructor called abort() and went on
+        if instance.dead is not None:  # the constructor called abort() and returned
             call.reject(instance.dead)
             return None
         return instance

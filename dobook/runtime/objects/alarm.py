@@ -1,4 +1,4 @@
-"""One alarm: what is known of it while it is set, what its handler is told, and a run's record.
+"""One alarm: what is known of it while it is set, its handler's argument, and a run's record.
 
 Source: developers.cloudflare.com/durable-objects/api/alarms/
 """
@@ -21,7 +21,7 @@ logger = logging.getLogger("dobook")
 
 @dataclass(frozen=True, slots=True)
 class AlarmInvocationInfo:
-    """What `alarm(info)` is told; the names are the platform's.
+    """The argument of `alarm(info)`; the names are the platform's.
 
     Attributes:
         isRetry: Whether an earlier run of this alarm failed.
@@ -97,9 +97,9 @@ class Entry:
         self.deferred = False  # the handler runs, and no other time has been set meanwhile
         self.absorbed = False  # its time was set once more just before the run began
         self.queued_ms: int | None = None
-        self.orphaned = False  # it is tried again although the object has deleted it
+        self.orphaned = False  # it is retried although the object has deleted it
         self.retries = 0
-        self.retried = True  # whether the run under way is tried again if it fails
+        self.retried = True  # whether the run under way is retried if it fails
         self.backoff = 0
         self.counted = True  # the last failure was the handler's own
         self.set_by = 0  # the trace's event that set it

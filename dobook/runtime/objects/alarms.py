@@ -67,7 +67,7 @@ class AlarmScheduler:
         return kv.alarm_ms
 
     def written(self, actor: "Actor", *, later: bool = False) -> None:
-        """The alarm of an object was set, deleted or restored by a rollback.
+        """Note that an object's alarm was set, deleted or restored by a rollback.
 
         Args:
             actor: The object.
@@ -86,12 +86,12 @@ class AlarmScheduler:
             entry.deferred = not _touched(actor)
 
     def committed(self, actor: "Actor") -> None:
-        """A commit has changed an object's alarm: arm, move or disarm it."""
+        """Arm, move or disarm an object's alarm after a commit that has changed it."""
         entry = actor.alarm or self._entry(actor)
         at_ms = actor.store.kv.alarm_ms
         if entry.running:
             if entry.absorbed and at_ms == entry.due_ms:
-                entry.absorbed = False  # what was set before the run is what runs
+                entry.absorbed = False  # this run is the one of the time that was set
                 return
             entry.deferred = False
             entry.queued_ms = at_ms
@@ -127,14 +127,14 @@ class AlarmScheduler:
             self.load(namespace, identity, at_ms)
 
     def forget(self, actor: "Actor") -> None:
-        """The object was deleted."""
+        """Forget the alarm of an object that was deleted."""
         entry = self._entries.pop((actor.namespace.unique_key, actor.id.toString()), None)
         if entry is not None and entry.timer is not None:
             entry.timer.cancel()
         actor.alarm = None
 
     def forget_class(self, namespace: "DurableObjectNamespace") -> None:
-        """A class was deleted with all its objects."""
+        """Forget the alarms of a class that was deleted with all its objects."""
         for key, entry in list(self._entries.items()):
             if entry.namespace is namespace:
                 del self._entries[key]
@@ -280,7 +280,7 @@ class AlarmScheduler:
             )
 
     def abandon(self, actor: "Actor") -> None:
-        """Have the alarm that runs, if one does, not run again when it fails."""
+        """Do not retry the running alarm."""
         if actor.alarm is not None and actor.alarm.running:
             actor.alarm.retried = False
 
@@ -291,7 +291,7 @@ class AlarmScheduler:
             call.instance.reset(error)
 
     def _postpone(self, entry: Entry, error: StateDirectoryError) -> None:
-        """Try again later: the object's file cannot be used, which is no run that failed."""
+        """Retry later: the object's file cannot be used, which does not count as a failed run."""
         label = f"{entry.namespace.binding}/{entry.id.name or entry.id.toString()[:8]}"
         self._runtime.observers.emit(Error, label, 0, "alarm", str(error))
         entry.counted = False

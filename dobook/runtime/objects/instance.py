@@ -65,7 +65,7 @@ _ARGUMENTS: Final = {
 }
 # What most objects never have: an empty dictionary of their own would take 64 bytes each.
 NOTHING: Final[Mapping[Any, Any]] = MappingProxyType({})
-# Most objects only ever need the first turn of each event, which is no task.
+# Most objects only ever need the first turn of each event, which is not a task.
 NO_TASKS: Final[Mapping[asyncio.Task[Any], None]] = NOTHING
 
 
@@ -121,7 +121,7 @@ class Instance(Frame):
         self._generation = -1
 
     def __lt__(self, other: "Instance") -> bool:
-        return self.evict_at < other.evict_at  # in the queue, which needs no more for an order
+        return self.evict_at < other.evict_at  # for the heap of idle instances
 
     # ------------------------------------------------------------------ life
 
@@ -151,7 +151,7 @@ class Instance(Frame):
             context.run(current_frame.set, self)
             context.run(current_owner.set, self.actor)
             self._context = context
-            self._generation = generation  # last: what is broken off before is done again
+            self._generation = generation  # last: after an exception above, all of it is repeated
         assert self._context is not None
         return self._context
 
@@ -266,7 +266,7 @@ class Instance(Frame):
             self.maybe_idle()
 
     def wait_until(self, awaitable: Any) -> None:
-        """Keep the object in memory until the awaitable is done; its errors harm nobody."""
+        """Keep the object in memory until the awaitable is done; its errors are only logged."""
         future = asyncio.ensure_future(awaitable, loop=self.runtime.loop)
         self.background += 1
         self.stays_busy()
@@ -282,10 +282,11 @@ class Instance(Frame):
         future.add_done_callback(over)
 
     def maybe_idle(self) -> None:
-        """Note the time if nothing keeps the object in memory any more."""
+        """Record the time if nothing keeps the object in memory any more."""
         if self.calls or self.background or self.sockets or self.tasks or self.dead is not None:
             return
-        self.calls.clear()  # it is empty; this gives its table back, which most objects keep long
+        # The dictionary is empty. Clearing it frees its table, which idle objects would keep.
+        self.calls.clear()
         self.idle_since = self.runtime.loop.time()
         if not self.idle:
             self._count_activity(self.idle_since)
@@ -293,7 +294,7 @@ class Instance(Frame):
             self.runtime.residency.idle(self)
 
     def stays_busy(self) -> None:
-        """Note the time: something is under way that one turn does not end."""
+        """Record that work is under way which one turn does not end."""
         if self.idle:
             self.idle = False
             self.active_since = self.runtime.loop.time()
@@ -313,7 +314,7 @@ class Instance(Frame):
         """Return what may be called or read over RPC under a name.
 
         Raises:
-            PlatformTypeError: If there is none.
+            PlatformTypeError: If the object does not offer that name.
         """
         user = self.object
         function = self._methods.get(name)

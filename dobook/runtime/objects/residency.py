@@ -1,4 +1,4 @@
-"""Which objects are in memory, and putting those out that nothing needs any more.
+"""Which objects are in memory, and evicting those that nothing needs any more.
 
 An object that has had nothing to do for 10 s is evicted: its memory is lost, its storage stays.
 Virtual time passes only when somebody lets it, so idle objects stay while cells are merely read.
@@ -41,22 +41,22 @@ class Residency:
         return list(self._instances)
 
     def started(self, instance: Instance, cause: int = 0) -> None:
-        """An instance was made, for the event of the number `cause`."""
+        """Report a new instance, made for the event of the number `cause`."""
         self._instances[instance] = None
         observers = self._runtime.observers
         if observers.active:
             observers.emit(Started, instance.actor.label, cause)
 
     def gone(self, instance: Instance, error: BaseException) -> None:
-        """An instance was reset."""
+        """Forget an instance that was reset, and report it."""
         self._instances.pop(instance, None)
-        _tell(instance)  # whoever waits for it to be idle waits no more
+        _tell(instance)  # end the waits for it to be idle
         self._runtime.observers.emit(
             Reset, instance.actor.label, 0, f"{type(error).__name__}: {error}"
         )
 
     def idle(self, instance: Instance) -> None:
-        """An instance has nothing to do at the moment."""
+        """Note that an instance has nothing to do at the moment."""
         if instance.on_idle is not None:
             _tell(instance)
         if not instance.in_idle_queue:
@@ -85,7 +85,7 @@ class Residency:
         """Evict the first object that will have been idle long enough by `target` seconds.
 
         Returns:
-            When that is, in seconds of the loop; None if there is none.
+            When that is, in seconds of the loop, or None.
         """
         loop = self._runtime.loop
         idle = self._idle
@@ -133,7 +133,7 @@ class Residency:
             await waiter
 
     def evict(self, instance: Instance, why: str) -> None:
-        """Put an instance out of memory."""
+        """Evict an instance."""
         actor = instance.actor
         self._runtime.stores.committer.flush()
         if instance.dead is not None:
@@ -148,7 +148,7 @@ class Residency:
         self._runtime.stores.release(actor)
 
     def end_all(self) -> None:
-        """Put everything out of memory, as the runtime closes."""
+        """Evict everything, as the runtime closes."""
         for instance in list(self._instances):
             instance.evict()
         self._instances.clear()

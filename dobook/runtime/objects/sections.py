@@ -1,7 +1,8 @@
 """Critical sections of an object: `blockConcurrencyWhile` and asynchronous transactions.
 
-The section's code runs as a task whose turns its own gate admits. When it ends, whoever awaits it
-goes on first, still under the section's lock; only then are the events let in that had to wait.
+The section's code runs as a task whose turns its own gate admits. When it ends, the code that
+awaits it continues first, still under the section's lock. Only then are the events admitted that
+had to wait.
 
 Source: cloudflare/workerd src/workerd/io/io-gate.h (`CriticalSection`)
 """

@@ -129,7 +129,7 @@ class Client:
         self._settle()
 
     def close(self, code: int | None = None, reason: str | None = None) -> None:
-        """Close the connection as a well-behaved client does. Twice is fine.
+        """Close the connection as a well-behaved client does. Calling this twice is fine.
 
         Args:
             code: 1000 or 3000 to 4999. None sends none, as a browser's `close()` does: the
@@ -142,7 +142,7 @@ class Client:
         self._settle()
 
     def drop(self) -> None:
-        """Hang up without a close frame, as a client does whose battery is empty."""
+        """Drop the connection without a close frame, as a client with an empty battery does."""
         if self.state != "closed":
             self._note("dropped", "without a close frame")
             self._closed = (1006, "")
@@ -169,7 +169,7 @@ class Client:
         return Receiving(self, timeout_ms)
 
     def take(self) -> Any:
-        """Return the next message and count it as received; None if there is none.
+        """Return the next message, or None, and count it as received.
 
         Raises:
             ConnectionClosedError: If there never will be one.

@@ -41,7 +41,7 @@ TIMED_OUT: Final = "Actor exceeded event execution time and was disconnected."
 
 
 class Receiver(Protocol):
-    """Whoever holds an end in an object."""
+    """The holder of an end in an object."""
 
     @property
     def end(self) -> End:
@@ -55,13 +55,13 @@ class Receiver(Protocol):
         """Hand an item to the object's code; may return something to await."""
 
     def happened(self, item: Any) -> None:
-        """The first turn of the object's code is over."""
+        """Continue after the first turn of the object's code."""
 
     def stay(self) -> None:
-        """A response has carried the other end away: somebody is there now."""
+        """Note that a response has carried the other end to a client."""
 
     def over(self) -> None:
-        """Both sides have closed."""
+        """Forget the connection once both sides have closed."""
 
 
 class SocketEvent(Call):
@@ -99,7 +99,7 @@ class SocketEvent(Call):
             self.timer = wire.runtime.loop.call_later(ms / 1000, self._time_out)
 
     def begin(self) -> None:
-        """Note that a message waits no longer, which lets its sender send more."""
+        """Note that a message no longer waits, so its sender may send more."""
         if not self.begun:
             self.begun = True
             if isinstance(self.item, str | bytes):
@@ -209,15 +209,15 @@ class Resident:
             self._instance.stays_busy()
 
     def over(self) -> None:
-        """Both sides have closed: the object need not stay for this connection."""
+        """Forget the connection, which no longer keeps the object in memory."""
         self._instance.drop_socket(self)
 
     def lost(self) -> None:
-        """The object's life has ended, and the connection with it."""
+        """End the connection together with the object's life."""
         self._end.lost()
 
     def receive(self, item: Any) -> None:
-        """Something arrived: make it an event of the object."""
+        """Make an event of the object out of an item that has arrived."""
         instance = self._instance
         if isinstance(item, str | bytes):
             item = refuse_if_too_large(self._end, item) or item
@@ -250,4 +250,4 @@ class Resident:
         return left[0] if left else None
 
     def happened(self, item: Any) -> None:
-        """Nothing more to do after a turn."""
+        """Do nothing after a turn."""

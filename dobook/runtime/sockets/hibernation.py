@@ -73,13 +73,13 @@ class Connection:
         return socket
 
     def hibernate(self) -> None:
-        """The object leaves memory, and its socket with it."""
+        """Drop the object's socket as the object leaves memory."""
         self._socket = None
 
     # ------------------------------------------------------------------ what arrives
 
     def receive(self, item: Any) -> None:
-        """Something arrived: answer it automatically, or make it an event of the object."""
+        """Answer an item automatically, or make it an event of the object."""
         hub = self._hub
         kind = "webSocketMessage"
         if isinstance(item, str):
@@ -119,7 +119,7 @@ class Connection:
         return self._hub.event_timeout_ms
 
     def happen(self, instance: "Instance", item: Any) -> Any:
-        """Call the object's handler; one that it does not have is none to call."""
+        """Call the handler if the class defines one."""
         if isinstance(item, str | bytes):
             handler = getattr(instance.object, "webSocketMessage", None)
             return None if handler is None else relaxed_call(handler, self.socket, item)
@@ -135,7 +135,7 @@ class Connection:
         return relaxed_call(handler, self.socket, LOST_CODE, LOST_REASON, False)  # noqa: FBT003
 
     def happened(self, item: Any) -> None:
-        """After the handler's first turn a connection that is over is no longer listed."""
+        """Remove a closed connection from the list after its handler's first turn."""
         if not isinstance(item, str | bytes):
             self._hub.forget(self)
 
@@ -191,7 +191,7 @@ class Hub:
         """Accept a connection for hibernation.
 
         Raises:
-            PlatformTypeError: If `socket` is no WebSocket, or `tags` no list.
+            PlatformTypeError: If `socket` is not a WebSocket, or `tags` not a list.
             PlatformError: If the socket is in use, the tags are too many or too long, or the
                 object has too many connections.
         """
@@ -234,7 +234,7 @@ class Hub:
         """Answer a message automatically from now on, or with None no more.
 
         Raises:
-            PlatformTypeError: If it is no pair.
+            PlatformTypeError: If it is not a pair.
             PlatformRangeError: If the message or the answer is too long.
         """
         if pair is None:
@@ -266,7 +266,7 @@ class Hub:
 
         Raises:
             PlatformError: If it is more than a week.
-            PlatformTypeError: If it is no number, or negative.
+            PlatformTypeError: If it is not a number, or is negative.
         """
         ms = 0 if timeout_ms is None else js_unsigned(timeout_ms)
         if ms > MAX_EVENT_TIMEOUT_MS:
@@ -276,7 +276,7 @@ class Hub:
     # ------------------------------------------------------------------ the object's lives
 
     def forget(self, connection: Connection) -> None:
-        """A connection is over."""
+        """Remove a connection that is over."""
         if connection not in self._connections:
             return
         del self._connections[connection]
@@ -289,7 +289,7 @@ class Hub:
             self._unanswered[next(self._sequence)] = connection.end
 
     def hibernate(self) -> None:
-        """The object leaves memory; its connections stay."""
+        """Detach the connections from an object that leaves memory; they stay open."""
         for connection in self._connections:
             connection.hibernate()
         self._lose_unanswered()
@@ -299,7 +299,7 @@ class Hub:
         return [c.end for c in self._connections] + list(self._unanswered.values())
 
     def drop(self) -> None:
-        """The object's life ended by an error: all its connections are lost."""
+        """Lose all connections of an object whose life ended by an error."""
         ends = [connection.end for connection in self._connections]
         for end in ends:
             end.lost()
@@ -326,7 +326,7 @@ def tags_of(socket: Any) -> list[str]:
     """Return the tags of a socket.
 
     Raises:
-        PlatformTypeError: If it is no WebSocket.
+        PlatformTypeError: If it is not a WebSocket.
         PlatformError: If it does not hibernate.
     """
     if not isinstance(socket, WebSocket):
@@ -346,7 +346,7 @@ def answered_ms(socket: Any) -> int | None:
     """Return when a socket's last message was answered automatically, in ms since 1970.
 
     Raises:
-        PlatformTypeError: If it is no WebSocket.
+        PlatformTypeError: If it is not a WebSocket.
     """
     if not isinstance(socket, WebSocket):
         raise _wrong(1, "WebSocket", socket, "getWebSocketAutoResponseTimestamp")

@@ -27,7 +27,7 @@ def connect(socket: "WebSocket", url: str, protocols: Any = None) -> None:
     """Begin to connect a socket that has just been made.
 
     Raises:
-        PlatformSyntaxError: If the URL is none of a WebSocket.
+        PlatformSyntaxError: If the URL is not a WebSocket's.
         PlatformError: If no runtime's code is running.
     """
     normal = normalise(str(url))

@@ -1,4 +1,4 @@
-"""A promise of a client's next message, which loses none when somebody stops waiting for it."""
+"""A promise of a client's next message; no message is lost when its wait is cancelled."""
 
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 class Receiving(Promise):
     """A promise of a client's next message.
 
-    A message is taken by whoever awaits, at that moment: one who has stopped waiting takes none.
+    A message goes to the code that awaits one at that moment. Code that has stopped waiting takes
+    nothing.
     """
 
     __slots__ = ("_client", "_message", "_timeout_ms")

@@ -215,7 +215,7 @@ async def awaiting(awaitable: Any) -> Any:
 
 
 def in_background(awaitables: list[Any]) -> None:
-    """Go on with what asynchronous listeners have begun, on behalf of whoever called them."""
+    """Run the awaitables of asynchronous listeners as tasks, on behalf of their caller."""
     for awaitable in awaitables:
         task = asyncio.get_running_loop().create_task(awaiting(awaitable))
         _under_way.add(task)

@@ -126,7 +126,7 @@ class WebSocket(EventTarget):
     # ------------------------------------------------------------------ the platform's methods
 
     def accept(self, options: Any = None, *, allowHalfOpen: bool | None = None) -> None:
-        """Begin to receive; in an object this keeps it in memory while the connection lasts.
+        """Start receiving; in an object this keeps it in memory while the connection lasts.
 
         Args:
             options: A mapping with `allowHalfOpen`, which may also be given as a keyword.
@@ -258,10 +258,10 @@ class WebSocket(EventTarget):
             raise InvalidStateError("WebSocket is not open: it is still connecting.")
         if end.state == AWAITING:
             raise PlatformTypeError(_NOT_ACCEPTED)
-        return False  # the connection is lost; as on the platform that is no error
+        return False  # the connection is lost, which is not an error on the platform either
 
     def _read_outside(self, item: Any) -> None:
-        """Something arrived, and this end is held outside of any object."""
+        """Read an item that has arrived at an end outside of any object."""
         try:
             in_background(self._happen(item))
         except Exception as error:
@@ -270,7 +270,7 @@ class WebSocket(EventTarget):
             )
 
     def _happen(self, item: Any) -> list[Any]:
-        """Take note of what arrived and tell the listeners; returns what they left to await."""
+        """Record what arrived and notify the listeners; returns what they left to await."""
         end = self._end
         try:
             if type(item) is str:
@@ -383,7 +383,7 @@ class WebSocketPair:
 
 
 def drop(socket: WebSocket) -> None:
-    """Hang up without a close frame, as a client does whose network fails.
+    """Drop the connection without a close frame, as a client whose network fails does.
 
     Args:
         socket: A socket that was accepted.

@@ -1,8 +1,8 @@
-"""What lies between the two ends of a WebSocket: messages on their way, closes, lost connections.
+"""The link between the two ends of a WebSocket: queued messages, closes, lost connections.
 
-An `End` is one end of a connection, whoever holds it: an object, a hibernating object, or code
-outside any object. What an end says leaves through its object's output gate, and all that is on
-its way at one tick of the loop is handed out in one callback, in the order it was said.
+An `End` is one end of a connection. An object holds it, a hibernating object, or code outside any
+object. What an end sends leaves through its object's output gate. All messages under way at one
+tick of the loop are delivered in one callback, in the order they were sent.
 
 The module knows neither the programmer's `WebSocket` nor hibernation; both read from an end.
 Source: cloudflare/workerd src/workerd/api/web-socket.c++ (`readLoop`, `pump`)
@@ -150,7 +150,7 @@ class End:
             self.reader(item)
 
     def say(self, item: Any) -> None:
-        """Put something on its way, as soon as the object's writes before it are durable."""
+        """Send something as soon as the object's writes before it are durable."""
         self.peer.chain = self.wire.chain()
         commit = self.gate.commit
         if commit is not None:
@@ -159,7 +159,7 @@ class End:
             self.wire.put(self.peer, item)
 
     def hold(self, commit: Commit, item: Any) -> None:
-        """Say something after a commit; a lost connection forgets it."""
+        """Send something after a commit, unless the connection is lost by then."""
         self.held += 1
         commit.leaves = True
         commit.waiters.append(partial(self._let_go, item))
@@ -170,13 +170,13 @@ class End:
             self.wire.put(self.peer, item)
 
     def close(self, close: Close) -> None:
-        """Say that nothing more will follow."""
+        """Announce that nothing more will follow."""
         self.open = False
         self.closed_out = True
         self.say(close)
 
     def lost(self) -> None:
-        """This side is gone: the other one will see a connection without a close frame."""
+        """Lose this side: the other one sees the connection end without a close frame."""
         self.abort()
         self.reader = ignore
         self.reading = True
@@ -185,7 +185,7 @@ class End:
             self.wire.put(self.peer, LOST)
 
     def abort(self) -> None:
-        """Let nothing out any more, not even what waits for the output gate."""
+        """Send nothing any more, not even what waits for the output gate."""
         self.aborted = True
         self.open = False
 
@@ -198,7 +198,7 @@ _ALWAYS_OPEN: Final = OutputGate()
 
 
 class Wire:
-    """What is on its way between the ends of a runtime's connections.
+    """The queue of items between the ends of a runtime's connections.
 
     Attributes:
         mail: Receiving end and item, in the order they were said.
@@ -221,13 +221,13 @@ class Wire:
         return self.loop.chain if task is None else task.chain
 
     def put(self, end: End, item: Any) -> None:
-        """Have something arrive at an end on the next tick."""
+        """Queue an item for an end; it arrives on the next tick."""
         self.mail.append((end, item))
         if not self.scheduled:
             self.schedule()
 
     def schedule(self) -> None:
-        """Have the mail handed out on the next tick.
+        """Schedule the delivery of the queued messages for the next tick.
 
         Raises:
             UsageError: If the runtime is closed.
@@ -245,7 +245,7 @@ class Wire:
             loop.call_soon_threadsafe(self._deliver)
 
     def recall(self, senders: "list[End]") -> None:
-        """Take back what has been said by some ends in the turn that is under way."""
+        """Take back what some ends have sent in the current turn."""
         receivers = {end.peer for end in senders}
         mail, mark, kept = self.mail, self.mark, []
         while mail and mail[-1] is not mark:
@@ -255,19 +255,19 @@ class Wire:
         mail.extend(reversed(kept))
 
     def drop(self) -> None:
-        """Lose what objects have said and nobody has heard yet."""
+        """Drop the messages of objects that have not been delivered yet."""
         kept = [entry for entry in self.mail if not entry[0].peer.label]
         self.mail.clear()
         self.mail.extend(kept)
 
     def mend(self) -> None:
-        """Have the mail handed out after an exception has broken off what would have."""
+        """Schedule the queued messages again after an exception has ended their delivery."""
         self.scheduled = False
         if self.mail:
             self.schedule()
 
     def deliver_first(self) -> None:
-        """Hand out what is on its way before calls of the same tick arrive.
+        """Deliver the queued messages before calls of the same tick arrive.
 
         A connection is there already, a call has to look for its object first; the real engine's
         messages overtake calls that were made at the same time.

@@ -72,7 +72,7 @@ def read_options(
         keywords: The keywords.
 
     Raises:
-        PlatformTypeError: If the options are no dict, or a keyword is none of the known ones.
+        PlatformTypeError: If the options are not a dict, or a keyword is unknown.
     """
     for name in keywords:
         if name not in known:
@@ -136,12 +136,12 @@ def list_range(
 
 
 def after_prefix(prefix: str) -> str | None:
-    """Return the first key after all that begin with `prefix`, None if there can be none."""
+    """Return the first key after all that begin with `prefix`, None if no key can follow."""
     stem = prefix.rstrip(LAST_CODE_POINT)
     if not stem:
         return None
     following = ord(stem[-1]) + 1
-    if following == 0xD800:  # the surrogates are no characters
+    if following == 0xD800:  # surrogates are not characters
         following = 0xE000
     return stem[:-1] + chr(following)
 
@@ -172,7 +172,7 @@ def alarm_time(on: str, value: Any) -> int:
         value: What it was given.
 
     Raises:
-        PlatformTypeError: If it is no time, not positive, or after 2262, where the engine's
+        PlatformTypeError: If it is not a time, not positive, or after 2262, where the engine's
             nanoseconds end (it says 2189).
     """
     if type(value) is int:

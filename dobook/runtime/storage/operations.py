@@ -36,7 +36,7 @@ from dobook.storage.store import ObjectStore
 if TYPE_CHECKING:
     from dobook.runtime.objects.instance import Instance
 
-NOBODY: Final = object()  # no frame: each use of the storage has to be looked at
+NOBODY: Final = object()  # in place of a frame: check each use of the storage
 
 
 class Operations:
@@ -59,7 +59,7 @@ class Operations:
 
     def __init__(self, instance: "Instance") -> None:
         self._instance = instance
-        self._frame: object = instance  # whose code needs no look at `_use`, or NOBODY
+        self._frame: object = instance  # its code need not pass the checks of `_use`; or NOBODY
         self._store: ObjectStore = instance.actor.store
         self._kv: KV = self._store.kv
         self._limited = not self._store.unsafe_limits
@@ -96,7 +96,7 @@ class Operations:
             options: `allowConcurrency`, `noCache`; also as keywords.
 
         Returns:
-            A promise of the value (None if there is none); for a list, of a dict of those that
+            A promise of the value, or of None; for a list, of a dict of those that
             exist, ordered by the keys' UTF-8 bytes. Each is a fresh copy.
 
         Example:
@@ -188,7 +188,7 @@ class Operations:
             options: `allowUnconfirmed`, `allowConcurrency`, `noCache`; also as keywords.
 
         Returns:
-            A promise of None. The answer to whoever called the object waits for the disk, unless
+            A promise of None. The answer to the object's caller waits for the disk, unless
             `allowUnconfirmed`.
 
         Example:
@@ -290,7 +290,7 @@ class Operations:
         options: Any = None,
         **keywords: Any,
     ) -> Promise:
-        """Have `alarm()` called at a time; an alarm that is set already is replaced.
+        """Schedule a call of `alarm()`; this replaces an alarm that is set already.
 
         Args:
             scheduledTime: Milliseconds since 1970 or a datetime (without a time zone: UTC). A
@@ -325,7 +325,7 @@ class Operations:
             return Rejected(error)
 
     def deleteAlarm(self, options: Any = None, **keywords: Any) -> Promise:
-        """Remove the alarm, if there is one; the run that is under way goes on.
+        """Remove the alarm, if there is one; a run that is under way continues.
 
         Waits: only for own tasks that are ready.
         Source: developers.cloudflare.com/durable-objects/api/alarms/#deletealarm

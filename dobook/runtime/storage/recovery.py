@@ -1,6 +1,6 @@
 """Point-in-time recovery: `ctx.storage`'s bookmarks, and going back to one.
 
-Local workerd has none of it; here it works as the hosted service documents it, in virtual time.
+Local workerd does not have it; here it works as the hosted service documents it, in virtual time.
 Source: developers.cloudflare.com/durable-objects/api/sqlite-storage-api/#pitr-point-in-time-recovery-api
 """
 
@@ -60,9 +60,9 @@ class PointInTimeRecovery(Operations):
             return Rejected(error)
 
     def onNextSessionRestoreBookmark(self, bookmark: str) -> Promise:
-        """Have the storage go back to a bookmark when the object is next started.
+        """Restore the storage to a bookmark when the object is next started.
 
-        Rows, SQL tables and the alarm go back. Call `ctx.abort()` afterwards to have it now.
+        This restores rows, SQL tables and the alarm. Call `ctx.abort()` afterwards to restore now.
 
         Args:
             bookmark: What one of the other methods returned.

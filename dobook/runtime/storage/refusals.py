@@ -1,4 +1,4 @@
-"""What is said when a disk refuses: to an object's callers, and to the runtime's owner."""
+"""The errors when a disk refuses: for an object's callers, and for the runtime's owner."""
 
 import contextlib
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def broken(error: BaseException) -> PlatformError:
 
 @contextlib.contextmanager
 def in_words(what: str) -> Iterator[None]:
-    """Turn errors of the disk into a sentence."""
+    """Convert errors of the disk into a sentence."""
     try:
         yield
     except StateDirectoryError:

@@ -1,7 +1,8 @@
 """Storage operations that take time on purpose, and those whose awaiting is counted.
 
-A slow operation locks the input gate, unless it allows concurrency; whoever awaits it goes on
-before the events that had to wait. A counted one tells the planned faults when it is awaited.
+A slow operation locks the input gate, unless it allows concurrency; the code that awaits it
+continues before the events that had to wait. A counted one tells the planned faults when it is
+awaited.
 """
 
 import asyncio
@@ -22,9 +23,9 @@ _P = ParamSpec("_P")
 
 
 class _Lock:
-    """The lock of one slow operation; given up once the turn that awaited it is over."""
+    """The lock of one slow operation; released once the turn that awaited it is over."""
 
-    ended = True  # asked by nobody, but what SectionEnd expects of a section
+    ended = True  # never read here, but SectionEnd expects it of a section
 
     def __init__(self, instance: "Instance", gate: InputGate) -> None:
         self._instance = instance
@@ -44,7 +45,7 @@ class _Lock:
             self._gate.passing -= 1
 
     def leave(self) -> None:
-        """Give the lock up, or let the rest of this turn happen first."""
+        """Release the lock, after the rest of this turn if it is not over."""
         if self.grace:
             self.grace = False
             self._gate.passing += 1
@@ -116,7 +117,7 @@ class SlowPromise(Promise):
 
 class _Nothing:
     def leave(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no lock is held."""
 
 
 _NOTHING = _Nothing()

@@ -43,7 +43,7 @@ class DurableObjectTransaction(Operations):
     def put(
         self, key: Any = UNSET, value: Any = UNSET, options: Any = None, **keywords: Any
     ) -> Promise:
-        """As `put` of storage; with the SDK a dict or list has to be JavaScript's own."""
+        """Store like `storage.put`; with the SDK a dict or list has to be JavaScript's own."""
         if type(key) is dict or type(value) in (dict, list, set):
             remark(
                 "txn.put(…) of a dict or list: a transaction's txn is JavaScript's own with "

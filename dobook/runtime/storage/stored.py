@@ -1,8 +1,8 @@
 """What storage operations return: the outcome is there, and awaiting it is still a turn.
 
 On the platform the promise of a storage operation resolves some microtasks later. The object's other
-tasks that are ready run in between, other events do not. If there are none, nothing can tell, and
-awaiting does not wait at all.
+tasks that are ready run in between, other events do not. Without such tasks nobody can see a
+difference, and awaiting does not wait at all.
 
 Source: counted in workerd, and recorded with Cloudflare's Python SDK in Pyodide; see `tests/turns`
 """

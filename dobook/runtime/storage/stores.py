@@ -42,7 +42,7 @@ class Stores:
         directory: Where they are kept; None for in memory.
         power: Whether an answer waits for the disk.
         unsafe_limits: Enforce only the engine's limits, not the hosted service's.
-        history_ms: How far back point-in-time recovery reaches; 0: there is none.
+        history_ms: How far back point-in-time recovery reaches; 0 turns it off.
     """
 
     def __init__(
@@ -55,14 +55,14 @@ class Stores:
         history_ms: int,
     ) -> None:
         self._runtime = runtime
-        self._clock = self._now_ms  # these two are one method each for every object
+        self._clock = self._now_ms  # bound once here, and shared by all objects
         self._used = None if directory is None else directory.used
         self.directory = directory
         self._power = power
         self.unsafe_limits = unsafe_limits
         self.history_ms = history_ms
         self._notes: dict[str, Any] = {}  # of objects in memory
-        self.given: dict[Place, Contents] = {}  # of a world that this runtime goes on from
+        self.given: dict[Place, Contents] = {}  # of a world that this runtime continues
         self._history = None if directory is None else directory.history
         told = (runtime.loop.call_soon, self._note, self._committed, self._failed)
         self.committer = (
@@ -154,7 +154,8 @@ class Stores:
         try:
             history.go_back(store)
             self.committer.flush()
-            refused = self.committer.catch_up()  # before it is forgotten that it has to go back
+            # Before `went_back` deletes the pending bookmark, its result has to be durable.
+            refused = self.committer.catch_up()
             if refused is not None:
                 raise PlatformError(str(refused))
             history.went_back()
@@ -178,7 +179,7 @@ class Stores:
                 if place.unique_key == namespace.unique_key:
                     yield place.id, given.name
             return
-        self.committer.catch_up()  # or one that has just left memory would be missed
+        self.committer.catch_up()  # else an object that has just left memory would be missing
         for identity in directory.ids(namespace.unique_key):
             if identity not in namespace.actors:
                 yield identity, directory.own.name((namespace.unique_key, identity))
@@ -230,7 +231,7 @@ class Stores:
         return objects, self.directory.own.notes()
 
     def adopt(self, world: World) -> None:
-        """Begin, in memory, with the objects of a world."""
+        """Load the objects of a world into memory, to begin with."""
         self.given = dict(world.objects)
         self._notes.update(world.notes)
 
@@ -270,7 +271,7 @@ class Stores:
     ) -> None:
         """Warn if the directory has no objects of a class, but another Worker's of that name."""
         keys = directory.unique_keys()
-        # Others that are in use here, or that this one's key was made to differ from, are no slip.
+        # Keys that are in use here, or that this one was made to differ from, are not a mistake.
         used = {n.unique_key for n in self._runtime.namespaces}
         others = [
             key
@@ -297,13 +298,13 @@ class Stores:
             self.directory.close_store(actor.store)
             self.committer.leave_asleep(actor.store)
             if actor.sockets is not None and actor.sockets.needed:
-                return  # its connections go on without it
+                return  # its connections stay open without it
             actor.namespace.release(actor)
             if actor.meter is not None:
                 actor.meter.add_stay(actor)
 
     def leave(self) -> None:
-        """Have what is committed made durable: something leaves that may depend on it.
+        """Flush commits before something leaves that may depend on them.
 
         Raises:
             PlatformError: If the disk refuses.
@@ -313,7 +314,7 @@ class Stores:
             raise broken(error)
 
     def before_leaving(self) -> None:
-        """Have what is committed made durable; what depends on it is gone if the disk refuses."""
+        """Flush commits, and warn if the disk refuses: what depends on them is lost then."""
         error = self.committer.catch_up()
         if error is not None:
             warnings.warn(
@@ -323,7 +324,7 @@ class Stores:
             )
 
     def turn_over(self) -> None:
-        """Have what is committed made durable, and know the time after a killed process."""
+        """Flush commits and persist the clock."""
         self.before_leaving()
         if self.directory is not None:
             loop = self._runtime.loop
@@ -356,7 +357,7 @@ class Stores:
         if ALARM in log:
             try:
                 self._runtime.alarms.committed(store.owner)
-            except Exception as error:  # no memory, for instance: it is set again, see `mending`
+            except Exception as error:  # MemoryError, for instance; `mending` sets the alarm again
                 self._runtime.loop.torn = error
                 raise
 
@@ -368,7 +369,7 @@ class Stores:
             # The engine marks what a transaction() could not commit, not what an event could not.
             actor.instance.reset(broken(error), flagged=getattr(error, "ends_transaction", False))
         if self.directory is not None and self.directory.is_doubtful(store.place):
-            self.release(actor)  # whoever needs it next makes sure of the disk first: see `open`
+            self.release(actor)  # `open` checks the disk before the next use
 
     def _lost(self, error: BaseException) -> None:
         """End every object's life: each may have heard of what could not be written."""
@@ -401,7 +402,7 @@ class Stores:
             directory.own.set_meta(clock_ms=runtime.loop.now_ms)
 
     def close(self) -> None:
-        """Close every file and let the directory go.
+        """Close every file and release the directory.
 
         Raises:
             StateDirectoryError: If the disk refuses. The directory is let go all the same, and

@@ -56,7 +56,7 @@ class SyncKvStorage:
             )
 
     def get(self, key: str) -> Any:
-        """Return the value of a key, None if there is none."""
+        """Return the value of a key, or None."""
         self._use()
         return self._kv.get(self._storage._check_key(key))
 
@@ -101,8 +101,8 @@ class Rows(Iterator[tuple[str, Any]]):
     """What `kv.list` returns: the first row is read at once, each further one when asked for.
 
     It is live: it meets what is written meanwhile as the engine's own iterator does. A range that
-    is empty by itself, and an object that never had a row, need no cursor: such an iterator neither
-    ends another one nor is ended.
+    cannot contain a key, and an object that never had a row, need no cursor: such an iterator
+    neither ends another one nor is ended.
     """
 
     __slots__ = (

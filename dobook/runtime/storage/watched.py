@@ -1,13 +1,13 @@
-"""Storage while somebody watches: each operation is reported, and faults on purpose take effect.
+"""Storage that is traced: each operation is reported, and faults on purpose take effect.
 
 An object's `ctx.storage` becomes a `WatchedStorage` while the runtime records its trace or the
 object has faults planned, and an ordinary one again afterwards. So neither costs anything while it
 is off. The classes differ from the ordinary ones in what their methods do and in nothing else.
 
 With `faults.slow` an operation takes virtual time. The input gate is locked meanwhile, unless
-`allowConcurrency` is given, and whoever awaits it goes on before the events that had to wait. What
-was written becomes durable as much later; the output gate is shut until then, unless
-`allowUnconfirmed` is given.
+`allowConcurrency` is given, and the code that awaits the operation continues before the events
+that had to wait. What was written becomes durable as much later; the output gate is shut until
+then, unless `allowUnconfirmed` is given.
 """
 
 from collections.abc import Iterator, Mapping
@@ -37,40 +37,32 @@ class _WatchedOperations(Operations):
     __slots__ = ()
 
     def get(self, *args: Any, **keywords: Any) -> Promise:
-        """Watch."""
         return self._watch("get", super().get(*args, **keywords), args, keywords)
 
     def list(self, *args: Any, **keywords: Any) -> Promise:
-        """Watch."""
         return self._watch("list", super().list(*args, **keywords), args, keywords)
 
     def getAlarm(self, *args: Any, **keywords: Any) -> Promise:
-        """Watch."""
         return self._watch("getAlarm", super().getAlarm(*args, **keywords), args, keywords)
 
     def put(self, *args: Any, **keywords: Any) -> Promise:
-        """Watch."""
         shut = self._store.output_gate.commit
         return self._watch("put", super().put(*args, **keywords), args, keywords, shut)
 
     def delete(self, *args: Any, **keywords: Any) -> Promise:
-        """Watch."""
         shut = self._store.output_gate.commit
         return self._watch("delete", super().delete(*args, **keywords), args, keywords, shut)
 
     def setAlarm(self, *args: Any, **keywords: Any) -> Promise:
-        """Watch."""
         shut = self._store.output_gate.commit
         return self._watch("setAlarm", super().setAlarm(*args, **keywords), args, keywords, shut)
 
     def deleteAlarm(self, *args: Any, **keywords: Any) -> Promise:
-        """Watch."""
         shut = self._store.output_gate.commit
         promise = super().deleteAlarm(*args, **keywords)
         return self._watch("deleteAlarm", promise, args, keywords, shut)
 
     def deleteAll(self, *args: Any, **keywords: Any) -> Promise:
-        """Watch."""
         shut = self._store.output_gate.commit
         promise: Promise = super().deleteAll(*args, **keywords)  # type: ignore[misc]
         return self._watch("deleteAll", promise, args, keywords, shut)
@@ -165,7 +157,7 @@ class WatchedKv(SyncKvStorage):
     __slots__ = ()
 
     def get(self, key: str) -> Any:
-        """Watch."""
+        """Return the value of a key, or None, and report the read."""
         value = super().get(key)
         if (meter := self._storage._instance.actor.meter) is not None:
             meter.reads += 1
@@ -173,17 +165,17 @@ class WatchedKv(SyncKvStorage):
         return value
 
     def put(self, key: str, value: Any) -> None:
-        """Watch."""
+        """Store a value and report the write."""
         with _written(self._storage._instance, "kv.put", key, (value,)):
             super().put(key, value)
 
     def delete(self, key: str) -> bool:
-        """Watch."""
+        """Delete a key and report the write."""
         with _written(self._storage._instance, "kv.delete", key):
             return super().delete(key)
 
     def list(self, *args: Any, **keywords: Any) -> Any:
-        """Watch."""
+        """Iterate over rows and report the read."""
         instance = self._storage._instance
         report_operation(instance, "kv.list", argument=_keys("list", args, keywords)[1])
         rows = super().list(*args, **keywords)
@@ -196,7 +188,7 @@ class WatchedSql(SqlStorage):
     __slots__ = ()
 
     def exec(self, query: str, *bindings: Any) -> SqlStorageCursor:
-        """Watch."""
+        """Run a query and report it."""
         instance = self._host.storage._instance  # type: ignore[attr-defined]
         shut = instance.output_gate.commit
         cursor = super().exec(query, *bindings)
@@ -242,7 +234,7 @@ def set_watched(instance: "Instance") -> None:
 
 
 def make_watched(instance: "Instance", storage: DurableObjectStorage) -> None:
-    """As `set_watched`, for storage that its object does not have yet."""
+    """Watch like `set_watched`, for storage that its object does not have yet."""
     actor = instance.actor
     wanted = instance.runtime.observers.detailed or actor.faults is not None or actor.meter
     storage.__class__ = WatchedStorage if wanted else DurableObjectStorage

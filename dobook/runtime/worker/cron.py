@@ -63,7 +63,7 @@ class Cron:
     either_day: bool  # both day fields are restricted: one of them has to fit
 
     def next_after(self, at_ms: int) -> int | None:
-        """Return the first time after an instant, in ms since 1970; None if there is none."""
+        """Return the first time after an instant, in ms since 1970, or None."""
         at = dt.datetime.fromtimestamp((at_ms // _MINUTE_MS + 1) * 60, dt.UTC)
         last = at.year + _YEARS_AHEAD
         while at.year <= last:
@@ -87,7 +87,7 @@ def parse_cron(text: str) -> Cron:
     """Return what an expression says.
 
     Raises:
-        UsageError: If it is none; the message names the field.
+        UsageError: If it is not a cron expression; the message names the field.
 
     Example:
         >>> parse_cron("*/15 * * *")
@@ -205,7 +205,7 @@ class Crontab:
             self._timers[cron.text] = timer
 
     def cancel(self) -> None:
-        """Have nothing run any more."""
+        """Cancel all triggers."""
         for timer in self._timers.values():
             timer.cancel()
 

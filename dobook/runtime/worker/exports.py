@@ -54,7 +54,7 @@ def exports_of(runtime: "Kernel", env: "Env") -> "Exports":
 def configure_exports(
     runtime: "Kernel", env: "Env", *, stateless: Iterable[str] = (), refusal: str = ""
 ) -> None:
-    """Tell the exports of a Worker what only its deployment knows.
+    """Configure the exports of a Worker with what only its deployment knows.
 
     Args:
         runtime: Where it is deployed.
@@ -219,7 +219,7 @@ class LoopbackServiceStub(ServiceStub):
             **keywords: The same as keywords.
 
         Raises:
-            PlatformTypeError: If there are no options, or the props are no object.
+            PlatformTypeError: If there are no options, or the props are not an object.
             DataCloneError: If the props cannot be copied.
         """
         props = _props_of(self._runtime, options, keywords, "LoopbackServiceStub")
@@ -265,7 +265,7 @@ class LoopbackDurableObjectClass(DurableObjectClass):
         """Return the class with props.
 
         Raises:
-            PlatformTypeError: If there are no options, or the props are no object.
+            PlatformTypeError: If there are no options, or the props are not an object.
             DataCloneError: If the props cannot be copied.
         """
         runtime = self._exports._runtime
@@ -284,7 +284,7 @@ class LoopbackDurableObjectNamespace(LoopbackDurableObjectClass):
         """Return the id that `id.toString()` wrote.
 
         Raises:
-            PlatformTypeError: If it is no id, or one of another class.
+            PlatformTypeError: If it is not an id, or is one of another class.
         """
         return self._namespace().idFromString(id)
 
@@ -298,7 +298,7 @@ class LoopbackDurableObjectNamespace(LoopbackDurableObjectClass):
         """Return a stub for the object with an id; the object need not exist yet.
 
         Raises:
-            PlatformTypeError: If `id` is no id.
+            PlatformTypeError: If `id` is not an id.
         """
         namespace = self._namespace()
         return _LoopbackStub(namespace, namespace.get(id, options).id, current_owner.get())

@@ -1,7 +1,7 @@
 """What lies outside of a runtime: `fetch` and `WebSocket` to other hosts.
 
-Nothing leaves by itself. A stand-in answers for a host, in virtual time (`network.answer`); or what
-runs the runtime gives it a way to the real network (`network.real`, as `dobook run` does).
+Nothing leaves on its own. A stand-in answers for a host, in virtual time (`network.answer`); or
+what runs the runtime gives it a way to the real network (`network.real`, as `dobook run` does).
 Source: developers.cloudflare.com/workers/runtime-apis/fetch/
 """
 
@@ -51,7 +51,7 @@ class Network:
         self.real: Transport | None = None
 
     def answer(self, origin: str, handler: Any) -> None:
-        """Have a handler answer for a host instead of the network.
+        """Register a handler that answers for a host instead of the network.
 
         Args:
             origin: Scheme and host, with the port unless it is the scheme's: "https://a.example".

@@ -134,7 +134,7 @@ class Fetcher:
         """Return the Worker that answers, and what it calls the entrypoint.
 
         Raises:
-            UsageError: If there is none.
+            UsageError: If no such Worker runs here.
         """
         workers = self._runtime.workers
         if self._service not in workers:

@@ -55,7 +55,7 @@ class ExecutionContext:
         return _exports_of(self._runtime, self._env)
 
     def waitUntil(self, promise: Any) -> None:
-        """Go on with a piece of work after the answer; its errors are only logged."""
+        """Continue a piece of work after the answer; its errors are only logged."""
         runtime = self._runtime
         work = asyncio.ensure_future(promise, loop=runtime.loop)
         work.add_done_callback(self._over)

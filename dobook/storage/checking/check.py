@@ -27,7 +27,7 @@ _OWN_FILES: Final = ("lock", "journal", "state.sqlite", "ledger", "history.sqlit
 def check_state(
     path: str | Path, *, progress: Callable[[int, int], object] = lambda done, total: None
 ) -> StateReport:
-    """Look at a state directory and return what is right and what is not.
+    """Check a state directory and return what is right and what is not.
 
     Args:
         path: A state directory of dobook's, wrangler's or Miniflare's; it may be in use.
@@ -125,7 +125,7 @@ class _Check:
                 note_odd_file(report, f"{OWN}/{name}", name)
 
     def _is_class(self, name: str) -> bool:
-        """Say whether an entry of the directory is a class's folder; add a finding if it is odd."""
+        """Return whether a directory entry is a class's folder; add a finding for an odd one."""
         report, path = self._report, self._root / name
         if path.is_symlink():
             if is_segment(name):

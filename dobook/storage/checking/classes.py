@@ -73,7 +73,7 @@ class ClassFolder:
                 yield identity
             elif not self._is_beside(name):
                 note_odd_file(self._report, f"{self._key}/{name}", name)
-        for identity in sorted(waiting):  # they have no file yet
+        for identity in sorted(waiting):  # objects without a file so far
             self.objects += 1
             self._check_alarm(identity, None, has_file=False)
             yield identity
@@ -84,7 +84,7 @@ class ClassFolder:
                 self._report.add(DAMAGE, f"{self._key}/{METADATA}", "alarm", what, then)
 
     def _is_beside(self, name: str) -> bool:
-        """Say whether a file belongs to a database; add a finding about a log without one."""
+        """Return whether a file belongs to a database; add a finding about a log without one."""
         for suffix in _BESIDE:
             if name.endswith(suffix):
                 database = name.removesuffix(suffix)

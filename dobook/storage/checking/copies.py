@@ -28,7 +28,7 @@ STEPS_PER_BYTE: Final = 32
 
 @contextlib.contextmanager
 def copied(path: Path) -> Iterator[Connection]:
-    """Give a connection to a copy of a database, which may be in use.
+    """Open a copy of a database, which may be in use.
 
     Raises:
         StateDirectoryError: If it cannot be read, or is damaged.
@@ -53,7 +53,7 @@ def copied(path: Path) -> Iterator[Connection]:
 
 @contextlib.contextmanager
 def _said(path: Path) -> Iterator[None]:
-    """Turn errors of SQLite into a sentence about the file.
+    """Convert errors of SQLite into a sentence about the file.
 
     Raises:
         StateDirectoryError: In place of them.

@@ -164,7 +164,7 @@ class HistoryFile:
             return number
 
     def later(self, sql: str, rows: list[tuple[Any, ...]]) -> None:
-        """Have rows written with the next `flush`."""
+        """Queue rows for the next `flush`."""
         self._queue.setdefault(sql, []).extend(rows)
 
     def now(self, sql: str, *rows: tuple[Any, ...]) -> None:

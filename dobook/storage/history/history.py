@@ -193,13 +193,13 @@ class History:
         return self._text(number)
 
     def restore_next(self, bookmark: Any) -> str:
-        """Have the next session begin from a bookmark.
+        """Start the next session from a bookmark.
 
         Returns:
             The bookmark of the state that the session will find before it goes back.
 
         Raises:
-            PlatformError: If it is no bookmark of this object, or its state is not kept any more.
+            PlatformError: If it is not a bookmark of this object, or its state is no longer kept.
         """
         self._load()
         number = self._read(bookmark)
@@ -211,7 +211,7 @@ class History:
         """Return what an object had stored at a bookmark, leaving it as it is.
 
         Raises:
-            PlatformError: If it is no bookmark of this object, or its state is not kept any more.
+            PlatformError: If it is not a bookmark of this object, or its state is no longer kept.
             UsageError: If its SQL database has changes that are not committed.
         """
         self._load()
@@ -314,7 +314,8 @@ class History:
             self._log.append(Point(0, self._at_ms, pinned=True))
 
     def _begin(self, number: int, at_ms: int, *, pinned: bool) -> None:
-        if number % TIDY_EVERY == 0:  # of the number, as an object may be evicted after each point
+        # Counted by the point's number, because an object may be evicted after each point.
+        if number % TIDY_EVERY == 0:
             self.tidy()
         self._previous = self._number
         self._number, self._at_ms, self._pinned = number, at_ms, pinned

@@ -15,7 +15,7 @@ class Rows(Protocol):
     """The database that the pages are in."""
 
     def later(self, sql: str, rows: list[tuple[Any, ...]]) -> None:
-        """Have rows written with the next ones."""
+        """Queue rows, to be written with the next ones."""
 
     def now(self, sql: str, *rows: tuple[Any, ...]) -> None:
         """Write rows after everything that waits."""

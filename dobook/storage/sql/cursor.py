@@ -58,7 +58,7 @@ class SqlStorageCursor:
         source: Plan | None = None,
     ) -> None:
         self._session = session
-        self._rows = rows  # None: read to the end, or there are none
+        self._rows = rows  # None: all read, or no rows at all
         self._names = names
         self._changes = changes  # rows changed, by triggers and foreign key actions too
         self._direct = direct  # of these, by the statement itself; -1 when unknown

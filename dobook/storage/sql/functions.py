@@ -131,7 +131,7 @@ def digits(pair: str) -> str:
     """Return a pair of hexadecimal digits.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If it is not one.
     """
     if len(pair) != 2 or not all(c in "0123456789abcdefABCDEF" for c in pair):
         raise ValueError(pair)

@@ -62,7 +62,7 @@ class Prepared:
             raise PlatformError(AT_ONCE)
 
     def close(self) -> None:
-        """Reset everything."""
+        """Close all opened statements."""
         for opened in self.opened:
             if opened is not None:
                 opened.close()

@@ -253,7 +253,7 @@ class Rules:
 
 
 def allowed_name(name: str | None) -> bool:
-    """Say whether a user may touch a table, index, view or trigger of that name.
+    """Return whether a user may touch a table, index, view or trigger of that name.
 
     Example:
         >>> allowed_name("_CF_KV"), allowed_name("x_cf_kv")
@@ -305,7 +305,7 @@ def allows_pragma(name: str, argument: str | None) -> bool:
 
 
 def is_integer(text: str) -> bool:
-    """Say whether a text is an integer that fits 32 bits, decimal or hexadecimal.
+    """Return whether a text is an integer that fits 32 bits, decimal or hexadecimal.
 
     Example:
         >>> is_integer("-1"), is_integer("0x10002"), is_integer("t")

@@ -30,8 +30,8 @@ class Loop:
     first: int
     last: int
     root: int | None  # the root page of a table or index; None for rows kept aside
-    seeks: bool  # begins in the middle
-    bounded: bool  # and looks for where to stop, which takes one more row
+    seeks: bool  # begins in the middle of the table
+    bounded: bool  # ends at a bound, which reads one more row
     leaves: bool  # may end early
     answers: bool  # gives rows of the result
     exists: bool  # ends with its first match: EXISTS, which SQLite 3.51 makes a loop outside

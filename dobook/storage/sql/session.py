@@ -128,7 +128,7 @@ class Session:
             self._planned_chars -= len(oldest)
 
     def prepare(self, statement: Statement) -> None:
-        """Have SQLite check a statement without running it.
+        """Let SQLite check a statement without running it.
 
         Raises:
             PlatformError: If the statement is not valid, or not allowed.
@@ -206,7 +206,7 @@ class Session:
             raise error
 
     def note_lost(self, error: Exception) -> None:
-        """Say if SQLite has undone the whole transaction: INSERT OR ROLLBACK, or the disk fails."""
+        """Notify the store if SQLite has undone the transaction: INSERT OR ROLLBACK, or the disk."""
         if self.connection.undone and self.connection.on_lost is not None:
             self.connection.on_lost(error)
 
@@ -227,7 +227,7 @@ class Session:
         if isinstance(failure, NotPureError):
             return PlatformError(f"{failure}: SQLITE_ERROR")
         if failure is not None and not isinstance(failure, Exception):
-            raise failure  # an interrupt, of which SQLite says only that something was raised
+            raise failure  # an interrupt; SQLite reports only that a function raised
         reason, self.rules.reason = self.rules.reason, None
         if reason is not None and (statement is None or statement.verb in TRANSACTION_VERBS):
             return PlatformError(reason)
@@ -271,7 +271,7 @@ class Session:
                 rules.on = False
 
     def be_lenient(self, error: SqliteError) -> None:
-        """Have text that is not UTF-8 read with replacement characters from here on.
+        """Read text that is not UTF-8 with replacement characters from here on.
 
         Python's cursor is still on the row that it could not read, so it can be asked again.
 
@@ -309,7 +309,7 @@ class Session:
             rules.on = on
 
     def rows_read(self, plan: Plan, returned: int, changed: int) -> int:
-        """Return how many rows a statement that is over has looked at, as well as can be told.
+        """Estimate how many rows a finished statement has read.
 
         Args:
             plan: The statement's.
@@ -332,7 +332,7 @@ class Session:
     def count_writes(self, plan: Plan) -> int:
         """Find out how many rows of tables and indexes a statement writes for each changed row.
 
-        SQLite's bytecode says so: its Insert and IdxInsert instructions on stored tables. For a
+        SQLite's bytecode shows it: its Insert and IdxInsert instructions on stored tables. For a
         statement that defines something it is the number of rows written in all.
         Source: cloudflare/workerd patches/sqlite/0001-row-counts-plain.patch
         """

@@ -44,10 +44,10 @@ class SqlHost(Protocol):
         """Return the object's database, opening it if need be."""
 
     def will_write(self) -> None:
-        """Have a transaction open, and its commit scheduled, before a statement that may write."""
+        """Open a transaction and schedule its commit, before a statement that may write."""
 
     def settle_schema(self) -> None:
-        """Have the engine's own tables exist as on the platform, before somebody looks at them."""
+        """Create the engine's own tables as on the platform, before user code looks at them."""
 
     def check(self) -> None:
         """Raise if the object is broken or gone."""

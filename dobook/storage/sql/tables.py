@@ -14,7 +14,7 @@ class Column:
     """A column of a table or view."""
 
     name: str
-    declared: str  # its type as written, "" when there is none
+    declared: str  # its type as written, "" without one
     not_null: bool
     default: str | None  # as SQL
     key: int  # place in the primary key from 1; 0: not part of it

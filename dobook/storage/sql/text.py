@@ -41,7 +41,7 @@ class Statement:
     """One statement of a query."""
 
     text: str
-    verb: str  # its first keyword, upper case, after EXPLAIN and WITH; "" when there is none
+    verb: str  # its first keyword, upper case, after EXPLAIN and WITH; "" without one
     explained: bool
     writes: bool  # as sqlite3_stmt_readonly() would deny
     parameters: int
@@ -131,7 +131,7 @@ def next_statement(code: str, start: int) -> tuple[Statement, int]:
 
 
 def looks_at_schema(query: str) -> bool:
-    """Say whether a query may show, or touch, what tables there are besides the user's.
+    """Return whether a query may show, or touch, what tables there are besides the user's.
 
     Example:
         >>> looks_at_schema("SELECT name FROM sqlite_master"), looks_at_schema("SELECT * FROM t")
@@ -141,7 +141,7 @@ def looks_at_schema(query: str) -> bool:
 
 
 def is_trigger(words: list[str]) -> bool:
-    """Say whether a statement is CREATE TRIGGER, whose body has semicolons of its own."""
+    """Return whether a statement is CREATE TRIGGER, whose body has semicolons of its own."""
     head = [w for w in words[:7] if w not in {"EXPLAIN", "QUERY", "PLAN", "TEMP", "TEMPORARY"}]
     return head[:2] == ["CREATE", "TRIGGER"]
 

@@ -81,8 +81,8 @@ class Cache:
         """Keep an answer, whose body is used up, for a request; returns a promise of None.
 
         Raises:
-            PlatformTypeError: From the promise: if the request is no GET, or the answer is a part
-                (206), a WebSocket, or has `Vary: *`.
+            PlatformTypeError: From the promise: if the request is not a GET, or the answer is
+                partial (206), a WebSocket, or has `Vary: *`.
         """
         try:
             asked, headers = _asked(request), response.js_headers.copy()

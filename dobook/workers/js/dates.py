@@ -66,7 +66,7 @@ class Date(_datetime):
         """Return the ms since 1970 of a text in ISO 8601; one without a time zone means UTC.
 
         Raises:
-            PlatformRangeError: If it is none.
+            PlatformRangeError: If it is not a time.
         """
         try:
             return int(datetime_to_ms(_datetime.fromisoformat(text)))

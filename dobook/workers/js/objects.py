@@ -253,7 +253,7 @@ class JsMap(dict[Any, Any]):
         return to_plain(self, depth)  # type: ignore[no-any-return]
 
     def object_keys(self) -> JsArray:
-        """Return nothing: a Map's entries are no members of it."""
+        """Return nothing: a Map's entries are not members of it."""
         return JsArray()
 
     object_values = object_entries = object_keys

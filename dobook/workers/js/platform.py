@@ -43,7 +43,7 @@ class Console:
         self.log(f"{label}: {self._counts[label]}")
 
     def time(self, label: str = "default") -> None:
-        """Begin to measure."""
+        """Start measuring time."""
         self._begun[label] = time.time()
 
     def timeEnd(self, label: str = "default") -> None:
@@ -245,7 +245,7 @@ class AbortController:
 
 
 class Refused:
-    """A global that Workers have and dobook does not: any use says so by name."""
+    """A global that Workers have and dobook does not: using it raises an error that names it."""
 
     def __init__(self, name: str, instead: str) -> None:
         self._name = name
@@ -260,7 +260,7 @@ class Refused:
         )
 
     def __call__(self, *_: Any, **__: Any) -> Any:
-        """Refuse."""
+        """Raise an error that names the global."""
         return self.__getattr__("new")
 
     def __repr__(self) -> str:

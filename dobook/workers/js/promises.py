@@ -64,7 +64,7 @@ class Promise(_Promise):
 
     @staticmethod
     async def race(promises: Any) -> Any:
-        """Return the result of the first that is done; the others go on."""
+        """Return the result of the first that is done; the others keep running."""
         tasks = [asyncio.ensure_future(_awaited(p)) for p in promises]
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         return next(task for task in tasks if task in done).result()

@@ -50,12 +50,12 @@ class Controller:
         self._news.set()
 
     def close(self) -> None:
-        """Say that nothing more will follow."""
+        """Close the stream: nothing more will follow."""
         self.closed = True
         self._news.set()
 
     def error(self, reason: Any = None) -> None:
-        """Have the stream fail."""
+        """Fail the stream."""
         if self.failure is None:
             self.failure = as_error(reason)
         self._news.set()
@@ -105,7 +105,7 @@ class Source:
         return controller.pieces.popleft()
 
     async def cancel(self, reason: Any = None) -> None:
-        """Tell the user's code that nobody reads on."""
+        """Tell the user's code that nobody reads any more."""
         self.controller.pieces.clear()
         self.controller.close()
         if self._cancel is not None:
@@ -117,7 +117,7 @@ class Source:
         if not starting.cancelled() and (error := starting.exception()) is not None:
             self.controller.error(error)
         elif self._pull is not None:
-            self.controller._news.set()  # noqa: SLF001 - whoever waits can pull now
+            self.controller._news.set()  # noqa: SLF001 - a waiting reader can pull now
 
 
 def from_source(source: Any, given: Mapping[str, Any]) -> ReadableStream:
@@ -164,15 +164,15 @@ class Writer:
             return Rejected(error)
 
     def close(self) -> Promise:
-        """Say that nothing more will follow; returns a promise that all was taken."""
+        """Close the stream: nothing more will follow; returns a promise that all was taken."""
         return self._held().finish()
 
     def abort(self, reason: Any = None) -> Promise:
-        """Give up: what was not taken yet is dropped, the other side fails."""
+        """Abort the stream: what was not taken yet is dropped, the other side fails."""
         return self._held().give_up(reason)
 
     def releaseLock(self) -> None:
-        """Give the writable side free."""
+        """Release the writable side."""
         if self._stream is not None:
             self._stream.locked = False
             self._stream = None
@@ -226,11 +226,11 @@ class WritableStream:
         return Writer(self)
 
     def close(self) -> Promise:
-        """Say that nothing more will follow."""
+        """Close the stream: nothing more will follow."""
         return self._unlocked() or self.finish()
 
     def abort(self, reason: Any = None) -> Promise:
-        """Give up."""
+        """Abort the stream."""
         return self._unlocked() or self.give_up(reason)
 
     def _carried_(self, home: Any, receiver: Any) -> "WritableStream":
@@ -292,7 +292,7 @@ class WritableStream:
         return Pending(asyncio.ensure_future(result))
 
     def fail(self, error: BaseException) -> None:
-        """Have all writes fail from now on."""
+        """Fail all writes from now on."""
         if self.failure is not None:
             return
         self.failure = error
@@ -338,7 +338,7 @@ class WritableStream:
             raise self.failure
 
     def error(self, reason: Any = None) -> None:
-        """Have the stream fail: what a sink's functions get as controller has this."""
+        """Fail the stream; a sink's functions call this on their controller."""
         self.fail(as_error(reason))
 
     def _unlocked(self) -> Promise | None:

@@ -80,7 +80,7 @@ def atob(text: str) -> str:
     """Return what a base64 text stands for, a character for each byte.
 
     Raises:
-        PlatformTypeError: If it is no base64.
+        PlatformTypeError: If it is not base64.
     """
     try:
         kept = "".join(text.split())

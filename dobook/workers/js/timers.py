@@ -42,7 +42,7 @@ def setInterval(callback: Any, delay: float | None = 0, *args: Any) -> int:
 
 
 def clearTimeout(timer: Any = None) -> None:
-    """Have a timer do nothing; an unknown one is ignored."""
+    """Cancel a timer; an unknown one is ignored."""
     task = _tasks.pop(timer, None) if isinstance(timer, int) else None
     if task is not None:
         task.cancel()

@@ -156,7 +156,7 @@ class Json:
         """Return what a JSON text stands for.
 
         Raises:
-            PlatformSyntaxError: If it is none.
+            PlatformSyntaxError: If it is not JSON.
         """
         try:
             return to_js_value(json.loads(text))
@@ -286,7 +286,7 @@ def parseInt(text: Any, radix: int = 10) -> int | float:
 
 
 def parseFloat(text: Any) -> float:
-    """Return the number that a text is, NaN if it is none."""
+    """Return a text as a number, or NaN."""
     try:
         return float(str(text).strip())
     except ValueError:
@@ -294,7 +294,7 @@ def parseFloat(text: Any) -> float:
 
 
 def isNaN(value: Any) -> bool:
-    """Return whether a value is no number."""
+    """Return whether a value is not a number."""
     return parseFloat(value) != parseFloat(value)
 
 

@@ -1,4 +1,4 @@
-"""`pyodide.ffi`: the border between Python and JavaScript, which here is none.
+"""`pyodide.ffi`: the border between Python and JavaScript, which does not exist here.
 
 `to_js` gives containers with JavaScript's methods, `create_proxy` an object that stands for a Python
 one until it is destroyed. Null and undefined are None.
@@ -131,7 +131,7 @@ class JsDoubleProxy(JsCallable):
         return self._value
 
     def destroy(self) -> None:
-        """Give the proxy up. Twice is fine."""
+        """Destroy the proxy. Calling this twice is fine."""
         self._destroyed = True
 
     def copy(self) -> "JsDoubleProxy":

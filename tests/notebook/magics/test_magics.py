@@ -256,7 +256,7 @@ def test_rate_limit_shows_the_window(counting):
     with pytest.raises(UsageError, match=r"no key named 'request'\. Did you mean"):
         counting.cell("%rate_limit LIMITER/a --key request")
     counting.cell("%rpc LIMITER/a spoil")
-    with pytest.raises(UsageError, match="no list of times"):
+    with pytest.raises(UsageError, match="not a list of times"):
         counting.cell("%rate_limit LIMITER/a")
 
 

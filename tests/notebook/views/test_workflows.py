@@ -67,5 +67,5 @@ def test_what_is_no_workflow_is_said_to_be_none(counting):
     counting.cell("%rpc COUNTER/a add 1")
     with pytest.raises(UsageError, match="no key named 'workflow'"):
         counting.cell("%workflow COUNTER/a")
-    with pytest.raises(UsageError, match="is no workflow"):
+    with pytest.raises(UsageError, match="is not a workflow"):
         counting.cell("%workflow COUNTER/a --key n")

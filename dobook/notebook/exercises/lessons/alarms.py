@@ -9,7 +9,7 @@ from dobook.notebook.exercises.work import Work
 
 @exercise("alarms-1", "A class Reminders: remind(text, in_ms), many of them on the one alarm.")
 def alarms_1(work: Work) -> Iterator[Point]:
-    """Each comes at its time, none is lost, none comes twice, whatever the order they were set in."""
+    """Check that each reminder comes once, at its time, whatever the order they were set in."""
     work.class_of("Reminders", "remind", "sent", "alarm")
     yield Point(holds=True, text="there is a class Reminders with remind, sent and alarm")
     with work.playing("Reminders") as play:

@@ -11,7 +11,7 @@ from dobook.notebook.exercises.work import Work
     "anti-1", "A class Album: save(name, data), load(name), remove(name), data of a megabyte."
 )
 def anti_1(work: Work) -> Iterator[Point]:
-    """Large data comes back whole, in rows that each fit, and nothing of the old is left over."""
+    """Check that large data comes back whole, in rows that each fit, with no old rows left."""
     work.class_of("Album", "save", "load", "remove")
     yield Point(holds=True, text="there is a class Album with save, load and remove")
     with work.playing("Album", sqlite=False) as play:

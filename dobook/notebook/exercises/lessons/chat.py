@@ -10,7 +10,7 @@ from dobook.runtime.access import kernel_of
 
 @exercise("chat-1", "A class Poll: votes over WebSockets, counts to everyone, hibernating.")
 def chat_1(work: Work) -> Iterator[Point]:
-    """A newcomer gets the counts, a vote goes to all, bad input to its sender, eviction ends none."""
+    """Check the counts for a newcomer, votes sent to all, bad input, and eviction."""
     work.class_of("Poll", "fetch")
     yield Point(holds=True, text="there is a class Poll with fetch")
     with work.playing("Poll") as play:

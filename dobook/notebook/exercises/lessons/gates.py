@@ -13,7 +13,7 @@ _ASKING_MS = 50
     "gates-1", "A class Till: buy() waits 50 ms elsewhere, and never sells what is not there."
 )
 def gates_1(work: Work) -> Iterator[Point]:
-    """Exactly as many are sold as there were, and buyers do not wait for one another."""
+    """Check that exactly the stock is sold, and that buyers do not wait for one another."""
     work.class_of("Till", "fill", "buy", "left")
     yield Point(holds=True, text="there is a class Till with fill, buy and left")
     with work.playing("Till") as play:

@@ -9,7 +9,7 @@ from dobook.notebook.exercises.work import Work
 
 @exercise("identity-1", "A class Seat: book(who) is True for the first person only.")
 def identity_1(work: Work) -> Iterator[Point]:
-    """One winner, also in a race, also after eviction; other seats are other objects."""
+    """Check for one winner, also in a race and after eviction, and an object for each seat."""
     work.class_of("Seat", "book", "holder")
     yield Point(holds=True, text="there is a class Seat with book and holder")
     with work.playing("Seat") as play:

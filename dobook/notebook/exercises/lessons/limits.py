@@ -9,7 +9,7 @@ from dobook.notebook.exercises.work import Work
 
 @exercise("limits-1", "A class DailyQuota: spend(amount, quota), fresh at midnight UTC.")
 def limits_1(work: Work) -> Iterator[Point]:
-    """What fits is spent, what does not spends nothing, and midnight brings it all back."""
+    """Check that only what fits is spent, and that midnight renews the quota."""
     work.class_of("DailyQuota", "spend")
     yield Point(holds=True, text="there is a class DailyQuota with spend")
     with work.playing("DailyQuota") as play:

@@ -34,7 +34,7 @@ class _Counter:
 
 @exercise("migrations-1", "A text `configuration`: Counter becomes Score, and Board is new.")
 def migrations_1(work: Work) -> Iterator[Point]:
-    """The text is deployed over the old one: the data follows, the new class has SQL."""
+    """Deploy the text over the old one: the data follows, the new class has SQL."""
     text = work.variable("configuration", "the TOML or JSONC text of the next deployment.")
     if not isinstance(text, str) or not text.strip():
         raise Missing("configuration is not the text of a wrangler.toml yet.")

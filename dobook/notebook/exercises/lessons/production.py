@@ -47,7 +47,7 @@ class _Right:
 
 
 class _Generous(_Right):
-    """Gives the seat to whoever asks."""
+    """Gives the seat to everyone who asks."""
 
     async def hold(self, who: str) -> bool:
         await self._put(None)
@@ -89,10 +89,10 @@ _WRONG: tuple[tuple[type[_Right], str, str], ...] = (
 
 @exercise("production-1", "A function test_seat(durable_objects, clock) that finds four mistakes.")
 def production_1(work: Work) -> Iterator[Point]:
-    """The test passes for the right class, and fails for each of four wrong ones."""
+    """Check that the test passes for the right class and fails for each of four wrong ones."""
     test = work.variable("test_seat", "a function, test_seat(durable_objects, clock).")
     if not callable(test):
-        raise Missing("test_seat is no function.")
+        raise Missing("test_seat is not a function.")
     if inspect.iscoroutinefunction(test):
         raise Missing(
             "test_seat is a coroutine. Make it a plain function, and await with "

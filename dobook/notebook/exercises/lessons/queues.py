@@ -11,7 +11,7 @@ from dobook.notebook.exercises.work import Work
     "queues-1", "A class Workshop: enter(who) for three at a time, each for a minute's lease."
 )
 def queues_1(work: Work) -> Iterator[Point]:
-    """Never more than three; places come back by leaving, and by themselves after a minute."""
+    """Check that three fit at most, and that places come free by leaving or after a minute."""
     work.class_of("Workshop", "enter", "leave")
     yield Point(holds=True, text="there is a class Workshop with enter and leave")
     with work.playing("Workshop") as play:

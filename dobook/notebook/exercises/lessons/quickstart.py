@@ -9,7 +9,7 @@ from dobook.notebook.exercises.work import Work
 
 @exercise("quickstart-1", "A class Visits: visit(page) counts, total() sums, all of it durable.")
 def quickstart_1(work: Work) -> Iterator[Point]:
-    """Counts are right, pages and objects apart, and the memory is not what keeps them."""
+    """Check that counts are right, for each page and object, and survive an eviction."""
     work.class_of("Visits", "visit", "total")
     yield Point(holds=True, text="there is a class Visits with visit and total")
     with work.playing("Visits") as play:

@@ -9,7 +9,7 @@ from dobook.notebook.exercises.work import Play, Work
 
 @exercise("sql-1", "A class Wallets: deposit, balance, transfer all or nothing, rewind to a time.")
 def sql_1(work: Work) -> Iterator[Point]:
-    """Sums are right, a refused transfer leaves nothing behind, and a rewind brings rows back."""
+    """Check the sums, that a refused transfer changes nothing, and that a rewind restores rows."""
     work.class_of("Wallets", "deposit", "balance", "transfer", "rewind")
     yield Point(holds=True, text="there is a class Wallets with its four methods")
     with work.playing("Wallets") as play:

@@ -12,10 +12,10 @@ _STEPS = ["reserve", "charge", "ship"]
 
 @exercise("workflow-1", "A saga Checkout: reserve, charge, ship; a declined card undoes the rest.")
 def workflow_1(work: Work) -> Iterator[Point]:
-    """All goes well; the card is declined; a charge is tried again under the same key."""
+    """Check a success, a declined card, and a charge that is retried under the same key."""
     cls = work.class_of("Checkout", "run_step", "undo_step")
     if not any(base.__name__ == "Saga" for base in cls.__mro__[1:]):
-        raise Missing("Checkout is no Saga: %pattern Saga, and then class Checkout(Saga).")
+        raise Missing("Checkout is not a Saga: %pattern Saga, and then class Checkout(Saga).")
     yield Point(holds=True, text="there is a class Checkout, and it is a Saga")
     with work.playing("Checkout") as play:
         good = _run(play, "good", "ok")

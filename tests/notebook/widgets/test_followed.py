@@ -66,8 +66,8 @@ def test_its_buttons_ask_and_let_time_pass(looked_at, gauge):
 @pytest.mark.parametrize(
     ("what", "fields", "problem"),
     [
-        ("hit", {"times": "many"}, "no number from 1 to"),
-        ("hit", {"times": "0"}, "no number from 1 to"),
+        ("hit", {"times": "many"}, "not a number from 1 to"),
+        ("hit", {"times": "0"}, "not a number from 1 to"),
         ("free", {}, "allowed already"),
         ("step", {"by": "soon"}, "cannot read 'soon'"),
     ],

@@ -201,7 +201,7 @@ def test_a_clock_steps_jumps_and_says_what_ran(looked_at):
     press(view, "jump", to="2026-01-02T00:00")
     assert other.facts["now"] == "2026-01-02 00:00:00"
     assert "already" in press(view, "jump", to="2026-01-01")["problem"]
-    assert "no duration" in press(view, "jump", to="soon")["problem"]
+    assert "not a duration" in press(view, "jump", to="soon")["problem"]
     assert press(view, "next")["problem"] == "no alarm is set."
     assert press(view, "play", rate="60")["problem"].startswith("a clock plays in a notebook")
     assert len(view.facts["ran"]) == 2

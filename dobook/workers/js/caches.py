@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 from dobook.errors import PlatformError, PlatformTypeError
-from dobook.runtime.access import kernel_of
 from dobook.runtime.calls.promise import Promise, Rejected
 from dobook.runtime.sockets.wire import current_wire
 from dobook.web import Headers, Request, Response
 from dobook.web.javascript import JsResponse
 
 if TYPE_CHECKING:
-    from dobook.runtime.runtime import Runtime
+    from dobook.runtime.kernel import Kernel
 
 _MINUTE_MS: Final = 60_000
 _BY_STATUS_MS: Final[Mapping[int, int]] = {
@@ -41,7 +40,7 @@ class _Entry:
 
 
 _Entries = dict[str, _Entry]
-_kept: "WeakKeyDictionary[Runtime, dict[str, _Entries]]" = WeakKeyDictionary()
+_kept: "WeakKeyDictionary[Kernel, dict[str, _Entries]]" = WeakKeyDictionary()
 
 
 class Cache:
@@ -65,9 +64,9 @@ class Cache:
         asked = _asked(request)
         findable = asked.method == "GET" or {**(init or {}), **options}.get("ignoreMethod")
 
-        async def find(runtime: "Runtime") -> JsResponse | None:
+        async def find(runtime: "Kernel") -> JsResponse | None:
             entry = self._entries(runtime).get(asked.url) if findable else None
-            if entry is None or entry.until_ms <= kernel_of(runtime).loop.now_ms:
+            if entry is None or entry.until_ms <= runtime.loop.now_ms:
                 return None
             headers = entry.headers.copy()
             headers.set("CF-Cache-Status", "HIT")
@@ -90,9 +89,9 @@ class Cache:
         except PlatformTypeError as error:
             return Rejected(error)
 
-        async def keep(runtime: "Runtime") -> None:
+        async def keep(runtime: "Kernel") -> None:
             body = None if response.body is None else bytes(await response.bytes())
-            now_ms = kernel_of(runtime).loop.now_ms
+            now_ms = runtime.loop.now_ms
             stay_ms = _stay_ms(response.status, headers, now_ms)
             if stay_ms > 0:
                 self._entries(runtime)[asked.url] = _Entry(
@@ -106,13 +105,13 @@ class Cache:
         asked = _asked(request)
         findable = asked.method == "GET" or {**(init or {}), **options}.get("ignoreMethod")
 
-        async def forget(runtime: "Runtime") -> bool:
+        async def forget(runtime: "Kernel") -> bool:
             entry = self._entries(runtime).pop(asked.url, None) if findable else None
-            return entry is not None and entry.until_ms > kernel_of(runtime).loop.now_ms
+            return entry is not None and entry.until_ms > runtime.loop.now_ms
 
         return _promise(forget)
 
-    def _entries(self, runtime: "Runtime") -> _Entries:
+    def _entries(self, runtime: "Kernel") -> _Entries:
         return _kept.setdefault(runtime, {}).setdefault(self._name, {})
 
     def __getattr__(self, name: str) -> Any:
@@ -134,7 +133,7 @@ class CacheStorage:
     def open(self, name: str) -> Promise:
         """Return a promise of the cache of a name, which is its own; it need not exist yet."""
 
-        async def find(_: "Runtime") -> Cache:
+        async def find(_: "Kernel") -> Cache:
             return Cache(f"named {name}")
 
         return _promise(find)
@@ -143,7 +142,7 @@ class CacheStorage:
         return "<js.caches>"
 
 
-def _promise(work: "Callable[[Runtime], Awaitable[Any]]") -> Promise:
+def _promise(work: "Callable[[Kernel], Awaitable[Any]]") -> Promise:
     wire = current_wire()
     if wire is None:
         return Rejected(

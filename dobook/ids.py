@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import random
 from functools import lru_cache
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from dobook.errors import PlatformError, PlatformTypeError, misspelt
 from dobook.limits import MAX_ID_NAME_BYTES
@@ -69,8 +69,10 @@ class DurableObjectId:
     def __str__(self) -> str:
         return self._hex
 
-    def __getattr__(self, name: str) -> NoReturn:
-        raise misspelt(self, name)
+    if not TYPE_CHECKING:  # a type checker is to find a misspelt name itself
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise misspelt(self, name)
 
     def __repr__(self) -> str:
         named = "" if self.name is None else f", name={self.name!r}"

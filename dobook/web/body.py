@@ -266,8 +266,10 @@ class Body:
                 error.add_note("There is no body.")
             raise error.with_traceback(None) from None  # the lines of json say nothing
 
-    def __getattr__(self, name: str) -> Any:
-        raise misspelt(self, name)
+    if not TYPE_CHECKING:  # a type checker is to find a misspelt name itself
+
+        def __getattr__(self, name: str) -> Any:
+            raise misspelt(self, name)
 
     async def _take(self) -> "bytes_":
         """Use up the body and return it."""

@@ -194,8 +194,10 @@ class Headers:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def __getattr__(self, name: str) -> Any:
-        raise misspelt(self, name)
+    if not TYPE_CHECKING:  # a type checker is to find a misspelt name itself
+
+        def __getattr__(self, name: str) -> Any:
+            raise misspelt(self, name)
 
     def __repr__(self) -> str:
         return f"Headers({[tuple(pair) for pair in self._displayed()]!r})"

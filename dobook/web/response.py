@@ -127,7 +127,7 @@ class FetchResponse(Body):
         if 400 <= self._status < 600:
             raise HttpStatusError(self._status, self.status_text, self._url)
 
-    def json(self, *args: Any, **kwargs: Any) -> Any:
+    def json(self: Any, *args: Any, **kwargs: Any) -> Any:
         """Return an awaitable of the body read as JSON; keyword arguments go to `json.loads`.
 
         Called on the class, `Response.json(data, …)`, it makes a response as `from_json` does.

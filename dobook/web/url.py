@@ -250,8 +250,10 @@ class URL:
     def __str__(self) -> str:
         return self._ada.href
 
-    def __getattr__(self, name: str) -> Any:
-        raise misspelt(self, name)
+    if not TYPE_CHECKING:  # a type checker is to find a misspelt name itself
+
+        def __getattr__(self, name: str) -> Any:
+            raise misspelt(self, name)
 
     def __repr__(self) -> str:
         return f"URL({self._ada.href!r})"

@@ -43,7 +43,7 @@ class DurableObject:
 
     _has_every_name_ = True  # as the engine sees a class that uses the SDK
 
-    def __init__(self, ctx: Any, env: Any) -> None:
+    def __init__(self, ctx: DurableObjectContext, env: Any) -> None:
         self.ctx = ctx
         self.env = env
 

@@ -184,8 +184,10 @@ class DurableObjectNamespace:
 
         return exports_of(self.runtime, self.runtime.env if self.env is None else self.env)
 
-    def __getattr__(self, name: str) -> Any:
-        raise misspelt(self, name)
+    if not TYPE_CHECKING:  # a type checker is to find a misspelt name itself
+
+        def __getattr__(self, name: str) -> Any:
+            raise misspelt(self, name)
 
     def __repr__(self) -> str:
         return f"<DurableObjectNamespace {self.binding}: {self.class_name}>"

@@ -262,7 +262,7 @@ def _carry_deep(value: Any, home: "Home", seen: dict[int, Any], crossing: Crossi
         error.add_note("A WebSocket is handed over by fetch() only: return the response there.")
         raise error
     if isinstance(value, Response | Request):
-        if getattr(value, "_signal", None) is not None:
+        if isinstance(value, Request) and value._signal is not None:
             return clone(value._signal)  # which is refused
         copied = getattr(value, "_of", value).clone()  # as Python has it
         if type(copied._body) is ReadableStream:

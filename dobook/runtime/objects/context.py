@@ -203,10 +203,12 @@ class DurableObjectState:
         hub = self._running().actor.sockets
         return None if hub is None else hub.event_timeout_ms
 
-    def __getattr__(self, name: str) -> Any:
-        if name == "exports":  # the property has raised
-            return self._instance.actor.namespace._exports()
-        raise misspelt(self, name)
+    if not TYPE_CHECKING:  # a type checker is to find a misspelt name itself
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "exports":  # the property has raised
+                return self._instance.actor.namespace._exports()
+            raise misspelt(self, name)
 
     def _running(self) -> "Instance":
         """Return the object that a method acts on: that whose code runs, as on the platform.

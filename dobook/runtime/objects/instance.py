@@ -214,7 +214,7 @@ class Instance(Frame):
             self._count_activity(self.runtime.loop.time())
         if self.actor.instance is self:
             self.actor.instance = None
-        self.ctx.storage.end(error) if self.ctx is not None else None
+        self.ctx.storage._end(error) if self.ctx is not None else None
         for call in list(self.calls):
             call.reject(error)
         current = asyncio.current_task(self.runtime.loop) if self.runtime.turning else None

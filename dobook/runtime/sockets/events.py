@@ -123,7 +123,7 @@ class SocketEvent(Call):
             return
         error = PlatformError(TIMED_OUT)
         error.retryable = error.durableObjectReset = True  # type: ignore[attr-defined]
-        instance.ctx.storage.end(error)
+        instance.ctx.storage._end(error)
         self.settle(None, error)
         if self.task is not None:
             self.task.cancel()

@@ -142,8 +142,10 @@ class EventTarget:
         in_background(self._dispatch(event))
         return True
 
-    def __getattr__(self, name: str) -> Any:
-        raise misspelt(self, name)
+    if not TYPE_CHECKING:  # a type checker is to find a misspelt name itself
+
+        def __getattr__(self, name: str) -> Any:
+            raise misspelt(self, name)
 
     def _dispatch(self, event: Event) -> list[Any]:
         """Call the listeners; returns what those that are asynchronous left to await."""

@@ -71,8 +71,10 @@ class Operations:
         self._ended: BaseException | None = None
         self._done = (Stored(instance, None), instance)
 
-    def __getattr__(self, name: str) -> Any:
-        raise misspelt(self, name)
+    if not TYPE_CHECKING:  # a type checker is to find a misspelt name itself
+
+        def __getattr__(self, name: str) -> Any:
+            raise misspelt(self, name)
 
     def _use(self, operation: str) -> None:
         """Refuse an operation whose storage cannot be used any more, or not by this code.

@@ -102,7 +102,7 @@ class DurableObjectStorage(PointInTimeRecovery):
 
     _NAME = "DurableObjectStorage"
 
-    transaction_class = DurableObjectTransaction
+    _transaction_class = DurableObjectTransaction
 
     def __init__(self, instance: "Instance") -> None:
         super().__init__(instance)
@@ -191,9 +191,9 @@ class DurableObjectStorage(PointInTimeRecovery):
 
         async def body() -> Any:
             store.commit_before_transaction()
-            self.check()  # if that commit has failed, the object is gone
+            self._check()  # if that commit has failed, the object is gone
             store.begin_transaction(explicit=True)
-            txn = self.transaction_class(self._instance)
+            txn = self._transaction_class(self._instance)
             try:
                 result = closure(txn)
                 if hasattr(type(result), "__await__"):
@@ -247,12 +247,12 @@ class DurableObjectStorage(PointInTimeRecovery):
             )
         return result
 
-    def end(self, error: BaseException) -> None:
+    def _end(self, error: BaseException) -> None:
         """Refuse everything from now on: the instance is gone."""
         self._ended = error
         self._frame = NOBODY
 
-    def check(self) -> None:
+    def _check(self) -> None:
         """Raise if the instance is gone, or not that whose code runs."""
         if current_frame.get() is not self._frame:
             self._use("sql")
@@ -271,4 +271,4 @@ class _SqlHost:
         self.connection = storage._store.connection
         self.will_write = storage._store.will_write
         self.settle_schema = storage._store.settle_schema
-        self.check = storage.check
+        self.check = storage._check

@@ -42,7 +42,7 @@ class SyncKvStorage:
         self._kv: KV = storage._kv
 
     def _use(self) -> None:
-        self._storage.check()
+        self._storage._check()
         if not self._storage._sqlite:
             raise PlatformError(
                 "The storage.kv (synchronous KV) API is only available for SQLite-backed Durable "
@@ -90,8 +90,10 @@ class SyncKvStorage:
             self._kv, low, high, limit, reverse=reverse, owner=self._storage._instance.actor
         )
 
-    def __getattr__(self, name: str) -> Any:
-        raise misspelt(self, name)
+    if not TYPE_CHECKING:  # a type checker is to find a misspelt name itself
+
+        def __getattr__(self, name: str) -> Any:
+            raise misspelt(self, name)
 
     def __repr__(self) -> str:
         return f"<kv of {self._storage!r}>"

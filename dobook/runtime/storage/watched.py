@@ -132,7 +132,7 @@ class WatchedStorage(_WatchedOperations, DurableObjectStorage):
 
     __slots__ = ()
 
-    transaction_class = WatchedTransaction
+    _transaction_class = WatchedTransaction
 
     @property
     def kv(self) -> SyncKvStorage:

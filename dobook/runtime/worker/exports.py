@@ -321,8 +321,10 @@ class LoopbackDurableObjectNamespace(LoopbackDurableObjectClass):
             )
         return found
 
-    def __getattr__(self, name: str) -> Any:
-        raise misspelt(self, name)
+    if not TYPE_CHECKING:  # a type checker is to find a misspelt name itself
+
+        def __getattr__(self, name: str) -> Any:
+            raise misspelt(self, name)
 
     def __repr__(self) -> str:
         return f"<DurableObjectNamespace ctx.exports.{self._class_name}>"

@@ -7,7 +7,7 @@ Implements developers.cloudflare.com/durable-objects/api/sqlite-storage-api/#sql
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dobook.codec import JsDict, JsList
 from dobook.errors import PlatformError, misspelt
@@ -197,8 +197,10 @@ class SqlStorageCursor:
             raise StopIteration
         return JsDict(zip(self._names, row))  # noqa: B905
 
-    def __getattr__(self, name: str) -> Any:
-        raise misspelt(self, name)
+    if not TYPE_CHECKING:  # a type checker is to find a misspelt name itself
+
+        def __getattr__(self, name: str) -> Any:
+            raise misspelt(self, name)
 
     def __repr__(self) -> str:
         state = "read to the end" if self._rows is None else f"{self._fetched} rows read"

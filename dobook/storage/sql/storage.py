@@ -6,7 +6,7 @@ write, run. Transactions belong to the host, reading to `cursor`, what is allowe
 Implements developers.cloudflare.com/durable-objects/api/sqlite-storage-api/
 """
 
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from dobook.errors import PlatformError, misspelt
 from dobook.ownership import Owner
@@ -282,5 +282,7 @@ class SqlStorage:
         if needed or not sure or statement.renamed_to is not None:
             session.prepare(statement)
 
-    def __getattr__(self, name: str) -> Any:
-        raise misspelt(self, name)
+    if not TYPE_CHECKING:  # a type checker is to find a misspelt name itself
+
+        def __getattr__(self, name: str) -> Any:
+            raise misspelt(self, name)

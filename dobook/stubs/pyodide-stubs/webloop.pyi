@@ -1,0 +1,1 @@
+from dobook.workers.pyodide.webloop import WebLoop as WebLoop

@@ -1,0 +1,1 @@
+from dobook.workers.workflows import NonRetryableError as NonRetryableError

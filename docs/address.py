@@ -64,7 +64,7 @@ def web_address(remote: str) -> str:
     found = re.fullmatch(r"(?:https?://|ssh://)?(?:[^/@]+@)?(\w[\w.-]*)(?::\d+/|[:/])(.+)", remote)
     if found is None or "." not in found[1]:
         raise ValueError(
-            f"{remote!r} is no address that others can reach. Give one such as "
+            f"{remote!r} is not an address that others can reach. Give one such as "
             "https://github.com/OWNER/NAME."
         )
     return f"https://{found[1]}/{found[2]}"

@@ -1,4 +1,4 @@
-"""Snapshots and forks: a runtime's whole world in a file, and further runtimes that go on from it.
+"""Snapshots and forks: a runtime's whole world in a file, and further runtimes that continue from it.
 
 A world is what all objects have committed, their alarms with pending retries, the clock, and the
 settings and names of classes; not what is in memory only: instances, calls under way, connections,
@@ -171,7 +171,7 @@ def _runtime_from(
     for cls, record in wanted:
         if record is None:
             raise UsageError(
-                f"{cls.__name__} is none of the snapshot's classes ({', '.join(records)}). "
+                f"{cls.__name__} is not one of the snapshot's classes ({', '.join(records)}). "
                 "Register it afterwards with runtime.register(...)."
             )
     if into is not None:

@@ -123,7 +123,7 @@ class Runtime:
             The namespace, also at `runtime.env.BINDING` if it is bound.
 
         Raises:
-            UsageError: If `cls` is no class, or the same class has the other kind of storage.
+            UsageError: If `cls` is not a class, or the same class has the other kind of storage.
         """
         kernel = self._kernel
         kernel.check_open()
@@ -593,7 +593,7 @@ class Runtime:
 
         Raises:
             UsageError: If an object is in the middle of a transaction with SQL.
-            PlatformError: If a bookmark is none of its object's, or its state is not kept.
+            PlatformError: If a bookmark belongs to another object, or its state is not kept.
 
         Example:
             >>> import dobook

@@ -61,5 +61,5 @@ class CellLexer(IPython3Lexer):  # type: ignore[misc,unused-ignore]
 
 
 def setup(app: Any) -> None:
-    """Have Sphinx use the lexer for the notebooks' cells."""
+    """Register the lexer for the notebooks' cells."""
     app.add_lexer("ipython3", CellLexer)

@@ -224,7 +224,7 @@ def test_restoring_does_not_mix_two_states(tmp_path):
         file = runtime.snapshot(tmp_path / "world")
     with pytest.raises(StateDirectoryError, match="not empty"):
         Runtime.restore(file, into=tmp_path / "state")
-    with pytest.raises(UsageError, match="none of the snapshot's classes"):
+    with pytest.raises(UsageError, match="not one of the snapshot's classes"):
         Runtime.restore(file, classes=[dict])
 
 

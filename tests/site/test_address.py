@@ -70,7 +70,7 @@ def test_what_git_clones_becomes_the_address_of_the_page(remote, page):
     "remote", ["", "engine", "/srv/git/engine", "../engine", "file:///srv/engine"]
 )
 def test_a_place_that_others_cannot_reach_is_refused(remote):
-    with pytest.raises(ValueError, match="no address that others can reach"):
+    with pytest.raises(ValueError, match="not an address that others can reach"):
         address.web_address(remote)
 
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 SETTLING_TICKS = 1_000  # of the loop, at most, until nothing is ready in real time
 HANDING_ON_TICKS = 10  # of a foreign loop, for an interrupt to cancel what waits there
-GRACE_TICKS = 4  # of a foreign loop, for what awaits one answer to go on before time moves
+GRACE_TICKS = 4  # of a foreign loop, for code that awaits one answer to continue before time moves
 
 _swap_current_task: Callable[[Any, Any], Any] | None = getattr(tasks, "_swap_current_task", None)
 
@@ -211,7 +211,7 @@ class Driver:
             loop.stop()
 
     def why_stuck(self) -> str:
-        """Return what is still under way when nothing can go on."""
+        """List the calls that are still under way when nothing can continue."""
         held = [
             f"{call.get_name()}{where_it_stands(call)}"
             for instance in self._runtime.residency.instances()
@@ -341,7 +341,7 @@ class Driver:
         for call, future, _ in pending:
             if call.done and not future.done():
                 future.set_result(None)
-        # What has its answer goes on first; it may call again at this very instant.
+        # Code that has its answer continues first; it may call again at this very instant.
         self._after_grace(foreign, GRACE_TICKS)
 
     def _after_grace(self, foreign: asyncio.AbstractEventLoop, ticks: int) -> None:

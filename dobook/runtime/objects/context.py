@@ -143,7 +143,7 @@ class DurableObjectState:
             tags: At most 10 texts of at most 256 bytes, for `getWebSockets`.
 
         Raises:
-            PlatformTypeError: If `ws` is no WebSocket, or `tags` no list.
+            PlatformTypeError: If `ws` is not a WebSocket, or `tags` not a list.
             PlatformError: If the socket is in use, or there are too many tags or connections.
 
         Source: developers.cloudflare.com/durable-objects/api/state/#acceptwebsocket

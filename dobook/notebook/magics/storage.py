@@ -7,12 +7,12 @@ from IPython.core.magic import line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
 
 from dobook.errors import UsageError
+from dobook.notebook.diff_targets import compare
 from dobook.notebook.frames.frame import Frame
 from dobook.notebook.frames.objects import objects_frame, sql_frame, storage_frame
 from dobook.notebook.frames.state import differences_frame
 from dobook.notebook.frames.trace import costs_frame
 from dobook.notebook.magics.base import MagicsBase, command, target_argument
-from dobook.notebook.sides import compare
 from dobook.notebook.state import State
 from dobook.notebook.views.past import ObjectPast
 from dobook.notebook.views.reading import Reader

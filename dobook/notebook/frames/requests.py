@@ -7,9 +7,9 @@ from typing import Any
 from dobook.clock import format_duration
 from dobook.notebook.display import count, shorten
 from dobook.notebook.frames.frame import TIME, Frame, make_frame
+from dobook.notebook.load import PERCENTILES, percentile
 from dobook.notebook.log import Asked
 from dobook.notebook.pictures.latency import latency_picture
-from dobook.notebook.volley import PERCENTILES, percentile
 
 
 def requests_frame(

@@ -18,10 +18,10 @@ from dobook.notebook.completion import mentioned_paths
 from dobook.notebook.display import Hint
 from dobook.notebook.frames.frame import Frame
 from dobook.notebook.frames.requests import answers_frame, requests_frame
+from dobook.notebook.load import ask_many, parse_rate
 from dobook.notebook.magics.base import MagicsBase, command, keeping, target_argument
 from dobook.notebook.session import Target
 from dobook.notebook.views.console import RequestConsole
-from dobook.notebook.volley import ask_many, parse_rate
 from dobook.runtime.access import kernel_of
 from dobook.runtime.calls.rpc import RESERVED
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dobook.clock import format_duration
+from dobook.notebook.load import PERCENTILES, percentile
 from dobook.notebook.pictures.shapes import circle, cross, line, picture, text
-from dobook.notebook.volley import PERCENTILES, percentile
 
 _WIDTH, _HEIGHT = 640, 150
 _LEFT, _RIGHT, _TOP, _BASE = 56, 84, 14, 118

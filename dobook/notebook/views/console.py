@@ -13,9 +13,9 @@ from dobook.notebook.asking import METHODS, read_url, request_init
 from dobook.notebook.display import Card, count
 from dobook.notebook.frames.frame import Frame
 from dobook.notebook.frames.requests import answers_frame
+from dobook.notebook.load import ask_many, parse_rate
 from dobook.notebook.responses import body_text, headers_of, status_line
 from dobook.notebook.session import Session
-from dobook.notebook.volley import ask_many, parse_rate
 
 MOST_HISTORY = 50
 _CARD_HISTORY = 8

@@ -5,8 +5,8 @@ import math
 import pytest
 
 from dobook.notebook.frames.requests import answers_frame
+from dobook.notebook.load import ask_many, parse_rate, percentile
 from dobook.notebook.pictures.latency import latency_picture
-from dobook.notebook.volley import ask_many, parse_rate, percentile
 
 NAPPER = """%%durable_object
 import asyncio

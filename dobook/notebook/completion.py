@@ -15,7 +15,7 @@ from IPython.core.completer import (
 from IPython.core.interactiveshell import InteractiveShell
 
 from dobook import patterns
-from dobook.notebook.asking import METHODS
+from dobook.notebook.request_line import METHODS
 from dobook.notebook.session import Session
 from dobook.notebook.views.reading import sql_tables
 from dobook.runtime.access import kernel_of

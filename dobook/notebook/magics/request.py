@@ -13,13 +13,13 @@ from IPython.display import display
 
 from dobook.errors import UnknownNameError, UsageError, suggest
 from dobook.notebook.arguments import read_json, read_value, with_names
-from dobook.notebook.asking import METHODS, read_body, read_url, request_init
 from dobook.notebook.completion import mentioned_paths
 from dobook.notebook.display import Hint
 from dobook.notebook.frames.frame import Frame
 from dobook.notebook.frames.requests import answers_frame, requests_frame
 from dobook.notebook.load import ask_many, parse_rate
 from dobook.notebook.magics.base import MagicsBase, command, keeping, target_argument
+from dobook.notebook.request_line import METHODS, read_body, read_url, request_init
 from dobook.notebook.session import Target
 from dobook.notebook.views.console import RequestConsole
 from dobook.runtime.access import kernel_of

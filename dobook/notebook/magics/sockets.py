@@ -9,10 +9,10 @@ from IPython.display import display
 
 from dobook.errors import UsageError
 from dobook.notebook.arguments import with_names
-from dobook.notebook.asking import read_header
 from dobook.notebook.display import Hint
 from dobook.notebook.frames.frame import Frame
 from dobook.notebook.magics.base import MagicsBase, command, keeping
+from dobook.notebook.request_line import read_header
 from dobook.notebook.views.sockets import NotebookClient, clients_frame
 from dobook.runtime.sockets.client import DEFAULT_PATH
 

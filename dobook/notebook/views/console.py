@@ -9,11 +9,11 @@ from typing import Any
 from dobook.clock import format_duration, format_time
 from dobook.errors import UsageError
 from dobook.notebook.arguments import read_json
-from dobook.notebook.asking import METHODS, read_url, request_init
 from dobook.notebook.display import Card, count
 from dobook.notebook.frames.frame import Frame
 from dobook.notebook.frames.requests import answers_frame
 from dobook.notebook.load import ask_many, parse_rate
+from dobook.notebook.request_line import METHODS, read_url, request_init
 from dobook.notebook.responses import body_text, headers_of, status_line
 from dobook.notebook.session import Session
 

@@ -7,7 +7,7 @@ falls into the middle of a handler, and what a caller has been answered is never
 from typing import Any
 
 from dobook.errors import UsageError
-from dobook.notebook.asking import read_url, request_init
+from dobook.notebook.request_line import read_url, request_init
 from dobook.notebook.responses import body_text, status_line
 from dobook.notebook.session import Session, Target
 from dobook.notebook.views.editing import edited, literal

@@ -8,7 +8,7 @@ from dobook.events import AnyEvent
 from dobook.notebook.pictures.plan import described, plan
 from dobook.notebook.pictures.timeline import Diagram
 from dobook.notebook.session import Session
-from dobook.notebook.views.moment import facts, moment
+from dobook.notebook.views.state_at import facts, moment
 from dobook.notebook.widgets.base import View
 from dobook.trace_model import place_of
 

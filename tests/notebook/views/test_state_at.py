@@ -8,7 +8,7 @@ from dobook import Runtime
 from dobook.errors import UsageError
 from dobook.notebook.extension import session_of
 from dobook.notebook.pictures.plan import described
-from dobook.notebook.views.moment import facts, moment
+from dobook.notebook.views.state_at import facts, moment
 from dobook.notebook.widgets import live
 
 

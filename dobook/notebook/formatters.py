@@ -19,9 +19,9 @@ from dobook.notebook.responses import response_html, response_text
 from dobook.notebook.session import Session
 from dobook.notebook.views.console import RequestConsole
 from dobook.notebook.views.inspection import card_of, inspect, target_of
+from dobook.notebook.views.objects_table import namespace_card
 from dobook.notebook.views.overview import runtime_card
 from dobook.notebook.views.past import ObjectPast
-from dobook.notebook.views.population import namespace_card
 from dobook.notebook.views.schedule import schedule, schedule_card
 from dobook.notebook.views.sockets import (
     NotebookClient,

@@ -8,7 +8,7 @@ from typing import Any
 from dobook.clock import format_duration, format_time
 from dobook.notebook.display import Card, clock_text
 from dobook.notebook.session import Session, where
-from dobook.notebook.views.population import members, sockets_of, storage_text
+from dobook.notebook.views.objects_table import members, sockets_of, storage_text
 from dobook.runtime.access import kernel_of
 from dobook.runtime.calls.namespace import DurableObjectNamespace
 from dobook.runtime.calls.waits import why_awake

@@ -7,7 +7,7 @@ from dobook.errors import PlatformTypeError, UsageError
 from dobook.notebook.display import count
 from dobook.notebook.session import Session, Target
 from dobook.notebook.views.inspection import inspect, target_of
-from dobook.notebook.views.population import ORDERS, Population, members, namespace_card
+from dobook.notebook.views.objects_table import ORDERS, Population, members, namespace_card
 from dobook.notebook.widgets.acting import ObjectActions, delete_all
 from dobook.notebook.widgets.base import View
 from dobook.runtime.calls.namespace import DurableObjectNamespace

@@ -17,7 +17,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from dobook import patterns
 from dobook.notebook.request_line import METHODS
 from dobook.notebook.session import Session
-from dobook.notebook.views.reading import sql_tables
+from dobook.notebook.views.sql_reader import sql_tables
 from dobook.runtime.access import kernel_of
 from dobook.storage.store import ObjectStore
 

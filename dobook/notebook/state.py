@@ -14,7 +14,7 @@ from dobook.notebook.frames.state import (
     state_frame,
     tables_frame,
 )
-from dobook.notebook.views.reading import Reader
+from dobook.notebook.views.sql_reader import Reader
 from dobook.storage.browse import StateReader
 from dobook.storage.connection import Connection
 from dobook.storage.differences import differences, world_differences

@@ -15,7 +15,7 @@ from dobook.notebook.frames.trace import costs_frame
 from dobook.notebook.magics.base import MagicsBase, command, target_argument
 from dobook.notebook.state import State
 from dobook.notebook.views.past import ObjectPast
-from dobook.notebook.views.reading import Reader
+from dobook.notebook.views.sql_reader import Reader
 from dobook.runtime.access import kernel_of
 from dobook.storage.sql.storage import SqlStorage
 

@@ -12,7 +12,7 @@ from dobook.notebook.frames.objects import type_name
 from dobook.notebook.log import Asked, RequestLog
 from dobook.notebook.session import Session, Target
 from dobook.notebook.views.editing import editable
-from dobook.notebook.views.reading import sql_tables
+from dobook.notebook.views.sql_reader import sql_tables
 from dobook.runtime.access import kernel_of
 from dobook.runtime.calls.stub import DurableObjectStub
 from dobook.runtime.insight.shown import shown

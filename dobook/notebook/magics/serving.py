@@ -10,7 +10,7 @@ from IPython.core.magic_arguments import argument, magic_arguments
 from dobook.errors import UsageError
 from dobook.notebook.display import Card, count
 from dobook.notebook.magics.base import MagicsBase, command
-from dobook.notebook.views.served import ServedUrl
+from dobook.notebook.views.server_link import ServedUrl
 
 
 @magics_class

@@ -108,7 +108,7 @@ def run_projects(options: argparse.Namespace) -> int:
 
 def _read_steps(given: list[tuple[str, str]]) -> list[Any]:
     """Return the requests, and the text of how far time goes in between."""
-    from dobook.project.answering import Asked
+    from dobook.project.requests import Asked
 
     steps: list[Any] = []
     for option, value in given:
@@ -139,7 +139,7 @@ def _read_steps(given: list[tuple[str, str]]) -> list[Any]:
 
 
 def _answer(runtime: Any, steps: list[Any], *, headers: bool) -> int:
-    from dobook.project.answering import Asked, answer
+    from dobook.project.requests import Asked, answer
 
     failed = False
     for step in steps:

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from dobook.errors import ConfigurationError
 from dobook.project import open_projects
-from dobook.project.answering import Asked, answer
 from dobook.project.asset_ignore import IgnoreRules
 from dobook.project.asset_paths import PathPattern, PatternError
 from dobook.project.asset_rules import HeaderRules, RedirectRules
+from dobook.project.requests import Asked, answer
 from dobook.serve import Server
 from dobook.web import Headers
 

@@ -9,7 +9,7 @@ import pytest
 from dobook.cli import main
 from dobook.errors import ConfigurationError, UsageError
 from dobook.project import open_projects
-from dobook.project.answering import Asked, answer
+from dobook.project.requests import Asked, answer
 from dobook.runtime.sockets.websocket import WebSocketPair
 from dobook.web import Response
 

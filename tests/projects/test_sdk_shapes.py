@@ -7,7 +7,7 @@ import pytest
 from dobook.errors import ConfigurationError
 from dobook.lint import check_path
 from dobook.project import open_projects
-from dobook.project.answering import Asked, answer
+from dobook.project.requests import Asked, answer
 
 NEW = """
 from workers import DurableObject, Response, WorkerEntrypoint

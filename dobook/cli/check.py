@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from dobook.cli.saying import complain, say
+from dobook.cli.output import complain, say
 from dobook.errors import DobookError
 
 

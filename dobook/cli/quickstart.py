@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import dobook
-from dobook.cli.saying import complain, say
+from dobook.cli.output import complain, say
 
 QUICKSTART = Path("notebooks") / "01_quickstart.ipynb"
 

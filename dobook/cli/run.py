@@ -11,7 +11,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from dobook.cli.saying import complain, say
+from dobook.cli.output import complain, say
 from dobook.errors import DobookError, UsageError
 
 _DESCRIPTION = (

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from dobook.cli.saying import complain, say
+from dobook.cli.output import complain, say
 from dobook.errors import DobookError, UsageError, suggest
 
 if TYPE_CHECKING:

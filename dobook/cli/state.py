@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from dobook.cli.saying import complain, say
+from dobook.cli.output import complain, say
 from dobook.errors import DobookError
 
 

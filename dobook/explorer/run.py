@@ -13,8 +13,8 @@ from dobook.errors import DeadlockError, PlatformError
 from dobook.events import AnyEvent, Error
 from dobook.explorer.code import code_hash
 from dobook.explorer.decisions import Chooser, Decisions
+from dobook.explorer.fault_injection import Mishaps
 from dobook.explorer.invariants import Invariants, Violation
-from dobook.explorer.mishaps import Mishaps
 from dobook.explorer.schedule import Schedule
 from dobook.explorer.scheduler import Scheduler
 from dobook.runtime.access import kernel_of

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import UsageError
 from dobook.explorer.decisions import Chooser, Decisions, Event
+from dobook.explorer.fault_injection import Mishaps
 from dobook.explorer.invariants import Invariants, is_invariant
-from dobook.explorer.mishaps import Mishaps
 from dobook.explorer.run import FAULT_TEXTS, Case
 from dobook.explorer.scheduler import Scheduler
 from dobook.explorer.search import make_case

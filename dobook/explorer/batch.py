@@ -16,10 +16,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from dobook.errors import UsageError
+from dobook.explorer.results import Result, result
 from dobook.explorer.run import Case, run_once
 from dobook.explorer.strategies.base import Strategy
 from dobook.explorer.strategies.table import strategy_named
-from dobook.explorer.tally import Result, result
 
 MOST_BYTES: Final = 256 * 1024 * 1024
 """The most that a packed case may have."""

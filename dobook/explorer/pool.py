@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from dobook.errors import UsageError
 from dobook.explorer.batch import run_batch
-from dobook.explorer.tally import Result
+from dobook.explorer.results import Result
 
 BATCH = 40  # runs
 Batch = tuple[int, int]

@@ -15,12 +15,12 @@ from dobook.explorer.line import remember, write_line
 from dobook.explorer.pool import BATCH, Batch, Pool, spread
 from dobook.explorer.progress import Progress
 from dobook.explorer.report import Report
+from dobook.explorer.results import Result, Tally
 from dobook.explorer.run import Case, Outcome, Scenario, run_once
 from dobook.explorer.schedule import KINDS
 from dobook.explorer.shrink import Shrinker
 from dobook.explorer.strategies.base import Strategy
 from dobook.explorer.strategies.table import strategy_named
-from dobook.explorer.tally import Result, Tally
 from dobook.runtime.loop.patches import patches
 from dobook.runtime.registry import default_binding
 

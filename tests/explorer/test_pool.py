@@ -14,7 +14,7 @@ from dobook.errors import UsageError
 from dobook.explorer import pool, search
 from dobook.explorer.batch import run_batch
 from dobook.explorer.pool import Pool
-from dobook.explorer.tally import Result
+from dobook.explorer.results import Result
 
 from .scenarios import Counter, a_second_apart
 

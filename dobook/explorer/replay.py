@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 
 from dobook.explorer.decisions import Replayer
-from dobook.explorer.line import read_line
+from dobook.explorer.replay_line import read_line
 from dobook.explorer.report import Report
 from dobook.explorer.run import Scenario, run_once
 

@@ -11,9 +11,9 @@ from typing import Any
 from dobook.errors import UsageError, suggest
 from dobook.explorer.batch import make_runs, pack
 from dobook.explorer.decisions import Replayer
-from dobook.explorer.line import remember, write_line
 from dobook.explorer.pool import BATCH, Batch, Pool, spread
 from dobook.explorer.progress import Progress
+from dobook.explorer.replay_line import remember, write_line
 from dobook.explorer.report import Report
 from dobook.explorer.results import Result, Tally
 from dobook.explorer.run import Case, Outcome, Scenario, run_once

@@ -9,9 +9,9 @@ from importlib import import_module
 from typing import Any
 
 from dobook.events import AnyEvent
+from dobook.explorer.explanation import Sentence, Story
 from dobook.explorer.run import Failure, Outcome
 from dobook.explorer.schedule import Fault, Schedule
-from dobook.explorer.story import Sentence, Story
 
 _MOST_SENTENCES = 40
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
+from dobook.explorer.explanation import Sentence
 from dobook.explorer.report import Report
-from dobook.explorer.story import Sentence
 from dobook.notebook.definitions import cell_number
 from dobook.notebook.display import ERROR, GOOD, MONO, MUTED, TINT, box, heading, rows_html, tag
 from dobook.notebook.frames.frame import Frame

@@ -3,7 +3,7 @@
 import pytest
 
 from dobook.events import Rpc, StorageOperation
-from dobook.explorer.story import Story
+from dobook.explorer.explanation import Story
 
 
 def interleaved(first, second):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dobook.codec.refusal import instead_of
 from dobook.errors import PlatformTypeError
-from dobook.runtime.calls.conveyor import conveyed
+from dobook.runtime.calls.remote_stream import conveyed
 from dobook.web import ReadableStream, Response
 
 if TYPE_CHECKING:

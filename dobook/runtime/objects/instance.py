@@ -17,8 +17,8 @@ from dobook.events import Waiting, WaitUntil
 from dobook.gates import InputGate
 from dobook.ownership import current_owner
 from dobook.runtime.calls.call import Call
-from dobook.runtime.calls.conveyor import conveyed
 from dobook.runtime.calls.promise import Rejected
+from dobook.runtime.calls.remote_stream import conveyed
 from dobook.runtime.calls.rpc import carry, find
 from dobook.runtime.calls.turns import Frame, current_frame
 from dobook.runtime.objects.alarm import no_handler

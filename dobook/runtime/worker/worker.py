@@ -16,8 +16,8 @@ from dobook.errors import PlatformError, UnknownNameError, UsageError, misspelt
 from dobook.events import Answer, Error, Fetch, Scheduled
 from dobook.observer import current_cause
 from dobook.runtime.calls.aborting import heeding
-from dobook.runtime.calls.conveyor import conveyed, send_body
 from dobook.runtime.calls.promise import Promise, Rejected
+from dobook.runtime.calls.remote_stream import conveyed, send_body
 from dobook.runtime.calls.rpc import Crossing, carry, carry_error, find
 from dobook.runtime.insight.uncaught import report
 from dobook.runtime.objects.relaxed import relaxed_call

@@ -16,10 +16,10 @@ from dobook.errors import UsageError, misspelt
 from dobook.events import AnyEvent
 from dobook.observer import Observers
 from dobook.runtime.branching import fork, restore, snapshot
+from dobook.runtime.calls.deadlock import why_awake
 from dobook.runtime.calls.namespace import DurableObjectNamespace, Env
 from dobook.runtime.calls.promise import Promise
 from dobook.runtime.calls.stub import DurableObjectStub
-from dobook.runtime.calls.waits import why_awake
 from dobook.runtime.faults import Faults
 from dobook.runtime.insight.meter import Cost, costs
 from dobook.runtime.insight.snapshots import (

@@ -10,8 +10,8 @@ from dobook.notebook.display import Card, clock_text
 from dobook.notebook.session import Session, where
 from dobook.notebook.views.objects_table import members, sockets_of, storage_text
 from dobook.runtime.access import kernel_of
+from dobook.runtime.calls.deadlock import why_awake
 from dobook.runtime.calls.namespace import DurableObjectNamespace
-from dobook.runtime.calls.waits import why_awake
 from dobook.runtime.runtime import Runtime
 
 MOST_ASKED = 12

@@ -37,7 +37,7 @@ from dobook.runtime.objects.actor import Actor
 from dobook.runtime.objects.alarms import AlarmScheduler
 from dobook.runtime.objects.residency import Residency
 from dobook.runtime.registry import Registry
-from dobook.runtime.sockets.wire import Wire
+from dobook.runtime.sockets.transport import Wire
 from dobook.runtime.storage.stores import Stores
 from dobook.runtime.worker.network import Network
 from dobook.runtime.worker.worker import Worker

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import PlatformError
 from dobook.runtime.access import kernel_of
-from dobook.runtime.sockets.wire import ACCEPTED, LOST, Broken, Close, End, ignore
+from dobook.runtime.sockets.transport import ACCEPTED, LOST, Broken, Close, End, ignore
 from dobook.serve.frames import (
     NO_CODE,
     FrameError,

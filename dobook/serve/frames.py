@@ -18,7 +18,7 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.utils import accept_key
 
-from dobook.runtime.sockets.wire import Close
+from dobook.runtime.sockets.transport import Close
 from dobook.serve.limits import Limits
 
 NO_CODE: Final = int(CloseCode.NO_STATUS_RCVD)  # stands for a close frame without a code

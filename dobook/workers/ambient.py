@@ -13,7 +13,7 @@ from typing import Any
 
 from dobook.errors import PlatformError, UsageError, suggest
 from dobook.runtime.calls.turns import current_frame
-from dobook.runtime.sockets.wire import current_wire
+from dobook.runtime.sockets.transport import current_wire
 from dobook.runtime.worker.worker import current_execution
 
 loading_env: ContextVar[Any] = ContextVar("dobook_loading_env", default=None)

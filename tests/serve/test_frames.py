@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dobook.runtime.sockets.wire import Close
+from dobook.runtime.sockets.transport import Close
 from dobook.serve.frames import (
     FrameError,
     FrameReader,

@@ -20,9 +20,9 @@ from dobook.runtime.calls.promise import Promise
 from dobook.runtime.calls.stub import DurableObjectStub
 from dobook.runtime.loop.loop import running_loop
 from dobook.runtime.sockets.receiving import Receiving
+from dobook.runtime.sockets.transport import AWAITING
 from dobook.runtime.sockets.values import CloseEvent, MessageEvent
 from dobook.runtime.sockets.websocket import WebSocket, drop
-from dobook.runtime.sockets.wire import AWAITING
 
 if TYPE_CHECKING:
     from dobook.runtime.runtime import Runtime

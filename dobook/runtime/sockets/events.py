@@ -17,8 +17,7 @@ from dobook.limits import MAX_WEBSOCKET_MESSAGE_BYTES
 from dobook.runtime.calls.call import Call
 from dobook.runtime.insight.shown import plain
 from dobook.runtime.loop.livelock import link
-from dobook.runtime.sockets.values import in_background
-from dobook.runtime.sockets.wire import (
+from dobook.runtime.sockets.transport import (
     HIBERNATABLE,
     LOST,
     LOST_CODE,
@@ -29,6 +28,7 @@ from dobook.runtime.sockets.wire import (
     Wire,
     ignore,
 )
+from dobook.runtime.sockets.values import in_background
 from dobook.web import JsBuffer
 
 if TYPE_CHECKING:

@@ -19,9 +19,7 @@ from dobook.errors import PlatformError, PlatformRangeError, PlatformTypeError
 from dobook.events import SocketAnswered
 from dobook.runtime.objects.relaxed import relaxed_call
 from dobook.runtime.sockets.events import SocketEvent, refuse_if_too_large, report_open
-from dobook.runtime.sockets.values import WebSocketRequestResponsePair
-from dobook.runtime.sockets.websocket import WebSocket
-from dobook.runtime.sockets.wire import (
+from dobook.runtime.sockets.transport import (
     AWAITING,
     HIBERNATABLE,
     LOST,
@@ -32,6 +30,8 @@ from dobook.runtime.sockets.wire import (
     End,
     attach,
 )
+from dobook.runtime.sockets.values import WebSocketRequestResponsePair
+from dobook.runtime.sockets.websocket import WebSocket
 from dobook.web import JsBuffer
 from dobook.web.text import js_string, js_unsigned
 

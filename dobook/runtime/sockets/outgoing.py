@@ -12,8 +12,8 @@ from dobook.errors import NetworkError, PlatformError, PlatformSyntaxError
 from dobook.events import Error
 from dobook.runtime.insight.uncaught import report
 from dobook.runtime.objects.instance import DurableObjectAbort
+from dobook.runtime.sockets.transport import End, current_wire
 from dobook.runtime.sockets.values import CloseEvent, ErrorEvent, Event, awaiting
-from dobook.runtime.sockets.wire import End, current_wire
 from dobook.web import Headers, Request
 from dobook.web.url import normalise
 

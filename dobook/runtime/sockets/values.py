@@ -16,7 +16,7 @@ from dobook.errors import (
     js_name,
     misspelt,
 )
-from dobook.runtime.sockets.wire import Close
+from dobook.runtime.sockets.transport import Close
 from dobook.web.text import js_string, usv
 
 if TYPE_CHECKING:

@@ -22,17 +22,7 @@ from dobook.runtime.calls.turns import current_frame
 from dobook.runtime.insight.shown import plain
 from dobook.runtime.sockets.events import Resident, report_open
 from dobook.runtime.sockets.outgoing import connect, give_up
-from dobook.runtime.sockets.values import (
-    CloseEvent,
-    ErrorEvent,
-    EventTarget,
-    MessageEvent,
-    WebSocketRequestResponsePair,
-    close_frame,
-    in_background,
-    payload,
-)
-from dobook.runtime.sockets.wire import (
+from dobook.runtime.sockets.transport import (
     ACCEPTED,
     AWAITING,
     HIBERNATABLE,
@@ -45,6 +35,16 @@ from dobook.runtime.sockets.wire import (
     End,
     attach,
     current_wire,
+)
+from dobook.runtime.sockets.values import (
+    CloseEvent,
+    ErrorEvent,
+    EventTarget,
+    MessageEvent,
+    WebSocketRequestResponsePair,
+    close_frame,
+    in_background,
+    payload,
 )
 from dobook.web import Blob, JsBuffer, Request
 

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 
 from dobook.errors import PlatformError, PlatformTypeError
 from dobook.runtime.calls.promise import Promise, Rejected
-from dobook.runtime.sockets.wire import current_wire
+from dobook.runtime.sockets.transport import current_wire
 from dobook.web import Headers, Request, Response
 from dobook.web.javascript import JsResponse
 

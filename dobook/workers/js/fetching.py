@@ -8,7 +8,7 @@ from typing import Any
 
 from dobook.errors import PlatformError
 from dobook.runtime.calls.promise import Promise, Rejected
-from dobook.runtime.sockets.wire import current_wire
+from dobook.runtime.sockets.transport import current_wire
 from dobook.web import Request
 from dobook.web.javascript import JsResponse
 

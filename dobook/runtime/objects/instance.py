@@ -22,7 +22,7 @@ from dobook.runtime.calls.remote_stream import conveyed
 from dobook.runtime.calls.rpc import carry, find
 from dobook.runtime.calls.turns import Frame, current_frame
 from dobook.runtime.objects.alarm import no_handler
-from dobook.runtime.objects.relaxed import positions, relaxed_call
+from dobook.runtime.objects.arity import positions, relaxed_call
 from dobook.web import ReadableStream
 
 if TYPE_CHECKING:

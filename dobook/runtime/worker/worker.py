@@ -20,7 +20,7 @@ from dobook.runtime.calls.promise import Promise, Rejected
 from dobook.runtime.calls.remote_stream import conveyed, send_body
 from dobook.runtime.calls.rpc import Crossing, carry, carry_error, find
 from dobook.runtime.insight.uncaught import report
-from dobook.runtime.objects.relaxed import relaxed_call
+from dobook.runtime.objects.arity import relaxed_call
 from dobook.web import ReadableStream, Request, Response
 from dobook.web.javascript import JsRequest
 

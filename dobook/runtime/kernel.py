@@ -35,7 +35,7 @@ from dobook.runtime.loop.patches import patches
 from dobook.runtime.loop.realtime import RealTime
 from dobook.runtime.objects.actor import Actor
 from dobook.runtime.objects.alarms import AlarmScheduler
-from dobook.runtime.objects.residency import Residency
+from dobook.runtime.objects.eviction import Residency
 from dobook.runtime.registry import Registry
 from dobook.runtime.sockets.transport import Wire
 from dobook.runtime.storage.stores import Stores

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from dobook.errors import DobookError
 from dobook.runtime.access import kernel_of
-from dobook.runtime.worker.entrance import Answered, fetch_object, fetch_worker
+from dobook.runtime.worker.inbound import Answered, fetch_object, fetch_worker
 from dobook.serve.access import PAGES
 from dobook.serve.head import Head
 from dobook.web import Response

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import UsageError
 from dobook.runtime.access import kernel_of
-from dobook.runtime.worker.entrance import Answered
+from dobook.runtime.worker.inbound import Answered
 from dobook.serve.access import TOKEN_PARAMETER
 from dobook.serve.answer import upgrade_bytes
 from dobook.serve.channel import Channel

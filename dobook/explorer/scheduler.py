@@ -23,7 +23,7 @@ from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.own_tasks import waits_for_an_event
 from dobook.runtime.calls.task_waits import StorageTurn
 from dobook.runtime.calls.turns import current_frame
-from dobook.runtime.loop.order import Order
+from dobook.runtime.loop.scheduling import Order
 
 if TYPE_CHECKING:
     from dobook.runtime.objects.actor import Actor

@@ -29,8 +29,8 @@ from dobook.clock import format_time
 from dobook.runtime.calls.turns import EXTERNAL, frame_of
 from dobook.runtime.loop.hopeless import Wait
 from dobook.runtime.loop.livelock import Chain, link
-from dobook.runtime.loop.order import Order
 from dobook.runtime.loop.real import monotonic
+from dobook.runtime.loop.scheduling import Order
 from dobook.runtime.loop.standstill import Again, Watch
 
 _set_result_unless_cancelled: Callable[..., object] = futures._set_result_unless_cancelled  # type: ignore[attr-defined]

@@ -124,7 +124,7 @@ LONGER = {
     "dobook/errors.py": 600,
     "dobook/events.py": 600,
     "dobook/limits.py": 600,
-    "dobook/runtime/loop/drive.py": 600,
+    "dobook/runtime/loop/runner.py": 600,
     "dobook/runtime/runtime.py": 700,
     "dobook/runtime/storage/operations.py": 600,
     "dobook/runtime/storage/stores.py": 600,

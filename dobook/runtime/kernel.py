@@ -27,11 +27,11 @@ from dobook.runtime.insight.trace import Recorder
 from dobook.runtime.insight.uncaught import report, uncaught
 from dobook.runtime.insight.unheard import Unheard
 from dobook.runtime.loop.current import TimeAndChance
-from dobook.runtime.loop.drive import Driver
 from dobook.runtime.loop.forked import check_open
 from dobook.runtime.loop.loop import Clock, RuntimeLoop
 from dobook.runtime.loop.patches import patches
 from dobook.runtime.loop.realtime import RealTime
+from dobook.runtime.loop.runner import Driver
 from dobook.runtime.loop.scheduling import Order
 from dobook.runtime.objects.actor import Actor
 from dobook.runtime.objects.alarms import AlarmScheduler

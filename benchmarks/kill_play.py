@@ -8,7 +8,8 @@ import random
 import dobook
 from benchmarks.kill_model import FAR_MS, KEYS, RECOVERY, ROWS, SQL
 from dobook.errors import PlatformError
-from dobook.storage import journal, journaled, store
+from dobook.storage import durable_committer as journaled
+from dobook.storage import journal, store
 
 OBJECTS = (("SQL", "a"), ("SQL", "b"), ("SQL", "c"), ("KV", "a"), ("KV", "b"), ("KV", "c"))
 CHAIN = ["first", "second", "third"]

@@ -20,7 +20,8 @@ from typing import Any
 from unittest import mock
 
 from dobook.codec import deserialize
-from dobook.storage import connection, journaled, lock
+from dobook.storage import connection, lock
+from dobook.storage import durable_committer as journaled
 from dobook.storage import store as stores
 
 from .state_model import Contents, Model

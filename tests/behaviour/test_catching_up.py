@@ -129,7 +129,7 @@ def waits(monkeypatch):
     seen = Waits()
     monkeypatch.setattr(files, "system", seen)
     # How often must not depend on how fast this machine is.
-    monkeypatch.setattr("dobook.storage.journaled.MAX_S_BEHIND", float("inf"))
+    monkeypatch.setattr("dobook.storage.durable_committer.MAX_S_BEHIND", float("inf"))
     return seen
 
 
@@ -158,7 +158,7 @@ def test_a_fast_forward_waits_for_the_disk_once_and_not_at_each_instant(runtime,
 
 
 def test_a_long_fast_forward_does_not_put_everything_off_to_its_end(runtime, waits, monkeypatch):
-    monkeypatch.setattr("dobook.storage.journaled.MAX_COMMITS_BEHIND", 100)
+    monkeypatch.setattr("dobook.storage.durable_committer.MAX_COMMITS_BEHIND", 100)
     runtime.run(runtime.stub("CHAIN/a").start(250))
     waits.clear()
     runtime.advance(300)
@@ -166,7 +166,7 @@ def test_a_long_fast_forward_does_not_put_everything_off_to_its_end(runtime, wai
 
 
 def test_work_that_takes_long_is_written_now_and_then(runtime, waits, monkeypatch):
-    monkeypatch.setattr("dobook.storage.journaled.MAX_S_BEHIND", 0.0)
+    monkeypatch.setattr("dobook.storage.durable_committer.MAX_S_BEHIND", 0.0)
     runtime.run(runtime.stub("CHAIN/a").start(30))
     waits.clear()
     runtime.advance(60)
@@ -184,7 +184,7 @@ def test_what_a_crash_leaves_is_one_instant_of_all_objects(runtime, monkeypatch)
         seen.append(on_disk(self.ctx._instance.runtime))
 
     monkeypatch.setattr(Chain, "hear", hear)
-    monkeypatch.setattr("dobook.storage.journaled.MAX_COMMITS_BEHIND", 7)
+    monkeypatch.setattr("dobook.storage.durable_committer.MAX_COMMITS_BEHIND", 7)
     runtime.advance(60)
     assert len({left.get("a") for left in seen}) > 5
     for left in seen:
@@ -335,7 +335,7 @@ def test_real_time_waits_for_the_disk_at_each_commit(runtime, waits):
 def test_a_trace_does_not_show_when_the_disk_was_waited_for(open_runtime, tmp_path, monkeypatch):
     traces = []
     for most, path in ((1, "a"), (7, "b"), (4_096, "c"), (4_096, None)):
-        monkeypatch.setattr("dobook.storage.journaled.MAX_COMMITS_BEHIND", most)
+        monkeypatch.setattr("dobook.storage.durable_committer.MAX_COMMITS_BEHIND", most)
         runtime = open_runtime(None if path is None else tmp_path / path, seed=7)
         runtime.env.bind("CLOCK", runtime.clock)
         runtime.register(Chain)
@@ -360,7 +360,7 @@ def test_time_does_not_go_back_after_a_killed_process(runtime, open_runtime, tmp
 def test_time_is_known_in_the_middle_of_a_long_turn_as_well(
     runtime, open_runtime, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("dobook.storage.journaled.MAX_COMMITS_BEHIND", 100)
+    monkeypatch.setattr("dobook.storage.durable_committer.MAX_COMMITS_BEHIND", 100)
     runtime.run(runtime.stub("CHAIN/a").start(10_000))
 
     async def main():

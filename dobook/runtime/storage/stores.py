@@ -17,10 +17,10 @@ from dobook.storage.committer import Committer
 from dobook.storage.connection import STORAGE_ERRORS
 from dobook.storage.contents import Contents, Place, World, contents_of, put_into
 from dobook.storage.directory import StateDirectory
+from dobook.storage.durable_committer import JournaledCommitter
 from dobook.storage.history.history import History
 from dobook.storage.history.memory import MemoryLog
 from dobook.storage.history.points import Log
-from dobook.storage.journaled import JournaledCommitter
 from dobook.storage.kv import ALARM
 from dobook.storage.store import ObjectStore
 from dobook.web.text import usv

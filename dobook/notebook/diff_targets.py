@@ -13,10 +13,10 @@ from dobook.notebook.state import State
 from dobook.runtime.access import kernel_of
 from dobook.runtime.branching import world_of
 from dobook.runtime.runtime import Runtime
-from dobook.storage.browse import StateReader, is_state
 from dobook.storage.contents import Contents, Place, World, contents_of
 from dobook.storage.differences import Difference, differences, world_differences
 from dobook.storage.history.history import History
+from dobook.storage.state_reader import StateReader, is_state
 from dobook.storage.store import ObjectStore
 
 _BOOKMARK = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{8}){2}-[0-9a-f]{32}")

@@ -15,10 +15,10 @@ from dobook.notebook.frames.state import (
     tables_frame,
 )
 from dobook.notebook.views.sql_reader import Reader
-from dobook.storage.browse import StateReader
 from dobook.storage.connection import Connection
 from dobook.storage.differences import differences, world_differences
 from dobook.storage.sql.storage import SqlStorage
+from dobook.storage.state_reader import StateReader
 
 
 class _Copy:

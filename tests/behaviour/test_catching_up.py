@@ -19,7 +19,7 @@ from dobook.errors import DobookError, PlatformError
 from dobook.runtime.access import kernel_of
 from dobook.runtime.sockets.websocket import WebSocketPair
 from dobook.storage import files
-from dobook.storage.browse import StateReader
+from dobook.storage.state_reader import StateReader
 from dobook.web import Response
 
 

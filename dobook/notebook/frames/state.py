@@ -9,10 +9,10 @@ from dobook.errors import StateDirectoryError
 from dobook.notebook.display import count
 from dobook.notebook.frames.frame import TIME, Frame, make_frame
 from dobook.notebook.frames.objects import type_name
-from dobook.storage.browse import StateReader
 from dobook.storage.checking import StateReport
 from dobook.storage.contents import Contents, Place
 from dobook.storage.differences import Difference
+from dobook.storage.state_reader import StateReader
 
 
 def state_frame(state: StateReader, unique_key: str | None = None) -> Frame:

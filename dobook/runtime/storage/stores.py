@@ -12,7 +12,6 @@ from dobook.runtime.calls.promise import Pending, Promise
 from dobook.runtime.calls.turns import EXTERNAL
 from dobook.runtime.loop.interrupts import reset_if_stopped
 from dobook.runtime.storage.refusals import broken, in_words
-from dobook.storage.browse import StateReader
 from dobook.storage.committer import Committer
 from dobook.storage.connection import STORAGE_ERRORS
 from dobook.storage.contents import Contents, Place, World, contents_of, put_into
@@ -22,6 +21,7 @@ from dobook.storage.history.history import History
 from dobook.storage.history.memory import MemoryLog
 from dobook.storage.history.points import Log
 from dobook.storage.kv import ALARM
+from dobook.storage.state_reader import StateReader
 from dobook.storage.store import ObjectStore
 from dobook.web.text import usv
 

@@ -21,9 +21,9 @@ from dobook.storage.alarm_index import (
     set_index_aside,
     write_index,
 )
-from dobook.storage.backlog import progress_bar
 from dobook.storage.blank import is_damage_of_own
 from dobook.storage.connection import STORAGE_ERRORS, SqliteError
+from dobook.storage.pending_files import progress_bar
 
 Place = tuple[str, str]
 

@@ -25,7 +25,6 @@ from pathlib import Path
 from dobook.errors import StateDirectoryError
 from dobook.storage import files
 from dobook.storage.alarm_indexes import AlarmIndexes
-from dobook.storage.backlog import Backlog, progress_bar
 from dobook.storage.boot import UNKNOWN, boot_mark
 from dobook.storage.connection import STORAGE_ERRORS, Connection, SqliteError, close_all_below
 from dobook.storage.entries import Entry, replay
@@ -36,6 +35,7 @@ from dobook.storage.loading import check_whole
 from dobook.storage.lock import databases_allowed, keep_lock, lock_directory, release
 from dobook.storage.names import check_place, check_unique_key, is_identity, is_segment
 from dobook.storage.own_state import LEDGER_FILE, STATE_FILE, OwnState
+from dobook.storage.pending_files import Backlog, progress_bar
 from dobook.storage.rows import Changes
 from dobook.storage.store import ObjectStore
 

@@ -26,10 +26,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import DobookError
-from dobook.storage.backlog import Place
 from dobook.storage.committer import Committer
 from dobook.storage.connection import STORAGE_ERRORS
 from dobook.storage.entries import Entry
+from dobook.storage.pending_files import Place
 from dobook.storage.rows import Changes
 from dobook.storage.store import ObjectStore
 

@@ -43,9 +43,9 @@ from dobook.storage.rows import (
 from dobook.storage.turn import Turn
 
 if TYPE_CHECKING:
-    from dobook.storage.backlog import Backlog
     from dobook.storage.committer import Committer
     from dobook.storage.history.history import History
+    from dobook.storage.pending_files import Backlog
 
 UNREAD = (
     "internal error: rows that a statement with RETURNING gave were not read to the end, and SQLite "

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from dobook import Runtime
-from dobook.storage import backlog
+from dobook.storage import pending_files as backlog
 
 FAR_MS = 4_102_444_800_000
 

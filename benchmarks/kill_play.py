@@ -8,8 +8,7 @@ import random
 import dobook
 from benchmarks.kill_model import FAR_MS, KEYS, RECOVERY, ROWS, SQL
 from dobook.errors import PlatformError
-from dobook.storage import durable_committer as journaled
-from dobook.storage import journal, store
+from dobook.storage import durable_committer, journal, store
 
 OBJECTS = (("SQL", "a"), ("SQL", "b"), ("SQL", "c"), ("KV", "a"), ("KV", "b"), ("KV", "c"))
 CHAIN = ["first", "second", "third"]
@@ -164,7 +163,7 @@ class Player:
         self.numbers = [number for number, _ in begun]
         self.bookmarks = [list(bookmarks) for _, bookmarks in begun]
         # Often in the middle of going forward, or not before it is over.
-        journaled.MAX_COMMITS_BEHIND = rng.choice([20, 200, 4_096])
+        durable_committer.MAX_COMMITS_BEHIND = rng.choice([20, 200, 4_096])
         if rng.random() < 0.3:
             journal.CHECKPOINT_BYTES = 30_000  # checkpoints now and then
         if rng.random() < 0.2:

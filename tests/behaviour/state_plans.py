@@ -20,8 +20,7 @@ from typing import Any
 from unittest import mock
 
 from dobook.codec import deserialize
-from dobook.storage import connection, lock
-from dobook.storage import durable_committer as journaled
+from dobook.storage import connection, durable_committer, lock
 from dobook.storage import store as stores
 
 from .state_model import Contents, Model
@@ -142,7 +141,7 @@ def settings(state: State | MemoryState) -> Iterator[None]:
         for name in ("fsync", "fdatasync"):
             if hasattr(os, name):
                 change(os, name, lambda _fd: None)
-        change(journaled, "MAX_S_BEHIND", 1e9)
+        change(durable_committer, "MAX_S_BEHIND", 1e9)
         change(connection, "BUSY_TIMEOUT_S", 0.0)  # nobody else uses the files
         if state.rows_apart:
             change(stores, "WHOLE_LOAD_BYTES", 0)

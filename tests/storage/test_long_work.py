@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from dobook import Runtime
-from dobook.storage import pending_files as backlog
+from dobook.storage import pending_files
 
 FAR_MS = 4_102_444_800_000
 
@@ -79,7 +79,7 @@ def what_was_shown(path, killed):
 def test_what_takes_long_has_a_bar_that_is_full_in_the_end_and_goes_away(
     tmp_path, bars, monkeypatch
 ):
-    monkeypatch.setattr(backlog, "QUIET_S", -1.0)
+    monkeypatch.setattr(pending_files, "QUIET_S", -1.0)
     closing, opening = what_was_shown(tmp_path / "state", tmp_path / "killed")
     assert ("writing objects", 5, 5) in closing
     assert {desc for desc, _, _ in closing} == {

@@ -11,7 +11,7 @@ import pytest
 from dobook.errors import UsageError
 from dobook.runtime.access import kernel_of
 from dobook.runtime.loop import realtime
-from dobook.runtime.objects import eviction as residency
+from dobook.runtime.objects import eviction
 from dobook.runtime.sockets.websocket import WebSocketPair
 from dobook.web import Response
 
@@ -267,7 +267,7 @@ def test_sockets_can_be_used_from_a_script(real, worker):
 
 
 def test_idle_objects_leave_memory_in_real_time_too(runtime, worker, monkeypatch):
-    monkeypatch.setattr(residency, "IDLE_EVICTION_S", 0.01)
+    monkeypatch.setattr(eviction, "IDLE_EVICTION_S", 0.01)
     monkeypatch.setattr(realtime, "SWEEP_S", 0.01)
     gone = threading.Event()
     runtime.observers.add(lambda event: gone.set() if event.kind == "evicted" else None)

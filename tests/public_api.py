@@ -5,6 +5,7 @@
 A change of the file is a change of the contract, and is reviewed as such.
 """
 
+import enum
 import importlib
 import inspect
 import sys
@@ -41,6 +42,9 @@ def _of(name: str, value: Any, described: set[int]) -> Iterator[str]:
         yield f"class {name}: see above"
         return
     described.add(id(value))
+    if issubclass(value, enum.Enum):
+        yield f"enum {name}: {', '.join(value.__members__)}"
+        return
     yield f"class {name}{_signature(value)}"
     for member in sorted(n for n in dir(value) if not n.startswith("_")):
         owner = next(cls for cls in value.__mro__ if member in vars(cls))

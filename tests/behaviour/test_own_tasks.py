@@ -11,6 +11,7 @@ from workers import Response
 
 import dobook
 from dobook.errors import PlatformError
+from dobook.runtime.access import kernel_of
 from dobook.runtime.insight.trace import recording
 
 OPERATIONS = {
@@ -173,7 +174,7 @@ def test_what_is_written_around_a_storage_operation_is_lost_together(runtime, ow
 
 def test_what_tasks_of_one_turn_write_is_one_commit(memory):
     stub = memory.register(Own).getByName("a")
-    with recording(memory) as recorder:
+    with recording(kernel_of(memory)) as recorder:
         memory.run(stub.writes_of_two_tasks())
     assert [event.kind for event in recorder.events()].count("output gate closed") == 1
 

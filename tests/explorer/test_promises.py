@@ -113,7 +113,7 @@ MUTATIONS = {
     ),
     "a transaction begins after a failed commit": (
         "dobook.runtime.storage.storage:DurableObjectStorage.transaction",
-        "self.check()",
+        "self._check()",
         "pass",
         "a_transaction_that_fails_leaves_nothing",
     ),
@@ -142,7 +142,7 @@ MUTATIONS = {
         "a_dead_object_is_silent",
     ),
     "dead code may write": (
-        "dobook.runtime.storage.storage:DurableObjectStorage.end",
+        "dobook.runtime.storage.storage:DurableObjectStorage._end",
         "self._ended = error",
         "pass",
         "what_a_dead_object_cleans_up_has_no_effect",

@@ -16,44 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal, assert_never
 
-from dobook.events import (
-    Admitted,
-    Alarm,
-    AlarmDeleted,
-    AlarmOver,
-    AlarmRetry,
-    AlarmSet,
-    Answer,
-    AnyEvent,
-    Commit,
-    Deadlock,
-    Delivered,
-    Error,
-    Escaped,
-    Evicted,
-    Fault,
-    Fetch,
-    Held,
-    InputGateClosed,
-    InputGateOpened,
-    Log,
-    OutputGateClosed,
-    OutputGateOpened,
-    Reset,
-    Rpc,
-    Scheduled,
-    Sent,
-    SocketAnswered,
-    SocketClose,
-    SocketError,
-    SocketMessage,
-    SocketOpen,
-    SocketSent,
-    Started,
-    StorageOperation,
-    Waiting,
-    WaitUntil,
-)
+import dobook.events as ev
 
 RUNTIME: Final = "runtime"  # the place of events that have no object
 EVERY_KEY: Final = "*"  # what a list uses
@@ -69,7 +32,7 @@ _OF_THE_ALARM: Final = frozenset({"getAlarm", "setAlarm", "deleteAlarm"})
 SpanKind = Literal["input gate", "output gate", "waiting", "running"]
 
 
-def place_of(event: AnyEvent) -> str:
+def place_of(event: ev.AnyEvent) -> str:
     """Return where an event happened; the runtime has a name, too."""
     return event.object or RUNTIME
 
@@ -121,7 +84,7 @@ class Delivery:
         over_at: The position of its answer; None without one.
     """
 
-    event: Delivered
+    event: ev.Delivered
     steps: list[int]
     sent_at: int | None = None
     over_at: int | None = None
@@ -134,7 +97,7 @@ class Delivery:
     @property
     def runs(self) -> bool:
         """Whether it is a call with an answer or an end, which a socket's events are not."""
-        return isinstance(self.event, Fetch | Rpc | Alarm)
+        return isinstance(self.event, ev.Fetch | ev.Rpc | ev.Alarm)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +112,7 @@ class Use:
     """
 
     at: int
-    event: StorageOperation
+    event: ev.StorageOperation
     key: str
     writes: bool
 
@@ -171,7 +134,7 @@ class ObjectState:
     """
 
     in_memory: bool | None = None
-    running: dict[int, Delivered] = field(default_factory=dict)
+    running: dict[int, ev.Delivered] = field(default_factory=dict)
     waiting: set[int] = field(default_factory=set)
     input_locks: int = 0
     output_closed: bool = False
@@ -223,13 +186,14 @@ class TraceModel:
         objects: The state after the last event, by the name of the object.
     """
 
-    def __init__(self, events: Iterable[AnyEvent] = ()) -> None:
-        self.events: list[AnyEvent] = []
+    def __init__(self, events: Iterable[ev.AnyEvent] = ()) -> None:
+        self.events: list[ev.AnyEvent] = []
         self.deliveries: dict[int, Delivery] = {}
         self.delivered: dict[int, int] = {}
         self.transfers: list[Transfer] = []
         self.uses: list[Use] = []
         self.objects: dict[str, ObjectState] = {}
+        self._elsewhere = ObjectState()  # of callers, the Worker and the runtime; not looked at
         self._sent: dict[int, int] = {}  # positions by number
         self._spans: list[Span] = []
         self._closed: dict[tuple[str, SpanKind], list[tuple[int, str]]] = {}
@@ -249,91 +213,101 @@ class TraceModel:
         waiting = [Span(place, "waiting", at, None) for place, at in self._waiting.values()]
         return [*self._spans, *closed, *running, *waiting]
 
-    def take(self, event: AnyEvent) -> None:
+    def take(self, event: ev.AnyEvent) -> None:
         """Add the next event."""
         at = len(self.events)
         self.events.append(event)
         place = place_of(event)
         cause = self.deliveries.get(event.cause)
-        if cause is not None and not isinstance(event, Delivered):
+        if cause is not None and not isinstance(event, ev.Delivered):
             cause.steps.append(at)
-        state = ObjectState()  # of something that is not an object, and not kept
-        if "/" in event.object:
-            state = self.objects.setdefault(event.object, state)
+        state = self._state_of(event.object)
         match event:
-            case Sent():
+            case ev.Sent():
                 self._sent[event.seq] = at
             case (
-                Fetch() | Rpc() | Alarm() | SocketMessage() | SocketClose() | SocketError()
+                ev.Fetch()
+                | ev.Rpc()
+                | ev.Alarm()
+                | ev.SocketMessage()
+                | ev.SocketClose()
+                | ev.SocketError()
             ) as delivered:
                 self._deliver(delivered, at, place, state)
-            case Waiting():
+            case ev.Waiting():
                 waiting = event.seq if event.turn else event.cause
                 state.waiting.add(waiting)
                 self._running.pop(event.cause, None)
                 self._waiting[waiting] = place, at
-            case Admitted():
+            case ev.Admitted():
                 self._admit(event, at, place, state)
-            case Answer() | AlarmOver():
+            case ev.Answer() | ev.AlarmOver():
                 self._end(event, at, state)
-            case InputGateClosed(why=why):
+            case ev.InputGateClosed(why=why):
                 state.input_locks += 1
                 self._closed.setdefault((place, "input gate"), []).append((at, why))
-            case InputGateOpened():
+            case ev.InputGateOpened():
                 state.input_locks = max(state.input_locks - 1, 0)
                 self._open(place, "input gate", at)
-            case OutputGateClosed(why=why):
+            case ev.OutputGateClosed(why=why):
                 state.output_closed = True
                 self._closed.setdefault((place, "output gate"), []).append((at, why))
-            case OutputGateOpened():
+            case ev.OutputGateOpened():
                 state.output_closed = False
                 self._open(place, "output gate", at)
-            case StorageOperation():
+            case ev.StorageOperation():
                 if not event.error:
                     _store(event, state)
                     if cause is not None:
                         self.uses += _uses(at, event)
-            case Commit():
+            case ev.Commit():
                 state.pending.clear()
-            case AlarmSet(at_ms=at_ms):
+            case ev.AlarmSet(at_ms=at_ms):
                 state.alarm_ms = at_ms
-            case AlarmDeleted():
+            case ev.AlarmDeleted():
                 state.alarm_ms = None
-            case Started():
+            case ev.Started():
                 state.in_memory = True
-            case Evicted() | Reset():
-                state.end(undone=isinstance(event, Reset))
+            case ev.Evicted() | ev.Reset():
+                state.end(undone=isinstance(event, ev.Reset))
                 self._leave(place, at)
             case (
-                Scheduled()
-                | Held()
-                | AlarmRetry()
-                | WaitUntil()
-                | Log()
-                | SocketOpen()
-                | SocketSent()
-                | SocketAnswered()
-                | Error()
-                | Fault()
-                | Deadlock()
-                | Escaped()
+                ev.Scheduled()
+                | ev.Held()
+                | ev.AlarmRetry()
+                | ev.WaitUntil()
+                | ev.Log()
+                | ev.SocketOpen()
+                | ev.SocketSent()
+                | ev.SocketAnswered()
+                | ev.Error()
+                | ev.Fault()
+                | ev.Deadlock()
+                | ev.Escaped()
             ):
                 pass
             case _:
                 assert_never(event)
 
-    def _deliver(self, event: Delivered, at: int, place: str, state: ObjectState) -> None:
+    def _state_of(self, name: str) -> ObjectState:
+        if "/" not in name:
+            return self._elsewhere
+        if name not in self.objects:
+            self.objects[name] = ObjectState()
+        return self.objects[name]
+
+    def _deliver(self, event: ev.Delivered, at: int, place: str, state: ObjectState) -> None:
         sent_at = self._sent.get(event.cause)
         delivery = Delivery(event, [at], sent_at)
         self.deliveries[event.seq] = delivery
         self.delivered[event.cause] = event.seq
-        if sent_at is not None or isinstance(event, Fetch | Rpc):
+        if sent_at is not None or isinstance(event, ev.Fetch | ev.Rpc):
             self.transfers.append(Transfer(sent_at, at))
         if delivery.runs:
             state.running[event.seq] = event
             self._running[event.seq] = place, at
 
-    def _admit(self, event: Admitted, at: int, place: str, state: ObjectState) -> None:
+    def _admit(self, event: ev.Admitted, at: int, place: str, state: ObjectState) -> None:
         state.waiting.discard(event.cause)
         waited = self._waiting.pop(event.cause, None)
         if waited is not None:
@@ -342,7 +316,7 @@ class TraceModel:
         if delivery is not None and delivery.runs:
             self._running[event.cause] = place, at
 
-    def _end(self, event: Answer | AlarmOver, at: int, state: ObjectState) -> None:
+    def _end(self, event: ev.Answer | ev.AlarmOver, at: int, state: ObjectState) -> None:
         state.running.pop(event.cause, None)
         state.waiting.discard(event.cause)
         running = self._running.pop(event.cause, None)
@@ -351,7 +325,7 @@ class TraceModel:
         delivery = self.deliveries.get(event.cause)
         if delivery is not None and delivery.over_at is None:
             delivery.over_at = at
-        if isinstance(event, AlarmOver):
+        if isinstance(event, ev.AlarmOver):
             return
         self._waiting.pop(event.cause, None)
         if delivery is not None and delivery.sent_at is not None:
@@ -377,7 +351,7 @@ class TraceModel:
                 self._spans.append(Span(place, kind, table.pop(number)[1], at))
 
 
-def _store(event: StorageOperation, state: ObjectState) -> None:
+def _store(event: ev.StorageOperation, state: ObjectState) -> None:
     match event.op:
         case "put" | "kv.put":
             for key, value in _values(event):
@@ -394,7 +368,7 @@ def _store(event: StorageOperation, state: ObjectState) -> None:
                     state.stored.setdefault(key, value)
 
 
-def _values(event: StorageOperation) -> Iterable[tuple[str, str | None]]:
+def _values(event: ev.StorageOperation) -> Iterable[tuple[str, str | None]]:
     """Return each key with its value, as text; None for one without a value."""
     if len(event.keys) == 1:
         return [(event.keys[0], None if event.value is None else str(event.value))]
@@ -402,7 +376,7 @@ def _values(event: StorageOperation) -> Iterable[tuple[str, str | None]]:
     return zip(event.keys, values, strict=True)
 
 
-def _uses(at: int, event: StorageOperation) -> list[Use]:
+def _uses(at: int, event: ev.StorageOperation) -> list[Use]:
     operation = event.op
     writes = operation in _WRITES
     if operation == "sql":

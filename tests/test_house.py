@@ -133,7 +133,6 @@ LONGER = {
     "dobook/storage/own_state.py": 600,
     "dobook/storage/sql/session.py": 600,
     "dobook/storage/store.py": 600,
-    "dobook/trace_model.py": 600,
 }
 
 

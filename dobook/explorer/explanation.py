@@ -9,45 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
+import dobook.events as ev
 from dobook.clock import format_duration
-from dobook.events import (
-    Admitted,
-    Alarm,
-    AlarmDeleted,
-    AlarmOver,
-    AlarmRetry,
-    AlarmSet,
-    Answer,
-    AnyEvent,
-    Commit,
-    Deadlock,
-    Delivered,
-    Error,
-    Escaped,
-    Evicted,
-    Fault,
-    Fetch,
-    Held,
-    InputGateClosed,
-    InputGateOpened,
-    Log,
-    OutputGateClosed,
-    OutputGateOpened,
-    Reset,
-    Rpc,
-    Scheduled,
-    Sent,
-    SocketAnswered,
-    SocketClose,
-    SocketError,
-    SocketMessage,
-    SocketOpen,
-    SocketSent,
-    Started,
-    StorageOperation,
-    Waiting,
-    WaitUntil,
-)
 from dobook.trace_model import EVERY_KEY, Delivery, TraceModel, Use
 
 _LISTS: Final = frozenset({"list", "kv.list"})
@@ -85,12 +48,13 @@ class Story:
         events: The trace.
 
     Example:
+        >>> from dobook.events import Rpc
         >>> got = Rpc(1, 0, "A/a", 0, method="hi", args=())
         >>> Story([got]).sentences()[0].text
         'request 1 arrives at A/a: hi()'
     """
 
-    def __init__(self, events: Sequence[AnyEvent]) -> None:
+    def __init__(self, events: Sequence[ev.AnyEvent]) -> None:
         self._model = TraceModel(events)
         self._events = self._model.events
         self._names: dict[int, str] = {}  # by the number of a delivery
@@ -144,79 +108,84 @@ class Story:
                 told.append(Sentence(event.seq, event.t_ms - start, event.object, text, marked))
         return told
 
-    def _words(self, at: int, event: AnyEvent) -> str:
+    def _words(self, at: int, event: ev.AnyEvent) -> str:
         where, who = event.object, self._names.get(event.cause, "")
         match event:
             case (
-                Fetch() | Rpc() | Alarm() | SocketMessage() | SocketClose() | SocketError()
+                ev.Fetch()
+                | ev.Rpc()
+                | ev.Alarm()
+                | ev.SocketMessage()
+                | ev.SocketClose()
+                | ev.SocketError()
             ) as delivered:
                 return self._arrival(delivered)
-            case StorageOperation():
+            case ev.StorageOperation():
                 return f"{who} {_operation(event)}{self._meanwhile(at, event)}" if who else ""
-            case Sent(to=to, method=method):
+            case ev.Sent(to=to, method=method):
                 return f"{who} calls {method} of {to}" if who else ""
-            case Waiting():
+            case ev.Waiting():
                 return f"{who} waits at the shut input gate" if who else ""
-            case Answer(value=value, error=error):
+            case ev.Answer(value=value, error=error):
                 outcome = f"fails: {error}" if error else "is answered"
                 if value is not None and not error:
                     outcome += f" {value}"
                 return f"{who} {outcome}" if who else ""
-            case Commit():
+            case ev.Commit():
                 return f"{where} commits {event.get('keys')}".rstrip()
-            case AlarmSet(at_ms=at_ms):
+            case ev.AlarmSet(at_ms=at_ms):
                 due = format_duration(at_ms - self._events[0].t_ms)
                 return f"{where} sets its alarm to {due}"
-            case AlarmRetry(attempt=attempt):
+            case ev.AlarmRetry(attempt=attempt):
                 return f"{where} will try its alarm again, attempt {attempt}"
-            case Fault(what=what):
+            case ev.Fault(what=what):
                 return f"{where}: {what}"
-            case Evicted():
+            case ev.Evicted():
                 return f"{where} is evicted; its memory is lost"
-            case Error(where=handler, error=error):
+            case ev.Error(where=handler, error=error):
                 return f"{where} raises in its {handler}: {error}"
-            case SocketSent(data=data):
+            case ev.SocketSent(data=data):
                 return f"{where} sends {data}"
             case (
-                Scheduled()
-                | Admitted()
-                | Held()
-                | InputGateClosed()
-                | InputGateOpened()
-                | OutputGateClosed()
-                | OutputGateOpened()
-                | AlarmDeleted()
-                | AlarmOver()
-                | WaitUntil()
-                | Log()
-                | SocketOpen()
-                | SocketAnswered()
-                | Started()
-                | Reset()
-                | Deadlock()
-                | Escaped()
+                ev.Scheduled()
+                | ev.Admitted()
+                | ev.Held()
+                | ev.InputGateClosed()
+                | ev.InputGateOpened()
+                | ev.OutputGateClosed()
+                | ev.OutputGateOpened()
+                | ev.AlarmDeleted()
+                | ev.AlarmOver()
+                | ev.WaitUntil()
+                | ev.Log()
+                | ev.SocketOpen()
+                | ev.SocketAnswered()
+                | ev.Started()
+                | ev.Reset()
+                | ev.Deadlock()
+                | ev.Escaped()
             ):
                 return ""
             case _:
                 assert_never(event)
 
-    def _arrival(self, event: Delivered) -> str:
+    def _arrival(self, event: ev.Delivered) -> str:
         name = self._names[event.seq]
         match event:
-            case Alarm(attempt=attempt):
+            case ev.Alarm(attempt=attempt):
                 later = f", attempt {attempt}" if attempt else ""
                 return f"{name} of {event.object} fires{later}"
-            case Fetch(method=method, url=url):
+            case ev.Fetch(method=method, url=url):
                 what = f"{method} {url}"
-            case Rpc(method=method):
+            case ev.Rpc(method=method):
                 what = f"{method}{event.get('args') or '()'}"
-            case SocketMessage() | SocketClose() | SocketError():
+            case ev.SocketMessage() | ev.SocketClose() | ev.SocketError():
                 what = event.text
             case _:
                 assert_never(event)
         return f"{name} arrives at {event.object}: {what}"
 
-    def _meanwhile(self, at: int, event: AnyEvent) -> str:
+    def _meanwhile(self, at: int, event: ev.AnyEvent) -> str:
         """Return what the other requests of the same object are waiting for."""
         waiting = []
         for number, delivery in self._model.deliveries.items():
@@ -234,16 +203,16 @@ class Story:
         before = [place for place in delivery.steps if place < at]
         after = [place for place in delivery.steps if place > at]
         last = self._events[before[-1]]
-        if isinstance(last, Waiting):
+        if isinstance(last, ev.Waiting):
             return ""  # at the gate: it has not begun
         for place in before:
             sent = self._events[place]
-            if isinstance(sent, Sent):
+            if isinstance(sent, ev.Sent):
                 number = self._model.delivered.get(sent.seq)
                 over_at = None if number is None else self._model.deliveries[number].over_at
                 if over_at is None or over_at > at:
                     return f"waited for {sent.to}"
-        if isinstance(last, InputGateClosed):
+        if isinstance(last, ev.InputGateClosed):
             return "waited for storage"
         if after and self._events[after[0]].t_ms > last.t_ms:
             return "slept in its timer"
@@ -259,11 +228,13 @@ def _meet(one: Use, other: Use) -> bool:
     return one.key == other.key or EVERY_KEY in (one.key, other.key)
 
 
-def _on_purpose(event: AnyEvent) -> bool:
-    return isinstance(event, Fault) or (isinstance(event, Evicted) and event.why == "explored")
+def _on_purpose(event: ev.AnyEvent) -> bool:
+    return isinstance(event, ev.Fault) or (
+        isinstance(event, ev.Evicted) and event.why == "explored"
+    )
 
 
-def _operation(event: StorageOperation) -> str:
+def _operation(event: ev.StorageOperation) -> str:
     operation, keys, value = event.op, event.get("keys"), event.value
     if event.error:
         return f"was refused {operation} {keys}: {event.error}"

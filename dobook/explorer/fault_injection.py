@@ -21,6 +21,7 @@ from dobook.runtime.faults import (
     _lose_answer,
     network_error,
 )
+from dobook.runtime.insight.commits import watch_commits
 from dobook.runtime.objects.instance import DurableObjectAbort, Instance
 from dobook.storage.store import ObjectStore
 
@@ -52,7 +53,7 @@ class Mishaps(Faults):
         committer.delay_ms = self.delay_ms
         committer.call_later = kernel.loop.call_later
         kernel.faults = self
-        kernel.watch_commits()
+        watch_commits(kernel)
 
     @property
     def any(self) -> bool:

@@ -212,17 +212,18 @@ class _Run:
 
     def _wait(self, patience_ms: int) -> None:
         runtime = self._runtime
-        start_ms = kernel_of(runtime).loop.now_ms
-        end = kernel_of(runtime).loop.seconds_at(start_ms + patience_ms)
+        kernel = kernel_of(runtime)
+        start_ms = kernel.loop.now_ms
+        end = kernel.loop.seconds_at(start_ms + patience_ms)
         while not self._scheduler.overran:
             self._invariants.wake_all()  # an object that waits for its alarm may be evicted
             runtime.settle()
-            overdue, waiting = self._invariants.overdue(kernel_of(runtime).loop.now_ms - start_ms)
+            overdue, waiting = self._invariants.overdue(kernel.loop.now_ms - start_ms)
             self._violation = self._violation or overdue
             if self._violation is not None or not waiting:
                 return
-            timer = kernel_of(runtime).loop.next_timer()
-            kernel_of(runtime).driver.turn(end if timer is None else min(end, timer))
+            timer = kernel.loop.next_timer()
+            kernel.driver.turn(end if timer is None else min(end, timer))
 
     def _check(self) -> None:
         if self._violation is None:

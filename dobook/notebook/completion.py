@@ -18,7 +18,6 @@ from dobook import patterns
 from dobook.notebook.request_line import METHODS
 from dobook.notebook.session import Session
 from dobook.notebook.views.sql_reader import sql_tables
-from dobook.runtime.access import kernel_of
 from dobook.storage.store import ObjectStore
 
 _PATH = re.compile(r"""["'](/[\w./-]*)["']""")
@@ -139,11 +138,7 @@ def tables(session: Session, target: str) -> list[tuple[str, str]]:
 
 def _store(session: Session, word: str) -> ObjectStore | None:
     binding, slash, name = word.partition("/")
-    if (
-        not slash
-        or not name
-        or binding not in {n.binding for n in kernel_of(session.runtime).namespaces}
-    ):
+    if not slash or not name or binding not in {n.binding for n in session.kernel.namespaces}:
         return None
     return session.peek(session.target(word))
 
@@ -160,7 +155,7 @@ def files(word: str) -> list[tuple[str, str]]:
 
 def objects(session: Session) -> list[tuple[str, str]]:
     """Return the bindings, with their slash, and the objects that exist."""
-    bindings = [(f"{n.binding}/", "namespace") for n in kernel_of(session.runtime).namespaces]
+    bindings = [(f"{n.binding}/", "namespace") for n in session.kernel.namespaces]
     return bindings + [(label, "object") for label in session.labels()]
 
 

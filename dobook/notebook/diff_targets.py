@@ -50,7 +50,7 @@ def compare(
     """
     now = format_time(session.runtime.clock.now_ms)
     if here is None:
-        one = Side(world_of(kernel_of(session.runtime)), f"now ({now})")
+        one = Side(world_of(session.kernel), f"now ({now})")
         target = None
     else:
         target = _target(session, here)
@@ -105,7 +105,7 @@ def _side(session: Session, names: Mapping[str, Any], text: str, target: Target 
 def _target(session: Session, text: str) -> Target | None:
     """Return the live object a text names, None if it is something else."""
     binding, slash, name = text.partition("/")
-    if slash and name and binding in {n.binding for n in kernel_of(session.runtime).namespaces}:
+    if slash and name and binding in {n.binding for n in session.kernel.namespaces}:
         return session.target(text)
     return None
 

@@ -30,7 +30,6 @@ from dobook.notebook.views.sockets import (
     transcript_html,
 )
 from dobook.notebook.widgets import live
-from dobook.runtime.access import kernel_of
 from dobook.runtime.calls.answer import RpcPromise
 from dobook.runtime.calls.namespace import DurableObjectNamespace, Env
 from dobook.runtime.calls.stub import DurableObjectStub
@@ -99,7 +98,7 @@ def install(shell: InteractiveShell, session: Session) -> Callable[[], None]:
 
 def clock_card(clock: Clock, session: Session) -> Card:
     """Return the card of a clock; that of the session's has its alarms too."""
-    if clock is session.runtime.clock and not kernel_of(session.runtime).closed:
+    if clock is session.runtime.clock and not session.kernel.closed:
         return schedule_card(schedule(session.runtime))
     return Card(
         "Clock",

@@ -133,7 +133,7 @@ class Views:
         self._refreshing = True
         begun, loop = time.monotonic(), self._loop
         try:
-            with kernel_of(self._session.runtime).driver.held:
+            with self._session.kernel.driver.held:
                 for view in sorted(self._stale, key=lambda one: one.looked):
                     self._stale.discard(view)
                     self._looks += 1

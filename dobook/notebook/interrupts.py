@@ -99,11 +99,11 @@ class CellInterrupts:
         return now - self._since > STUCK_AFTER_S
 
     def _pressed_in_async_cell(self, before: Any, signum: int, frame: FrameType | None) -> None:
-        interrupts = kernel_of(self._session.runtime).driver.interrupts
+        interrupts = self._session.kernel.driver.interrupts
         if interrupts.stopping is None:
             interrupts.expect()
             self._watch(self._number)
-        elif kernel_of(self._session.runtime).driver.held.kept_waiting:
+        elif self._session.kernel.driver.held.kept_waiting:
             raise Interrupted
         loop = running_loop()
         if loop is not None and callable(before):
@@ -118,7 +118,7 @@ class CellInterrupts:
 
     def _press_if_stuck(self, number: int) -> None:
         with self._lock:  # as long as the cell runs, the handler is ours
-            driver = kernel_of(self._session.runtime).driver
+            driver = self._session.kernel.driver
             if driver.interrupts.stopping is None or self._number != number:
                 return
             if driver.held.kept_waiting:

@@ -5,43 +5,8 @@ from dataclasses import dataclass
 from typing import assert_never
 from urllib.parse import urlsplit
 
-from dobook.events import (
-    Admitted,
-    Alarm,
-    AlarmDeleted,
-    AlarmOver,
-    AlarmRetry,
-    AlarmSet,
-    Answer,
-    AnyEvent,
-    Commit,
-    Deadlock,
-    Error,
-    Escaped,
-    Evicted,
-    Fault,
-    Fetch,
-    Held,
-    InputGateClosed,
-    InputGateOpened,
-    Log,
-    OutputGateClosed,
-    OutputGateOpened,
-    Reset,
-    Rpc,
-    Scheduled,
-    Sent,
-    SocketAnswered,
-    SocketClose,
-    SocketError,
-    SocketMessage,
-    SocketOpen,
-    SocketSent,
-    Started,
-    StorageOperation,
-    Waiting,
-    WaitUntil,
-)
+import dobook.events as ev
+from dobook.notebook.display import shorten
 
 MOST_ENTRIES = 10_000
 MOST_ARGUMENT = 40  # characters of an argument of a call
@@ -84,67 +49,67 @@ class RequestLog:
         self._lines: OrderedDict[str, deque[tuple[int, str]]] = OrderedDict()
         self._last: dict[str, tuple[int, str]] = {}
 
-    def __call__(self, event: AnyEvent) -> None:
+    def __call__(self, event: ev.AnyEvent) -> None:
         """Take in an event of the runtime."""
         match event:
-            case Fetch(method=method, url=url):
+            case ev.Fetch(method=method, url=url):
                 parts = urlsplit(url)
                 self._ask(
                     event, method, f"{parts.path}?{parts.query}" if parts.query else parts.path
                 )
-            case Rpc(method=method, args=args):
+            case ev.Rpc(method=method, args=args):
                 self._ask(event, "rpc", method if args is None else f"{method}({_joined(args)})")
-            case Answer(status=status, error=error):
+            case ev.Answer(status=status, error=error):
                 asked = self._asked.get(event.cause)
                 if asked is not None:
                     asked.answered_ms, asked.status, asked.error = event.t_ms, status, error
-            case Alarm() | SocketMessage() | SocketClose() | SocketError():
+            case ev.Alarm() | ev.SocketMessage() | ev.SocketClose() | ev.SocketError():
                 self._last[event.object] = (event.t_ms, event.kind)
-            case Log(line=line):
+            case ev.Log(line=line):
                 self._log(event, line)
-            case Started():
+            case ev.Started():
                 self._log(event, "(in memory)")
-            case Evicted(why=why):
+            case ev.Evicted(why=why):
                 self._log(event, f"(evicted: {why})")
-            case Reset(error=error):
+            case ev.Reset(error=error):
                 self._log(event, f"(reset: {error})")
-            case Error(where=where, error=error):
+            case ev.Error(where=where, error=error):
                 self._log(event, f"{where}: {error}")
             case (
-                Sent()
-                | Scheduled()
-                | Waiting()
-                | Admitted()
-                | Held()
-                | InputGateClosed()
-                | InputGateOpened()
-                | OutputGateClosed()
-                | OutputGateOpened()
-                | StorageOperation()
-                | Commit()
-                | AlarmSet()
-                | AlarmDeleted()
-                | AlarmRetry()
-                | AlarmOver()
-                | WaitUntil()
-                | SocketOpen()
-                | SocketSent()
-                | SocketAnswered()
-                | Fault()
-                | Deadlock()
-                | Escaped()
+                ev.Sent()
+                | ev.Scheduled()
+                | ev.Waiting()
+                | ev.Admitted()
+                | ev.Held()
+                | ev.InputGateClosed()
+                | ev.InputGateOpened()
+                | ev.OutputGateClosed()
+                | ev.OutputGateOpened()
+                | ev.StorageOperation()
+                | ev.Commit()
+                | ev.AlarmSet()
+                | ev.AlarmDeleted()
+                | ev.AlarmRetry()
+                | ev.AlarmOver()
+                | ev.WaitUntil()
+                | ev.SocketOpen()
+                | ev.SocketSent()
+                | ev.SocketAnswered()
+                | ev.Fault()
+                | ev.Deadlock()
+                | ev.Escaped()
             ):
                 pass
             case _:
                 assert_never(event)
 
-    def _ask(self, event: Fetch | Rpc, method: str, path: str) -> None:
+    def _ask(self, event: ev.Fetch | ev.Rpc, method: str, path: str) -> None:
         self._asked[event.seq] = Asked(event.t_ms, event.object, method, path)
         self._last[event.object] = (event.t_ms, f"{method} {path}")
         if len(self._asked) > MOST_ENTRIES:
             self._asked.popitem(last=False)
 
-    def _log(self, event: AnyEvent, text: str) -> None:
+    def _log(self, event: ev.AnyEvent, text: str) -> None:
         label = event.object
         lines = self._lines.get(label)
         if lines is None:
@@ -169,6 +134,4 @@ class RequestLog:
 
 
 def _joined(args: tuple[str, ...]) -> str:
-    return ", ".join(
-        [arg if len(arg) <= MOST_ARGUMENT else arg[: MOST_ARGUMENT - 1] + "…" for arg in args]
-    )
+    return ", ".join([shorten(arg, MOST_ARGUMENT) for arg in args])

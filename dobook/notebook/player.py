@@ -52,7 +52,7 @@ class Player:
         """
         if not 0 < rate <= 31_536_000:
             raise UsageError("a rate is a number of virtual seconds in a real one, above 0.")
-        kernel_of(self._session.runtime).real_time.check_virtual()
+        self._session.kernel.real_time.check_virtual()
         self.rate = rate
         self._left_ms, self._last = 0.0, time.monotonic()
         if self._timer is None:

@@ -124,7 +124,7 @@ class Session:
                     what it had.
         """
         old, path = self.runtime, settings.path
-        same = path is not None and path == kernel_of(old).path
+        same = path is not None and path == self.kernel.path
         if same:
             old.close()  # it holds the lock
         try:
@@ -163,13 +163,12 @@ class Session:
         return runtime
 
     def _take(self, runtime: Runtime) -> None:
-        self.runtime = runtime
+        self.runtime, self.kernel = runtime, kernel_of(runtime)
         self.log = RequestLog()
         runtime.observers.add(self.log)
-        kernel = kernel_of(runtime)
-        kernel.meters.start()
-        kernel.loop.set_exception_handler(self.tell)
-        kernel.recorder.tap_output()
+        self.kernel.meters.start()
+        self.kernel.loop.set_exception_handler(self.tell)
+        self.kernel.recorder.tap_output()
         self.views.attach(runtime)
         serve(self, runtime)
         self.shell.push({"runtime": runtime, "env": runtime.env}, interactive=False)
@@ -201,8 +200,7 @@ class Session:
         name, runtime = definition.class_name, self.runtime
         old = self.definitions.get(renamed_from or name)
         known = next(
-            (n for n in kernel_of(runtime).namespaces if n.class_name == (renamed_from or name)),
-            None,
+            (n for n in self.kernel.namespaces if n.class_name == (renamed_from or name)), None
         )
         definition = dataclasses.replace(
             definition,
@@ -288,11 +286,11 @@ class Session:
         unknown = re.match(r"\$([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\}", name)
         if unknown:
             raise UsageError(f"there is no variable {unknown[1] or unknown[2]!r} in the notebook.")
-        if not self.definitions and not kernel_of(self.runtime).namespaces:
+        if not self.definitions and not self.kernel.namespaces:
             raise UsageError(
                 f"there is no class behind {binding!r} yet. Define one with %%durable_object."
             )
-        known = {n.binding: n for n in kernel_of(self.runtime).namespaces}
+        known = {n.binding: n for n in self.kernel.namespaces}
         if binding not in known:
             unbound = {default_binding(name): name for name in self.definitions}
             if unbound.get(binding) in known:
@@ -351,7 +349,7 @@ class Session:
         rows = [
             ("state", where(runtime)),
             ("clock", clock_text(runtime.clock.now_ms, virtual=runtime.clock.virtual)),
-            ("seed", str(kernel_of(runtime).seed)),
+            ("seed", str(self.kernel.seed)),
         ]
         if full:
             rows += self._contents()
@@ -362,7 +360,7 @@ class Session:
     def _contents(self) -> list[tuple[str, str]]:
         runtime = self.runtime
         runtime.settle(alarms=False)
-        classes = [f"{n.binding} ({n.class_name})" for n in kernel_of(runtime).namespaces]
+        classes = [f"{n.binding} ({n.class_name})" for n in self.kernel.namespaces]
         objects, alarms = runtime.objects(), runtime.scheduled_alarms()
         living = sum(o.state != "evicted" for o in objects)
         due = ""
@@ -380,21 +378,22 @@ class Session:
 
     def _undefined(self) -> str:
         """Return what a state directory has of classes that no cell has defined yet."""
-        directory = kernel_of(self.runtime).stores.directory
+        directory = self.kernel.stores.directory
         if directory is None:
             return ""
-        known = {namespace.unique_key for namespace in kernel_of(self.runtime).namespaces}
+        known = {namespace.unique_key for namespace in self.kernel.namespaces}
         left = [key for key in directory.unique_keys() if key not in known and directory.ids(key)]
         if not left:
             return ""
-        names = ", ".join(key.removeprefix(f"{kernel_of(self.runtime).worker}-") for key in left)
+        names = ", ".join(key.removeprefix(f"{self.kernel.worker}-") for key in left)
         number = sum(len(directory.ids(key)) for key in left)
         return f"; {number:,} more of {names}, which no cell has defined yet"
 
 
 def where(runtime: Runtime) -> str:
     """Return where a runtime's state lives, as people read it."""
-    if kernel_of(runtime).path is None:
+    parts = kernel_of(runtime)
+    if parts.path is None:
         return "in memory, gone with the kernel"
-    wait = "the disk" if kernel_of(runtime).durability == "power" else "the operating system"
-    return f"{kernel_of(runtime).path}, answers wait for {wait}"
+    wait = "the disk" if parts.durability == "power" else "the operating system"
+    return f"{parts.path}, answers wait for {wait}"

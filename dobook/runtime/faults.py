@@ -13,6 +13,7 @@ from dobook.errors import PlatformError, UsageError
 from dobook.events import Fault
 from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.namespace import DurableObjectNamespace
+from dobook.runtime.insight.commits import watch_commits
 from dobook.runtime.objects.instance import DurableObjectAbort, Instance
 from dobook.runtime.storage.watched import set_watched
 from dobook.storage.store import ObjectStore
@@ -313,7 +314,7 @@ class Faults:
         committer.screen = self.before_commit if anything else None
         committer.delay_ms = self.delay_ms if anything else None
         committer.call_later = self._runtime.loop.call_later
-        self._runtime.watch_commits()
+        watch_commits(self._runtime)
         if actor.instance is not None:
             set_watched(actor.instance)
 

@@ -21,7 +21,6 @@ from dobook.runtime.calls.post import PostOffice
 from dobook.runtime.calls.stub import DurableObjectStub
 from dobook.runtime.calls.turns import task_factory
 from dobook.runtime.faults import Faults
-from dobook.runtime.insight.commits import watch_commits
 from dobook.runtime.insight.meters import Meters
 from dobook.runtime.insight.trace import Recorder
 from dobook.runtime.insight.uncaught import report, uncaught
@@ -161,10 +160,6 @@ class Kernel:
 
     # ------------------------------------------------------------------ what happens
 
-    def run(self, awaitable: Any) -> Any:
-        """Turn the loop on this thread until an awaitable is done; returns its result."""
-        return self.driver.run(awaitable)
-
     def settle(self, *, alarms: bool = True) -> None:
         """Run everything that needs no further time; without `alarms`, none of those."""
         with contextlib.nullcontext() if alarms else self.alarms.kept_back():
@@ -173,10 +168,6 @@ class Kernel:
     def report(self, actor: Actor, where: str, error: BaseException, cause: int = 0) -> None:
         """Report an error that nobody awaits: of `waitUntil`, an alarm, a socket, a commit."""
         report(self, actor.label, where, error, cause)
-
-    def watch_commits(self) -> None:
-        """Report commits if somebody listens."""
-        watch_commits(self)
 
     # ------------------------------------------------------------------ the end
 

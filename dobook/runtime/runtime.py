@@ -21,6 +21,7 @@ from dobook.runtime.calls.namespace import DurableObjectNamespace, Env
 from dobook.runtime.calls.promise import Promise
 from dobook.runtime.calls.stub import DurableObjectStub
 from dobook.runtime.faults import Faults
+from dobook.runtime.insight.commits import watch_commits
 from dobook.runtime.insight.meter import Cost, costs
 from dobook.runtime.insight.snapshots import (
     AlarmSnapshot,
@@ -492,7 +493,7 @@ class Runtime:
     def tracing(self, on: bool) -> None:
         with self._kernel.driver.held:
             self._kernel.recorder.switch(on=on)
-            self._kernel.watch_commits()
+            watch_commits(self._kernel)
 
     def trace(self, which: Any = None, *, since_ms: int | None = None) -> list[AnyEvent]:
         """Return what has been recorded, oldest first: the last 10,000 events.

@@ -13,7 +13,6 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import PlatformError
-from dobook.runtime.access import kernel_of
 from dobook.runtime.sockets.transport import ACCEPTED, LOST, Broken, Close, End, ignore
 from dobook.serve.frames import (
     NO_CODE,
@@ -193,10 +192,8 @@ class Channel(asyncio.Protocol):
     def _soon(self) -> None:
         if not self._later:
             self._later = True
-            runtime = self._server.runtime
-            kernel_of(runtime).loop.call_soon(
-                self._read_on, context=kernel_of(runtime).context.copy()
-            )
+            kernel = self._server._kernel
+            kernel.loop.call_soon(self._read_on, context=kernel.context.copy())
 
     def _read_on(self) -> None:
         self._later = False

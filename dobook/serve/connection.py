@@ -13,7 +13,6 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from dobook.errors import PlatformError
-from dobook.runtime.access import kernel_of
 from dobook.serve.access import Refusal
 from dobook.serve.answer import continue_bytes, refusal_bytes, response_bytes, stream_body
 from dobook.serve.head import Head, Pairs
@@ -123,7 +122,7 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Pause: the client reads more slowly than it is answered."""
-        self._writable = kernel_of(self._server.runtime).loop.create_future()
+        self._writable = self._server._kernel.loop.create_future()
 
     def resume_writing(self) -> None:
         """Resume after the client has caught up."""
@@ -224,7 +223,7 @@ class Connection(asyncio.Protocol):
 
     def _begin_upload(self, head: Head) -> None:
         """Answer a request whose body is not all here yet."""
-        upload = Upload(kernel_of(self._server.runtime).loop, self._read_on)
+        upload = Upload(self._server._kernel.loop, self._read_on)
         self._upload = upload
         values = head.headers._values
         if self._body:
@@ -330,8 +329,8 @@ class Connection(asyncio.Protocol):
             self._deadline_s = server.now_s + patience_ms / 1000
 
     def _soon(self) -> None:
-        runtime = self._server.runtime
-        kernel_of(runtime).loop.call_soon(self._go_on, context=kernel_of(runtime).context.copy())
+        kernel = self._server._kernel
+        kernel.loop.call_soon(self._go_on, context=kernel.context.copy())
 
     def _go_on(self) -> None:
         """Take the next step, on a tick of its own so that other clients have their turn."""

@@ -77,6 +77,7 @@ class Server:
                 "that its clients have to show: token=secrets.token_urlsafe()."
             )
         self.runtime = runtime
+        self._kernel = kernel_of(runtime)
         self.settings = settings
         self.port = settings.port
         self.now_s = 0.0
@@ -107,7 +108,7 @@ class Server:
             UsageError: If the port is taken, or the address is not one of this machine's.
         """
         runtime = self.runtime
-        kernel_of(runtime).check_open()
+        self._kernel.check_open()
         if self._listening is not None:
             return self
         self.stopping = False
@@ -122,11 +123,11 @@ class Server:
                 f"cannot listen at {self.settings.host} port {self.settings.port}: "
                 f"{error.strerror or error}. Choose another one; port 0 takes any that is free."
             ) from error
-        kernel_of(runtime).on_close.append(self.stop)
+        self._kernel.on_close.append(self.stop)
         return self
 
     async def _listen(self) -> None:
-        loop = kernel_of(self.runtime).loop
+        loop = self._kernel.loop
         self._listening = await loop.create_server(
             functools.partial(Connection, self),
             self.settings.host.strip("[]"),
@@ -145,10 +146,10 @@ class Server:
         Args:
             grace_ms: How long requests under way may take to be answered.
         """
-        if self._listening is None or kernel_of(self.runtime).closed:
+        if self._listening is None or self._kernel.closed:
             return
-        if self.stop in kernel_of(self.runtime).on_close:
-            kernel_of(self.runtime).on_close.remove(self.stop)
+        if self.stop in self._kernel.on_close:
+            self._kernel.on_close.remove(self.stop)
         self.runtime.run(self._close(grace_ms / 1000))
         if self._made_real:
             self.runtime.stop_real_time()
@@ -284,9 +285,7 @@ class Server:
 
     def keep_task(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something that a connection has to wait for."""
-        task = kernel_of(self.runtime).loop.create_task(
-            work, context=kernel_of(self.runtime).context.copy()
-        )
+        task = self._kernel.loop.create_task(work, context=self._kernel.context.copy())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -316,7 +315,7 @@ class Server:
     def to_flush(self, channel: Channel) -> None:
         """Write what a channel has to say at the end of this tick."""
         if not self._flushing:
-            kernel_of(self.runtime).loop.call_soon(self._flush)
+            self._kernel.loop.call_soon(self._flush)
         self._flushing.append(channel)
 
     def _flush(self) -> None:
@@ -328,11 +327,11 @@ class Server:
 
     def _sweep(self) -> None:
         self.sweep()
-        self._sweeping = kernel_of(self.runtime).loop.call_later(SWEEP_S, self._sweep)
+        self._sweeping = self._kernel.loop.call_later(SWEEP_S, self._sweep)
 
     def sweep(self) -> None:
         """Check all clients for silent, slow or lost ones."""
-        now_s = self.now_s = kernel_of(self.runtime).loop.time()
+        now_s = self.now_s = self._kernel.loop.time()
         self._date = f"Date: {email.utils.formatdate(time.time(), usegmt=True)}\r\n".encode()
         self._said = _log.isEnabledFor(logging.INFO)
         for connection in list(self._connections):

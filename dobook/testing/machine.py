@@ -150,18 +150,19 @@ class World:
 
     def _wait(self) -> None:
         broken = None
+        kernel = kernel_of(self.runtime)
         patience_ms = self._invariants.patience_ms
-        start_ms = kernel_of(self.runtime).loop.now_ms
+        start_ms = kernel.loop.now_ms
         waiting = patience_ms is not None
         while broken is None and waiting:
-            waited_ms = kernel_of(self.runtime).loop.now_ms - start_ms
+            waited_ms = kernel.loop.now_ms - start_ms
             self._invariants.wake_all()
             self.runtime.settle()
             broken, waiting = self._invariants.overdue(waited_ms)
             if broken is None and waiting:
-                timer = kernel_of(self.runtime).loop.next_timer()
-                end = kernel_of(self.runtime).loop.seconds_at(start_ms + (patience_ms or 0))
-                kernel_of(self.runtime).driver.turn(end if timer is None else min(end, timer))
+                timer = kernel.loop.next_timer()
+                end = kernel.loop.seconds_at(start_ms + (patience_ms or 0))
+                kernel.driver.turn(end if timer is None else min(end, timer))
         if broken is not None:
             raise broken
 

@@ -16,7 +16,6 @@ from dobook.errors import DobookError, suggest
 from dobook.notebook.arguments import split, unquote, with_braces, with_names
 from dobook.notebook.session import Session
 from dobook.notebook.tracebacks import has_users_frames, one_line
-from dobook.runtime.access import kernel_of
 
 target_argument = argument(
     "target", metavar="OBJ", help="The object: BINDING/name; $name takes a variable."
@@ -76,9 +75,7 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
             args.line, args.written, args.words = line, written, words
             if isinstance(getattr(args, "target", None), str):
                 args.target = with_names(args.target, self.names)
-            with kernel_of(
-                self.session.runtime
-            ).driver.held:  # in real time another thread turns it
+            with self.session.kernel.driver.held:  # in real time another thread turns it
                 result = function(self, args, *cell)
             if silent:
                 _keep_silent(self.shell, result)

@@ -18,7 +18,6 @@ from dobook.explorer.strategies.table import STRATEGIES
 from dobook.notebook.arguments import with_names
 from dobook.notebook.exploring import scenario_of
 from dobook.notebook.magics.base import MagicsBase, command
-from dobook.runtime.access import kernel_of
 
 _NAME = "cell"
 
@@ -76,7 +75,7 @@ class ExploreMagics(MagicsBase):
             assert sorted(seen) == [1, 2]
         """
         scenario = self._scenario(args, cell)
-        classes = {n.binding: n.cls for n in kernel_of(self.session.runtime).namespaces}
+        classes = {n.binding: n.cls for n in self.session.kernel.namespaces}
         if args.replay is not None:
             return replay(_unquoted(with_names(args.replay, self.names)), scenario, classes)
         return explore(

@@ -22,7 +22,6 @@ from dobook.notebook.magics.base import MagicsBase, command, keeping, target_arg
 from dobook.notebook.request_line import METHODS, read_body, read_url, request_init
 from dobook.notebook.session import Target
 from dobook.notebook.views.console import RequestConsole
-from dobook.runtime.access import kernel_of
 from dobook.runtime.calls.rpc import RESERVED
 
 
@@ -106,7 +105,7 @@ class RequestMagics(MagicsBase):
         method = default
         if "/" not in rest[0]:
             method = rest.pop(0).upper()
-            if any(n.binding == words[0] for n in kernel_of(self.session.runtime).namespaces):
+            if any(n.binding == words[0] for n in self.session.kernel.namespaces):
                 raise UsageError(f"{words[0]} is a class; name one of its objects: {words[0]}/name")
             if method not in METHODS:
                 raise UsageError(f"no method {words[0]!r}. {suggest(words[0], METHODS)}")

@@ -18,7 +18,6 @@ from dobook.notebook.frames.state import report_frame
 from dobook.notebook.magics.base import MagicsBase, command
 from dobook.notebook.material import Checked, material_of
 from dobook.progress import Progress
-from dobook.runtime.access import kernel_of
 from dobook.storage.checking import check_state
 
 _VERBS = ("help", "reset", "check", "check-state")
@@ -103,11 +102,7 @@ class StatusMagics(MagicsBase):
         return session.card(full=True)
 
     def _check_state(self, directory: str | None) -> Frame:
-        path = (
-            kernel_of(self.session.runtime).path
-            if directory is None
-            else Path(directory).expanduser()
-        )
+        path = self.session.kernel.path if directory is None else Path(directory).expanduser()
         if path is None:
             raise UsageError(
                 "this runtime keeps its state in memory. Name a directory: %dobook check-state DIR"

@@ -14,45 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
+import dobook.events as ev
 from dobook.clock import format_duration, format_time
-from dobook.events import (
-    Admitted,
-    Alarm,
-    AlarmDeleted,
-    AlarmOver,
-    AlarmRetry,
-    AlarmSet,
-    Answer,
-    AnyEvent,
-    Commit,
-    Deadlock,
-    Detail,
-    Error,
-    Escaped,
-    Evicted,
-    Fault,
-    Fetch,
-    Held,
-    InputGateClosed,
-    InputGateOpened,
-    Log,
-    OutputGateClosed,
-    OutputGateOpened,
-    Reset,
-    Rpc,
-    Scheduled,
-    Sent,
-    SocketAnswered,
-    SocketClose,
-    SocketError,
-    SocketMessage,
-    SocketOpen,
-    SocketSent,
-    Started,
-    StorageOperation,
-    Waiting,
-    WaitUntil,
-)
 from dobook.notebook.display import count
 from dobook.trace_model import Span, SpanKind, TraceModel, Transfer, place_of
 
@@ -62,12 +25,12 @@ OTHERS: Final = "others"  # the lane of those that share one
 
 # Events that show as the beginning or end of a bar, not as a row of their own.
 _QUIET: Final = (
-    InputGateClosed,
-    InputGateOpened,
-    OutputGateClosed,
-    OutputGateOpened,
-    Held,
-    AlarmOver,
+    ev.InputGateClosed,
+    ev.InputGateOpened,
+    ev.OutputGateClosed,
+    ev.OutputGateOpened,
+    ev.Held,
+    ev.AlarmOver,
 )
 _PLAIN: Final = frozenset({"what", "error", "why", "keys", "data"})  # shown without their names
 
@@ -168,7 +131,7 @@ class Plan:
 
 
 def plan(
-    events: Sequence[AnyEvent], *, most_lanes: int = MOST_LANES, most_rows: int = MOST_ROWS
+    events: Sequence[ev.AnyEvent], *, most_lanes: int = MOST_LANES, most_rows: int = MOST_ROWS
 ) -> Plan:
     """Return what a picture of these events shows.
 
@@ -178,6 +141,7 @@ def plan(
         most_rows: How many rows it may have, at least 3; those in the middle are left out.
 
     Example:
+        >>> from dobook.events import Rpc, Sent
         >>> sent = Sent(1, 0, "outside", 0, to="A/a", method="hi")
         >>> got = Rpc(2, 0, "A/a", 1, method="hi", args=())
         >>> found = plan([sent, got])
@@ -205,7 +169,7 @@ def plan(
     )
 
 
-def _lanes(events: Sequence[AnyEvent], most: int) -> tuple[tuple[str, ...], dict[str, int], int]:
+def _lanes(events: Sequence[ev.AnyEvent], most: int) -> tuple[tuple[str, ...], dict[str, int], int]:
     activity = Counter(map(place_of, events))
     names = list(activity)  # in the order of first appearance
     if len(names) <= most:
@@ -218,7 +182,7 @@ def _lanes(events: Sequence[AnyEvent], most: int) -> tuple[tuple[str, ...], dict
     return (*lanes, f"{len(folded)} {OTHERS}"), places, len(folded)
 
 
-def _left_out(events: Sequence[AnyEvent], most: int) -> tuple[int, int]:
+def _left_out(events: Sequence[ev.AnyEvent], most: int) -> tuple[int, int]:
     """Return the first event that gets no row because there are too many, and the first after."""
     rows = [i for i, event in enumerate(events) if not isinstance(event, _QUIET)]
     if len(rows) <= most:
@@ -228,7 +192,7 @@ def _left_out(events: Sequence[AnyEvent], most: int) -> tuple[int, int]:
 
 
 def _rows(
-    events: Sequence[AnyEvent], places: dict[str, int], first: int, last: int
+    events: Sequence[ev.AnyEvent], places: dict[str, int], first: int, last: int
 ) -> tuple[list[Row], list[int]]:
     """Return the rows, and the row of each event; one for all that are left out together."""
     rows: list[Row] = []
@@ -276,8 +240,8 @@ def _bar(span: Span, places: dict[str, int], row_of: list[int]) -> Bar:
     return Bar(places[span.object], span.kind, first, max(first, last), span.why)
 
 
-def _failed(event: AnyEvent) -> bool:
-    return isinstance(event, Reset | Error | Fault) or bool(event.get("error"))
+def _failed(event: ev.AnyEvent) -> bool:
+    return isinstance(event, ev.Reset | ev.Error | ev.Fault) or bool(getattr(event, "error", ""))
 
 
 def _elapsed(ms: int) -> str:
@@ -285,62 +249,62 @@ def _elapsed(ms: int) -> str:
     return f"+{ms / 1000:.7g}s" if ms < 120_000 else f"+{format_duration(ms)}"
 
 
-def described(event: AnyEvent) -> str:
+def described(event: ev.AnyEvent) -> str:
     """Return what an event says, for people, without its time and object."""
     match event:
-        case Sent(method=method):
+        case ev.Sent(method=method):
             return f"calls {method}"
-        case Rpc(method=method):
+        case ev.Rpc(method=method):
             return f"{method}{event.get('args') or '()'}"
-        case Fetch(method=method, url=url):
+        case ev.Fetch(method=method, url=url):
             return f"{method} {url}"
-        case Answer(status=status, value=value, error=error):
+        case ev.Answer(status=status, value=value, error=error):
             if error:
                 return f"fails: {error}"
             return f"answers {status}" if status is not None else f"answers{_value(value)}"
-        case StorageOperation():
+        case ev.StorageOperation():
             return _operation(event)
-        case AlarmSet(at_ms=at_ms) | AlarmRetry(at_ms=at_ms):
+        case ev.AlarmSet(at_ms=at_ms) | ev.AlarmRetry(at_ms=at_ms):
             return f"{event.kind} for {format_time(at_ms)}"
-        case Error(where=where, error=error):
+        case ev.Error(where=where, error=error):
             return f"error in {where}: {error}"
-        case Log(line=line):
+        case ev.Log(line=line):
             return f"prints {line}"
-        case Alarm(attempt=attempt):
+        case ev.Alarm(attempt=attempt):
             return f"alarm, retry {attempt}" if attempt else "alarm"
-        case Started():
+        case ev.Started():
             return "instance starts"
-        case Waiting(turn=turn):
+        case ev.Waiting(turn=turn):
             return "waits at the input gate" + (" to go on" if turn else "")
-        case WaitUntil():
+        case ev.WaitUntil():
             return "waitUntil begins"
-        case Admitted() | AlarmDeleted() | InputGateOpened() | OutputGateOpened():
+        case ev.Admitted() | ev.AlarmDeleted() | ev.InputGateOpened() | ev.OutputGateOpened():
             return event.kind
         case (
-            InputGateClosed()
-            | OutputGateClosed()
-            | Held()
-            | Commit()
-            | AlarmOver()
-            | SocketMessage()
-            | SocketClose()
-            | SocketError()
-            | SocketOpen()
-            | SocketSent()
-            | SocketAnswered()
-            | Scheduled()
-            | Evicted()
-            | Reset()
-            | Fault()
-            | Deadlock()
-            | Escaped()
+            ev.InputGateClosed()
+            | ev.OutputGateClosed()
+            | ev.Held()
+            | ev.Commit()
+            | ev.AlarmOver()
+            | ev.SocketMessage()
+            | ev.SocketClose()
+            | ev.SocketError()
+            | ev.SocketOpen()
+            | ev.SocketSent()
+            | ev.SocketAnswered()
+            | ev.Scheduled()
+            | ev.Evicted()
+            | ev.Reset()
+            | ev.Fault()
+            | ev.Deadlock()
+            | ev.Escaped()
         ):
             return f"{event.kind} {_rest(event)}".rstrip()
         case _:
             assert_never(event)
 
 
-def _operation(event: StorageOperation) -> str:
+def _operation(event: ev.StorageOperation) -> str:
     operation, value = event.op, event.value
     if operation == "setAlarm" and isinstance(event.argument, int | float):
         text = f"setAlarm {format_time(round(event.argument))}"
@@ -351,11 +315,11 @@ def _operation(event: StorageOperation) -> str:
     return f"{text} fails: {event.error}" if event.error else text
 
 
-def _value(value: Detail) -> str:
+def _value(value: ev.Detail) -> str:
     return "" if value is None else f" {value}"
 
 
-def _rest(event: AnyEvent) -> str:
+def _rest(event: ev.AnyEvent) -> str:
     return " ".join(
         str(value) if name in _PLAIN else f"{name}={value}"
         for name, value in event.detail

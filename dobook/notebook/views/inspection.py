@@ -13,7 +13,6 @@ from dobook.notebook.log import Asked, RequestLog
 from dobook.notebook.session import Session, Target
 from dobook.notebook.views.editing import editable
 from dobook.notebook.views.sql_reader import sql_tables
-from dobook.runtime.access import kernel_of
 from dobook.runtime.calls.stub import DurableObjectStub
 from dobook.runtime.insight.shown import shown
 from dobook.runtime.objects.actor import Actor
@@ -37,7 +36,7 @@ def inspect(session: Session, target: Target) -> dict[str, Any]:
     """
     namespace = target.namespace
     runtime, log = namespace.runtime, session.log
-    if runtime is not kernel_of(session.runtime):
+    if runtime is not session.kernel:
         log = RequestLog()  # a runtime that the notebook has made for itself
     now_ms = runtime.clock.now_ms
     store = session.peek(target)

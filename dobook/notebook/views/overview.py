@@ -21,19 +21,17 @@ MOST_LISTED = 20
 def overview(session: Session) -> dict[str, Any]:
     """Return the facts of the session's runtime, as plain JSON; those of its clock are apart."""
     runtime = session.runtime
-    alarms = [entry.namespace for entry in kernel_of(runtime).alarms.scheduled()]
-    classes = [
-        _class_facts(namespace, alarms.count(namespace))
-        for namespace in kernel_of(runtime).namespaces
-    ]
-    busy = [i for i in kernel_of(runtime).residency.instances() if i.busy]
+    kernel = session.kernel
+    alarms = [entry.namespace for entry in kernel.alarms.scheduled()]
+    classes = [_class_facts(namespace, alarms.count(namespace)) for namespace in kernel.namespaces]
+    busy = [i for i in kernel.residency.instances() if i.busy]
     return {
         "title": "Runtime",
         "about": _about(session),
         "classes": classes,
         "objects": sum(one["objects"] for one in classes),
         "resident": sum(one["resident"] for one in classes),
-        "idle": len(kernel_of(runtime).residency.instances()) - len(busy),
+        "idle": len(kernel.residency.instances()) - len(busy),
         "busy": len(busy),
         "under_way": [
             [instance.actor.label, "; ".join(why_awake(instance.actor))]

@@ -51,7 +51,7 @@ class ObjectPast:
 
     @property
     def _history(self) -> History:
-        return history_of(kernel_of(self._session.runtime).actor_of(self._target.stub))
+        return history_of(self._session.kernel.actor_of(self._target.stub))
 
     def moments(self) -> list[Point]:
         """Return the latest moments, oldest first; the last one is now."""

@@ -5,6 +5,7 @@ says what changed, not all there is; what was not yet durable is marked.
 """
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any, Final
 
 from dobook.clock import format_time
@@ -29,7 +30,7 @@ def moment(events: Sequence[AnyEvent], seq: int) -> dict[str, ObjectState]:
         >>> facts("A/a", before["A/a"])["running"]
         'hi'
     """
-    return TraceModel(event for event in events if event.seq <= seq).objects
+    return TraceModel(takewhile(lambda event: event.seq <= seq, events)).objects
 
 
 def facts(name: str, state: ObjectState) -> dict[str, Any]:

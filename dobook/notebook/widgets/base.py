@@ -27,7 +27,6 @@ import traitlets
 from dobook.notebook import tracebacks
 from dobook.notebook.session import Session
 from dobook.notebook.tracebacks import one_line
-from dobook.runtime.access import kernel_of
 
 _STATIC = Path(__file__).parent / "static"
 _MOST_SAID = 4_000  # characters of what handlers print during one action
@@ -83,12 +82,10 @@ class View(anywidget.AnyWidget):
 
     def refresh(self) -> None:
         """Read the facts again and send what has changed to the front end."""
-        if kernel_of(self.session.runtime).closed:
+        if self.session.kernel.closed:
             return
         try:
-            with kernel_of(
-                self.session.runtime
-            ).driver.held:  # in real time another thread turns it
+            with self.session.kernel.driver.held:  # in real time another thread turns it
                 self.facts = self.look()
         except Exception as error:  # a view must neither end a cell nor hide the error
             problem, place = self._problem(error)
@@ -124,7 +121,7 @@ class View(anywidget.AnyWidget):
                 note = getattr(self, f"do_{what}")(**fields)
             except KeyboardInterrupt:
                 problem = "interrupted"
-                kernel_of(self.session.runtime).driver.end_begun()
+                self.session.kernel.driver.end_begun()
             except Exception as error:
                 problem, place = self._problem(error)
         self.session.views.refresh()

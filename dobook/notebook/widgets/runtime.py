@@ -29,7 +29,7 @@ class RuntimeView(ClockActions, PopulationActions, View):
 
     def look(self) -> dict[str, Any]:
         """Return the runtime's facts, its clock's, and those of the class that is open."""
-        if self.binding not in {n.binding for n in kernel_of(self.session.runtime).namespaces}:
+        if self.binding not in {n.binding for n in self.session.kernel.namespaces}:
             self._turn_to("")  # another runtime, or the class is gone
         return overview(self.session) | {
             "clock": self.clock(),
@@ -52,7 +52,7 @@ class RuntimeView(ClockActions, PopulationActions, View):
         binding, _, name = path.strip().partition("/")
         if name:
             self.session.target(path.strip())  # or it says what was probably meant
-        elif not any(n.binding == binding for n in kernel_of(self.session.runtime).namespaces):
+        elif not any(n.binding == binding for n in self.session.kernel.namespaces):
             raise UsageError(
                 f"there is no binding {binding[:40]!r}. Write BINDING or BINDING/name."
             )

@@ -6,10 +6,10 @@ awaited.
 """
 
 import asyncio
-from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
 
-from dobook.events import AnyEvent, InputGateClosed, InputGateOpened
+from dobook.events import InputGateClosed, InputGateOpened
 from dobook.gates import GRACE_TICKS, InputGate, open_gate
 from dobook.runtime.calls.promise import Promise
 from dobook.runtime.calls.turns import SectionEnd, StorageFuture, current_frame
@@ -18,8 +18,6 @@ from dobook.runtime.storage.stored import Stored
 
 if TYPE_CHECKING:
     from dobook.runtime.objects.instance import Instance
-
-_P = ParamSpec("_P")
 
 
 class _Lock:
@@ -36,7 +34,8 @@ class _Lock:
         gate.lock()
         gate.passing += 1  # tasks that this turn has started are part of it
         self._loop.call_soon(self._turn_ends, GRACE_TICKS)
-        _report(instance, InputGateClosed, "storage")
+        if (observers := instance.runtime.observers).detailed:
+            observers.emit(InputGateClosed, instance.actor.label, 0, "storage")
 
     def _turn_ends(self, ticks: int) -> None:
         if ticks:
@@ -53,7 +52,8 @@ class _Lock:
             self._loop.call_soon(self._leave_later, GRACE_TICKS)
         elif self._held:
             self._held = False
-            _report(self._instance, InputGateOpened)
+            if (observers := self._instance.runtime.observers).detailed:
+                observers.emit(InputGateOpened, self._instance.actor.label, 0)
             self._gate.unlock()
 
     def _leave_later(self, ticks: int) -> None:
@@ -139,14 +139,3 @@ class CountedPromise(Promise):
             if instance.dead is not None:
                 raise DurableObjectAbort(str(instance.dead))
         return (yield from self._promise.__await__())
-
-
-def _report(
-    instance: "Instance",
-    make: Callable[Concatenate[int, int, str, int, _P], AnyEvent],
-    *details: _P.args,
-    **named: _P.kwargs,
-) -> None:
-    observers = instance.runtime.observers
-    if observers.detailed:
-        observers.emit(make, instance.actor.label, 0, *details, **named)

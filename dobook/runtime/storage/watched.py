@@ -85,7 +85,7 @@ class _WatchedOperations(Operations):
             keys, argument = _keys(operation, args, keywords)
             refused = promise._error if type(promise) is Rejected else None
             values = () if refused is not None else _values(operation, promise, args, keywords)
-            _report(instance, operation, keys, argument, values, refused)
+            report_operation(instance, operation, keys, argument, values, refused)
         if writes:
             report_output_gate(instance, shut)
         faults = instance.actor.faults
@@ -252,8 +252,9 @@ def report_operation(
     keys: tuple[Any, ...] = (),
     argument: Any = None,
     values: tuple[Any, ...] = (),
+    refused: BaseException | None = None,
 ) -> None:
-    """Report one operation on storage that was carried out.
+    """Report one operation on storage.
 
     Args:
         instance: Whose storage.
@@ -261,9 +262,24 @@ def report_operation(
         keys: What was asked for.
         argument: The range, the query or the time that was given.
         values: What was read or written, one for each key.
+        refused: Why it was not carried out; None if it was.
     """
-    if instance.runtime.observers.detailed:
-        _report(instance, operation, keys, argument, values)
+    observers = instance.runtime.observers
+    if not observers.detailed:
+        return
+    several = len(values) > 1
+    value = values if several else values[0] if values else None
+    observers.emit(
+        StorageOperation,
+        instance.actor.label,
+        0,
+        operation,
+        tuple(map(str, keys)),
+        plain(argument),
+        plain(value),
+        tuple([None if value is None else shown(value) for value in values]) if several else (),
+        "" if refused is None else f"{type(refused).__name__}: {refused}".split("\n")[0],
+    )
 
 
 def report_output_gate(instance: "Instance", before: Any) -> None:
@@ -271,28 +287,6 @@ def report_output_gate(instance: "Instance", before: Any) -> None:
     observers = instance.runtime.observers
     if before is None and instance.output_gate.commit is not None and observers.detailed:
         observers.emit(OutputGateClosed, instance.actor.label, 0, "write")
-
-
-def _report(
-    instance: "Instance",
-    operation: str,
-    keys: tuple[Any, ...],
-    argument: Any,
-    values: tuple[Any, ...],
-    refused: BaseException | None = None,
-) -> None:
-    one = values[0] if len(values) == 1 else values or None
-    instance.runtime.observers.emit(
-        StorageOperation,
-        instance.actor.label,
-        0,
-        operation,
-        tuple(map(str, keys)),
-        plain(argument),
-        plain(one),
-        tuple([None if value is None else shown(value) for value in values]),
-        "" if refused is None else f"{type(refused).__name__}: {refused}".split("\n")[0],
-    )
 
 
 def _keys(

@@ -86,7 +86,7 @@ class CellInterrupts:
         before = self._before or signal.default_int_handler
         if before is not signal.default_int_handler:
             self._pressed_in_async_cell(before, signum, frame)
-        elif _not_here(frame) and not self._is_stuck():
+        elif _only_printed(frame) or (_not_here(frame) and not self._is_stuck()):
             threading.Timer(_AGAIN_S, press).start()
         else:
             self._since = None
@@ -138,6 +138,19 @@ def install(shell: InteractiveShell, session: "Session") -> Callable[[], None]:
         interrupts.let_go()
 
     return undo
+
+
+def _only_printed(frame: FrameType | None) -> bool:
+    """Return whether what is raised in a frame is lost: Python's own code for weak references runs.
+
+    It ends soon, as does what it calls of the engine. A callback of the user's may not.
+    """
+    while frame is not None and not would_swallow(frame):
+        name = str(frame.f_globals.get("__name__", ""))
+        if not name.startswith(_ENGINE) and name.partition(".")[0] not in sys.stdlib_module_names:
+            return False
+        frame = frame.f_back
+    return frame is not None
 
 
 def _not_here(frame: FrameType | None) -> bool:

@@ -133,6 +133,29 @@ def test_an_interrupt_stops_time(kernel):
     assert after[1] == [("execute_result", "10")]
 
 
+def test_an_interrupt_in_the_callback_of_a_weak_reference_waits_for_its_end(kernel):
+    # Python only prints an exception that is raised there; the cell would run on.
+    cell = """
+import itertools
+import time
+import weakref
+
+class Gone:
+    pass
+
+source = "lambda _: print('going', flush=True) or all(clock() < ends for _ in forever)"
+names = {"__name__": "weakref", "clock": time.monotonic, "forever": itertools.repeat(0)}
+callback = eval(source, names)
+reference = weakref.ref(gone := Gone(), callback)
+names["ends"] = time.monotonic() + 1
+del gone
+while True:
+    pass
+"""
+    (stopped,) = kernel.run(cell, interrupt_on="going")
+    assert [kind for kind, _ in stopped] == ["stdout", "KeyboardInterrupt"], stopped
+
+
 # Interrupted at some moment, never mind which: each is made of many that differ.
 CELLS = {
     "a busy handler": "await env.RUNAWAY.getByName('a').busy()",

@@ -48,6 +48,7 @@ class RpcPromise(Promise):
                         call.interrupt(Interrupted())
                     raise
             else:
+                call.elsewhere = True
                 yield from runtime.driver.wait_elsewhere(call)
         if call.error is not None:
             raise call.error

@@ -85,6 +85,7 @@ class Call:
     given: Crossing | None = None  # the stubs in its result
     refusal: Refusal | None = None  # its failure, if nobody has awaited the call before that
     dropped = False  # nobody can await it any more
+    elsewhere = False  # somebody waits for it on another loop
     _future: "asyncio.Future[None] | None" = None
 
     def __init__(

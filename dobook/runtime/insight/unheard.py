@@ -267,7 +267,7 @@ def _listens(on_done: Any) -> bool:
 
 def is_awaited(call: "Call") -> bool:
     """Return whether somebody has asked for the answer to a call so far."""
-    return call._future is not None or _listens(call.on_done)
+    return call._future is not None or call.elsewhere or _listens(call.on_done)
 
 
 def _in_words(error: BaseException) -> str:

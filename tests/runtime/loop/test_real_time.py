@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+import gc
 import signal
 import threading
 import time
@@ -16,6 +17,7 @@ from dobook.runtime.sockets.websocket import WebSocketPair
 from dobook.web import Response
 
 MANY = 200
+begun, told = threading.Event(), threading.Event()
 
 
 class Worker:
@@ -55,6 +57,11 @@ class Worker:
         signal.raise_signal(signal.SIGINT)
         while True:
             pass
+
+    def fail_when_told(self):
+        begun.set()
+        told.wait()
+        raise ValueError("told to")
 
     async def fetch(self, request):
         client, server = WebSocketPair().object_values()
@@ -128,6 +135,27 @@ def test_handlers_see_the_runtimes_clock_and_everybody_else_the_one_on_the_wall(
         assert abs(shown_ms - real.clock.now_ms) < 60_000
     assert abs(time.time() * 1000 - real.clock.now_ms) > 60_000
     assert datetime.datetime is type(datetime.datetime.now(datetime.UTC))
+
+
+def test_a_call_that_is_awaited_on_another_loop_counts_as_awaited_at_once(real, worker):
+    begun.clear()
+    told.clear()
+
+    async def wait_for(promise):
+        await promise
+
+    async def give_up():
+        promise = worker.fail_when_told()
+        begun.wait()
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(wait_for(promise), 0.01)
+
+    asyncio.run(give_up())
+    told.set()
+    for _ in range(MANY):  # so that the runtime no longer knows the first one
+        real.run(worker.increment())
+    gc.collect()  # a call that can no longer be awaited is reported then
+    assert kernel_of(real).unheard == []
 
 
 def test_moving_the_clock_is_refused_while_time_is_real(real):

@@ -20,9 +20,9 @@ from dobook.explorer.schedule import DELAYS_MS, JUMPS_MS, late, lateness
 from dobook.gates import InputGate, open_gate
 from dobook.runtime.access import kernel_of
 from dobook.runtime.calls.call import Call
+from dobook.runtime.calls.frame import current_frame
 from dobook.runtime.calls.own_tasks import waits_for_an_event
 from dobook.runtime.calls.task_waits import StorageTurn
-from dobook.runtime.calls.turns import current_frame
 from dobook.runtime.loop.scheduling import Order
 
 if TYPE_CHECKING:

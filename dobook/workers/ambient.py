@@ -12,9 +12,8 @@ from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 from dobook.errors import PlatformError, UsageError, suggest
-from dobook.runtime.calls.turns import current_frame
+from dobook.runtime.calls.frame import current_execution, current_frame
 from dobook.runtime.sockets.transport import current_wire
-from dobook.runtime.worker.worker import current_execution
 
 loading_env: ContextVar[Any] = ContextVar("dobook_loading_env", default=None)
 _NONE: Mapping[str, Any] = MappingProxyType({})

@@ -15,10 +15,9 @@ from typing import Any
 
 from dobook.errors import PlatformTypeError, UsageError, suggest
 from dobook.runtime.calls import rpc
+from dobook.runtime.calls.frame import current_execution, current_frame
 from dobook.runtime.calls.post import giver
-from dobook.runtime.calls.turns import current_frame
 from dobook.runtime.worker.exports import Exports
-from dobook.runtime.worker.worker import current_execution
 from dobook.workers.ambient import replaced_env
 
 _replaced_exports: ContextVar[Mapping[str, Any] | None] = ContextVar("dobook_exports", default=None)

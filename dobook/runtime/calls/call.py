@@ -23,6 +23,7 @@ from dobook.events import Admitted, Held
 from dobook.observer import current_cause
 from dobook.ownership import current_owner
 from dobook.runtime.calls.delivery import deliver_response
+from dobook.runtime.calls.frame import EXTERNAL
 from dobook.runtime.calls.promise import INTERRUPTED
 from dobook.runtime.calls.rpc import (
     PLAIN,
@@ -35,7 +36,6 @@ from dobook.runtime.calls.rpc import (
 )
 from dobook.runtime.calls.turns import (
     DONE,
-    EXTERNAL,
     NOT_DONE,
     ObjectTask,
     began_to_wait,

@@ -14,10 +14,10 @@ from dobook.events import Held, Sent
 from dobook.ownership import current_owner
 from dobook.runtime.calls.answer import OutsidePromise, RpcPromise, promise_for
 from dobook.runtime.calls.call import Call
+from dobook.runtime.calls.frame import current_frame
 from dobook.runtime.calls.promise import Pending, Promise, Rejected
 from dobook.runtime.calls.remote_stream import conveyed
 from dobook.runtime.calls.rpc import PLAIN, SMALL, Crossing, carry
-from dobook.runtime.calls.turns import current_frame
 from dobook.runtime.calls.weight import check_weight
 from dobook.runtime.loop.livelock import link, too_deep
 from dobook.runtime.loop.loop import running_loop

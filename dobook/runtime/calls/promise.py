@@ -10,9 +10,10 @@ from asyncio import CancelledError, Future, ensure_future
 from collections.abc import Generator
 from typing import Any, Final
 
-from dobook.runtime.calls.turns import current_frame
+from dobook.runtime.calls.frame import current_frame
 from dobook.runtime.insight.portable import remark_if_called
-from dobook.runtime.insight.unheard import Refusal, note, note_in_worker, place_of, users_frame
+from dobook.runtime.insight.unheard import Refusal, note, note_in_worker
+from dobook.runtime.insight.users_code import place_of, users_frame
 
 INTERRUPTED: Final = "interrupted"  # a cancellation's message: cancel the awaited calls too
 

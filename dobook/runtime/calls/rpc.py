@@ -16,7 +16,7 @@ from dobook.errors import DataCloneError, PlatformError, PlatformTypeError, sugg
 from dobook.ownership import RPC_STUB, Owner, check_owner
 from dobook.runtime.calls.promise import Promise
 from dobook.runtime.insight.portable import remark_on_keywords, remark_on_property
-from dobook.runtime.insight.unheard import users_part
+from dobook.runtime.insight.users_code import users_part
 from dobook.web import Blob, Headers, ReadableStream, Request, Response
 
 if TYPE_CHECKING:

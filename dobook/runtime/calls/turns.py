@@ -13,12 +13,13 @@ Source: cloudflare/workerd src/workerd/io/io-context.c++ (`IoContext::run` takes
 import asyncio
 import types
 from collections.abc import Coroutine, Generator
-from contextvars import Context, ContextVar
+from contextvars import Context
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook import limits
 from dobook.events import Admitted, Waiting
 from dobook.gates import GOES_ON, GRACE_TICKS, CriticalSection, InputGate, open_gate
+from dobook.runtime.calls.frame import EXTERNAL, Frame, current_frame
 from dobook.runtime.calls.task_waits import StorageTurn, Wait
 from dobook.runtime.loop.livelock import Chain, end, link
 
@@ -70,25 +71,6 @@ class ObjectTask(asyncio.Task[Any]):
     def set_name(self, value: object) -> None:
         if value is not None:  # Python 3.13.0 sets the name None where none was given
             super().set_name(value)
-
-
-class Frame:
-    """On whose behalf code runs: an instance, and the gate that admits its turns."""
-
-    __slots__ = ("event", "gate", "instance")
-
-    def __init__(self, instance: "Instance", gate: InputGate, event: Any = None) -> None:
-        self.instance = instance
-        self.gate = gate
-        self.event = event
-
-
-current_frame: ContextVar[Frame | None] = ContextVar("dobook_frame", default=None)
-
-
-def frame_of(context: Context | None) -> Frame | None:
-    """Return on whose behalf code runs in a context, None for outside; no context is the current."""
-    return current_frame.get() if context is None else context.get(current_frame)
 
 
 class Pass(Wait):
@@ -161,7 +143,6 @@ _COUNTED_ALREADY = (Pass, SectionEnd, StorageFuture, StorageTurn)
 # What an object's own code completes, rather than an event. The code that awaits it need not wait
 # # at the gate while the turn that completed it is not over.
 _GatheringFuture: type = asyncio.tasks._GatheringFuture  # type: ignore[attr-defined]
-EXTERNAL: Final = "_dobook_external"  # set on futures that timers, threads and answers resolve
 # Storage: what is written before and after is one.
 _SAME_EVENT = (SectionEnd, StorageFuture, StorageTurn)
 _OWN_DOING = (type(_NOT_STARTED), ObjectTask, _GatheringFuture, StorageTurn)

@@ -9,16 +9,14 @@ Source: PyPI workers-runtime-sdk; what it does with each of these is recorded in
 """
 
 import sys
-import warnings
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from types import FrameType
 from typing import Any
 
 from dobook.codec import JsDict, JsList
-from dobook.errors import PortabilityWarning
-from dobook.runtime.calls.turns import current_frame
-from dobook.runtime.insight.unheard import is_users, users_frame
+from dobook.runtime.calls.frame import current_execution, current_frame
+from dobook.runtime.insight.users_code import is_users, users_frame, warn_at
 
 
 def remark(text: str, *, anywhere: bool = False) -> None:
@@ -106,19 +104,9 @@ def _container(values: Iterable[Any]) -> str:
 
 
 def _is_deployed() -> bool:
-    if current_frame.get() is not None:
-        return True
-    from dobook.runtime.worker.worker import current_execution
-
-    return current_execution.get() is not None
+    return current_frame.get() is not None or current_execution.get() is not None
 
 
 def _warn(text: str, frame: FrameType | None) -> None:
     if frame is not None:
         warn_at(text, frame.f_code.co_filename, frame.f_lineno, frame.f_globals)
-
-
-def warn_at(text: str, file: str, line: int, names: dict[str, Any]) -> None:
-    """Warn at a line of a module with these names, once for each line."""
-    module, registry = names.get("__name__", file), names.setdefault("__warningregistry__", {})
-    warnings.warn_explicit(text, PortabilityWarning, file, line, module=module, registry=registry)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook.events import AnyEvent, Escaped, Log
-from dobook.runtime.calls.turns import current_frame
+from dobook.runtime.calls.frame import current_frame
 from dobook.runtime.loop.swaps import Swap
 from dobook.runtime.storage.watched import set_watched
 

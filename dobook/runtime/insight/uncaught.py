@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dobook.events import Error
 from dobook.runtime.calls.turns import ObjectTask
-from dobook.runtime.insight.unheard import users_part
+from dobook.runtime.insight.users_code import users_part
 from dobook.runtime.loop.places import has_torn_callback
 
 if TYPE_CHECKING:

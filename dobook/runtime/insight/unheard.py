@@ -12,24 +12,22 @@ promise is dropped.
 """
 
 import asyncio
-import linecache
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 from dobook.events import Error
+from dobook.runtime.calls.frame import current_execution
+from dobook.runtime.insight.users_code import place_at, place_of, users_frame, warn_at
 
 if TYPE_CHECKING:
     from dobook.runtime.calls.call import Call
     from dobook.runtime.kernel import Kernel
     from dobook.runtime.objects.instance import Instance
 
-_MACHINERY: Final = ("dobook", "asyncio", "contextlib", "importlib")
 _KEPT: Final = 1000  # of the refusals that a runtime remembers
-_USERS: Final = "dobook.patterns."  # classes that are written as users write theirs
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +122,6 @@ def note_in_worker(what: Callable[[], str], error: BaseException) -> Refusal | N
     Returns:
         The refusal; None if no Worker's code runs, or if it is not worth telling.
     """
-    from dobook.runtime.worker.worker import current_execution
-
     execution = current_execution.get()
     if execution is None or not _worth_telling(error):
         return None
@@ -184,8 +180,6 @@ class _Unsent(Refusal):
         """Warn at the line that makes the request, or at its class if that is not certain."""
         if self.heard:
             return
-        from dobook.runtime.insight.portable import warn_at
-
         kind = type(self.home.object)
         module = sys.modules.get(kind.__module__)
         text = "that nothing awaits: Cloudflare's Python SDK never sends it. Write `await`."
@@ -283,49 +277,6 @@ def _was_reset(instance: "Instance") -> bool:
     return bool(getattr(instance.dead, "durableObjectReset", False))
 
 
-# ---------------------------------------------------------------------- the user's code
-
-
-def users_frame() -> FrameType | None:
-    """Return the innermost frame of the user's code, or None."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        if is_users(frame):
-            return frame
-        frame = frame.f_back
-    return None
-
-
-def is_users(frame: FrameType) -> bool:
-    """Return whether a frame is of the user's code."""
-    module = frame.f_globals.get("__name__", "")
-    return module.startswith(_USERS) or module.partition(".")[0] not in _MACHINERY
-
-
-def place_of(frame: FrameType | None) -> str:
-    """Return a line of code as editors take it, with its text; empty for None."""
-    if frame is None:
-        return ""
-    return place_at(frame.f_code.co_filename, frame.f_lineno)
-
-
-def place_at(file: str, line: int) -> str:
-    """Return a line of a file in words, with its text."""
-    text = linecache.getline(file, line).strip()
-    return f"line {line}{f', `{text}`' if text else ''}"
-
-
-def place_of_error(error: BaseException) -> str:
-    """Return the innermost line of the user's code at which an error was raised."""
-    found = ""
-    at = error.__traceback__
-    while at is not None:
-        if not at.tb_frame.f_globals.get("__name__", "").startswith("dobook."):
-            found = place_at(at.tb_frame.f_code.co_filename, at.tb_lineno)
-        at = at.tb_next
-    return found
-
-
 def _line_of_call(home: "Instance", what: str) -> tuple[str, int] | None:
     """Return where a class makes a call that it does not await; None if that is not certain."""
     kind = type(home.object)
@@ -362,11 +313,3 @@ def _line_in(kind: type, name: str) -> tuple[str, int] | None:
         if found:
             return (file, first + found[0] - 1) if len(found) == 1 else None
     return None
-
-
-def users_part(traceback: TracebackType | None) -> TracebackType | None:
-    """Return a traceback without the frames of dobook it begins with."""
-    at = traceback
-    while at is not None and at.tb_frame.f_globals.get("__name__", "").startswith("dobook."):
-        at = at.tb_next
-    return at or traceback

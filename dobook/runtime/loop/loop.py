@@ -26,7 +26,7 @@ from typing import Any
 
 from dobook import limits
 from dobook.clock import format_time
-from dobook.runtime.calls.turns import EXTERNAL, frame_of
+from dobook.runtime.calls.frame import EXTERNAL, frame_of
 from dobook.runtime.loop.hopeless import Wait
 from dobook.runtime.loop.livelock import Chain, link
 from dobook.runtime.loop.real import monotonic

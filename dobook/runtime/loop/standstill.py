@@ -9,7 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook import limits
-from dobook.runtime.calls.turns import current_frame
+from dobook.runtime.calls.frame import current_frame
 from dobook.runtime.loop.livelock import MACHINERY, Chain, end
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from dobook.codec import JsDict, JsList
 from dobook.errors import PlatformError, PlatformTypeError, misspelt
 from dobook.ids import DurableObjectId
 from dobook.ownership import STORAGE, check_owner
-from dobook.runtime.calls.turns import current_frame
+from dobook.runtime.calls.frame import current_frame
 from dobook.runtime.insight.portable import remark
 from dobook.runtime.objects.instance import DurableObjectAbort
 from dobook.runtime.objects.sections import Section, SectionPromise

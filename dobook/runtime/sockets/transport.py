@@ -20,7 +20,7 @@ from weakref import ReferenceType, WeakKeyDictionary, ref
 from dobook.errors import PlatformError, UsageError
 from dobook.gates import Commit, OutputGate
 from dobook.ownership import SOCKET, Owner, check_owner, current_owner
-from dobook.runtime.calls.turns import current_frame
+from dobook.runtime.calls.frame import current_frame
 from dobook.runtime.loop.livelock import Chain
 from dobook.runtime.loop.loop import running_loop
 

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dobook.errors import PlatformError, PlatformTypeError
+from dobook.runtime.calls.frame import current_frame
 from dobook.runtime.calls.promise import Promise, Rejected
-from dobook.runtime.calls.turns import current_frame
 from dobook.runtime.insight.portable import remark
 from dobook.runtime.objects.sections import Section, SectionPromise
 from dobook.runtime.storage.arguments import PUT_OPTIONS, UNSET, read_options

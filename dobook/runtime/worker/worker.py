@@ -7,7 +7,6 @@ import asyncio
 import functools
 import traceback
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dobook.codec import JsDict
@@ -16,6 +15,7 @@ from dobook.errors import PlatformError, UnknownNameError, UsageError, misspelt
 from dobook.events import Answer, Error, Fetch, Scheduled
 from dobook.observer import current_cause
 from dobook.runtime.calls.aborting import heeding
+from dobook.runtime.calls.frame import current_execution
 from dobook.runtime.calls.promise import Promise, Rejected
 from dobook.runtime.calls.remote_stream import conveyed, send_body
 from dobook.runtime.calls.rpc import Crossing, carry, carry_error, find
@@ -78,9 +78,6 @@ def _exports_of(runtime: "Kernel", env: "Env") -> "Exports":
     from dobook.runtime.worker.exports import exports_of  # which knows Workers
 
     return exports_of(runtime, env)
-
-
-current_execution: ContextVar[ExecutionContext | None] = ContextVar("dobook_worker", default=None)
 
 
 class ScheduledController(NamedTuple):

@@ -44,7 +44,7 @@ from dobook.runtime.calls.turns import (
 )
 from dobook.runtime.calls.weight import check_weight
 from dobook.runtime.insight.unheard import Refusal, is_awaited, note_later, note_unsent
-from dobook.runtime.loop.livelock import Chain
+from dobook.runtime.loop.base import Chain
 from dobook.web.request import RedirectError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dobook.gates import InputGate
 
 if TYPE_CHECKING:
-    from dobook.runtime.loop.loop import RuntimeLoop
+    from dobook.runtime.loop.base import Loop
 
 
 class Wait:
@@ -22,14 +22,14 @@ class Wait:
 
     __slots__ = ("_asyncio_future_blocking", "_callback", "_context", "_loop", "cancelled")
 
-    def __init__(self, loop: "RuntimeLoop") -> None:
+    def __init__(self, loop: "Loop") -> None:
         self._loop = loop
         self._asyncio_future_blocking = True
         self._callback: Callable[[Any], object] | None = None
         self._context: Context | None = None
         self.cancelled = False
 
-    def get_loop(self) -> "RuntimeLoop":
+    def get_loop(self) -> "Loop":
         return self._loop
 
     def add_done_callback(
@@ -62,7 +62,7 @@ class StorageTurn(Wait):
 
     __slots__ = ("_gate", "_over")
 
-    def __init__(self, loop: "RuntimeLoop", gate: InputGate, ticks: int) -> None:
+    def __init__(self, loop: "Loop", gate: InputGate, ticks: int) -> None:
         super().__init__(loop)
         self._over = False
         self._gate = gate

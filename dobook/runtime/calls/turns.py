@@ -21,11 +21,12 @@ from dobook.events import Admitted, Waiting
 from dobook.gates import GOES_ON, GRACE_TICKS, CriticalSection, InputGate, open_gate
 from dobook.runtime.calls.frame import EXTERNAL, Frame, current_frame
 from dobook.runtime.calls.task_waits import StorageTurn, Wait
-from dobook.runtime.loop.livelock import Chain, end, link
+from dobook.runtime.loop.base import Chain
+from dobook.runtime.loop.livelock import end, link
 
 if TYPE_CHECKING:
     from dobook.runtime.faults import ObjectFaults
-    from dobook.runtime.loop.loop import RuntimeLoop
+    from dobook.runtime.loop.base import Loop
     from dobook.runtime.objects.instance import Instance
 
 _NOT_STARTED: Final = object()
@@ -56,7 +57,7 @@ class ObjectTask(asyncio.Task[Any]):
     chain: Chain | None  # what led to it
     early: bool  # the object's constructor has started it
 
-    def __init__(self, coro: Any, *, loop: "RuntimeLoop", **options: Any) -> None:
+    def __init__(self, coro: Any, *, loop: "Loop", **options: Any) -> None:
         self.owner = ""
         self.chain = None
         self.early = False
@@ -78,7 +79,7 @@ class Pass(Wait):
 
     __slots__ = ("_gate", "_own")
 
-    def __init__(self, loop: "RuntimeLoop", gate: InputGate, *, own: bool) -> None:
+    def __init__(self, loop: "Loop", gate: InputGate, *, own: bool) -> None:
         super().__init__(loop)
         self._gate = gate
         self._own = own
@@ -113,7 +114,7 @@ class SectionEnd(Wait):
 
     __slots__ = ("section",)
 
-    def __init__(self, loop: "RuntimeLoop", section: CriticalSection) -> None:
+    def __init__(self, loop: "Loop", section: CriticalSection) -> None:
         super().__init__(loop)
         self.section = section
 
@@ -150,7 +151,7 @@ _OWN_DOING = (type(_NOT_STARTED), ObjectTask, _GatheringFuture, StorageTurn)
 
 @types.coroutine
 def _steps(
-    loop: "RuntimeLoop",
+    loop: "Loop",
     frame: Frame,
     coro: Coroutine[Any, Any, Any],
     yielded: Any,
@@ -275,7 +276,7 @@ def _report_waiting(instance: "Instance") -> int:
 
 
 async def resume(
-    loop: "RuntimeLoop",
+    loop: "Loop",
     frame: Frame,
     coro: Coroutine[Any, Any, Any],
     yielded: Any,
@@ -294,7 +295,7 @@ async def resume(
     return await _steps(loop, frame, coro, yielded, own=own)
 
 
-def _leave_after_grace(loop: "RuntimeLoop", section: CriticalSection, ticks: int) -> None:
+def _leave_after_grace(loop: "Loop", section: CriticalSection, ticks: int) -> None:
     if ticks:
         loop.call_soon(_leave_after_grace, loop, section, ticks - 1)
     else:
@@ -302,7 +303,7 @@ def _leave_after_grace(loop: "RuntimeLoop", section: CriticalSection, ticks: int
         section.leave()
 
 
-async def gated(loop: "RuntimeLoop", frame: Frame, coro: Coroutine[Any, Any, Any]) -> Any:
+async def gated(loop: "Loop", frame: Frame, coro: Coroutine[Any, Any, Any]) -> Any:
     """Run a coroutine of an object, each turn through the gate."""
     return await _steps(loop, frame, coro, _NOT_STARTED, own=True)
 

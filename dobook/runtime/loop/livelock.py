@@ -20,14 +20,14 @@ import linecache
 import sys
 from asyncio import tasks
 from types import CoroutineType, FrameType, GeneratorType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from dobook import limits
 from dobook.clock import format_time
 from dobook.errors import LivelockError, PlatformError
+from dobook.runtime.loop.base import Chain, Loop
 
 if TYPE_CHECKING:
-    from dobook.runtime.loop.loop import RuntimeLoop
     from dobook.runtime.objects.instance import Instance
 
 MACHINERY: Final = ("dobook", "asyncio")
@@ -39,31 +39,17 @@ TOO_DEEP: Final = (
 )
 
 
-class Chain(NamedTuple):
-    """What led to a piece of code.
-
-    Attributes:
-        depth: How many calls from object to object, this one included.
-        links: How many things in a row were set in motion at one instant, without outside input.
-        at: That instant, in seconds of the loop.
-    """
-
-    depth: int
-    links: int
-    at: float
-
-
 START: Final = Chain(1, 0, -1.0)
 
 
-def current(loop: "RuntimeLoop") -> Chain:
+def current(loop: Loop) -> Chain:
     """Return what led to the code that runs now."""
     task: Any = tasks.current_task(loop)
     chain: Chain | None = loop.chain if task is None else getattr(task, "chain", None)
     return START if chain is None else chain
 
 
-def link(loop: "RuntimeLoop", instance: "Instance | None", what: str, *, deeper: int = 0) -> Chain:
+def link(loop: Loop, instance: "Instance | None", what: str, *, deeper: int = 0) -> Chain:
     """Return what leads to something that the current code sets in motion.
 
     Args:
@@ -92,7 +78,7 @@ def too_deep(chain: Chain) -> PlatformError | None:
     return error
 
 
-def end(loop: "RuntimeLoop", instance: "Instance | None", what: str, coro: Any = None) -> NoReturn:
+def end(loop: Loop, instance: "Instance | None", what: str, coro: Any = None) -> NoReturn:
     """End a livelock: reset the object and stop the turn of the loop with an error.
 
     Args:

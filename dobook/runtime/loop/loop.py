@@ -27,8 +27,9 @@ from typing import Any
 from dobook import limits
 from dobook.clock import format_time
 from dobook.runtime.calls.frame import EXTERNAL, frame_of
+from dobook.runtime.loop.base import Chain, Loop
 from dobook.runtime.loop.hopeless import Wait
-from dobook.runtime.loop.livelock import Chain, link
+from dobook.runtime.loop.livelock import link
 from dobook.runtime.loop.real import monotonic
 from dobook.runtime.loop.scheduling import Order
 from dobook.runtime.loop.standstill import Again, Watch
@@ -121,7 +122,7 @@ class VirtualSelector(selectors.BaseSelector):
         return self._real.get_map()
 
 
-class RuntimeLoop(asyncio.SelectorEventLoop):
+class RuntimeLoop(Loop):
     """An asyncio loop whose time is virtual unless switched to real time.
 
     Args:

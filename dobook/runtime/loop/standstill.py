@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dobook import limits
 from dobook.runtime.calls.frame import current_frame
-from dobook.runtime.loop.livelock import MACHINERY, Chain, end
+from dobook.runtime.loop.base import Chain
+from dobook.runtime.loop.livelock import MACHINERY, end
 
 if TYPE_CHECKING:
-    from dobook.runtime.loop.loop import RuntimeLoop
+    from dobook.runtime.loop.base import Loop
     from dobook.runtime.objects.instance import Instance
 
 WATCHED_TURNS: Final = 1_000  # of the loop, before something is called a livelock
@@ -25,7 +26,7 @@ class Again:
 
     __slots__ = ("_callback", "_chain", "_loop")
 
-    def __init__(self, loop: "RuntimeLoop", callback: Any, chain: Chain) -> None:
+    def __init__(self, loop: "Loop", callback: Any, chain: Chain) -> None:
         self._loop = loop
         self._callback = callback
         self._chain = chain
@@ -52,7 +53,7 @@ class Watch:
         loop: The runtime's loop, which calls this in each turn once there have been very many.
     """
 
-    def __init__(self, loop: "RuntimeLoop") -> None:
+    def __init__(self, loop: "Loop") -> None:
         self._loop = loop
         self._seen: Counter[Instance] = Counter()
         self._turns = 0

@@ -21,7 +21,7 @@ from dobook.errors import PlatformError, UsageError
 from dobook.gates import Commit, OutputGate
 from dobook.ownership import SOCKET, Owner, check_owner, current_owner
 from dobook.runtime.calls.frame import current_frame
-from dobook.runtime.loop.livelock import Chain
+from dobook.runtime.loop.base import Chain
 from dobook.runtime.loop.loop import running_loop
 
 if TYPE_CHECKING:

@@ -10,23 +10,21 @@ from dobook.explorer.decisions import Decisions
 from dobook.explorer.schedule import DELAYS_MS, SLOW_MS, late, lateness
 from dobook.explorer.scheduler import Scheduler
 from dobook.runtime.access import kernel_of
-from dobook.runtime.calls.call import Call
-from dobook.runtime.calls.namespace import DurableObjectNamespace
 from dobook.runtime.faults import (
     CRASHED,
     Faults,
     ObjectFaults,
-    _crash,
-    _happens,
-    _lose_answer,
+    crash_at,
+    happens,
+    lose_answer,
     network_error,
 )
 from dobook.runtime.insight.commits import watch_commits
-from dobook.runtime.objects.instance import DurableObjectAbort, Instance
+from dobook.runtime.objects.instance import DurableObjectAbort
 from dobook.storage.store import ObjectStore
 
 if TYPE_CHECKING:
-    from dobook.runtime.objects.actor import Actor
+    from dobook.runtime.protocols import Actor, Call, Instance, Namespace
     from dobook.runtime.runtime import Runtime
 
 _DELAYS = tuple(late(ms) for ms in DELAYS_MS)
@@ -60,7 +58,7 @@ class Mishaps(Faults):
         """Whether something may happen: always."""
         return True
 
-    def of(self, namespace: DurableObjectNamespace, identity: str) -> ObjectFaults:
+    def of(self, namespace: "Namespace", identity: str) -> ObjectFaults:
         """Return what may happen to an object that is being created."""
         return ObjectMishaps(self._decisions, self._scheduler)
 
@@ -69,7 +67,7 @@ class Mishaps(Faults):
         option = self._decisions.decide("commit", store.owner.label, _SLOW)
         if option is None:
             return 0
-        _happens(store.owner, f"commit {option[1:]} late")
+        happens(store.owner, f"commit {option[1:]} late")
         return lateness(option)
 
 
@@ -87,38 +85,38 @@ class ObjectMishaps(ObjectFaults):
         """Whether nothing is planned any more: never."""
         return False
 
-    def operation_ms(self, instance: Instance) -> float:
+    def operation_ms(self, instance: "Instance") -> float:
         """Return how long an operation on storage takes."""
         option = self._decisions.decide("storage", instance.actor.label, _SLOW)
         if option is None:
             return 0
-        _happens(instance.actor, f"storage takes {option[1:]}")
+        happens(instance.actor, f"storage takes {option[1:]}")
         return lateness(option)
 
-    def wrote(self, instance: Instance) -> None:
+    def wrote(self, instance: "Instance") -> None:
         """Note that the object has written; it may crash before the write is committed."""
         if self._decisions.decide("write", instance.actor.label, _CRASH):
-            _crash(instance.actor, "write")
+            crash_at(instance.actor, "write")
             raise DurableObjectAbort(CRASHED)
 
-    def awaited(self, instance: Instance) -> None:
+    def awaited(self, instance: "Instance") -> None:
         """Note that the object's code begins to wait for something; it may crash there."""
         if instance.dead is None and self._decisions.decide("await", instance.actor.label, _CRASH):
-            _crash(instance.actor, "await")
+            crash_at(instance.actor, "await")
 
     def before_commit(self, actor: "Actor") -> bool:
         """Return whether a commit may take place; False after its object has crashed."""
         if self._decisions.decide("before-commit", actor.label, _CRASH):
-            _crash(actor, "before commit")
+            crash_at(actor, "before commit")
             return False
         return True
 
     def after_commit(self, actor: "Actor") -> None:
         """Note that a commit is durable and nobody has been answered yet; it may crash here."""
         if self._decisions.decide("after-commit", actor.label, _CRASH):
-            _crash(actor, "after commit")
+            crash_at(actor, "after commit")
 
-    def refuses(self, call: Call) -> bool:
+    def refuses(self, call: "Call") -> bool:
         """Return whether an event does not arrive, now or ever."""
         mail = call.kind in ("fetch", "rpc")
         if not mail and self._scheduler.defer(call):
@@ -130,7 +128,7 @@ class ObjectMishaps(ObjectFaults):
         call.reject(network_error())
         return True
 
-    def _arrives(self, call: Call, *, mail: bool) -> bool:
+    def _arrives(self, call: "Call", *, mail: bool) -> bool:
         actor = call.actor
         instance = actor.instance
         options = [] if instance is None else ["crash"] if instance.busy else ["evict", "crash"]
@@ -140,26 +138,26 @@ class ObjectMishaps(ObjectFaults):
         if option == "evict" and instance is not None:
             actor.runtime.residency.evict(instance, "explored")
         elif option == "crash":
-            _crash(actor, "between events")
+            crash_at(actor, "between events")
         elif option == "lost":
-            _happens(actor, "lost message")
+            happens(actor, "lost message")
             return False
         return True
 
-    def _reply(self, call: Call) -> None:
+    def _reply(self, call: "Call") -> None:
         option = self._decisions.decide("reply", call.actor.label, ("lost", *_DELAYS))
         if option == "lost":
-            _lose_answer(call)
+            lose_answer(call)
         elif option is not None:
             _delay_answer(call, lateness(option))
 
 
-def _delay_answer(call: Call, ms: int) -> None:
+def _delay_answer(call: "Call", ms: int) -> None:
     settle = call.settle
 
     def later(value: Any, error: BaseException | None) -> None:
         if not call.done:
-            _happens(call.actor, f"reply {ms} ms late")
+            happens(call.actor, f"reply {ms} ms late")
             call.actor.runtime.loop.call_later(ms / 1000, settle, value, error)
 
     call.settle = later  # type: ignore[method-assign]

@@ -16,8 +16,7 @@ from dobook.runtime.access import kernel_of
 from dobook.runtime.calls.call import Call
 
 if TYPE_CHECKING:
-    from dobook.runtime.objects.actor import Actor
-    from dobook.runtime.objects.instance import Instance
+    from dobook.runtime.protocols import Actor, Instance
     from dobook.runtime.runtime import Runtime
 
 _MARK: Final = "__dobook_invariant__"

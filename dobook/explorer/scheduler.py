@@ -19,14 +19,13 @@ from dobook.explorer.decisions import Decisions
 from dobook.explorer.schedule import DELAYS_MS, JUMPS_MS, late, lateness
 from dobook.gates import InputGate, open_gate
 from dobook.runtime.access import kernel_of
-from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.frame import current_frame
 from dobook.runtime.calls.own_tasks import waits_for_an_event
 from dobook.runtime.calls.task_waits import StorageTurn
 from dobook.runtime.loop.scheduling import Order
 
 if TYPE_CHECKING:
-    from dobook.runtime.objects.actor import Actor
+    from dobook.runtime.protocols import Actor, Call
     from dobook.runtime.runtime import Runtime
 
 OUTSIDE = "outside"
@@ -47,7 +46,7 @@ class ReadyEvent:
         name: str,
         number: int,
         handle: Any,
-        call: Call | None,
+        call: "Call | None",
         actor: "Actor | None",
     ) -> None:
         self.actor = actor
@@ -133,7 +132,7 @@ class Scheduler(Order):
 
     # ------------------------------------------------------------------ what becomes ready
 
-    def defer(self, call: Call) -> bool:
+    def defer(self, call: "Call") -> bool:
         """Queue an alarm or a socket's message; returns False when its turn has come."""
         if id(call) in self._let_go:
             return False
@@ -141,7 +140,7 @@ class Scheduler(Order):
         self._take_call(call, (kind, call.actor.label), kind)
         return True
 
-    def _take_call(self, call: Call, lane: object, sender: str) -> None:
+    def _take_call(self, call: "Call", lane: object, sender: str) -> None:
         owner = call.actor.label
         key = f"{sender}>{owner}"
         nth = self._sent[key] = self._sent.get(key, 0) + 1
@@ -180,7 +179,7 @@ class Scheduler(Order):
         owner: str,
         name: str,
         handle: Any,
-        call: Call | None,
+        call: "Call | None",
         actor: "Actor | None",
     ) -> ReadyEvent:
         self._number += 1

@@ -42,6 +42,7 @@ class CellInterrupts:
         self._session = session
         self._turns: list[int] = []  # before each of the cells that run, one inside another
         self._before: Any = None  # the handler around the outermost of them
+        self._unraisable: Any = None  # the hook around it for exceptions that nobody can catch
         self._number = 0  # of the outermost one
         self._lock = threading.Lock()  # of the two lines above
         self._since: float | None = None  # an interrupt could not be raised where it came
@@ -55,6 +56,7 @@ class CellInterrupts:
             if threading.current_thread() is threading.main_thread():
                 with contextlib.suppress(ValueError):  # not the main interpreter
                     self._before = signal.signal(signal.SIGINT, self._pressed)
+                    self._unraisable, sys.unraisablehook = sys.unraisablehook, self._swallowed
         self._turns.append(kernel_of(runtime).generation)
 
     def over(self, result: Any) -> None:
@@ -80,13 +82,27 @@ class CellInterrupts:
             before, self._before = self._before, None
         if before is not None and signal.getsignal(signal.SIGINT) == self._pressed:
             signal.signal(signal.SIGINT, before)
+        if sys.unraisablehook == self._swallowed:
+            sys.unraisablehook = self._unraisable
+
+    def _swallowed(self, unraisable: Any) -> None:
+        """Send an interrupt again that came in a destructor or a callback of a weak reference."""
+        if isinstance(unraisable.exc_value, KeyboardInterrupt):
+            threading.Timer(_AGAIN_S, self._press_again, (self._number,)).start()
+        else:
+            self._unraisable(unraisable)
+
+    def _press_again(self, number: int) -> None:
+        with self._lock:  # as long as the cell runs, the handler is ours
+            if self._number == number:
+                press()
 
     def _pressed(self, signum: int, frame: FrameType | None) -> None:
         # None: a cell has replaced the handler, and what it has begun has put it back since.
         before = self._before or signal.default_int_handler
         if before is not signal.default_int_handler:
             self._pressed_in_async_cell(before, signum, frame)
-        elif _only_printed(frame) or (_not_here(frame) and not self._is_stuck()):
+        elif would_swallow(frame) or (_not_here(frame) and not self._is_stuck()):
             threading.Timer(_AGAIN_S, press).start()
         else:
             self._since = None
@@ -138,19 +154,6 @@ def install(shell: InteractiveShell, session: "Session") -> Callable[[], None]:
         interrupts.let_go()
 
     return undo
-
-
-def _only_printed(frame: FrameType | None) -> bool:
-    """Return whether what is raised in a frame is lost: Python's own code for weak references runs.
-
-    It ends soon, as does what it calls of the engine. A callback of the user's may not.
-    """
-    while frame is not None and not would_swallow(frame):
-        name = str(frame.f_globals.get("__name__", ""))
-        if not name.startswith(_ENGINE) and name.partition(".")[0] not in sys.stdlib_module_names:
-            return False
-        frame = frame.f_back
-    return frame is not None
 
 
 def _not_here(frame: FrameType | None) -> bool:

@@ -22,10 +22,10 @@ from dobook.notebook.log import RequestLog
 from dobook.notebook.projects import Projects
 from dobook.notebook.tracebacks import below_the_cell, one_line
 from dobook.runtime.access import kernel_of
-from dobook.runtime.calls.namespace import DurableObjectNamespace
 from dobook.runtime.calls.stub import DurableObjectStub
 from dobook.runtime.insight.snapshots import ObjectSnapshot
 from dobook.runtime.kernel import Durability
+from dobook.runtime.protocols import Namespace
 from dobook.runtime.registry import default_binding
 from dobook.runtime.runtime import Runtime
 from dobook.runtime.sockets.client import Client
@@ -58,7 +58,7 @@ class Target:
     """
 
     label: str
-    namespace: DurableObjectNamespace
+    namespace: Namespace
     stub: DurableObjectStub
 
 
@@ -318,15 +318,14 @@ class Session:
     def peek(self, target: Target) -> ObjectStore | None:
         """Return an object's storage as it is, None if nothing of the object exists yet."""
         runtime = target.namespace.runtime
-        actors, identity = target.namespace.actors, target.stub.id.toString()
-        known = identity in actors
+        known = target.stub.id.toString() in target.namespace.actors
         if not known and runtime.path is None:
             return None
-        store = runtime.actor_of(target.stub).store
-        if not known and store.was_new:
-            del actors[identity]  # looking at an object must not make it
+        actor = runtime.actor_of(target.stub)
+        if not known and actor.store.was_new:
+            target.namespace.release(actor)  # looking at an object must not make it
             return None
-        return store
+        return actor.store
 
     def labels(self) -> list[str]:
         """Return `BINDING/name` of the objects the runtime knows."""

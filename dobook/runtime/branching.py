@@ -23,7 +23,7 @@ from dobook.storage.snapshot_file import check_values, load_world, save_world
 from dobook.storage.world_files import write_state
 
 if TYPE_CHECKING:
-    from dobook.runtime.objects.actor import Actor
+    from dobook.runtime.protocols import Actor
     from dobook.runtime.runtime import Runtime
 
 _OPTIONS = ("seed", "worker", "unsafe_limits", "history")

@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import PlatformError, UsageError
 from dobook.events import Fault
-from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.namespace import DurableObjectNamespace
 from dobook.runtime.insight.commits import watch_commits
-from dobook.runtime.objects.instance import DurableObjectAbort, Instance
+from dobook.runtime.objects.instance import DurableObjectAbort
 from dobook.runtime.storage.watched import set_watched
 from dobook.storage.store import ObjectStore
 
 if TYPE_CHECKING:
-    from dobook.runtime.kernel import Kernel
-    from dobook.runtime.objects.actor import Actor
+    from dobook.runtime.protocols import Actor, Call, Instance, Kernel, Namespace
 
 CRASHED: Final = "The Durable Object crashed."
 CONNECTION_LOST: Final = "Network connection lost."
@@ -62,11 +60,11 @@ class ObjectFaults:
 
     # ------------------------------------------------------------------ what the engine tells
 
-    def operation_ms(self, instance: Instance) -> float:
+    def operation_ms(self, instance: "Instance") -> float:
         """Return how long an operation on storage takes."""
         return self.slow_ms
 
-    def wrote(self, instance: Instance) -> None:
+    def wrote(self, instance: "Instance") -> None:
         """Note that the object has written; the write is not committed yet.
 
         Raises:
@@ -75,41 +73,41 @@ class ObjectFaults:
         if self.writes_left:
             self.writes_left -= 1
             if not self.writes_left:
-                _crash(instance.actor, "write")
+                crash_at(instance.actor, "write")
                 raise DurableObjectAbort(CRASHED)
 
-    def awaited(self, instance: Instance) -> None:
+    def awaited(self, instance: "Instance") -> None:
         """Note that the object's code begins to wait, for storage included; may crash it."""
         if self.awaits_left and instance.dead is None:
             self.awaits_left -= 1
             if not self.awaits_left:
-                _crash(instance.actor, "await")
+                crash_at(instance.actor, "await")
 
-    def refuses(self, call: Call) -> bool:
+    def refuses(self, call: "Call") -> bool:
         """Return whether a call gets lost on its way; marks one whose answer will be."""
         if call.kind not in ("fetch", "rpc"):
             return False
         if self.network_errors:
             self.network_errors -= 1
-            _happens(call.actor, "network error")
+            happens(call.actor, "network error")
             call.reject(network_error())
             return True
         if self.lost_replies:
             self.lost_replies -= 1
-            _lose_answer(call)
+            lose_answer(call)
         return False
 
     def before_commit(self, actor: "Actor") -> bool:
         """Return whether a commit may take place; False after its object has been reset."""
         if self.crash_commit == "before":
             self.crash_commit = ""
-            _crash(actor, "before commit")
+            crash_at(actor, "before commit")
             return False
         if self.failed_writes:
             self.failed_writes -= 1
-            _happens(actor, "failed write")
+            happens(actor, "failed write")
             actor.store.discard()
-            actor.runtime.stores._failed(actor.store, OSError("disk I/O error"))
+            actor.runtime.stores.failed(actor.store, OSError("disk I/O error"))
             return False
         return True
 
@@ -117,7 +115,7 @@ class ObjectFaults:
         """Note that a commit is durable, and nobody has been answered yet."""
         if self.crash_commit == "after":
             self.crash_commit = ""
-            _crash(actor, "after commit")
+            crash_at(actor, "after commit")
 
     def described(self, *, except_slow_ms: float = 0) -> list[tuple[str, str]]:
         """Return kind and detail of what is planned, a slowness of its class excepted."""
@@ -200,7 +198,7 @@ class Faults:
         point = at.strip().lower()
         actor = self._runtime.actor_of(which)
         if point == "now":
-            _crash(actor, "now")
+            crash_at(actor, "now")
             return
         found = _POINT.fullmatch(point)
         if found is None or found[2] == "0":
@@ -268,7 +266,7 @@ class Faults:
 
     # ------------------------------------------------------------------ the engine's side
 
-    def of(self, namespace: DurableObjectNamespace, identity: str) -> ObjectFaults | None:
+    def of(self, namespace: "Namespace", identity: str) -> ObjectFaults | None:
         """Return the faults planned for an object that is being created, None without any."""
         if not self.any:
             return None
@@ -300,14 +298,15 @@ class Faults:
         key = _key(actor)
         found = self._objects.get(key)
         if found is None:
-            found = self._objects[key] = actor.faults or ObjectFaults()
+            found = self.of(actor.namespace, key[1]) or ObjectFaults()
+            self._objects[key] = found
             self._labels[key] = actor.label
         return found
 
     def _apply(self, actor: "Actor") -> None:
-        actor.faults = self.of(actor.namespace, actor.id.toString())
-        if actor.faults is not None and actor.faults.empty:
-            actor.faults = None
+        faults = self.of(actor.namespace, actor.id.toString())
+        actor.faults = None if faults is None or faults.empty else faults
+        if faults is not None and faults.empty:
             self._objects.pop(_key(actor), None)
         committer = self._runtime.stores.committer
         anything = self.any
@@ -320,7 +319,8 @@ class Faults:
 
     def _namespace_of(self, which: Any) -> DurableObjectNamespace | None:
         if isinstance(which, str) and "/" not in which:
-            return self._runtime.registry.find(which)
+            found: DurableObjectNamespace = self._runtime.registry.find(which)
+            return found
         return which if isinstance(which, DurableObjectNamespace) else None
 
 
@@ -335,25 +335,28 @@ def _key(actor: "Actor") -> tuple[str, str]:
     return actor.namespace.unique_key, actor.id.toString()
 
 
-def _happens(actor: "Actor", what: str) -> None:
+def happens(actor: "Actor", what: str) -> None:
+    """Report a fault of an object that comes true now, and forget it."""
     actor.runtime.faults.happened(actor)
     observers = actor.runtime.observers
     if observers.detailed:
         observers.emit(Fault, actor.label, 0, what)
 
 
-def _crash(actor: "Actor", point: str) -> None:
-    _happens(actor, f"crash: {point}")
+def crash_at(actor: "Actor", point: str) -> None:
+    """Crash an object at a point of its life."""
+    happens(actor, f"crash: {point}")
     if actor.instance is not None:
         actor.instance.reset(PlatformError(CRASHED), stubs=False)
 
 
-def _lose_answer(call: Call) -> None:
+def lose_answer(call: "Call") -> None:
+    """Let the caller get an error of the network in place of the answer to a call."""
     settle = call.settle
 
     def lost(_value: Any, error: BaseException | None) -> None:
         if not call.done:
-            _happens(call.actor, "lost reply")
+            happens(call.actor, "lost reply")
             if call.stub is not None:
                 call.stub.break_with(network_error())
         del error

@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable
 from contextvars import Context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from dobook.clock import format_time
 from dobook.errors import UsageError
@@ -35,15 +35,14 @@ from dobook.runtime.loop.scheduling import Order
 from dobook.runtime.objects.actor import Actor
 from dobook.runtime.objects.alarms import AlarmScheduler
 from dobook.runtime.objects.eviction import Residency
+from dobook.runtime.protocols import Actor as AnyActor
 from dobook.runtime.registry import Registry
 from dobook.runtime.sockets.transport import Wire
 from dobook.runtime.storage.stores import Stores
+from dobook.runtime.worker.exports import Exports, exports_of
 from dobook.runtime.worker.network import Network
 from dobook.runtime.worker.worker import Worker
 from dobook.storage.directory import StateDirectory
-
-if TYPE_CHECKING:
-    from dobook.runtime.runtime import Runtime
 
 Durability = Literal["power", "process"]
 
@@ -52,7 +51,6 @@ class Kernel:
     """What a runtime consists of.
 
     Args:
-        facade: The runtime that users hold.
         path: The state directory; None keeps everything in memory.
         seed: Where everything that chance decides comes from.
         start_ms: The clock's first instant, in ms since 1970.
@@ -72,7 +70,6 @@ class Kernel:
 
     def __init__(
         self,
-        facade: "Runtime",
         path: Path | None,
         *,
         seed: int,
@@ -82,7 +79,6 @@ class Kernel:
         unsafe_limits: bool,
         history_ms: int,
     ) -> None:
-        self.facade = facade
         self.path = path
         self.seed = seed
         self.worker = worker
@@ -111,7 +107,7 @@ class Kernel:
         self.residency = Residency(self)
         self.loop.before_jump = self.residency.evict_before
         self.clock = Clock(self.loop)
-        self.real_time = RealTime(self)
+        self.real_time = RealTime(self, self.driver.held)
         self.recorder = Recorder(self)
         self.meters = Meters(self)
         self.faults = Faults(self)
@@ -148,7 +144,15 @@ class Kernel:
         """The namespaces, in the order they were registered."""
         return self.registry.namespaces()
 
-    def actor_of(self, which: Any) -> Actor:
+    def exports_of(self, env: Env | None) -> Exports:
+        """Return the exports of the Worker that has an `env`; None for the runtime's own.
+
+        Raises:
+            AttributeError: If the compatibility date or flags switch them off.
+        """
+        return exports_of(self, self.env if env is None else env)
+
+    def actor_of(self, which: Any) -> AnyActor:
         """Return the object behind a stub, an actor or `BINDING/name`."""
         if isinstance(which, Actor):
             return which
@@ -165,7 +169,7 @@ class Kernel:
         with contextlib.nullcontext() if alarms else self.alarms.kept_back():
             self.driver.turn(self.loop.time())
 
-    def report(self, actor: Actor, where: str, error: BaseException, cause: int = 0) -> None:
+    def report(self, actor: AnyActor, where: str, error: BaseException, cause: int = 0) -> None:
         """Report an error that nobody awaits: of `waitUntil`, an alarm, a socket, a commit."""
         report(self, actor.label, where, error, cause)
 

@@ -9,7 +9,7 @@ from dobook.runtime.calls.namespace import DurableObjectNamespace
 from dobook.runtime.calls.stub import DurableObjectStub
 
 if TYPE_CHECKING:
-    from dobook.runtime.kernel import Kernel
+    from dobook.runtime.protocols import Kernel
 
 CODE_UPDATED = "Durable Object reset because its code was updated."
 CLASS_DELETED = "Durable Object reset because its class was deleted."

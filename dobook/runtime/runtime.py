@@ -88,7 +88,6 @@ class Runtime:
         if durability not in ("power", "process"):
             raise UsageError(f'durability is "power" or "process", not {durability!r}.')
         self._kernel = Kernel(
-            self,
             None if path is None else Path(path),
             seed=seed,
             start_ms=parse_time(start),

@@ -17,6 +17,7 @@ from dobook.errors import PlatformTypeError, UsageError, suggest
 from dobook.runtime.calls import rpc
 from dobook.runtime.calls.frame import current_execution, current_frame
 from dobook.runtime.calls.post import giver
+from dobook.runtime.objects.context import exports_of
 from dobook.runtime.worker.exports import Exports
 from dobook.workers.ambient import replaced_env
 
@@ -119,10 +120,11 @@ def _set(values: Mapping[ContextVar[Any], Any]) -> Any:
 def _current() -> Exports:
     frame = current_frame.get()
     if frame is not None:
-        return frame.instance.actor.namespace._exports()  # noqa: SLF001 - of this package
+        return exports_of(frame.instance)
     execution = current_execution.get()
     if execution is not None:
-        return execution.exports
+        exports: Exports = execution.exports
+        return exports
     raise UsageError("exports has names inside an object or a Worker.")
 
 

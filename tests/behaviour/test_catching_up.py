@@ -181,7 +181,7 @@ def test_what_a_crash_leaves_is_one_instant_of_all_objects(runtime, monkeypatch)
 
     async def hear(self, n):
         await real(self, n)
-        seen.append(on_disk(self.ctx._instance.runtime.facade))
+        seen.append(on_disk(runtime))
 
     monkeypatch.setattr(Chain, "hear", hear)
     monkeypatch.setattr("dobook.storage.durable_committer.MAX_COMMITS_BEHIND", 7)

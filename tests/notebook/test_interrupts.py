@@ -133,9 +133,23 @@ def test_an_interrupt_stops_time(kernel):
     assert after[1] == [("execute_result", "10")]
 
 
-def test_an_interrupt_in_the_callback_of_a_weak_reference_waits_for_its_end(kernel):
-    # Python only prints an exception that is raised there; the cell would run on.
-    cell = """
+# Python only prints what is raised there; the cell would run on.
+SWALLOWED = {
+    "a weak reference's callback": (
+        "reference = weakref.ref(gone := Gone(), eval('lambda _: busy()', {'__name__': 'weakref',"
+        " 'busy': lambda: eval(SOURCE, {'__name__': 'weakref', **NAMES})}))"
+    ),
+    "a finalizer": "weakref.finalize(gone := Gone(), lambda: eval(SOURCE, NAMES))",
+    "a destructor": "gone = Gone()\nGone.__del__ = lambda self: eval(SOURCE, NAMES)",
+}
+
+
+@pytest.mark.parametrize("seconds", [0.2, 1])
+@pytest.mark.parametrize("where", SWALLOWED)
+def test_an_interrupt_where_it_would_be_swallowed_ends_the_cell_all_the_same(
+    kernel, where, seconds
+):
+    prepared = f"""
 import itertools
 import time
 import weakref
@@ -143,17 +157,17 @@ import weakref
 class Gone:
     pass
 
-source = "lambda _: print('going', flush=True) or all(clock() < ends for _ in forever)"
-names = {"__name__": "weakref", "clock": time.monotonic, "forever": itertools.repeat(0)}
-callback = eval(source, names)
-reference = weakref.ref(gone := Gone(), callback)
-names["ends"] = time.monotonic() + 1
+SOURCE = "print('going', flush=True) or all(clock() < began + {seconds} for _ in forever)"
+NAMES = dict(clock=time.monotonic, forever=itertools.repeat(0), began=time.monotonic())
+{SWALLOWED[where]}
+NAMES["began"] = time.monotonic()
 del gone
 while True:
     pass
 """
-    (stopped,) = kernel.run(cell, interrupt_on="going")
+    (stopped,) = kernel.run(prepared, interrupt_on="going")
     assert [kind for kind, _ in stopped] == ["stdout", "KeyboardInterrupt"], stopped
+    assert kernel.run("6 * 7") == [[("execute_result", "42")]]
 
 
 # Interrupted at some moment, never mind which: each is made of many that differ.

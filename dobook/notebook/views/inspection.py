@@ -15,7 +15,7 @@ from dobook.notebook.views.editing import editable
 from dobook.notebook.views.sql_reader import sql_tables
 from dobook.runtime.calls.stub import DurableObjectStub
 from dobook.runtime.insight.shown import shown
-from dobook.runtime.objects.actor import Actor
+from dobook.runtime.protocols import Actor
 from dobook.runtime.sockets.hibernation import tags_of
 from dobook.storage.store import ObjectStore
 

@@ -15,7 +15,7 @@ from dobook.notebook.session import Session
 from dobook.notebook.views.sockets import NotebookClient
 from dobook.notebook.widgets.base import View
 from dobook.runtime.access import kernel_of
-from dobook.runtime.calls.namespace import DurableObjectNamespace
+from dobook.runtime.protocols import Namespace
 from dobook.runtime.sockets.client import DEFAULT_PATH, Said
 
 _MOST_LINES = 200  # of a pane
@@ -81,7 +81,7 @@ class ChatRoom(View):
             ],
         }
 
-    def _object(self) -> tuple[DurableObjectNamespace, str]:
+    def _object(self) -> tuple[Namespace, str]:
         target = self._session.target(self._label)
         return target.namespace, target.stub.id.toString()
 

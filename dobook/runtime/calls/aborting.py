@@ -9,14 +9,16 @@ Source: cloudflare/workerd src/workerd/api/http.c++ (`fetchImplNoOutputLock`, `A
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from dobook.errors import PlatformError
 from dobook.runtime.calls.answer import RpcPromise
-from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.promise import Promise, Rejected
 from dobook.web import ReadableStream, Request
 from dobook.web.streams import END
+
+if TYPE_CHECKING:
+    from dobook.runtime.protocols import Call
 
 
 def heeding(request: Request, send: Callable[[], Promise]) -> Promise:
@@ -43,14 +45,14 @@ def reason_of(signal: Any) -> BaseException:
     return reason if isinstance(reason, BaseException) else PlatformError(str(reason))
 
 
-def _watch(signal: Any, call: Call) -> None:
+def _watch(signal: Any, call: "Call") -> None:
     post = call.actor.runtime.post
     before = call.on_done
 
     def given_up(_event: Any) -> None:
         post.give_up(call, reason_of(signal))
 
-    def over(done: Call) -> None:
+    def over(done: "Call") -> None:
         signal.removeEventListener("abort", given_up)
         if done.error is None and done.value._body is not None:
             body = done.value.body

@@ -10,14 +10,13 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import PlatformTypeError
-from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.own_tasks import others_first
 from dobook.runtime.calls.promise import INTERRUPTED, Interrupted, Promise
 from dobook.runtime.calls.rpc import Member, RpcStub, find, member, not_callable
 from dobook.runtime.insight.portable import remark_if_called
 
 if TYPE_CHECKING:
-    from dobook.runtime.kernel import Kernel
+    from dobook.runtime.protocols import Call, Kernel
 
 
 class RpcPromise(Promise):
@@ -29,7 +28,7 @@ class RpcPromise(Promise):
 
     __slots__ = ("_call",)
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: "Call") -> None:
         self._call = call
 
     def __await__(self) -> Generator[Any, None, Any]:
@@ -58,7 +57,7 @@ class RpcPromise(Promise):
         call = self._call
         if call.refusal is not None:
             call.refusal.heard = True
-        elif call._future is not None:
+        elif call.future is not None:
             remark_if_called(
                 "a call is awaited a second time: it gives a coroutine in Cloudflare's Python SDK, "
                 "which can be awaited once (RuntimeError). Keep the value: value = await …",
@@ -109,7 +108,7 @@ class _Reporting(RpcPromise):
 OutsidePromise: Final[type[RpcPromise]] = _Reporting if sys.version_info >= (3, 12) else RpcPromise
 
 
-def promise_for(call: Call) -> RpcPromise:
+def promise_for(call: "Call") -> RpcPromise:
     """Return the promise of a call that has been queued."""
     return OutsidePromise(call) if call.home is None else RpcPromise(call)
 
@@ -144,7 +143,8 @@ class _Pipeline:
                 error.remote = True  # type: ignore[attr-defined]
                 raise
 
-        return runtime.post.promise_of(follow(), self._promise._call.actor)
+        promise: RpcPromise = runtime.post.promise_of(follow(), self._promise._call.actor)
+        return promise
 
     def __repr__(self) -> str:
         return repr(self._promise)

@@ -45,11 +45,10 @@ from dobook.runtime.calls.turns import (
 from dobook.runtime.calls.weight import check_weight
 from dobook.runtime.insight.unheard import Refusal, is_awaited, note_later, note_unsent
 from dobook.runtime.loop.base import Chain
-from dobook.web.request import RedirectError
+from dobook.web.request import RedirectError, Request
 
 if TYPE_CHECKING:
-    from dobook.runtime.objects.actor import Actor
-    from dobook.runtime.objects.instance import Instance
+    from dobook.runtime.protocols import Actor, Instance
 
 _enter_task: Callable[[Any, Any], None] = tasks._enter_task  # documented for task implementers
 _leave_task: Callable[[Any, Any], None] = tasks._leave_task  # documented for task implementers
@@ -73,7 +72,7 @@ class Call:
     done = NOT_DONE
     value: Any = None
     error: BaseException | None = None
-    on_done: "Callable[[Call], None] | None" = None
+    on_done: "Callable[[Any], object] | None" = None
     via: tuple[str, ...] = ()  # the URLs that have redirected to this one
     seq = 0  # the number of the trace's event of its delivery
     sent = 0  # the number of the trace's event of its sending
@@ -86,7 +85,7 @@ class Call:
     refusal: Refusal | None = None  # its failure, if nobody has awaited the call before that
     dropped = False  # nobody can await it any more
     elsewhere = False  # somebody waits for it on another loop
-    _future: "asyncio.Future[None] | None" = None
+    future: "asyncio.Future[None] | None" = None  # done when the call is
 
     def __init__(
         self,
@@ -118,8 +117,8 @@ class Call:
             store.marked = True
         runtime = instance.runtime
         loop = runtime.loop
-        context = instance._context
-        if context is None or instance._generation != runtime.generation:
+        context = instance.kept_context
+        if context is None or instance.kept_generation != runtime.generation:
             context = instance.context()
         if self.seq:
             context = self._report_start(context)
@@ -209,6 +208,15 @@ class Call:
             self.finish(task.result())
         else:
             self.fail(error)
+
+    def follow(self, onward: Request) -> None:
+        """Send the request that a redirect leads to; what answers it is the answer to this one."""
+        assert self.args is not None
+        following = Call(self.actor, "fetch", (), (onward,), stub=self.stub)
+        following.home = self.home
+        following.via = (*self.via, self.args[0].url)
+        following.on_done = lambda done: self.settle(done.value, done.error)
+        self.actor.runtime.post.post(following, None)
 
     def lend(self) -> Crossing:
         """Return where the stubs among the arguments are noted."""
@@ -320,7 +328,7 @@ class Call:
         self.done = DONE
         if self.given is not None and error is None:
             self.given.returned()
-        if self._future is None and (error is not None or self.kind == "fetch"):
+        if self.future is None and (error is not None or self.kind == "fetch"):
             self.refusal = self._unawaited(error)
         # Whatever fails on the way, nobody may wait for this call for ever.
         try:
@@ -335,7 +343,7 @@ class Call:
                 if self.on_done is not None:
                     self.on_done(self)
             finally:
-                future = self._future
+                future = self.future
                 if future is not None and not future.done():
                     future.set_result(None)
 
@@ -360,9 +368,9 @@ class Call:
 
     def waiter(self) -> "asyncio.Future[None]":
         """Return a future of the runtime's loop that is done when the call is."""
-        future = self._future
+        future = self.future
         if future is None or future.cancelled():
-            future = self._future = asyncio.Future(loop=self.actor.runtime.loop)
+            future = self.future = asyncio.Future(loop=self.actor.runtime.loop)
             if self.home is not None:
                 setattr(future, EXTERNAL, True)
             if self.done:

@@ -5,10 +5,7 @@ from typing import TYPE_CHECKING
 from dobook.runtime.loop.livelock import where_it_waits
 
 if TYPE_CHECKING:
-    from dobook.runtime.calls.call import Call
-    from dobook.runtime.kernel import Kernel
-    from dobook.runtime.objects.actor import Actor
-    from dobook.runtime.objects.instance import Instance
+    from dobook.runtime.protocols import Actor, Call, Instance, Kernel
 
 
 def why_awake(actor: "Actor") -> list[str]:

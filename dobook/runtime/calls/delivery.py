@@ -11,7 +11,7 @@ from dobook.runtime.calls.remote_stream import conveyed
 from dobook.web import ReadableStream, Response
 
 if TYPE_CHECKING:
-    from dobook.runtime.calls.call import Call
+    from dobook.runtime.protocols import Call
 
 
 def deliver_response(call: "Call", value: Any) -> Response | None:
@@ -45,9 +45,5 @@ def deliver_response(call: "Call", value: Any) -> Response | None:
             delivered._web_socket = delivered._web_socket._coupled(request)
             delivered._web_socket._end.owner = owner
         return delivered
-    following = type(call)(call.actor, "fetch", (), (onward,), stub=call.stub)
-    following.home = call.home
-    following.via = (*call.via, request.url)
-    following.on_done = lambda done: call.settle(done.value, done.error)
-    call.actor.runtime.post.post(following, None)
+    call.follow(onward)
     return None

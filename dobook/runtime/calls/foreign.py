@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from dobook.errors import PlatformError
 
 if TYPE_CHECKING:
-    from dobook.runtime.objects.actor import Actor
+    from dobook.runtime.protocols import Actor
 
 _REFUSED: Final = (
     "Cannot perform I/O on behalf of a different Durable Object. I/O objects (such as streams, "

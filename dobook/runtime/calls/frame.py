@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dobook.gates import InputGate
 
 if TYPE_CHECKING:
-    from dobook.runtime.objects.instance import Instance
-    from dobook.runtime.worker.worker import ExecutionContext
+    from dobook.runtime.protocols import Execution, Instance
 
 EXTERNAL: Final = "_dobook_external"  # set on futures that timers, threads and answers resolve
 
@@ -32,4 +31,4 @@ def frame_of(context: Context | None) -> Frame | None:
 
 
 # The Worker whose code runs outside of objects; None in an object and outside of the program.
-current_execution: ContextVar["ExecutionContext | None"] = ContextVar("dobook_worker", default=None)
+current_execution: ContextVar["Execution | None"] = ContextVar("dobook_worker", default=None)

@@ -11,16 +11,15 @@ from weakref import WeakValueDictionary
 from dobook.errors import PlatformTypeError, UsageError, misspelt, suggest
 from dobook.ids import DurableObjectId, IdFactory
 from dobook.ownership import current_owner
-from dobook.runtime.calls.stub import DurableObjectStub
+from dobook.runtime.calls.stub import DurableObjectStub, Tie, path_of
 from dobook.runtime.insight.portable import remark_if_called
-from dobook.runtime.objects.actor import Actor, Tie
+from dobook.runtime.objects.actor import Actor
 from dobook.runtime.objects.context import DurableObjectState
 from dobook.web.text import js_string
 
 if TYPE_CHECKING:
-    from dobook.runtime.kernel import Kernel
-    from dobook.runtime.objects.instance import Instance
-    from dobook.runtime.worker.exports import Exports
+    from dobook.runtime.protocols import Actor as AnyActor
+    from dobook.runtime.protocols import Instance, Kernel
 
 
 class DurableObjectNamespace:
@@ -108,7 +107,7 @@ class DurableObjectNamespace:
                 "'DurableObjectId'."
             )
             if isinstance(id, str):
-                error.add_note(f"For a name there is {self._path}.getByName({id!r}).")
+                error.add_note(f"For a name there is {path_of(self)}.getByName({id!r}).")
             raise error
         return DurableObjectStub(self, id, current_owner.get())
 
@@ -122,11 +121,6 @@ class DurableObjectNamespace:
         return self
 
     # ------------------------------------------------------------------ the runtime's side
-
-    @property
-    def _path(self) -> str:
-        """How an object's code reaches the class: by its binding, or by `ctx.exports`."""
-        return f"env.{self.binding}" if self.bound else f"ctx.exports.{self.class_name}"
 
     def actor(self, identity: DurableObjectId) -> Actor:
         """Return the object with an id, as the runtime knows it.
@@ -155,7 +149,7 @@ class DurableObjectNamespace:
             actor.id = identity
         return actor
 
-    def release(self, actor: Actor) -> None:
+    def release(self, actor: "AnyActor") -> None:
         """Forget an object that has left memory; the next use of it makes another actor."""
         key = actor.id.toString()
         actor.released = True
@@ -173,16 +167,6 @@ class DurableObjectNamespace:
         """
         env = self.runtime.env if self.env is None else self.env
         instance.construct(self.cls, DurableObjectState(instance), env)
-
-    def _exports(self) -> "Exports":
-        """Return the exports of the Worker that has the class.
-
-        Raises:
-            AttributeError: If the compatibility date or flags switch them off.
-        """
-        from dobook.runtime.worker.exports import exports_of  # which knows namespaces
-
-        return exports_of(self.runtime, self.runtime.env if self.env is None else self.env)
 
     if not TYPE_CHECKING:  # a type checker is to find a misspelt name itself
 

@@ -11,7 +11,7 @@ from dobook.storage.store import ObjectStore
 from dobook.web import body
 
 if TYPE_CHECKING:
-    from dobook.runtime.objects.instance import Instance
+    from dobook.runtime.protocols import Instance
 
 _MOST_LOOKED_AT: Final = 8  # tasks; among more, one is assumed to be ready
 

@@ -25,9 +25,8 @@ from dobook.runtime.objects.instance import HOME_GONE
 from dobook.web import ReadableStream
 
 if TYPE_CHECKING:
-    from dobook.runtime.kernel import Kernel
-    from dobook.runtime.objects.actor import Actor
-    from dobook.runtime.objects.instance import Instance
+    from dobook.runtime.protocols import Actor, Home, Instance, Kernel
+    from dobook.runtime.protocols import Call as AnyCall
 
 
 class Outside:
@@ -82,7 +81,7 @@ class Outside:
         return conveyed(stream, None, self._runtime)
 
 
-def giver(runtime: "Kernel") -> "Instance | Outside":
+def giver(runtime: "Kernel") -> "Home":
     """Return the home of the functions and targets that the running code passes to others."""
     frame = current_frame.get()
     return runtime.post.outside if frame is None else frame.instance
@@ -93,7 +92,7 @@ class PostOffice:
 
     def __init__(self, runtime: "Kernel") -> None:
         self._runtime = runtime
-        self._mail: deque[Call] = deque()
+        self._mail: deque[AnyCall] = deque()
         self._scheduled = False
         self._kind = ""  # of the first call in the mail
         self._mixed = False  # whether there are calls of another kind too
@@ -105,7 +104,7 @@ class PostOffice:
         self._kept: set[asyncio.Future[Any]] = set()
 
     def send(
-        self, call: Call, *, home: "Instance | None", place: "Instance | Outside | None" = None
+        self, call: "AnyCall", *, home: "Instance | None", place: "Home | None" = None
     ) -> Promise:
         """Copy a call's arguments and queue it.
 
@@ -133,7 +132,7 @@ class PostOffice:
         self.post(call, home)
         return OutsidePromise(call) if home is None else RpcPromise(call)
 
-    def post(self, call: Call, home: "Instance | None") -> None:
+    def post(self, call: "AnyCall", home: "Instance | None") -> None:
         """Queue a call for the first tick after the caller's writes are durable."""
         if not self._loop.virtual:
             if not self._held.here:
@@ -165,7 +164,7 @@ class PostOffice:
         elif call.kind != self._kind:
             self._mixed = True
 
-    def _may_go(self, call: Call, home: "Instance") -> bool:
+    def _may_go(self, call: "AnyCall", home: "Instance") -> bool:
         """Return whether an object may send a call; False if it is too deep, and has failed.
 
         Raises:
@@ -181,12 +180,12 @@ class PostOffice:
                 return False
         return True
 
-    def _post_from_elsewhere(self, call: Call) -> None:
+    def _post_from_elsewhere(self, call: "AnyCall") -> None:
         """Queue a call from a thread that does not run the loop."""
         with self._held:
             self.post(call, None)
 
-    def _report_sent(self, call: Call, home: "Instance | None") -> None:
+    def _report_sent(self, call: "AnyCall", home: "Instance | None") -> None:
         what = call.args[0].method if call.kind == "fetch" and call.args else ".".join(call.path)
         label = self._caller() if home is None else home.actor.label
         call.sent = self._observers.emit(Sent, label, call.sent, call.actor.label, what)
@@ -205,7 +204,7 @@ class PostOffice:
         number = self._callers.setdefault(name, len(self._callers) + 1)
         return f"caller {number}"
 
-    def _send_unless_dead(self, call: Call, home: "Instance") -> None:
+    def _send_unless_dead(self, call: "AnyCall", home: "Instance") -> None:
         if home.dead is None:
             if not call.done:  # it may have been given up meanwhile
                 self.post(call, home)
@@ -263,7 +262,7 @@ class PostOffice:
         self._mail.extendleft(reversed(now))
 
     def drop(
-        self, error: BaseException, which: Callable[[Call], bool] = lambda _call: True
+        self, error: BaseException, which: "Callable[[AnyCall], bool]" = lambda _call: True
     ) -> None:
         """Fail those of the calls that have not been delivered yet of which `which` is true."""
         calls = list(self._mail)
@@ -277,7 +276,7 @@ class PostOffice:
             if which(call):
                 call.settle(None, error)
 
-    def give_up(self, call: Call, error: BaseException) -> None:
+    def give_up(self, call: "AnyCall", error: BaseException) -> None:
         """Fail a call that nobody waits for any more.
 
         It is not delivered if it has not been. Code of an object that has begun runs on; work of
@@ -320,7 +319,7 @@ class PostOffice:
         return _Nobody(self._runtime)
 
 
-def _lane(call: Call) -> int:
+def _lane(call: "AnyCall") -> int:
     """Return what the order of calls is kept for: a stub, a function, a promise."""
     return id(call.actor if call.stub is None and call.target is None else call.stub or call.target)
 

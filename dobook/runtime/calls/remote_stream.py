@@ -21,8 +21,7 @@ from dobook.web import ReadableStream, Request
 from dobook.web.streams import END
 
 if TYPE_CHECKING:
-    from dobook.runtime.kernel import Kernel
-    from dobook.runtime.objects.instance import Instance
+    from dobook.runtime.protocols import Instance, Kernel
 
 LOST: Final = "Network connection lost."
 

@@ -20,7 +20,7 @@ from dobook.runtime.insight.users_code import users_part
 from dobook.web import Blob, Headers, ReadableStream, Request, Response
 
 if TYPE_CHECKING:
-    from dobook.runtime.objects.instance import Home
+    from dobook.runtime.protocols import Home
 
 RESERVED = frozenset(
     {

@@ -20,19 +20,29 @@ from dobook.runtime.calls.promise import Promise, Rejected, Resolved
 from dobook.runtime.calls.remote_stream import send_body
 from dobook.runtime.calls.rpc import Member, carry_error, member
 from dobook.runtime.insight.portable import remark
-from dobook.runtime.objects.actor import Tie
 from dobook.web import ReadableStream, Request
 from dobook.web.data_url import data_response
 
 if TYPE_CHECKING:
-    from dobook.runtime.calls.namespace import DurableObjectNamespace
-    from dobook.runtime.objects.actor import Actor
-    from dobook.runtime.objects.instance import Instance
+    from dobook.runtime.protocols import Actor, Instance, Namespace
+    from dobook.runtime.protocols import Tie as AnyTie
 
 
 def _post(call: Call, home: "Instance | None") -> RpcPromise:
     call.actor.runtime.post.post(call, home)
     return promise_for(call)
+
+
+class Tie:
+    """What binds stubs to an object until it is reset; then each of them is broken.
+
+    A stub is bound by its first call. Source: cloudflare/workerd src/workerd/server/server.c++
+    """
+
+    __slots__ = ("__weakref__", "error")
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.error = error
 
 
 class StubState:
@@ -41,7 +51,7 @@ class StubState:
     __slots__ = ("tie",)
 
     def __init__(self) -> None:
-        self.tie: Tie | None = None
+        self.tie: AnyTie | None = None
 
     def break_with(self, error: BaseException) -> None:
         """Fail with an error from now on."""
@@ -70,7 +80,7 @@ class DurableObjectStub:
 
     def __init__(
         self,
-        namespace: "DurableObjectNamespace",
+        namespace: "Namespace",
         identity: DurableObjectId,
         owner: Owner | None,
     ) -> None:
@@ -179,7 +189,8 @@ class DurableObjectStub:
         frame = current_frame.get()
         home = None if frame is None else frame.instance
         call = Call(actor, "rpc", path, args, kwargs, None, state)
-        return actor.runtime.post.send(call, home=home)
+        promise: Promise = actor.runtime.post.send(call, home=home)
+        return promise
 
     def _broken(self, error: BaseException) -> BaseException:
         """Return why this stub is broken: the old error, without the lines that got it first."""
@@ -187,7 +198,7 @@ class DurableObjectStub:
         name = f".getByName({self.name!r})" if self.name is not None else ".get(id)"
         note = (
             "The object was reset since this stub was made, which broke the stub. Get a new one: "
-            f"{self._namespace._path}{name}"
+            f"{path_of(self._namespace)}{name}"
         )
         if note not in getattr(carried, "__notes__", ()):
             carried.__notes__ = [*getattr(carried, "__notes__", ()), note]
@@ -200,3 +211,10 @@ class DurableObjectStub:
     def __repr__(self) -> str:
         named = self.name if self.name is not None else self.id.toString()[:8] + "…"
         return f"<{self._namespace.binding}/{named}>"
+
+
+def path_of(namespace: "Namespace") -> str:
+    """Return how an object's code reaches a class: by its binding, or by `ctx.exports`."""
+    if namespace.bound:
+        return f"env.{namespace.binding}"
+    return f"ctx.exports.{namespace.class_name}"

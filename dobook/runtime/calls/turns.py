@@ -25,9 +25,8 @@ from dobook.runtime.loop.base import Chain
 from dobook.runtime.loop.livelock import end, link
 
 if TYPE_CHECKING:
-    from dobook.runtime.faults import ObjectFaults
     from dobook.runtime.loop.base import Loop
-    from dobook.runtime.objects.instance import Instance
+    from dobook.runtime.protocols import Instance, ObjectFaults
 
 _NOT_STARTED: Final = object()
 
@@ -152,7 +151,7 @@ _OWN_DOING = (type(_NOT_STARTED), ObjectTask, _GatheringFuture, StorageTurn)
 @types.coroutine
 def _steps(
     loop: "Loop",
-    frame: Frame,
+    frame: "Frame | Instance",
     coro: Coroutine[Any, Any, Any],
     yielded: Any,
     *,
@@ -277,7 +276,7 @@ def _report_waiting(instance: "Instance") -> int:
 
 async def resume(
     loop: "Loop",
-    frame: Frame,
+    frame: "Frame | Instance",
     coro: Coroutine[Any, Any, Any],
     yielded: Any,
     *,

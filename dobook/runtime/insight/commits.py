@@ -7,7 +7,7 @@ from dobook.storage.kv import ALARM
 from dobook.storage.store import ObjectStore
 
 if TYPE_CHECKING:
-    from dobook.runtime.kernel import Kernel
+    from dobook.runtime.protocols import Kernel
 
 
 def watch_commits(kernel: "Kernel") -> None:

@@ -11,8 +11,7 @@ from dobook import limits
 from dobook.codec import serialize
 
 if TYPE_CHECKING:
-    from dobook.runtime.kernel import Kernel
-    from dobook.runtime.objects.actor import Actor
+    from dobook.runtime.protocols import Actor, Kernel
     from dobook.storage.sql.cursor import SqlStorageCursor
 
 _GIB: Final = 1024**3

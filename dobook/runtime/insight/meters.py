@@ -7,8 +7,7 @@ from dobook.runtime.insight.meter import Meter
 from dobook.runtime.storage.watched import set_watched
 
 if TYPE_CHECKING:
-    from dobook.runtime.kernel import Kernel
-    from dobook.runtime.objects.actor import Actor
+    from dobook.runtime.protocols import Actor, Kernel
 
 
 class Meters:

@@ -17,7 +17,7 @@ from dobook.runtime.loop.swaps import Swap
 from dobook.runtime.storage.watched import set_watched
 
 if TYPE_CHECKING:
-    from dobook.runtime.kernel import Kernel
+    from dobook.runtime.protocols import Kernel
 
 MOST_EVENTS: Final = 10_000
 

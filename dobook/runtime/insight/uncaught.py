@@ -16,7 +16,7 @@ from dobook.runtime.insight.users_code import users_part
 from dobook.runtime.loop.places import has_torn_callback
 
 if TYPE_CHECKING:
-    from dobook.runtime.kernel import Kernel
+    from dobook.runtime.protocols import Kernel
 
 logger = logging.getLogger("dobook")
 

@@ -23,9 +23,7 @@ from dobook.runtime.calls.frame import current_execution
 from dobook.runtime.insight.users_code import place_at, place_of, users_frame, warn_at
 
 if TYPE_CHECKING:
-    from dobook.runtime.calls.call import Call
-    from dobook.runtime.kernel import Kernel
-    from dobook.runtime.objects.instance import Instance
+    from dobook.runtime.protocols import Call, Instance, Kernel
 
 _KEPT: Final = 1000  # of the refusals that a runtime remembers
 
@@ -261,7 +259,7 @@ def _listens(on_done: Any) -> bool:
 
 def is_awaited(call: "Call") -> bool:
     """Return whether somebody has asked for the answer to a call so far."""
-    return call._future is not None or call.elsewhere or _listens(call.on_done)
+    return call.future is not None or call.elsewhere or _listens(call.on_done)
 
 
 def _in_words(error: BaseException) -> str:

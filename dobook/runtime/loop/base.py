@@ -38,6 +38,14 @@ class Ordering(Protocol):
         ...
 
 
+class Waiting(Protocol):
+    """What is awaited while the loop turns; see `hopeless`."""
+
+    def allows(self, due: float) -> bool:
+        """Return whether the clock may jump to an alarm, at a time of the loop in seconds."""
+        ...
+
+
 class Loop(asyncio.SelectorEventLoop):
     """An asyncio loop whose time is virtual unless switched to real time.
 
@@ -58,6 +66,8 @@ class Loop(asyncio.SelectorEventLoop):
         ticks_here: Ticks of the loop since the clock moved last.
         tick: Ticks of the loop since its beginning.
         is_alarm: Whether a timer is an alarm's.
+        wait: What is awaited while the loop turns.
+        next_task: Returns the number of the next task.
     """
 
     start_ms: int
@@ -75,6 +85,7 @@ class Loop(asyncio.SelectorEventLoop):
     ticks_here: int
     tick: int
     is_alarm: Callable[[Any], bool]
+    wait: Waiting | None
     next_task: Callable[[], int]
 
     if TYPE_CHECKING:
@@ -88,6 +99,12 @@ class Loop(asyncio.SelectorEventLoop):
         def alone(self) -> bool:
             """Whether time is virtual and nothing real, no thread and no socket, is under way."""
             ...
+
+        def set_time(self, seconds: float) -> None:
+            """Set the virtual clock forward; timers on the way are not run."""
+
+        def set_virtual(self, virtual: bool) -> None:  # noqa: FBT001
+            """Switch between virtual and real time; the clock continues from where it stands."""
 
         def seconds_at(self, at_ms: int) -> float:
             """Return the loop's time at an instant given in ms since 1970."""

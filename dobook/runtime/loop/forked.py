@@ -16,7 +16,7 @@ from weakref import WeakSet
 from dobook.errors import UsageError
 
 if TYPE_CHECKING:
-    from dobook.runtime.kernel import Kernel
+    from dobook.runtime.protocols import Kernel
 
 _open: "WeakSet[Kernel]" = WeakSet()
 _never_freed: Final[list[Any]] = []

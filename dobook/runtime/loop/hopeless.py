@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dobook import limits
 
 if TYPE_CHECKING:
-    from dobook.runtime.kernel import Kernel
+    from dobook.runtime.protocols import Kernel
 
 _MOST_HOLDERS: Final = 200  # objects that are followed from a future to those who hold it
 # Holders that are reached from elsewhere for sure.
@@ -81,10 +81,10 @@ class _Search:
         self.timers = [t for t in runtime.loop._scheduled if not t._cancelled]  # type: ignore[attr-defined]
         self._sleeping = {id(arg) for timer in self.timers for arg in timer._args}
         self._calls = {
-            id(call._future): call
+            id(call.future): call
             for instance in runtime.residency.instances()
             for call in instance.calls
-            if call._future is not None
+            if call.future is not None
         }
         self.leaves: list[Any] = []
         self.timed = self.unknown = False

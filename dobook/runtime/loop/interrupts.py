@@ -34,9 +34,7 @@ from dobook.storage.sqlite_errors import is_interrupt
 from dobook.storage.stopping import forget_stop, raise_in, stop_statement
 
 if TYPE_CHECKING:
-    from dobook.runtime.calls.call import Call
-    from dobook.runtime.kernel import Kernel
-    from dobook.runtime.objects.instance import Instance
+    from dobook.runtime.protocols import Call, Instance, Kernel
 
 STUCK_AFTER_S: Final = 0.3
 SOON_S: Final = 0.01

@@ -28,7 +28,7 @@ from dobook.errors import LivelockError, PlatformError
 from dobook.runtime.loop.base import Chain, Loop
 
 if TYPE_CHECKING:
-    from dobook.runtime.objects.instance import Instance
+    from dobook.runtime.protocols import Instance
 
 MACHINERY: Final = ("dobook", "asyncio")
 # The hosted service's own words.

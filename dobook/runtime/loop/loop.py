@@ -27,8 +27,7 @@ from typing import Any
 from dobook import limits
 from dobook.clock import format_time
 from dobook.runtime.calls.frame import EXTERNAL, frame_of
-from dobook.runtime.loop.base import Chain, Loop
-from dobook.runtime.loop.hopeless import Wait
+from dobook.runtime.loop.base import Chain, Loop, Waiting
 from dobook.runtime.loop.livelock import link
 from dobook.runtime.loop.real import monotonic
 from dobook.runtime.loop.scheduling import Order
@@ -150,7 +149,7 @@ class RuntimeLoop(Loop):
         self.ticks_here = 0  # of the loop, since the clock moved last
         self.tick = 0  # of the loop, counted from its beginning
         self.watch = Watch(self)
-        self.wait: Wait | None = None  # what is awaited while the loop turns
+        self.wait: Waiting | None = None  # what is awaited while the loop turns
         self.is_alarm: Callable[[Any], bool] = lambda _timer: False
         self._now = 0.0
         self._offset = 0.0  # real mode: virtual time minus the monotonic clock

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dobook.errors import PlatformError
 
 if TYPE_CHECKING:
-    from dobook.runtime.kernel import Kernel
+    from dobook.runtime.protocols import Kernel
 
 _leave_task: Callable[[Any, Any], None] = tasks._leave_task  # documented for task implementers
 
@@ -54,33 +54,7 @@ def mend(runtime: "Kernel", error: BaseException) -> None:
                 store.output_gate.commit = None
     runtime.residency.mend()
     runtime.wire.mend()
-    _set_alarms(runtime, broken)
+    runtime.alarms.mend(broken)
     runtime.post.mend()
     if runtime.loop.virtual:
         runtime.driver.interrupts.end_all(broken if isinstance(error, Exception) else None)
-
-
-def _set_alarms(runtime: "Kernel", broken: BaseException) -> None:
-    alarms = runtime.alarms
-    for entry in list(alarms._entries.values()):
-        call, entry.call = entry.call, None
-        if call is not None and not call.done:
-            call.settle(None, broken)  # whether it is tried again is decided as for any other
-        if entry.running:
-            entry.running = entry.deferred = False
-            if entry.limit is not None:
-                entry.limit.cancel()
-                entry.limit = None
-            alarms._arm(entry, runtime.loop.now_ms)
-    for namespace in runtime.namespaces:
-        for actor in list(namespace.actors.values()):
-            at_ms = actor.store.kv.alarm_ms
-            if at_ms is not None or actor.alarm is not None:
-                entry = alarms._entry(actor)
-                if at_ms != entry.due_ms:
-                    alarms._set(entry, at_ms)
-    for entry in alarms._entries.values():
-        timer = entry.timer
-        waits = timer is not None and timer._scheduled and not timer.cancelled()  # type: ignore[attr-defined]
-        if entry.due_ms is not None and not waits:
-            alarms._arm(entry, entry.due_ms)

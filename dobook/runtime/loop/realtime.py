@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import UsageError
 from dobook.events import Error
+from dobook.runtime.loop.base import Loop
 from dobook.runtime.loop.interrupts import STUCK_AFTER_S, break_off
-from dobook.runtime.loop.loop import RuntimeLoop, running_loop
+from dobook.runtime.loop.loop import running_loop
 from dobook.runtime.loop.real import monotonic
 
 if TYPE_CHECKING:
-    from dobook.runtime.kernel import Kernel
+    from dobook.runtime.protocols import Kernel
 
 SWEEP_S: Final = 1.0  # how often idle objects are looked for
 LOOK_S: Final = 0.25  # how often those who look at the runtime are notified
@@ -34,7 +35,7 @@ class Held:
         changed: Notified when one of them is through.
     """
 
-    def __init__(self, loop: RuntimeLoop) -> None:
+    def __init__(self, loop: Loop) -> None:
         self._loop = loop
         self._lock = threading.RLock()
         self._owner = 0
@@ -140,9 +141,9 @@ class Held:
 class Background:
     """The thread that turns a runtime's loop in real time."""
 
-    def __init__(self, runtime: "Kernel") -> None:
+    def __init__(self, runtime: "Kernel", held: Held) -> None:
         self._runtime = runtime
-        self._held = runtime.driver.held
+        self._held = held
         self._ending = False
         self._sweeping: Any = None
         self._looking: Any = None
@@ -213,10 +214,12 @@ class RealTime:
 
     Args:
         kernel: The runtime's parts.
+        held: Who has its loop.
     """
 
-    def __init__(self, kernel: "Kernel") -> None:
+    def __init__(self, kernel: "Kernel", held: Held) -> None:
         self._kernel = kernel
+        self._held = held
         self._background: Background | None = None
 
     @property
@@ -229,7 +232,7 @@ class RealTime:
         self._kernel.check_open()
         _not_inside(self._kernel)
         if self._background is None:
-            self._background = Background(self._kernel)
+            self._background = Background(self._kernel, self._held)
 
     def stop(self) -> None:
         """Make time virtual; see `Runtime.stop_real_time`."""

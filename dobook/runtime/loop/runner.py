@@ -34,7 +34,7 @@ from dobook.runtime.loop.sleep import Sleep
 from dobook.runtime.loop.swaps import Swaps
 
 if TYPE_CHECKING:
-    from dobook.runtime.kernel import Kernel
+    from dobook.runtime.protocols import Kernel
 
 SETTLING_TICKS = 1_000  # of the loop, at most, until nothing is ready in real time
 HANDING_ON_TICKS = 10  # of a foreign loop, for an interrupt to cancel what waits there

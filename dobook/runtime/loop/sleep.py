@@ -5,7 +5,7 @@ import types
 from collections.abc import Callable, Generator
 from typing import Any
 
-from dobook.runtime.loop.loop import RuntimeLoop
+from dobook.runtime.loop.base import Loop
 
 
 class Sleep:
@@ -16,7 +16,7 @@ class Sleep:
         seconds: How far off it is.
     """
 
-    def __init__(self, loop: RuntimeLoop, seconds: float) -> None:
+    def __init__(self, loop: Loop, seconds: float) -> None:
         self._waiter = loop.create_future()
         self._timer = loop.call_later(seconds, self._over)
 

@@ -15,7 +15,7 @@ from dobook.runtime.loop.livelock import MACHINERY, end
 
 if TYPE_CHECKING:
     from dobook.runtime.loop.base import Loop
-    from dobook.runtime.objects.instance import Instance
+    from dobook.runtime.protocols import Instance
 
 WATCHED_TURNS: Final = 1_000  # of the loop, before something is called a livelock
 _MACHINERY: Final = (*MACHINERY, "_asyncio", "builtins")

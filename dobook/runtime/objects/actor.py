@@ -13,30 +13,16 @@ from typing import TYPE_CHECKING, Any
 from dobook.errors import DobookError, PlatformError
 from dobook.events import Answer, Fetch, Rpc
 from dobook.ids import DurableObjectId
-from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.foreign import refuse_foreign
+from dobook.runtime.calls.stub import Tie
 from dobook.runtime.insight.shown import plain, shown
 from dobook.runtime.insight.unheard import Aside
 from dobook.runtime.objects.instance import HOME_GONE, Instance
 from dobook.storage.store import ObjectStore
 
 if TYPE_CHECKING:
-    from dobook.runtime.calls.namespace import DurableObjectNamespace
-    from dobook.runtime.faults import ObjectFaults
-    from dobook.runtime.insight.meter import Meter
-    from dobook.runtime.kernel import Kernel
-
-
-class Tie:
-    """What binds stubs to an object until it is reset; then each of them is broken.
-
-    A stub is bound by its first call. Source: cloudflare/workerd src/workerd/server/server.c++
-    """
-
-    __slots__ = ("__weakref__", "error")
-
-    def __init__(self, error: BaseException | None = None) -> None:
-        self.error = error
+    import dobook.runtime.protocols as proto
+    from dobook.runtime.protocols import Kernel, Meter, Namespace, ObjectFaults
 
 
 class Actor:
@@ -61,13 +47,13 @@ class Actor:
     )
 
     def __init__(
-        self, namespace: "DurableObjectNamespace", identity: DurableObjectId, store: ObjectStore
+        self, namespace: "Namespace", identity: DurableObjectId, store: ObjectStore
     ) -> None:
         self.namespace = namespace
         self.runtime: Kernel = namespace.runtime
         self.id = identity
         self.store = store
-        self.instance: Instance | None = None
+        self.instance: proto.Instance | None = None
         self.alarm: Any = None  # the scheduler's entry
         self.sockets: Any = None  # hibernatable sockets, which outlive the instance
         self.requests = 0
@@ -85,7 +71,7 @@ class Actor:
         name = self.id.name
         return f"{self.namespace.binding}/{name if name is not None else self.id.toString()[:8]}"
 
-    def current(self) -> "Actor":
+    def current(self) -> "proto.Actor":
         """Return the actor that stands for this object now: this one until it is released.
 
         Raises:
@@ -94,7 +80,7 @@ class Actor:
         """
         return self.namespace.actor(self.id) if self.released else self
 
-    def refuse_io_of(self, owner: "Actor", kind: str) -> None:
+    def refuse_io_of(self, owner: "proto.Actor", kind: str) -> None:
         """Raise PlatformError if this object's code uses what belongs to another."""
         refuse_foreign(self, owner, kind)
 
@@ -111,7 +97,7 @@ class Actor:
         if tie is not None:
             tie.error = error
 
-    def deliver(self, call: Call, *, arrived: bool = False) -> None:
+    def deliver(self, call: "proto.Call", *, arrived: bool = False) -> None:
         """Hand an event to the object, making an instance first where needed.
 
         Args:
@@ -143,7 +129,7 @@ class Actor:
         self.requests += 1
         instance.enter(call)
 
-    def _hand_on(self, call: Call) -> None:
+    def _hand_on(self, call: "proto.Call") -> None:
         """Deliver a call to the object's current actor, or fail it without one."""
         try:
             successor = call.actor = self.current()
@@ -158,7 +144,7 @@ class Actor:
         if hub is not None:
             hub.drop()
 
-    def _observe(self, call: Call) -> None:
+    def _observe(self, call: "proto.Call") -> None:
         """Report a request or call now, and its answer when there is one."""
         observers = self.runtime.observers
         if call.kind == "fetch":
@@ -174,7 +160,7 @@ class Actor:
             call.seq = seq
         fetched = call.kind == "fetch"
 
-        def over(done: Call) -> None:
+        def over(done: "proto.Call") -> None:
             error = "" if done.error is None else f"{type(done.error).__name__}: {done.error}"
             status = getattr(done.value, "status", None) if fetched else None
             value = None if fetched else plain(done.value)
@@ -182,7 +168,7 @@ class Actor:
 
         call.on_done = Aside(call.on_done, over)
 
-    def _start(self, call: Call) -> Instance | None:
+    def _start(self, call: "proto.Call") -> Instance | None:
         if self.store.dirty:
             self.store.marked = True
         instance = self.instance = Instance(self)

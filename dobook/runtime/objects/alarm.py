@@ -13,8 +13,7 @@ from dobook.clock import format_duration, format_time
 from dobook.runtime.loop.base import Chain
 
 if TYPE_CHECKING:
-    from dobook.runtime.calls.call import Call
-    from dobook.runtime.calls.namespace import DurableObjectNamespace
+    from dobook.runtime.protocols import Call, Namespace
 
 logger = logging.getLogger("dobook")
 
@@ -85,7 +84,7 @@ class Entry:
         "timer",
     )
 
-    def __init__(self, namespace: "DurableObjectNamespace", identity: Any) -> None:
+    def __init__(self, namespace: "Namespace", identity: Any) -> None:
         self.namespace = namespace
         self.id = identity
         self.due_ms: int | None = None  # the time that was set

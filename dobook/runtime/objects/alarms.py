@@ -25,9 +25,7 @@ from dobook.runtime.objects.alarm import AlarmInvocationInfo, AlarmRun, Entry
 from dobook.storage.kv import ALARM
 
 if TYPE_CHECKING:
-    from dobook.runtime.calls.namespace import DurableObjectNamespace
-    from dobook.runtime.kernel import Kernel
-    from dobook.runtime.objects.actor import Actor
+    from dobook.runtime.protocols import Actor, Kernel, Namespace
 
 TOO_LONG: Final = "Alarm exceeded its allowed execution time"
 
@@ -102,7 +100,7 @@ class AlarmScheduler:
 
     def load(
         self,
-        namespace: "DurableObjectNamespace",
+        namespace: "Namespace",
         identity: Any,
         at_ms: int,
         *,
@@ -120,7 +118,7 @@ class AlarmScheduler:
             entry.retries = entry.backoff = retries
             self._arm(entry, runs_ms)
 
-    def ensure(self, namespace: "DurableObjectNamespace", identity: Any, at_ms: int) -> None:
+    def ensure(self, namespace: "Namespace", identity: Any, at_ms: int) -> None:
         """Take in the alarm that an object's file has, if it is not known."""
         entry = self._entries.get((namespace.unique_key, identity.toString()))
         if entry is None or (entry.due_ms is None and not entry.running):
@@ -133,7 +131,7 @@ class AlarmScheduler:
             entry.timer.cancel()
         actor.alarm = None
 
-    def forget_class(self, namespace: "DurableObjectNamespace") -> None:
+    def forget_class(self, namespace: "Namespace") -> None:
         """Forget the alarms of a class that was deleted with all its objects."""
         for key, entry in list(self._entries.items()):
             if entry.namespace is namespace:
@@ -160,7 +158,7 @@ class AlarmScheduler:
         """Whether a handler is under way."""
         return any(entry.running for entry in self._entries.values())
 
-    def of(self, namespace: "DurableObjectNamespace") -> list[Entry]:
+    def of(self, namespace: "Namespace") -> list[Entry]:
         """Return the alarms of a class that are set, running ones included."""
         return [e for e in self._entries.values() if e.namespace is namespace and e.due_ms]
 
@@ -217,6 +215,36 @@ class AlarmScheduler:
                 kv.set_alarm(None)
 
         return run
+
+    def mend(self, error: BaseException) -> None:
+        """Set the alarms again after an exception has ended everything that was under way.
+
+        Args:
+            error: What the runs that were under way end with; whether they are tried again is
+                decided as for any other.
+        """
+        for entry in list(self._entries.values()):
+            call, entry.call = entry.call, None
+            if call is not None and not call.done:
+                call.settle(None, error)
+            if entry.running:
+                entry.running = entry.deferred = False
+                if entry.limit is not None:
+                    entry.limit.cancel()
+                    entry.limit = None
+                self._arm(entry, self._runtime.loop.now_ms)
+        for namespace in self._runtime.namespaces:
+            for actor in list(namespace.actors.values()):
+                at_ms = actor.store.kv.alarm_ms
+                if at_ms is not None or actor.alarm is not None:
+                    entry = self._entry(actor)
+                    if at_ms != entry.due_ms:
+                        self._set(entry, at_ms)
+        for entry in self._entries.values():
+            timer = entry.timer
+            waits = timer is not None and timer._scheduled and not timer.cancelled()  # type: ignore[attr-defined]
+            if entry.due_ms is not None and not waits:
+                self._arm(entry, entry.due_ms)
 
     def _entry(self, actor: "Actor") -> Entry:
         entry: Entry | None = actor.alarm

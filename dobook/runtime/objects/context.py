@@ -24,7 +24,7 @@ from dobook.runtime.storage.watched import make_watched
 from dobook.web.text import stored_text
 
 if TYPE_CHECKING:
-    from dobook.runtime.objects.instance import Instance
+    from dobook.runtime.protocols import Instance
     from dobook.runtime.worker.exports import Exports
 
 
@@ -70,7 +70,7 @@ class DurableObjectState:
 
         Source: developers.cloudflare.com/workers/runtime-apis/context/#exports
         """
-        return self._instance.actor.namespace._exports()
+        return exports_of(self._instance)
 
     def blockConcurrencyWhile(self, callback: Callable[[], Any]) -> SectionPromise:
         """Run a function while no other event is delivered to the object.
@@ -207,7 +207,7 @@ class DurableObjectState:
 
         def __getattr__(self, name: str) -> Any:
             if name == "exports":  # the property has raised
-                return self._instance.actor.namespace._exports()
+                return exports_of(self._instance)
             raise misspelt(self, name)
 
     def _running(self) -> "Instance":
@@ -228,3 +228,13 @@ class DurableObjectState:
 
     def __repr__(self) -> str:
         return f"<ctx of {self._instance.actor.label}>"
+
+
+def exports_of(instance: "Instance") -> "Exports":
+    """Return the exports of the Worker that has the class of an object.
+
+    Raises:
+        AttributeError: If the compatibility date or flags switch them off.
+    """
+    exports: Exports = instance.runtime.exports_of(instance.actor.namespace.env)
+    return exports

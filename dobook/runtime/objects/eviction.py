@@ -13,17 +13,15 @@ from dobook import limits
 from dobook.errors import PlatformError
 from dobook.events import Evicted, Reset, Started
 from dobook.runtime.loop.loop import GRID
-from dobook.runtime.objects.actor import Actor
-from dobook.runtime.objects.instance import Instance
 
 if TYPE_CHECKING:
-    from dobook.runtime.kernel import Kernel
+    from dobook.runtime.protocols import Actor, Instance, Kernel
 
 
 IDLE_EVICTION_S = limits.IDLE_EVICTION_MS / 1000
 
 
-def eviction_time(instance: Instance) -> float:
+def eviction_time(instance: "Instance") -> float:
     """Return when an idle instance may be evicted, in seconds on the grid of the loop's clock."""
     return round(instance.idle_since + IDLE_EVICTION_S, GRID)
 
@@ -36,18 +34,18 @@ class Residency:
         self._instances: dict[Instance, None] = {}
         self._idle: list[Instance] = []  # a heap, by the time at which each may be evicted
 
-    def instances(self) -> list[Instance]:
+    def instances(self) -> "list[Instance]":
         """Return the instances, in the order they were made."""
         return list(self._instances)
 
-    def started(self, instance: Instance, cause: int = 0) -> None:
+    def started(self, instance: "Instance", cause: int = 0) -> None:
         """Report a new instance, made for the event of the number `cause`."""
         self._instances[instance] = None
         observers = self._runtime.observers
         if observers.active:
             observers.emit(Started, instance.actor.label, cause)
 
-    def gone(self, instance: Instance, error: BaseException) -> None:
+    def gone(self, instance: "Instance", error: BaseException) -> None:
         """Forget an instance that was reset, and report it."""
         self._instances.pop(instance, None)
         _tell(instance)  # end the waits for it to be idle
@@ -55,7 +53,7 @@ class Residency:
             Reset, instance.actor.label, 0, f"{type(error).__name__}: {error}"
         )
 
-    def idle(self, instance: Instance) -> None:
+    def idle(self, instance: "Instance") -> None:
         """Note that an instance has nothing to do at the moment."""
         if instance.on_idle is not None:
             _tell(instance)
@@ -106,7 +104,7 @@ class Residency:
             return deadline
         return None
 
-    async def evict_when_idle(self, actor: Actor, *, close_sockets: bool = False) -> None:
+    async def evict_when_idle(self, actor: "Actor", *, close_sockets: bool = False) -> None:
         """Evict an object as soon as it has nothing to do.
 
         Args:
@@ -132,7 +130,7 @@ class Residency:
             instance.on_idle = [*(instance.on_idle or ()), waiter]
             await waiter
 
-    def evict(self, instance: Instance, why: str) -> None:
+    def evict(self, instance: "Instance", why: str) -> None:
         """Evict an instance."""
         actor = instance.actor
         self._runtime.stores.committer.flush()
@@ -155,7 +153,7 @@ class Residency:
         self._idle.clear()
 
 
-def _tell(instance: Instance) -> None:
+def _tell(instance: "Instance") -> None:
     waiters, instance.on_idle = instance.on_idle, None
     for waiter in waiters or ():
         if not waiter.done():

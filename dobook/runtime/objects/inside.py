@@ -12,8 +12,7 @@ from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.rpc import RpcTarget
 
 if TYPE_CHECKING:
-    from dobook.runtime.kernel import Kernel
-    from dobook.runtime.objects.actor import Actor
+    from dobook.runtime.protocols import Actor, Kernel
 
 
 class _Guest(RpcTarget):

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextvars import Context
 from types import FunctionType, MappingProxyType, MethodType
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from dobook.errors import PlatformError, PlatformTypeError
 from dobook.events import Waiting, WaitUntil
@@ -26,30 +26,11 @@ from dobook.runtime.objects.arity import positions, relaxed_call
 from dobook.web import ReadableStream
 
 if TYPE_CHECKING:
-    from dobook.runtime.objects.actor import Actor
+    from dobook.runtime.protocols import Actor
+    from dobook.runtime.protocols import Call as AnyCall
 
 
 HOME_GONE: Final = "The execution context which hosts this callback is no longer running."
-
-
-class Home(Protocol):
-    """Where a function or target that travelled as a stub lives."""
-
-    def invoke_on(
-        self,
-        target: Any,
-        path: tuple[str, ...],
-        args: tuple[Any, ...] | None,
-        kwargs: dict[str, Any] | None,
-    ) -> Any:
-        """Call what `path` leads to from `target`, or read it if there are no arguments."""
-
-    def refuse(self, error: BaseException) -> Any:
-        """Return a promise that fails."""
-
-    def convey(self, stream: ReadableStream) -> ReadableStream:
-        """Return a stream that is made here as the other side gets it."""
-        ...
 
 
 class DurableObjectAbort(BaseException):
@@ -74,8 +55,6 @@ class Instance(Frame):
 
     __slots__ = (
         "__weakref__",
-        "_context",
-        "_generation",
         "_handlers",
         "_methods",
         "active_since",
@@ -88,6 +67,8 @@ class Instance(Frame):
         "idle",
         "idle_since",
         "in_idle_queue",
+        "kept_context",
+        "kept_generation",
         "object",
         "on_idle",
         "output_gate",
@@ -103,7 +84,7 @@ class Instance(Frame):
         self.output_gate = actor.store.output_gate
         self.dead: BaseException | None = None
         # What is gone through has to keep its order, which a set of objects does not.
-        self.calls: dict[Call, None] = {}
+        self.calls: dict[AnyCall, None] = {}
         self.tasks: Mapping[asyncio.Task[Any], None] = NO_TASKS
         self.background: int = 0  # waitUntil() work under way
         self.idle_since = 0.0  # seconds of the loop
@@ -117,8 +98,8 @@ class Instance(Frame):
         self.in_idle_queue = False
         self._methods: dict[str, FunctionType] = actor.namespace.methods
         self._handlers: Mapping[str, Callable[..., Any]] = NOTHING
-        self._context: Context | None = None
-        self._generation = -1
+        self.kept_context: Context | None = None
+        self.kept_generation = -1
 
     def __lt__(self, other: "Instance") -> bool:
         return self.evict_at < other.evict_at  # for the heap of idle instances
@@ -146,14 +127,16 @@ class Instance(Frame):
         It is made anew for each drive of the loop, so that a `print` lands in the cell that drives.
         """
         generation = self.runtime.generation
-        if self._generation != generation:
+        if self.kept_generation != generation:
             context = self.runtime.context.copy()
             context.run(current_frame.set, self)
             context.run(current_owner.set, self.actor)
-            self._context = context
-            self._generation = generation  # last: after an exception above, all of it is repeated
-        assert self._context is not None
-        return self._context
+            self.kept_context = context
+            self.kept_generation = (
+                generation  # last: after an exception above, all of it is repeated
+            )
+        assert self.kept_context is not None
+        return self.kept_context
 
     def reset(
         self,
@@ -227,7 +210,7 @@ class Instance(Frame):
 
     # ------------------------------------------------------------------ events
 
-    def enter(self, call: Call) -> None:
+    def enter(self, call: "AnyCall") -> None:
         """Take an event: run it now or when the gate admits it."""
         call.instance = self
         self.calls[call] = None

@@ -26,7 +26,7 @@ from dobook.runtime.insight.unheard import Refusal, note_later
 from dobook.runtime.insight.users_code import place_of_error
 
 if TYPE_CHECKING:
-    from dobook.runtime.objects.instance import Instance
+    from dobook.runtime.protocols import Instance
 
 TIMED_OUT = (
     "A call to blockConcurrencyWhile() in a Durable Object waited for too long. The call was "

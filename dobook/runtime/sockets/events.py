@@ -25,15 +25,13 @@ from dobook.runtime.sockets.transport import (
     Broken,
     Close,
     End,
-    Wire,
     ignore,
 )
 from dobook.runtime.sockets.values import in_background
 from dobook.web import JsBuffer
 
 if TYPE_CHECKING:
-    from dobook.runtime.objects.actor import Actor
-    from dobook.runtime.objects.instance import Instance
+    from dobook.runtime.protocols import Actor, Instance, Wire
     from dobook.runtime.sockets.websocket import WebSocket
 
 TOO_LARGE_CODE: Final = 1009
@@ -139,7 +137,7 @@ def _over(call: Call) -> None:
         instance.runtime.report(call.actor, call.kind, error)
 
 
-def _report(wire: Wire, label: str, item: Any) -> int:
+def _report(wire: "Wire", label: str, item: Any) -> int:
     if item is LOST:
         return wire.observers.emit(
             SocketClose, label, 0, code=LOST_CODE, reason=LOST_REASON, was_clean=False

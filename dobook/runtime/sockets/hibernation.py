@@ -36,8 +36,7 @@ from dobook.web import JsBuffer
 from dobook.web.text import js_string, js_unsigned
 
 if TYPE_CHECKING:
-    from dobook.runtime.objects.actor import Actor
-    from dobook.runtime.objects.instance import Instance
+    from dobook.runtime.protocols import Actor, Instance
 
 MAX_EVENT_TIMEOUT_MS: Final = 604_800_000  # a week: workerd src/workerd/api/actor-state.c++
 

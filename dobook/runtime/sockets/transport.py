@@ -25,8 +25,7 @@ from dobook.runtime.loop.base import Chain
 from dobook.runtime.loop.loop import running_loop
 
 if TYPE_CHECKING:
-    from dobook.runtime.kernel import Kernel
-    from dobook.runtime.objects.actor import Actor
+    from dobook.runtime.protocols import Actor, Kernel
 
 LOST_CODE: Final = 1006
 LOST_REASON: Final = "WebSocket disconnected without sending Close frame."
@@ -312,9 +311,7 @@ _wires: "WeakKeyDictionary[asyncio.AbstractEventLoop, ReferenceType[Wire]]" = We
 def current_wire() -> Wire | None:
     """Return the wire of the runtime whose code is running, None outside of any."""
     frame = current_frame.get()
-    if frame is not None:
-        return frame.instance.runtime.wire
-    loop = running_loop()
+    loop = running_loop() if frame is None else frame.instance.runtime.loop
     found = None if loop is None else _wires.get(loop)
     return None if found is None else found()
 

@@ -34,7 +34,7 @@ from dobook.storage.kv import KV
 from dobook.storage.store import ObjectStore
 
 if TYPE_CHECKING:
-    from dobook.runtime.objects.instance import Instance
+    from dobook.runtime.protocols import Instance
 
 NOBODY: Final = object()  # in place of a frame: check each use of the storage
 

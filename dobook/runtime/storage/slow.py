@@ -18,7 +18,7 @@ from dobook.runtime.objects.instance import DurableObjectAbort
 from dobook.runtime.storage.stored import Stored
 
 if TYPE_CHECKING:
-    from dobook.runtime.objects.instance import Instance
+    from dobook.runtime.protocols import Instance
 
 
 class _Lock:

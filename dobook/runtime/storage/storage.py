@@ -24,7 +24,7 @@ from dobook.runtime.storage.sync_kv import SyncKvStorage
 from dobook.storage.sql.storage import SqlStorage
 
 if TYPE_CHECKING:
-    from dobook.runtime.objects.instance import Instance
+    from dobook.runtime.protocols import Instance
 
 
 class DurableObjectTransaction(Operations):
@@ -163,9 +163,10 @@ class DurableObjectStorage(PointInTimeRecovery):
         """
         try:
             self._use("sync()")
-            return self._instance.runtime.stores.durable(self._instance)
+            durable: Promise = self._instance.runtime.stores.durable(self._instance)
         except Exception as error:
             return Rejected(error)
+        return durable
 
     def transaction(self, closure: Callable[[DurableObjectTransaction], Any]) -> SectionPromise:
         """Run a function whose writes are kept together or, if it raises, undone together.

@@ -18,7 +18,7 @@ from dobook.runtime.calls.promise import _Own
 from dobook.runtime.calls.task_waits import StorageTurn
 
 if TYPE_CHECKING:
-    from dobook.runtime.objects.instance import Instance
+    from dobook.runtime.protocols import Instance
 
 _LATE_TICKS: Final = 2  # for a promise that has resolved already: its callback, then the task
 

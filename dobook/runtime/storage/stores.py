@@ -26,10 +26,7 @@ from dobook.storage.store import ObjectStore
 from dobook.web.text import usv
 
 if TYPE_CHECKING:
-    from dobook.runtime.calls.namespace import DurableObjectNamespace
-    from dobook.runtime.kernel import Kernel
-    from dobook.runtime.objects.actor import Actor
-    from dobook.runtime.objects.instance import Instance
+    from dobook.runtime.protocols import Actor, Instance, Kernel, Namespace
 
 CLOCK_STEP_MS: Final = 1_000
 
@@ -64,7 +61,7 @@ class Stores:
         self._notes: dict[str, Any] = {}  # of objects in memory
         self.given: dict[Place, Contents] = {}  # of a world that this runtime continues
         self._history = None if directory is None else directory.history
-        told = (runtime.loop.call_soon, self._note, self._committed, self._failed)
+        told = (runtime.loop.call_soon, self._note, self._committed, self.failed)
         self.committer = (
             Committer(*told)
             if directory is None
@@ -86,7 +83,7 @@ class Stores:
         """How many objects' last writes came out of the journal, after an unclean end."""
         return 0 if self.directory is None else self.directory.recovered
 
-    def open(self, namespace: "DurableObjectNamespace", identity: str) -> ObjectStore:
+    def open(self, namespace: "Namespace", identity: str) -> ObjectStore:
         """Return the storage of an object that is not in memory."""
         directory = self.directory
         keep = self.history_ms > 0 and namespace.sqlite
@@ -165,13 +162,13 @@ class Stores:
                 f"Durable Object's storage could not be restored: {error}"
             ) from error
 
-    def name_of(self, namespace: "DurableObjectNamespace", identity: DurableObjectId) -> None:
+    def name_of(self, namespace: "Namespace", identity: DurableObjectId) -> None:
         """Keep the name an object is used under."""
         if self.directory is not None and identity.name is not None:
             place = namespace.unique_key, identity.toString()
             self.directory.own.remember_name(place, usv(identity.name))
 
-    def asleep(self, namespace: "DurableObjectNamespace") -> Iterator[tuple[str, str | None]]:
+    def asleep(self, namespace: "Namespace") -> Iterator[tuple[str, str | None]]:
         """Yield (id, name) of the objects of a class that are on disk and not in memory."""
         directory = self.directory
         if directory is None:
@@ -184,7 +181,7 @@ class Stores:
             if identity not in namespace.actors:
                 yield identity, directory.own.name((namespace.unique_key, identity))
 
-    def peek(self, namespace: "DurableObjectNamespace", identity: str) -> tuple[int, int | None]:
+    def peek(self, namespace: "Namespace", identity: str) -> tuple[int, int | None]:
         """Return how many rows an object has and its alarm in ms, without waking it."""
         if self.directory is None:
             given = self.given[Place(namespace.unique_key, identity)]
@@ -246,7 +243,7 @@ class Stores:
         else:
             self.directory.own.set_meta(**{key: value})
 
-    def load_alarms(self, namespace: "DurableObjectNamespace") -> None:
+    def load_alarms(self, namespace: "Namespace") -> None:
         """Schedule the alarms that an earlier process left."""
         load = self._runtime.alarms.load
         self.committer.catch_up()
@@ -266,9 +263,7 @@ class Stores:
                     runs_ms=given.runs_ms,
                 )
 
-    def _warn_of_other_workers(
-        self, namespace: "DurableObjectNamespace", directory: StateDirectory
-    ) -> None:
+    def _warn_of_other_workers(self, namespace: "Namespace", directory: StateDirectory) -> None:
         """Warn if the directory has no objects of a class, but another Worker's of that name."""
         keys = directory.unique_keys()
         # Keys that are in use here, or that this one was made to differ from, are not a mistake.
@@ -361,7 +356,8 @@ class Stores:
                 self._runtime.loop.torn = error
                 raise
 
-    def _failed(self, store: ObjectStore, error: BaseException) -> None:
+    def failed(self, store: ObjectStore, error: BaseException) -> None:
+        """Reset an object whose commit has failed: its callers get the error."""
         actor: Actor = store.owner
         if not reset_if_stopped(actor.instance, error):
             self._runtime.report(actor, "commit", error)

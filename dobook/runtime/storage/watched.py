@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from dobook.events import OutputGateClosed, StorageOperation
 from dobook.runtime.calls.promise import Promise, Rejected
-from dobook.runtime.insight.meter import Meter, units
+from dobook.runtime.insight.meter import units
 from dobook.runtime.insight.shown import plain, shown
 from dobook.runtime.storage.operations import Operations
 from dobook.runtime.storage.slow import CountedPromise, SlowPromise
@@ -26,7 +26,7 @@ from dobook.storage.sql.cursor import SqlStorageCursor
 from dobook.storage.sql.storage import SqlStorage
 
 if TYPE_CHECKING:
-    from dobook.runtime.objects.instance import Instance
+    from dobook.runtime.protocols import Instance, Meter
 
 _WRITES = frozenset({"put", "delete", "setAlarm", "deleteAlarm", "deleteAll"})
 _WITHOUT_KEYS = frozenset({"getAlarm", "deleteAlarm", "deleteAll"})
@@ -100,7 +100,9 @@ class _WatchedOperations(Operations):
             )
         return CountedPromise(instance, promise) if faults.awaits_left else promise
 
-    def _count(self, meter: Meter, operation: str, promise: Promise, args: tuple[Any, ...]) -> None:
+    def _count(
+        self, meter: "Meter", operation: str, promise: Promise, args: tuple[Any, ...]
+    ) -> None:
         """Count what the platform bills: rows, or units of 4 KB where there is no SQLite."""
         by_size = not self._sqlite
         first: Any = args[0] if args else None
@@ -306,7 +308,7 @@ def _keys(
     return (key,), None
 
 
-def _counted(rows: Iterator[Any], meter: Meter) -> Iterator[Any]:
+def _counted(rows: Iterator[Any], meter: "Meter") -> Iterator[Any]:
     for row in rows:
         meter.reads += 1
         yield row

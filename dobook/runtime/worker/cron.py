@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from dobook.errors import UsageError
 
 if TYPE_CHECKING:
-    from dobook.runtime.kernel import Kernel
+    from dobook.runtime.protocols import Kernel
     from dobook.runtime.worker.worker import Worker
 
 _MINUTE_MS: Final = 60_000

@@ -27,8 +27,8 @@ from dobook.runtime.insight.portable import (
 from dobook.runtime.worker.services import Fetcher
 
 if TYPE_CHECKING:
-    from dobook.runtime.calls.namespace import DurableObjectNamespace, Env
-    from dobook.runtime.kernel import Kernel
+    from dobook.runtime.calls.namespace import Env
+    from dobook.runtime.protocols import Kernel, Namespace
     from dobook.runtime.worker.worker import Worker
 
 DEFAULT = "default"  # how the platform calls the class `Default`
@@ -133,7 +133,7 @@ class Exports:
             return LoopbackServiceStub
         return LoopbackDurableObjectClass if name in self._stateless else None
 
-    def _namespaces(self) -> "dict[str, DurableObjectNamespace]":
+    def _namespaces(self) -> "dict[str, Namespace]":
         main = self._runtime.env
         return {
             n.class_name: n
@@ -308,11 +308,11 @@ class LoopbackDurableObjectNamespace(LoopbackDurableObjectClass):
         namespace = self._namespace()
         return _LoopbackStub(namespace, namespace.idFromName(name), current_owner.get())
 
-    def jurisdiction(self, jurisdiction: str) -> "DurableObjectNamespace":
+    def jurisdiction(self, jurisdiction: str) -> Any:
         """Refuse: one machine has no jurisdictions."""
         return self._namespace().jurisdiction(jurisdiction)
 
-    def _namespace(self) -> "DurableObjectNamespace":
+    def _namespace(self) -> "Namespace":
         found = self._exports._namespaces().get(self._class_name)
         if found is None:
             raise UsageError(

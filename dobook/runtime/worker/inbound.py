@@ -12,14 +12,13 @@ from dobook.runtime.calls.call import Call
 from dobook.web import Request, Response
 
 if TYPE_CHECKING:
-    from dobook.runtime.calls.namespace import DurableObjectNamespace
-    from dobook.runtime.kernel import Kernel
+    from dobook.runtime.protocols import Kernel, Namespace
 
 Answered = Callable[[Response | None, BaseException | None], None]
 
 
 def fetch_object(
-    namespace: "DurableObjectNamespace",
+    namespace: "Namespace",
     identity: DurableObjectId,
     request: Request,
     answered: Answered,

@@ -18,7 +18,7 @@ from dobook.runtime.worker.worker import Worker, error_of
 from dobook.web import Request, Response
 
 if TYPE_CHECKING:
-    from dobook.runtime.kernel import Kernel
+    from dobook.runtime.protocols import Kernel
 
 Transport = Callable[[Request], Awaitable[Response]]
 
@@ -75,7 +75,8 @@ class Network:
         runtime = self._runtime
         commit = None if frame is None else frame.instance.output_gate.commit
         if commit is None:
-            return runtime.post.promise_of(self.fetch(request))
+            asked: Promise = runtime.post.promise_of(self.fetch(request))
+            return asked
         durable: asyncio.Future[None] = runtime.loop.create_future()
         commit.leaves = True
         commit.waiters.append(lambda: durable.set_result(None))
@@ -84,7 +85,8 @@ class Network:
             await durable
             return await self.fetch(request)
 
-        return runtime.post.promise_of(after())
+        promise: Promise = runtime.post.promise_of(after())
+        return promise
 
     async def fetch(self, request: Request) -> Response:
         """Return the answer to a request, redirects followed.

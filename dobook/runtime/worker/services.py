@@ -19,7 +19,7 @@ from dobook.runtime.worker.worker import error_of
 from dobook.web import Request, Response
 
 if TYPE_CHECKING:
-    from dobook.runtime.kernel import Kernel
+    from dobook.runtime.protocols import Kernel
     from dobook.runtime.worker.worker import Worker
 
 
@@ -124,7 +124,8 @@ class Fetcher:
             runtime.stores.leave()
             return await begin()
 
-        return runtime.post.promise_of(after())
+        promise: Promise = runtime.post.promise_of(after())
+        return promise
 
     def _given(self) -> Any:
         """Return what the entrypoint's `ctx.props` is; None for nothing."""

@@ -26,7 +26,7 @@ from dobook.web.javascript import JsRequest
 
 if TYPE_CHECKING:
     from dobook.runtime.calls.namespace import Env
-    from dobook.runtime.kernel import Kernel
+    from dobook.runtime.protocols import Kernel
     from dobook.runtime.worker.exports import Exports
 
 
@@ -52,7 +52,8 @@ class ExecutionContext:
 
         Source: developers.cloudflare.com/workers/runtime-apis/context/#exports
         """
-        return _exports_of(self._runtime, self._env)
+        exports: Exports = self._runtime.exports_of(self._env)
+        return exports
 
     def waitUntil(self, promise: Any) -> None:
         """Continue a piece of work after the answer; its errors are only logged."""
@@ -70,14 +71,8 @@ class ExecutionContext:
 
     def __getattr__(self, name: str) -> Any:
         if name == "exports":  # the property has raised
-            return _exports_of(self._runtime, self._env)
+            return self._runtime.exports_of(self._env)
         raise misspelt(self, name)
-
-
-def _exports_of(runtime: "Kernel", env: "Env") -> "Exports":
-    from dobook.runtime.worker.exports import exports_of  # which knows Workers
-
-    return exports_of(runtime, env)
 
 
 class ScheduledController(NamedTuple):
@@ -214,7 +209,9 @@ class Worker:
         """
         if at_ms is None:
             at_ms = self._runtime.loop.now_ms
-        return self._runtime.post.promise_of(self._on_schedule(ScheduledController(at_ms, cron)))
+        work = self._on_schedule(ScheduledController(at_ms, cron))
+        promise: Promise = self._runtime.post.promise_of(work)
+        return promise
 
     async def respond(
         self, request: Request, entrypoint: str | None = None, props: Any = None

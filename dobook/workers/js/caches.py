@@ -150,7 +150,8 @@ def _promise(work: "Callable[[Kernel], Awaitable[Any]]") -> Promise:
                 "Disallowed operation called within global scope: use caches within a handler."
             )
         )
-    return wire.runtime.post.promise_of(work(wire.runtime))  # type: ignore[arg-type]
+    promise: Promise = wire.runtime.post.promise_of(work(wire.runtime))  # type: ignore[arg-type]
+    return promise
 
 
 def _asked(request: Any) -> Request:

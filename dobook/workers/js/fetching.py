@@ -28,7 +28,8 @@ def send(resource: Any, options: Any = None) -> Promise:
         request = Request._from_init(resource, options or None)  # noqa: SLF001 - of this package
     except Exception as error:
         return Rejected(error)
-    return wire.runtime.network.send(request)
+    promise: Promise = wire.runtime.network.send(request)
+    return promise
 
 
 class _AsJavaScript(Promise):

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from dobook.runtime.calls.namespace import DurableObjectNamespace
     from dobook.runtime.calls.rpc import RpcTarget
     from dobook.runtime.calls.stub import DurableObjectStub
+    from dobook.runtime.client import Client
     from dobook.runtime.objects.alarm import AlarmRun
     from dobook.runtime.objects.context import DurableObjectState
     from dobook.runtime.runtime import Runtime
-    from dobook.runtime.sockets.client import Client
     from dobook.runtime.storage.storage import DurableObjectStorage
     from dobook.storage.sql.storage import SqlStorage
 
@@ -69,7 +69,7 @@ _HOME = {
     "compare_limiters": "dobook.notebook.limiters",
     "hand_in": "dobook.notebook.exercises.handing_in",
     "AlarmRun": "dobook.runtime.objects.alarms",
-    "Client": "dobook.runtime.sockets.client",
+    "Client": "dobook.runtime.client",
     "DobookError": "dobook.errors",
     "DurableObjectNamespace": "dobook.runtime.calls.namespace",
     "DurableObjectState": "dobook.runtime.objects.context",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dobook.explorer.decisions import Decisions
 from dobook.explorer.schedule import DELAYS_MS, SLOW_MS, late, lateness
 from dobook.explorer.scheduler import Scheduler
+from dobook.runtime.aborts import DurableObjectAbort
 from dobook.runtime.access import kernel_of
 from dobook.runtime.faults import (
     CRASHED,
@@ -20,7 +21,6 @@ from dobook.runtime.faults import (
     network_error,
 )
 from dobook.runtime.insight.commits import watch_commits
-from dobook.runtime.objects.instance import DurableObjectAbort
 from dobook.storage.store import ObjectStore
 
 if TYPE_CHECKING:

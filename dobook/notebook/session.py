@@ -23,12 +23,12 @@ from dobook.notebook.projects import Projects
 from dobook.notebook.tracebacks import below_the_cell, one_line
 from dobook.runtime.access import kernel_of
 from dobook.runtime.calls.stub import DurableObjectStub
+from dobook.runtime.client import Client
 from dobook.runtime.insight.snapshots import ObjectSnapshot
 from dobook.runtime.kernel import Durability
 from dobook.runtime.protocols import Namespace
 from dobook.runtime.registry import default_binding
 from dobook.runtime.runtime import Runtime
-from dobook.runtime.sockets.client import Client
 from dobook.storage.store import ObjectStore
 from dobook.wrangler import Deployment
 from dobook.wrangler.writing import as_values

@@ -19,10 +19,10 @@ from dobook.project.assets import AssetsFetcher
 from dobook.project.front import Front
 from dobook.project.modules import ModuleSpace
 from dobook.runtime.access import kernel_of
-from dobook.runtime.calls.namespace import Env
 from dobook.runtime.loop.patches import patches
 from dobook.runtime.runtime import Runtime
 from dobook.runtime.worker.cron import Crontab
+from dobook.runtime.worker.env import Env
 from dobook.runtime.worker.services import Fetcher
 from dobook.workers import DurableObject, WorkerEntrypoint
 from dobook.workers.ambient import loading_env

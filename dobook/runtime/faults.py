@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import PlatformError, UsageError
 from dobook.events import Fault
+from dobook.runtime.aborts import DurableObjectAbort
 from dobook.runtime.calls.namespace import DurableObjectNamespace
 from dobook.runtime.insight.commits import watch_commits
-from dobook.runtime.objects.instance import DurableObjectAbort
 from dobook.runtime.storage.watched import set_watched
 from dobook.storage.store import ObjectStore
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from dobook.clock import format_time
 from dobook.errors import UsageError
 from dobook.observer import Observers
-from dobook.runtime.calls.namespace import DurableObjectNamespace, Env
+from dobook.runtime.calls.namespace import DurableObjectNamespace
 from dobook.runtime.calls.post import PostOffice
 from dobook.runtime.calls.stub import DurableObjectStub
 from dobook.runtime.calls.turns import task_factory
@@ -36,9 +36,13 @@ from dobook.runtime.objects.actor import Actor
 from dobook.runtime.objects.alarms import AlarmScheduler
 from dobook.runtime.objects.eviction import Residency
 from dobook.runtime.protocols import Actor as AnyActor
+from dobook.runtime.protocols import Instance
 from dobook.runtime.registry import Registry
 from dobook.runtime.sockets.transport import Wire
+from dobook.runtime.storage.storage import DurableObjectStorage
 from dobook.runtime.storage.stores import Stores
+from dobook.runtime.storage.watched import make_watched
+from dobook.runtime.worker.env import Env
 from dobook.runtime.worker.exports import Exports, exports_of
 from dobook.runtime.worker.network import Network
 from dobook.runtime.worker.worker import Worker
@@ -161,6 +165,10 @@ class Kernel:
         if isinstance(which, DurableObjectStub):
             return which._namespace.actor(which.id)
         raise UsageError(f"expected a stub or 'BINDING/name', not {which!r:.80}")
+
+    def watch(self, instance: Instance, storage: DurableObjectStorage) -> None:
+        """Have an object's new storage report its operations, as far as anybody wants to know."""
+        make_watched(instance, storage)
 
     # ------------------------------------------------------------------ what happens
 

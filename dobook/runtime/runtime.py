@@ -17,9 +17,10 @@ from dobook.events import AnyEvent
 from dobook.observer import Observers
 from dobook.runtime.branching import fork, restore, snapshot
 from dobook.runtime.calls.deadlock import why_awake
-from dobook.runtime.calls.namespace import DurableObjectNamespace, Env
+from dobook.runtime.calls.namespace import DurableObjectNamespace
 from dobook.runtime.calls.promise import Promise
 from dobook.runtime.calls.stub import DurableObjectStub
+from dobook.runtime.client import DEFAULT_PATH, Client, open_client
 from dobook.runtime.faults import Faults
 from dobook.runtime.insight.commits import watch_commits
 from dobook.runtime.insight.meter import Cost, costs
@@ -34,7 +35,7 @@ from dobook.runtime.loop.loop import Clock, running_loop
 from dobook.runtime.loop.patches import watch_class
 from dobook.runtime.objects.alarm import AlarmRun
 from dobook.runtime.registry import default_binding
-from dobook.runtime.sockets.client import DEFAULT_PATH, Client, open_client
+from dobook.runtime.worker.env import Env
 from dobook.runtime.worker.network import Network
 from dobook.runtime.worker.worker import Worker
 
@@ -225,7 +226,7 @@ class Runtime:
         if running_loop() is kernel.loop:
             raise UsageError(
                 "runtime.connect(...) cannot be used inside the runtime's own loop. There use "
-                "await dobook.runtime.sockets.client.open_client(runtime, ...)."
+                "await dobook.runtime.client.open_client(runtime, ...)."
             )
         opening: Any = open_client(self, target, path, name=name, headers=headers)
         client: Client = self.run(opening)

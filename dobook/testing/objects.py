@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dobook.errors import UsageError, suggest
 from dobook.runtime.access import kernel_of
-from dobook.runtime.calls.namespace import DurableObjectNamespace, Env
+from dobook.runtime.calls.namespace import DurableObjectNamespace
 from dobook.runtime.calls.promise import Promise
 from dobook.runtime.calls.stub import DurableObjectStub
 from dobook.runtime.insight.unheard import Unheard
 from dobook.runtime.runtime import Runtime
+from dobook.runtime.worker.env import Env
 
 if TYPE_CHECKING:
     from dobook.wrangler import Configuration, Deployment

@@ -7,8 +7,8 @@ import functools
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from dobook.runtime.aborts import DurableObjectAbort
 from dobook.runtime.objects.context import DurableObjectState as DurableObjectContext
-from dobook.runtime.objects.instance import DurableObjectAbort
 from dobook.web import Request
 from dobook.web.javascript import JsRequest
 

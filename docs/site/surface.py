@@ -51,7 +51,7 @@ HELD = {
         "WebSockets: an object's side, and clients inside the runtime.",
         {
             "dobook.runtime.sockets.websocket.WebSocket": "ws",
-            "dobook.runtime.sockets.client.Client": 'runtime.connect("CHAT/lobby")',
+            "dobook.runtime.client.Client": 'runtime.connect("CHAT/lobby")',
         },
     ),
     "faults": (

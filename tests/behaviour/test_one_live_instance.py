@@ -17,7 +17,7 @@ from workers import Response
 from dobook import RpcTarget, Runtime
 from dobook.errors import PlatformError
 from dobook.runtime.access import kernel_of
-from dobook.runtime.sockets.client import open_client
+from dobook.runtime.client import open_client
 
 MOMENTS = 14  # ticks of the loop: more than any of these takes
 

@@ -14,7 +14,7 @@ from dobook.notebook.frames.frame import Frame
 from dobook.notebook.magics.base import MagicsBase, command, keeping
 from dobook.notebook.request_line import read_header
 from dobook.notebook.views.sockets import NotebookClient, clients_frame
-from dobook.runtime.sockets.client import DEFAULT_PATH
+from dobook.runtime.client import DEFAULT_PATH
 
 _ACCEPT = "self.ctx.acceptWebSocket(server), or server.accept(), before the response."
 

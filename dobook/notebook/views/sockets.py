@@ -7,8 +7,8 @@ from typing import Any, Self
 from dobook.clock import format_time
 from dobook.notebook.display import MONO, MUTED, box, count, heading, shorten, tag
 from dobook.notebook.frames.frame import TIME, Frame, make_frame
+from dobook.runtime.client import Client, Said, Transcript, open_client
 from dobook.runtime.runtime import Runtime
-from dobook.runtime.sockets.client import Client, Said, Transcript, open_client
 
 _FIRST_LINES, _LAST_LINES = 2, 12  # of a long transcript
 _MOST_WIDE = 200  # characters of a message

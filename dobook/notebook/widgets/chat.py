@@ -15,8 +15,8 @@ from dobook.notebook.session import Session
 from dobook.notebook.views.sockets import NotebookClient
 from dobook.notebook.widgets.base import View
 from dobook.runtime.access import kernel_of
+from dobook.runtime.client import DEFAULT_PATH, Said
 from dobook.runtime.protocols import Namespace
-from dobook.runtime.sockets.client import DEFAULT_PATH, Said
 
 _MOST_LINES = 200  # of a pane
 

@@ -10,8 +10,9 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import PlatformTypeError
+from dobook.runtime.aborts import INTERRUPTED, Interrupted
 from dobook.runtime.calls.own_tasks import others_first
-from dobook.runtime.calls.promise import INTERRUPTED, Interrupted, Promise
+from dobook.runtime.calls.promise import Promise
 from dobook.runtime.calls.rpc import Member, RpcStub, find, member, not_callable
 from dobook.runtime.insight.portable import remark_if_called
 

@@ -22,9 +22,9 @@ from dobook.errors import PlatformError
 from dobook.events import Admitted, Held
 from dobook.observer import current_cause
 from dobook.ownership import current_owner
+from dobook.runtime.aborts import INTERRUPTED
 from dobook.runtime.calls.delivery import deliver_response
 from dobook.runtime.calls.frame import EXTERNAL
-from dobook.runtime.calls.promise import INTERRUPTED
 from dobook.runtime.calls.rpc import (
     PLAIN,
     SMALL,

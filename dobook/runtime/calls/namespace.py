@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from dobook.errors import PlatformTypeError, UsageError, misspelt, suggest
+from dobook.errors import PlatformTypeError, UsageError, misspelt
 from dobook.ids import DurableObjectId, IdFactory
 from dobook.ownership import current_owner
 from dobook.runtime.calls.stub import DurableObjectStub, Tie, path_of
-from dobook.runtime.insight.portable import remark_if_called
 from dobook.runtime.objects.actor import Actor
 from dobook.runtime.objects.context import DurableObjectState
+from dobook.runtime.worker.env import Env
 from dobook.web.text import js_string
 
 if TYPE_CHECKING:
@@ -175,64 +175,3 @@ class DurableObjectNamespace:
 
     def __repr__(self) -> str:
         return f"<DurableObjectNamespace {self.binding}: {self.class_name}>"
-
-
-_NO_BINDINGS = (
-    "There are none yet: a class gets one from a cell that begins with %%durable_object, or from "
-    "runtime.register(Class)."
-)
-_AS_DICT = "env as a dict: env of Cloudflare's Python SDK is not one (TypeError)."
-
-
-class Env:
-    """`env`: what an object reaches by name, its bindings and variables."""
-
-    def __init__(self) -> None:
-        self._bindings: dict[str, Any] = {}
-        self._secrets = ""
-        self._exports: Any = None  # of the Worker whose `env` it is; made when it is asked for
-
-    def take_secrets_from(self, file: str) -> None:
-        """Name the file that secrets are written into, for the error of one that is missing."""
-        self._secrets = file
-
-    def bind(self, name: str, value: Any) -> None:
-        """Make something available under a name.
-
-        Raises:
-            UsageError: If the name could not be written as `env.NAME`.
-        """
-        if not name.isidentifier():
-            raise UsageError(f"{name!r} cannot be a binding: write it as a Python identifier.")
-        self._bindings[name] = value
-
-    def unbind(self, name: str) -> None:
-        """Take a name away; an unknown one is ignored."""
-        self._bindings.pop(name, None)
-
-    def names(self) -> list[str]:
-        """Return the names, in the order they were bound."""
-        return list(self._bindings)
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self._bindings[name]
-        except KeyError:
-            known = suggest(name, self._bindings) if self._bindings else _NO_BINDINGS
-            if self._secrets and name.isupper():
-                known += f" A secret? Write {name}=… into {self._secrets}."
-            raise AttributeError(f"env has no binding {name!r}. {known}") from None
-
-    def __getitem__(self, name: str) -> Any:
-        remark_if_called(f"{_AS_DICT} Write env.{name}, or getattr(env, name).")
-        return getattr(self, name)
-
-    def __contains__(self, name: object) -> bool:
-        remark_if_called(f"{_AS_DICT} Write hasattr(env, name).")
-        return name in self._bindings
-
-    def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self._bindings]
-
-    def __repr__(self) -> str:
-        return f"<env: {', '.join(self._bindings) or 'no bindings'}>"

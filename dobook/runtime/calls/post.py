@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dobook.errors import PlatformError
 from dobook.events import Held, Sent
 from dobook.ownership import current_owner
+from dobook.runtime.aborts import HOME_GONE
 from dobook.runtime.calls.answer import OutsidePromise, RpcPromise, promise_for
 from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.frame import current_frame
@@ -21,7 +22,6 @@ from dobook.runtime.calls.rpc import PLAIN, SMALL, Crossing, carry
 from dobook.runtime.calls.weight import check_weight
 from dobook.runtime.loop.livelock import link, too_deep
 from dobook.runtime.loop.loop import running_loop
-from dobook.runtime.objects.instance import HOME_GONE
 from dobook.web import ReadableStream
 
 if TYPE_CHECKING:

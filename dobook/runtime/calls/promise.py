@@ -6,32 +6,14 @@ and, as they follow the coroutine protocol too, made into tasks.
 """
 
 import sys
-from asyncio import CancelledError, Future, ensure_future
+from asyncio import Future, ensure_future
 from collections.abc import Generator
-from typing import Any, Final
+from typing import Any
 
 from dobook.runtime.calls.frame import current_frame
 from dobook.runtime.insight.portable import remark_if_called
 from dobook.runtime.insight.unheard import Refusal, note, note_in_worker
 from dobook.runtime.insight.users_code import place_of, users_frame
-
-INTERRUPTED: Final = "interrupted"  # a cancellation's message: cancel the awaited calls too
-
-
-class Interrupted(KeyboardInterrupt, CancelledError):
-    """The user's interrupt, as awaiting code sees it.
-
-    A bare KeyboardInterrupt in one of several gathered calls would end the loop that gathers them,
-    the notebook kernel's for instance; as a cancellation it only ends the tasks.
-    """
-
-
-class BrokenOff(Interrupted):
-    """The interrupt, raised in the middle of a turn that would not end on its own."""
-
-
-for _kind in (Interrupted, BrokenOff):
-    _kind.__name__ = _kind.__qualname__ = "KeyboardInterrupt"  # what the user did
 
 
 class Promise:

@@ -24,13 +24,11 @@ from contextvars import Context, ContextVar, copy_context
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
-from dobook.errors import PlatformError
-from dobook.runtime.calls.promise import INTERRUPTED, BrokenOff, Interrupted
+from dobook.runtime.aborts import INTERRUPTED, BrokenOff, Interrupted
 from dobook.runtime.calls.rpc import carry_error
 from dobook.runtime.loop.loop import running_loop
 from dobook.runtime.loop.places import in_sql_callback, is_torn, is_users, would_swallow
 from dobook.runtime.loop.signals import Signals
-from dobook.storage.sqlite_errors import is_interrupt
 from dobook.storage.stopping import forget_stop, raise_in, stop_statement
 
 if TYPE_CHECKING:
@@ -40,7 +38,6 @@ STUCK_AFTER_S: Final = 0.3
 SOON_S: Final = 0.01
 PATIENCE: Final = 50  # of interrupts that come in the engine's own code, until one is raised there
 UNWIND_TICKS: Final = 50  # of the loop, for what was interrupted to run its `finally` blocks
-RESET: Final = "The Durable Object was reset because the user interrupted its code."
 TORN: Final = (
     "The Durable Object was reset because an exception from outside (of a signal handler, or a lack "
     "of memory) has broken off what dobook did for it."
@@ -233,7 +230,7 @@ class Interrupts:
     def broke(self, instance: "Instance", error: BaseException) -> None:
         """Reset an object whose code was broken off in the middle of a turn."""
         self.broken = error
-        reset_interrupted(instance)
+        instance.interrupted()
 
     def left(self, instance: "Instance", error: BaseException, call: "Call | None" = None) -> None:
         """End an object's life if the exception that left its code broke a turn off.
@@ -251,7 +248,7 @@ class Interrupts:
         elif is_torn(error):
             if call is not None:
                 call.settle(None, carry_error(error, remote=True))
-            reset_interrupted(instance, TORN)
+            instance.interrupted(TORN)
             # The commit of its tick may have been begun and not scheduled.
             self._runtime.loop.call_soon(self._runtime.stores.committer.flush)
             if isinstance(error, Exception):
@@ -327,7 +324,7 @@ class Interrupts:
             if not call.done:
                 call.settle(None, error)
                 if call.instance is not None:
-                    reset_interrupted(call.instance)
+                    call.instance.interrupted()
 
     def _unwind(self) -> None:
         self._unwinding = UNWIND_TICKS
@@ -342,25 +339,6 @@ class Interrupts:
             self._runtime.loop.call_soon(self._unwind_tick)
         else:
             self._runtime.loop.stop()
-
-
-def reset_interrupted(instance: "Instance", why: str = RESET) -> None:
-    """End an object's life because its code has been interrupted in the middle of a turn."""
-    error = PlatformError(why)
-    for call in list(instance.calls):
-        call.settle(None, error)  # not rejected, which would break the stub that made it
-    instance.reset(error, stubs=False, unsaid=True)
-
-
-def reset_if_stopped(instance: "Instance | None", error: BaseException) -> bool:
-    """End an object's life if SQLite has undone its turn because a statement was stopped.
-
-    What stopped it is raised in the object's code too, which may catch it and continue.
-    """
-    stopped = is_interrupt(error)
-    if stopped and instance is not None:
-        reset_interrupted(instance)
-    return stopped
 
 
 # By whose `runtime.run(...)` code was begun; tasks inherit it.

@@ -20,9 +20,9 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from dobook.errors import DeadlockError, UsageError
+from dobook.runtime.aborts import BrokenOff, Interrupted
 from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.deadlock import deadlock, where_it_stands
-from dobook.runtime.calls.promise import BrokenOff, Interrupted
 from dobook.runtime.loop import forked
 from dobook.runtime.loop.hopeless import Wait
 from dobook.runtime.loop.interrupts import Interrupts, marked

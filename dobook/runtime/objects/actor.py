@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from dobook.errors import DobookError, PlatformError
 from dobook.events import Answer, Fetch, Rpc
 from dobook.ids import DurableObjectId
+from dobook.runtime.aborts import HOME_GONE
 from dobook.runtime.calls.foreign import refuse_foreign
 from dobook.runtime.calls.stub import Tie
 from dobook.runtime.insight.shown import plain, shown
 from dobook.runtime.insight.unheard import Aside
-from dobook.runtime.objects.instance import HOME_GONE, Instance
+from dobook.runtime.objects.instance import Instance
 from dobook.storage.store import ObjectStore
 
 if TYPE_CHECKING:

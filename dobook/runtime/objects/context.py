@@ -13,14 +13,13 @@ from dobook.codec import JsDict, JsList
 from dobook.errors import PlatformError, PlatformTypeError, misspelt
 from dobook.ids import DurableObjectId
 from dobook.ownership import STORAGE, check_owner
+from dobook.runtime.aborts import DurableObjectAbort
 from dobook.runtime.calls.frame import current_frame
 from dobook.runtime.insight.portable import remark
-from dobook.runtime.objects.instance import DurableObjectAbort
 from dobook.runtime.objects.sections import Section, SectionPromise
 from dobook.runtime.sockets.hibernation import answered_ms, hub_of, tags_of
 from dobook.runtime.sockets.websocket import WebSocket, WebSocketRequestResponsePair
 from dobook.runtime.storage.storage import DurableObjectStorage
-from dobook.runtime.storage.watched import make_watched
 from dobook.web.text import stored_text
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ class DurableObjectState:
         runtime = instance.runtime
         actor = instance.actor
         if runtime.observers.detailed or actor.faults is not None or actor.meter is not None:
-            make_watched(instance, self.storage)
+            runtime.watch(instance, self.storage)
 
     @functools.cached_property
     def props(self) -> JsDict:

@@ -16,6 +16,7 @@ from dobook.errors import PlatformError, PlatformTypeError
 from dobook.events import Waiting, WaitUntil
 from dobook.gates import InputGate
 from dobook.ownership import current_owner
+from dobook.runtime.aborts import HOME_GONE, RESET, DurableObjectAbort
 from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.frame import Frame, current_frame
 from dobook.runtime.calls.promise import Rejected
@@ -28,13 +29,6 @@ from dobook.web import ReadableStream
 if TYPE_CHECKING:
     from dobook.runtime.protocols import Actor
     from dobook.runtime.protocols import Call as AnyCall
-
-
-HOME_GONE: Final = "The execution context which hosts this callback is no longer running."
-
-
-class DurableObjectAbort(BaseException):
-    """Ends the code that called `ctx.abort()`; no `except Exception` catches it."""
 
 
 _ARGUMENTS: Final = {
@@ -169,6 +163,17 @@ class Instance(Frame):
             self.actor.break_stubs(error)
         self.actor.drop_sockets()
         self.runtime.residency.gone(self, error)
+
+    def interrupted(self, why: str = RESET) -> None:
+        """End this life because its code has been interrupted in the middle of a turn.
+
+        Args:
+            why: What the callers are told.
+        """
+        error = PlatformError(why)
+        for call in list(self.calls):
+            call.settle(None, error)  # not rejected, which would break the stub that made it
+        self.reset(error, stubs=False, unsaid=True)
 
     def stop_with(self, error: BaseException) -> NoReturn:
         """Reset the object because of what its own code does, and end that code.

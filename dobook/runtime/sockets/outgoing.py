@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from dobook.errors import NetworkError, PlatformError, PlatformSyntaxError
 from dobook.events import Error
+from dobook.runtime.aborts import DurableObjectAbort
 from dobook.runtime.insight.uncaught import report
-from dobook.runtime.objects.instance import DurableObjectAbort
 from dobook.runtime.sockets.transport import End, current_wire
 from dobook.runtime.sockets.values import CloseEvent, ErrorEvent, Event, awaiting
 from dobook.web import Headers, Request

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from dobook.events import InputGateClosed, InputGateOpened
 from dobook.gates import GRACE_TICKS, InputGate, open_gate
+from dobook.runtime.aborts import DurableObjectAbort
 from dobook.runtime.calls.frame import current_frame
 from dobook.runtime.calls.promise import Promise
 from dobook.runtime.calls.turns import SectionEnd, StorageFuture
-from dobook.runtime.objects.instance import DurableObjectAbort
 from dobook.runtime.storage.stored import Stored
 
 if TYPE_CHECKING:

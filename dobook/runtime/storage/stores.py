@@ -10,7 +10,6 @@ from dobook.ids import DurableObjectId
 from dobook.runtime.calls.frame import EXTERNAL
 from dobook.runtime.calls.own_tasks import turn_lasts
 from dobook.runtime.calls.promise import Pending, Promise
-from dobook.runtime.loop.interrupts import reset_if_stopped
 from dobook.runtime.storage.refusals import broken, in_words
 from dobook.storage.committer import Committer
 from dobook.storage.connection import STORAGE_ERRORS
@@ -21,6 +20,7 @@ from dobook.storage.history.history import History
 from dobook.storage.history.memory import MemoryLog
 from dobook.storage.history.points import Log
 from dobook.storage.kv import ALARM
+from dobook.storage.sqlite_errors import is_interrupt
 from dobook.storage.state_reader import StateReader
 from dobook.storage.store import ObjectStore
 from dobook.web.text import usv
@@ -359,8 +359,10 @@ class Stores:
     def failed(self, store: ObjectStore, error: BaseException) -> None:
         """Reset an object whose commit has failed: its callers get the error."""
         actor: Actor = store.owner
-        if not reset_if_stopped(actor.instance, error):
+        if not is_interrupt(error):
             self._runtime.report(actor, "commit", error)
+        elif actor.instance is not None:  # SQLite has undone its turn: a statement was stopped
+            actor.instance.interrupted()
         if actor.instance is not None:
             # The engine marks what a transaction() could not commit, not what an event could not.
             actor.instance.reset(broken(error), flagged=getattr(error, "ends_transaction", False))

@@ -27,8 +27,8 @@ from dobook.runtime.insight.portable import (
 from dobook.runtime.worker.services import Fetcher
 
 if TYPE_CHECKING:
-    from dobook.runtime.calls.namespace import Env
     from dobook.runtime.protocols import Kernel, Namespace
+    from dobook.runtime.worker.env import Env
     from dobook.runtime.worker.worker import Worker
 
 DEFAULT = "default"  # how the platform calls the class `Default`

@@ -25,8 +25,8 @@ from dobook.web import ReadableStream, Request, Response
 from dobook.web.javascript import JsRequest
 
 if TYPE_CHECKING:
-    from dobook.runtime.calls.namespace import Env
     from dobook.runtime.protocols import Kernel
+    from dobook.runtime.worker.env import Env
     from dobook.runtime.worker.exports import Exports
 
 

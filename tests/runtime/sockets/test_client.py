@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from dobook.errors import ConnectionClosedError, DeadlockError, UsageError
-from dobook.runtime.sockets.client import open_client
+from dobook.runtime.client import open_client
 from dobook.web import Response
 
 from .rooms import Classic, Hibernating

@@ -7,19 +7,18 @@ holds for it too. In a script or a cell `send` also lets the answers arrive; wha
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Generator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import quote
 
 from dobook.clock import format_time
-from dobook.errors import ConnectionClosedError, UsageError, suggest
+from dobook.errors import ConnectionClosedError, DeadlockError, UsageError, suggest
 from dobook.runtime.access import kernel_of
 from dobook.runtime.calls.promise import Promise
 from dobook.runtime.calls.stub import DurableObjectStub
 from dobook.runtime.loop.loop import running_loop
-from dobook.runtime.sockets.receiving import Receiving
 from dobook.runtime.sockets.transport import AWAITING
 from dobook.runtime.sockets.values import CloseEvent, MessageEvent
 from dobook.runtime.sockets.websocket import WebSocket, drop
@@ -289,6 +288,42 @@ class Client:
     def _settle(self) -> None:
         if running_loop() is not kernel_of(self.runtime).loop:
             self.runtime.settle()
+
+
+class Receiving(Promise):
+    """A promise of a client's next message.
+
+    A message goes to the code that awaits one at that moment. Code that has stopped waiting takes
+    nothing.
+    """
+
+    __slots__ = ("_client", "_message", "_timeout_ms")
+
+    def __init__(self, client: "Client", timeout_ms: int | None) -> None:
+        self._client = client
+        self._timeout_ms = timeout_ms
+        self._message: Any = None
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        client = self._client
+        runtime = client.runtime
+        until_ms = None if self._timeout_ms is None else runtime.clock.now_ms + self._timeout_ms
+        while self._message is None:
+            self._message = client.take()
+            if self._message is not None:
+                break
+            left_ms = None if until_ms is None else max(0, until_ms - runtime.clock.now_ms)
+            try:
+                yield from kernel_of(runtime).post.promise_of(client.news(left_ms)).__await__()
+            except DeadlockError:
+                raise DeadlockError(
+                    f"{client!r} waits for a message, and nothing is under way that would send "
+                    "one. receive(timeout_ms=…) waits no longer than that."
+                ) from None
+        return self._message
+
+    def __repr__(self) -> str:
+        return f"<promise of the next message to {self._client!r}>"
 
 
 ClientT = TypeVar("ClientT", bound=Client)

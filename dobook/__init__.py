@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from dobook.notebook.exercises.handing_in import collect, hand_in
     from dobook.notebook.limiters import compare_limiters
     from dobook.notebook.state import open_state
-    from dobook.runtime.calls.namespace import DurableObjectNamespace
     from dobook.runtime.calls.rpc import RpcTarget
     from dobook.runtime.calls.stub import DurableObjectStub
     from dobook.runtime.client import Client
     from dobook.runtime.objects.alarm import AlarmRun
     from dobook.runtime.objects.context import DurableObjectState
+    from dobook.runtime.objects.namespace import DurableObjectNamespace
     from dobook.runtime.runtime import Runtime
     from dobook.runtime.storage.storage import DurableObjectStorage
     from dobook.storage.sql.storage import SqlStorage
@@ -71,7 +71,7 @@ _HOME = {
     "AlarmRun": "dobook.runtime.objects.alarms",
     "Client": "dobook.runtime.client",
     "DobookError": "dobook.errors",
-    "DurableObjectNamespace": "dobook.runtime.calls.namespace",
+    "DurableObjectNamespace": "dobook.runtime.objects.namespace",
     "DurableObjectState": "dobook.runtime.objects.context",
     "DurableObjectStorage": "dobook.runtime.storage.storage",
     "DurableObjectStub": "dobook.runtime.calls.stub",

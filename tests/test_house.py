@@ -125,7 +125,7 @@ LONGER = {
     "dobook/events.py": 600,
     "dobook/limits.py": 600,
     "dobook/runtime/calls/call.py": 600,
-    "dobook/runtime/loop/runner.py": 600,
+    "dobook/runtime/driving/runner.py": 600,
     "dobook/runtime/protocols.py": 600,
     "dobook/runtime/runtime.py": 700,
     "dobook/runtime/storage/operations.py": 600,

@@ -79,7 +79,7 @@ def run_projects(options: argparse.Namespace) -> int:
     """Run the subcommand; returns the exit status."""
     from dobook.project import open_projects
     from dobook.project.transport import Transport
-    from dobook.runtime.insight.users_code import users_part
+    from dobook.runtime.reports.users_code import users_part
 
     try:
         steps = _read_steps(options.steps)

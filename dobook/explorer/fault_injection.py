@@ -11,7 +11,8 @@ from dobook.explorer.schedule import DELAYS_MS, SLOW_MS, late, lateness
 from dobook.explorer.scheduler import Scheduler
 from dobook.runtime.aborts import DurableObjectAbort
 from dobook.runtime.access import kernel_of
-from dobook.runtime.faults import (
+from dobook.runtime.debug.commits import watch_commits
+from dobook.runtime.debug.faults import (
     CRASHED,
     Faults,
     ObjectFaults,
@@ -20,7 +21,6 @@ from dobook.runtime.faults import (
     lose_answer,
     network_error,
 )
-from dobook.runtime.insight.commits import watch_commits
 from dobook.storage.store import ObjectStore
 
 if TYPE_CHECKING:

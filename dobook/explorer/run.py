@@ -18,8 +18,8 @@ from dobook.explorer.invariants import Invariants, Violation
 from dobook.explorer.schedule import Schedule
 from dobook.explorer.scheduler import Scheduler
 from dobook.runtime.access import kernel_of
-from dobook.runtime.faults import CONNECTION_LOST, CRASHED
-from dobook.runtime.insight.trace import recording
+from dobook.runtime.debug.faults import CONNECTION_LOST, CRASHED
+from dobook.runtime.debug.trace import recording
 from dobook.runtime.runtime import Runtime
 
 Scenario = Callable[..., Any]

@@ -19,10 +19,10 @@ from dobook.explorer.decisions import Decisions
 from dobook.explorer.schedule import DELAYS_MS, JUMPS_MS, late, lateness
 from dobook.gates import InputGate, open_gate
 from dobook.runtime.access import kernel_of
-from dobook.runtime.calls.frame import current_frame
-from dobook.runtime.calls.own_tasks import waits_for_an_event
-from dobook.runtime.calls.task_waits import StorageTurn
+from dobook.runtime.loop.frame import current_frame
+from dobook.runtime.loop.own_tasks import waits_for_an_event
 from dobook.runtime.loop.scheduling import Order
+from dobook.runtime.loop.task_waits import StorageTurn
 
 if TYPE_CHECKING:
     from dobook.runtime.protocols import Actor, Call

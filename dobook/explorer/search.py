@@ -21,7 +21,7 @@ from dobook.explorer.schedule import KINDS
 from dobook.explorer.shrink import Shrinker
 from dobook.explorer.strategies.base import Strategy
 from dobook.explorer.strategies.table import strategy_named
-from dobook.runtime.loop.patches import patches
+from dobook.runtime.patching.patches import patches
 from dobook.runtime.registry import default_binding
 
 DEFAULT_RUNS = 500

@@ -31,11 +31,11 @@ from dobook.notebook.views.sockets import (
 )
 from dobook.notebook.widgets import live
 from dobook.runtime.calls.answer import RpcPromise
-from dobook.runtime.calls.namespace import DurableObjectNamespace
 from dobook.runtime.calls.stub import DurableObjectStub
 from dobook.runtime.client import Client, Transcript
 from dobook.runtime.loop.loop import Clock
 from dobook.runtime.objects.alarm import AlarmRun
+from dobook.runtime.objects.namespace import DurableObjectNamespace
 from dobook.runtime.runtime import Runtime
 from dobook.runtime.worker.env import Env
 from dobook.runtime.worker.worker import Worker

@@ -19,7 +19,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from dobook.runtime.aborts import Interrupted
 from dobook.runtime.access import kernel_of
-from dobook.runtime.loop.interrupts import STUCK_AFTER_S, press
+from dobook.runtime.driving.interrupts import STUCK_AFTER_S, press
 from dobook.runtime.loop.loop import running_loop
 from dobook.runtime.loop.places import would_swallow
 

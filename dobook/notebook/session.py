@@ -24,7 +24,7 @@ from dobook.notebook.tracebacks import below_the_cell, one_line
 from dobook.runtime.access import kernel_of
 from dobook.runtime.calls.stub import DurableObjectStub
 from dobook.runtime.client import Client
-from dobook.runtime.insight.snapshots import ObjectSnapshot
+from dobook.runtime.debug.snapshots import ObjectSnapshot
 from dobook.runtime.kernel import Durability
 from dobook.runtime.protocols import Namespace
 from dobook.runtime.registry import default_binding

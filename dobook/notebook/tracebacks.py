@@ -15,7 +15,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from dobook.errors import DobookError
 from dobook.notebook.hints import add_hint
-from dobook.runtime.insight.uncaught import headline
+from dobook.runtime.reports.uncaught import headline
 
 # Raised on purpose by what the user called; anything else that comes from inside is our own fault,
 # and then the frames are wanted.

@@ -19,7 +19,7 @@ from dobook.project.assets import AssetsFetcher
 from dobook.project.front import Front
 from dobook.project.modules import ModuleSpace
 from dobook.runtime.access import kernel_of
-from dobook.runtime.loop.patches import patches
+from dobook.runtime.patching.patches import patches
 from dobook.runtime.runtime import Runtime
 from dobook.runtime.worker.cron import Crontab
 from dobook.runtime.worker.env import Env

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from dobook.errors import UsageError
-from dobook.runtime.insight.users_code import users_part
+from dobook.runtime.reports.users_code import users_part
 from dobook.runtime.runtime import Runtime
 from dobook.web import Response
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from dobook.errors import UsageError
 from dobook.runtime.access import kernel_of
-from dobook.runtime.calls.namespace import DurableObjectNamespace
 from dobook.runtime.kernel import Kernel
+from dobook.runtime.objects.namespace import DurableObjectNamespace
 from dobook.runtime.worker.env import Env
 from dobook.runtime.worker.exports import configure_exports
 from dobook.runtime.worker.worker import Worker

@@ -16,32 +16,32 @@ from typing import Any, Literal
 from dobook.clock import format_time
 from dobook.errors import UsageError
 from dobook.observer import Observers
-from dobook.runtime.calls.namespace import DurableObjectNamespace
 from dobook.runtime.calls.post import PostOffice
 from dobook.runtime.calls.stub import DurableObjectStub
-from dobook.runtime.calls.turns import task_factory
-from dobook.runtime.faults import Faults
-from dobook.runtime.insight.meters import Meters
-from dobook.runtime.insight.trace import Recorder
-from dobook.runtime.insight.uncaught import report, uncaught
-from dobook.runtime.insight.unheard import Unheard
-from dobook.runtime.loop.current import TimeAndChance
-from dobook.runtime.loop.forked import check_open
+from dobook.runtime.debug.faults import Faults
+from dobook.runtime.debug.meters import Meters
+from dobook.runtime.debug.trace import Recorder
+from dobook.runtime.debug.watched import make_watched
+from dobook.runtime.driving.forked import check_open
+from dobook.runtime.driving.realtime import RealTime
+from dobook.runtime.driving.runner import Driver
 from dobook.runtime.loop.loop import Clock, RuntimeLoop
-from dobook.runtime.loop.patches import patches
-from dobook.runtime.loop.realtime import RealTime
-from dobook.runtime.loop.runner import Driver
 from dobook.runtime.loop.scheduling import Order
+from dobook.runtime.loop.turns import task_factory
 from dobook.runtime.objects.actor import Actor
 from dobook.runtime.objects.alarms import AlarmScheduler
 from dobook.runtime.objects.eviction import Residency
+from dobook.runtime.objects.namespace import DurableObjectNamespace
+from dobook.runtime.patching.current import TimeAndChance
+from dobook.runtime.patching.patches import patches
 from dobook.runtime.protocols import Actor as AnyActor
 from dobook.runtime.protocols import Instance
 from dobook.runtime.registry import Registry
+from dobook.runtime.reports.uncaught import report, uncaught
+from dobook.runtime.reports.unheard import Unheard
 from dobook.runtime.sockets.transport import Wire
 from dobook.runtime.storage.storage import DurableObjectStorage
 from dobook.runtime.storage.stores import Stores
-from dobook.runtime.storage.watched import make_watched
 from dobook.runtime.worker.env import Env
 from dobook.runtime.worker.exports import Exports, exports_of
 from dobook.runtime.worker.network import Network

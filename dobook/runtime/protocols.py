@@ -22,8 +22,7 @@ from dobook.gates import InputGate, OutputGate
 from dobook.ids import DurableObjectId
 from dobook.observer import Observers
 from dobook.ownership import Owner
-from dobook.runtime.loop.base import Chain, Loop
-from dobook.runtime.loop.swaps import Swaps
+from dobook.runtime.loop_base import Chain, Loop
 from dobook.storage.committer import Committer
 from dobook.storage.directory import StateDirectory
 from dobook.storage.sql.cursor import SqlStorageCursor
@@ -297,6 +296,16 @@ class Interrupts(Protocol):
     def note(self, call: Call) -> None: ...
     def left(self, instance: Instance, error: BaseException, call: Call | None = None) -> None: ...
     def end_all(self, error: BaseException | None = None) -> None: ...
+
+
+class Swaps(Protocol):
+    """Puts layers over names while the loop turns.
+
+    Attributes:
+        wanted: Returns namespace, name and layer of each; None for nothing.
+    """
+
+    wanted: Callable[[], list[Any]] | None
 
 
 class Driver(Protocol):

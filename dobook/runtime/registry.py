@@ -5,8 +5,8 @@ import re
 from typing import TYPE_CHECKING
 
 from dobook.errors import PlatformError, UnknownNameError, UsageError
-from dobook.runtime.calls.namespace import DurableObjectNamespace
 from dobook.runtime.calls.stub import DurableObjectStub
+from dobook.runtime.objects.namespace import DurableObjectNamespace
 
 if TYPE_CHECKING:
     from dobook.runtime.protocols import Kernel

@@ -17,14 +17,13 @@ from dobook.events import AnyEvent
 from dobook.observer import Observers
 from dobook.runtime.branching import fork, restore, snapshot
 from dobook.runtime.calls.deadlock import why_awake
-from dobook.runtime.calls.namespace import DurableObjectNamespace
 from dobook.runtime.calls.promise import Promise
 from dobook.runtime.calls.stub import DurableObjectStub
 from dobook.runtime.client import DEFAULT_PATH, Client, open_client
-from dobook.runtime.faults import Faults
-from dobook.runtime.insight.commits import watch_commits
-from dobook.runtime.insight.meter import Cost, costs
-from dobook.runtime.insight.snapshots import (
+from dobook.runtime.debug.commits import watch_commits
+from dobook.runtime.debug.faults import Faults
+from dobook.runtime.debug.meter import Cost, costs
+from dobook.runtime.debug.snapshots import (
     AlarmSnapshot,
     ObjectSnapshot,
     alarm_snapshots,
@@ -32,8 +31,9 @@ from dobook.runtime.insight.snapshots import (
 )
 from dobook.runtime.kernel import Durability, Kernel
 from dobook.runtime.loop.loop import Clock, running_loop
-from dobook.runtime.loop.patches import watch_class
 from dobook.runtime.objects.alarm import AlarmRun
+from dobook.runtime.objects.namespace import DurableObjectNamespace
+from dobook.runtime.patching.patches import watch_class
 from dobook.runtime.registry import default_binding
 from dobook.runtime.worker.env import Env
 from dobook.runtime.worker.network import Network

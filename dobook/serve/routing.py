@@ -19,7 +19,7 @@ from dobook.web.body import Content
 from dobook.web.url import delivered_url
 
 if TYPE_CHECKING:
-    from dobook.runtime.calls.namespace import DurableObjectNamespace
+    from dobook.runtime.objects.namespace import DurableObjectNamespace
     from dobook.runtime.runtime import Runtime
 
 HTML = {"content-type": "text/html;charset=UTF-8"}

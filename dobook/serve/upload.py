@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Self
 
-from dobook.runtime.calls.frame import EXTERNAL
+from dobook.runtime.loop.frame import EXTERNAL
 from dobook.web import ReadableStream
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dobook.errors import UsageError, suggest
 from dobook.runtime.access import kernel_of
-from dobook.runtime.calls.namespace import DurableObjectNamespace
 from dobook.runtime.calls.promise import Promise
 from dobook.runtime.calls.stub import DurableObjectStub
-from dobook.runtime.insight.unheard import Unheard
+from dobook.runtime.objects.namespace import DurableObjectNamespace
+from dobook.runtime.reports.unheard import Unheard
 from dobook.runtime.runtime import Runtime
 from dobook.runtime.worker.env import Env
 

@@ -87,7 +87,7 @@ _RPC_TARGET = (
 def __getattr__(name: str) -> Any:
     if name == "RpcTarget":
         from dobook.runtime.calls.rpc import RpcTarget
-        from dobook.runtime.insight.portable import remark
+        from dobook.runtime.reports.portable import remark
 
         remark(_RPC_TARGET, anywhere=True)
         return RpcTarget

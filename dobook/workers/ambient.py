@@ -12,7 +12,7 @@ from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 from dobook.errors import PlatformError, UsageError, suggest
-from dobook.runtime.calls.frame import current_execution, current_frame
+from dobook.runtime.loop.frame import current_execution, current_frame
 from dobook.runtime.sockets.transport import current_wire
 
 loading_env: ContextVar[Any] = ContextVar("dobook_loading_env", default=None)

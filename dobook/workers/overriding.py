@@ -15,8 +15,8 @@ from typing import Any
 
 from dobook.errors import PlatformTypeError, UsageError, suggest
 from dobook.runtime.calls import rpc
-from dobook.runtime.calls.frame import current_execution, current_frame
 from dobook.runtime.calls.post import giver
+from dobook.runtime.loop.frame import current_execution, current_frame
 from dobook.runtime.objects.context import exports_of
 from dobook.runtime.worker.exports import Exports
 from dobook.workers.ambient import replaced_env

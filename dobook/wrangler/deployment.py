@@ -16,7 +16,7 @@ from dobook.clock import format_time
 from dobook.codec.jsdict import JsDict
 from dobook.errors import DeploymentError
 from dobook.runtime.access import kernel_of
-from dobook.runtime.calls.namespace import DurableObjectNamespace
+from dobook.runtime.objects.namespace import DurableObjectNamespace
 from dobook.runtime.runtime import Runtime
 from dobook.runtime.worker.env import Env
 from dobook.runtime.worker.exports import configure_exports

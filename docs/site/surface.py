@@ -42,9 +42,9 @@ HELD = {
     "stub": (
         "What reaches an object: its class's namespace gives ids and stubs, a stub takes calls.",
         {
-            "dobook.runtime.calls.namespace.DurableObjectNamespace": "env.COUNTER",
+            "dobook.runtime.objects.namespace.DurableObjectNamespace": "env.COUNTER",
             "dobook.runtime.calls.stub.DurableObjectStub": 'env.COUNTER.getByName("a")',
-            "dobook.runtime.calls.namespace.Env": "env",
+            "dobook.runtime.objects.namespace.Env": "env",
         },
     ),
     "sockets": (
@@ -56,15 +56,15 @@ HELD = {
     ),
     "faults": (
         "Faults on purpose.",
-        {"dobook.runtime.faults.Faults": "runtime.faults"},
+        {"dobook.runtime.debug.faults.Faults": "runtime.faults"},
     ),
     "insight": (
         "What a runtime tells about itself.",
         {
             "dobook.runtime.loop.loop.Clock": "runtime.clock",
-            "dobook.runtime.insight.snapshots.ObjectSnapshot": "runtime.objects()",
-            "dobook.runtime.insight.snapshots.AlarmSnapshot": "runtime.scheduled_alarms()",
-            "dobook.runtime.insight.meter.Cost": "runtime.costs()",
+            "dobook.runtime.debug.snapshots.ObjectSnapshot": "runtime.objects()",
+            "dobook.runtime.debug.snapshots.AlarmSnapshot": "runtime.scheduled_alarms()",
+            "dobook.runtime.debug.meter.Cost": "runtime.costs()",
             "dobook.observer.Observers": "runtime.observers",
             "dobook.runtime.worker.network.Network": "runtime.network",
         },

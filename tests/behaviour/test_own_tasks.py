@@ -12,7 +12,7 @@ from workers import Response
 import dobook
 from dobook.errors import PlatformError
 from dobook.runtime.access import kernel_of
-from dobook.runtime.insight.trace import recording
+from dobook.runtime.debug.trace import recording
 
 OPERATIONS = {
     "get": lambda storage: storage.get("x"),

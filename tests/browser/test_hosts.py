@@ -15,7 +15,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from dobook.runtime.loop.runner import _no_running_loop
+from dobook.runtime.driving.runner import _no_running_loop
 from tests.browser.conftest import COUNTER
 from tests.browser.hosts import HOSTS, mount
 

@@ -10,8 +10,8 @@ from collections.abc import Coroutine
 from contextvars import copy_context
 from typing import Any
 
-from dobook.runtime.calls.frame import current_frame
-from dobook.runtime.calls.turns import ObjectTask, resume
+from dobook.runtime.loop.frame import current_frame
+from dobook.runtime.loop.turns import ObjectTask, resume
 
 
 def start(coro: Coroutine[Any, Any, Any]) -> "asyncio.Future[Any]":

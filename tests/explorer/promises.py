@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import dobook
 from dobook.errors import PlatformError
-from dobook.runtime.faults import CONNECTION_LOST, CRASHED
+from dobook.runtime.debug.faults import CONNECTION_LOST, CRASHED
 from dobook.runtime.sockets.websocket import WebSocketPair
 from dobook.web import Response
 

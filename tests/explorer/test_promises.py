@@ -34,7 +34,7 @@ MUTATIONS = {
         "no_update_is_lost_across_storage",
     ),
     "slow storage does not lock the gate": (
-        "dobook.runtime.storage.watched:SlowPromise.__init__",
+        "dobook.runtime.debug.watched:SlowPromise.__init__",
         "if locks else None",
         "if False else None",
         "no_update_is_lost_across_storage",
@@ -46,7 +46,7 @@ MUTATIONS = {
         "no_update_is_lost_across_storage",
     ),
     "code that wakes does not wait at the gate": (
-        "dobook.runtime.calls.turns:_steps",
+        "dobook.runtime.loop.turns:_steps",
         "if busy and ended is None",
         "if False and ended is None",
         "nobody_goes_on_in_a_section",
@@ -136,7 +136,7 @@ MUTATIONS = {
         "a_deleted_alarm_does_not_run",
     ),
     "dead code goes on": (
-        "dobook.runtime.calls.turns:_steps",
+        "dobook.runtime.loop.turns:_steps",
         "if frame.instance.dead is not None:",
         "if False:",
         "a_dead_object_is_silent",

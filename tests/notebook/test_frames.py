@@ -6,7 +6,7 @@ import pytest
 from dobook.clock import DEFAULT_START_MS as NOW
 from dobook.notebook.frames import objects, requests
 from dobook.notebook.log import Asked
-from dobook.runtime.insight.snapshots import AlarmSnapshot, ObjectSnapshot
+from dobook.runtime.debug.snapshots import AlarmSnapshot, ObjectSnapshot
 from dobook.runtime.objects.alarm import AlarmRun
 
 TIME = "datetime64[ms, UTC]"

@@ -8,9 +8,9 @@ from typing import Any, Final
 import pytest
 import workers
 
-from dobook.runtime.calls.namespace import DurableObjectNamespace
 from dobook.runtime.calls.stub import DurableObjectStub
 from dobook.runtime.objects.context import DurableObjectState
+from dobook.runtime.objects.namespace import DurableObjectNamespace
 from tests.sdk.record import VECTORS
 
 RECORDED: Final = json.loads(VECTORS.read_text())

@@ -7,7 +7,7 @@ from dobook.clock import format_duration, format_time
 from dobook.codec import serialize
 from dobook.notebook.display import count
 from dobook.notebook.frames.frame import ID_DIGITS, TIME, Frame, make_frame
-from dobook.runtime.insight.snapshots import AlarmSnapshot, ObjectSnapshot
+from dobook.runtime.debug.snapshots import AlarmSnapshot, ObjectSnapshot
 from dobook.runtime.objects.alarm import AlarmRun
 from dobook.storage.store import ObjectStore
 

@@ -7,15 +7,15 @@ from dobook.events import AnyEvent
 from dobook.notebook.display import count
 from dobook.notebook.frames.frame import TIME, Frame, make_frame
 from dobook.notebook.pictures.plan import described
-from dobook.runtime.faults import PlannedFault
-from dobook.runtime.insight.meter import Cost
+from dobook.runtime.debug.faults import PlannedFault
+from dobook.runtime.debug.meter import Cost
 
 
 def trace_frame(events: Sequence[AnyEvent], now_ms: int, *, on: bool, forgotten: int = 0) -> Frame:
     """Return what has been recorded, one row an event, oldest first.
 
     Index: range. Columns: seq (Int64, the event's number), time (datetime64[ms, UTC], virtual),
-    object (string, `BINDING/name`, the Worker or a caller), kind (string; `dobook.runtime.insight.trace`
+    object (string, `BINDING/name`, the Worker or a caller), kind (string; `dobook.runtime.debug.trace`
     lists them), what (string, for people), cause (Int64, the number of the event that led to it,
     missing without one), detail (object, a dict of everything else there is to say; in the frame
     but not on the screen). Nothing recorded: same columns, no rows. `.attrs`: time, forgotten

@@ -14,7 +14,7 @@ from dobook.notebook.frames.trace import faults_frame
 from dobook.notebook.magics.base import MagicsBase, command, target_argument
 from dobook.notebook.session import Target
 from dobook.runtime.access import kernel_of
-from dobook.runtime.insight.snapshots import ObjectSnapshot
+from dobook.runtime.debug.snapshots import ObjectSnapshot
 
 times_argument = argument(
     "times", type=int, nargs="?", default=1, metavar="N", help="How often; once by default."

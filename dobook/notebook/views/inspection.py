@@ -14,8 +14,8 @@ from dobook.notebook.session import Session, Target
 from dobook.notebook.views.editing import editable
 from dobook.notebook.views.sql_reader import sql_tables
 from dobook.runtime.calls.stub import DurableObjectStub
-from dobook.runtime.insight.shown import shown
 from dobook.runtime.protocols import Actor
+from dobook.runtime.reports.shown import shown
 from dobook.runtime.sockets.hibernation import tags_of
 from dobook.storage.store import ObjectStore
 

@@ -10,8 +10,8 @@ from typing import Any
 from dobook.clock import format_duration, format_time
 from dobook.notebook.display import Card
 from dobook.notebook.session import Session
-from dobook.runtime.calls.namespace import DurableObjectNamespace
 from dobook.runtime.objects.actor import Actor
+from dobook.runtime.objects.namespace import DurableObjectNamespace
 
 MOST_ROWS = 100
 ORDERS = ("first used", "name", "last active", "alarm")

@@ -11,7 +11,7 @@ from dobook.notebook.session import Session, where
 from dobook.notebook.views.objects_table import members, sockets_of, storage_text
 from dobook.runtime.access import kernel_of
 from dobook.runtime.calls.deadlock import why_awake
-from dobook.runtime.calls.namespace import DurableObjectNamespace
+from dobook.runtime.objects.namespace import DurableObjectNamespace
 from dobook.runtime.runtime import Runtime
 
 MOST_ASKED = 12

@@ -14,8 +14,8 @@ from dobook.notebook.frames.state import contents_frame, differences_frame
 from dobook.notebook.session import Session, Target
 from dobook.runtime.access import kernel_of
 from dobook.runtime.branching import history_of
-from dobook.runtime.insight.shown import shown
 from dobook.runtime.objects.inside import run_inside
+from dobook.runtime.reports.shown import shown
 from dobook.runtime.runtime import Runtime
 from dobook.storage.contents import Contents, contents_of
 from dobook.storage.differences import Difference, differences

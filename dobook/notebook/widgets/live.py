@@ -13,9 +13,9 @@ from dobook.notebook.session import Session, SessionCard
 from dobook.notebook.views.console import RequestConsole
 from dobook.notebook.views.past import ObjectPast
 from dobook.runtime.access import kernel_of
-from dobook.runtime.calls.namespace import DurableObjectNamespace
 from dobook.runtime.calls.stub import DurableObjectStub
 from dobook.runtime.loop.loop import Clock
+from dobook.runtime.objects.namespace import DurableObjectNamespace
 from dobook.runtime.runtime import Runtime
 from dobook.web import FetchResponse
 

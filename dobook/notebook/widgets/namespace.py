@@ -10,8 +10,8 @@ from dobook.notebook.views.inspection import inspect, target_of
 from dobook.notebook.views.objects_table import ORDERS, Population, members, namespace_card
 from dobook.notebook.widgets.acting import ObjectActions, delete_all
 from dobook.notebook.widgets.base import View
-from dobook.runtime.calls.namespace import DurableObjectNamespace
 from dobook.runtime.calls.stub import DurableObjectStub
+from dobook.runtime.objects.namespace import DurableObjectNamespace
 
 _ID_DIGITS = 64
 

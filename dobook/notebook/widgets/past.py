@@ -9,7 +9,7 @@ from dobook.notebook.frames.objects import type_name
 from dobook.notebook.session import Session
 from dobook.notebook.views.past import ObjectPast, side_text
 from dobook.notebook.widgets.base import View
-from dobook.runtime.insight.shown import shown
+from dobook.runtime.reports.shown import shown
 
 MOST_ROWS = 100
 

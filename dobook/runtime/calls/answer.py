@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import PlatformTypeError
 from dobook.runtime.aborts import INTERRUPTED, Interrupted
-from dobook.runtime.calls.own_tasks import others_first
 from dobook.runtime.calls.promise import Promise
 from dobook.runtime.calls.rpc import Member, RpcStub, find, member, not_callable
-from dobook.runtime.insight.portable import remark_if_called
+from dobook.runtime.loop.own_tasks import others_first
+from dobook.runtime.reports.portable import remark_if_called
 
 if TYPE_CHECKING:
     from dobook.runtime.protocols import Call, Kernel

@@ -24,7 +24,6 @@ from dobook.observer import current_cause
 from dobook.ownership import current_owner
 from dobook.runtime.aborts import INTERRUPTED
 from dobook.runtime.calls.delivery import deliver_response
-from dobook.runtime.calls.frame import EXTERNAL
 from dobook.runtime.calls.rpc import (
     PLAIN,
     SMALL,
@@ -34,7 +33,9 @@ from dobook.runtime.calls.rpc import (
     find,
     not_callable,
 )
-from dobook.runtime.calls.turns import (
+from dobook.runtime.calls.weight import check_weight
+from dobook.runtime.loop.frame import EXTERNAL
+from dobook.runtime.loop.turns import (
     DONE,
     NOT_DONE,
     ObjectTask,
@@ -42,9 +43,8 @@ from dobook.runtime.calls.turns import (
     resume,
     stop_code,
 )
-from dobook.runtime.calls.weight import check_weight
-from dobook.runtime.insight.unheard import Refusal, is_awaited, note_later, note_unsent
-from dobook.runtime.loop.base import Chain
+from dobook.runtime.loop_base import Chain
+from dobook.runtime.reports.unheard import Refusal, is_awaited, note_later, note_unsent
 from dobook.web.request import RedirectError, Request
 
 if TYPE_CHECKING:

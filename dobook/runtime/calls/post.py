@@ -15,11 +15,11 @@ from dobook.ownership import current_owner
 from dobook.runtime.aborts import HOME_GONE
 from dobook.runtime.calls.answer import OutsidePromise, RpcPromise, promise_for
 from dobook.runtime.calls.call import Call
-from dobook.runtime.calls.frame import current_frame
 from dobook.runtime.calls.promise import Pending, Promise, Rejected
 from dobook.runtime.calls.remote_stream import conveyed
 from dobook.runtime.calls.rpc import PLAIN, SMALL, Crossing, carry
 from dobook.runtime.calls.weight import check_weight
+from dobook.runtime.loop.frame import current_frame
 from dobook.runtime.loop.livelock import link, too_deep
 from dobook.runtime.loop.loop import running_loop
 from dobook.web import ReadableStream

@@ -10,10 +10,10 @@ from asyncio import Future, ensure_future
 from collections.abc import Generator
 from typing import Any
 
-from dobook.runtime.calls.frame import current_frame
-from dobook.runtime.insight.portable import remark_if_called
-from dobook.runtime.insight.unheard import Refusal, note, note_in_worker
-from dobook.runtime.insight.users_code import place_of, users_frame
+from dobook.runtime.loop.frame import current_frame
+from dobook.runtime.reports.portable import remark_if_called
+from dobook.runtime.reports.unheard import Refusal, note, note_in_worker
+from dobook.runtime.reports.users_code import place_of, users_frame
 
 
 class Promise:

@@ -11,7 +11,7 @@ from typing import Any
 
 from dobook.errors import DeadlockError, UsageError
 from dobook.gates import open_gate
-from dobook.runtime.calls.frame import current_frame
+from dobook.runtime.loop.frame import current_frame
 from dobook.runtime.loop.loop import RuntimeLoop, running_loop
 
 

@@ -14,8 +14,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from dobook.errors import PlatformError, PlatformTypeError
-from dobook.runtime.calls.frame import EXTERNAL, current_frame
 from dobook.runtime.calls.rpc import carry_error
+from dobook.runtime.loop.frame import EXTERNAL, current_frame
 from dobook.runtime.loop.loop import running_loop
 from dobook.web import ReadableStream, Request
 from dobook.web.streams import END

@@ -15,8 +15,8 @@ from dobook.codec import JsDict, clone
 from dobook.errors import DataCloneError, PlatformError, PlatformTypeError, suggest
 from dobook.ownership import RPC_STUB, Owner, check_owner
 from dobook.runtime.calls.promise import Promise
-from dobook.runtime.insight.portable import remark_on_keywords, remark_on_property
-from dobook.runtime.insight.users_code import users_part
+from dobook.runtime.reports.portable import remark_on_keywords, remark_on_property
+from dobook.runtime.reports.users_code import users_part
 from dobook.web import Blob, Headers, ReadableStream, Request, Response
 
 if TYPE_CHECKING:

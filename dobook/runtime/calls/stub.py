@@ -15,11 +15,11 @@ from dobook.ownership import STUB, Owner, check_owner, current_owner
 from dobook.runtime.calls.aborting import heeding
 from dobook.runtime.calls.answer import RpcPromise, promise_for
 from dobook.runtime.calls.call import Call
-from dobook.runtime.calls.frame import current_frame
 from dobook.runtime.calls.promise import Promise, Rejected, Resolved
 from dobook.runtime.calls.remote_stream import send_body
 from dobook.runtime.calls.rpc import Member, carry_error, member
-from dobook.runtime.insight.portable import remark
+from dobook.runtime.loop.frame import current_frame
+from dobook.runtime.reports.portable import remark
 from dobook.web import ReadableStream, Request
 from dobook.web.data_url import data_response
 

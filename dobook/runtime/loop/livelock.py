@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from dobook import limits
 from dobook.clock import format_time
 from dobook.errors import LivelockError, PlatformError
-from dobook.runtime.loop.base import Chain, Loop
+from dobook.runtime.loop_base import Chain, Loop
 
 if TYPE_CHECKING:
     from dobook.runtime.protocols import Instance

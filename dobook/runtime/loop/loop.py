@@ -26,12 +26,12 @@ from typing import Any
 
 from dobook import limits
 from dobook.clock import format_time
-from dobook.runtime.calls.frame import EXTERNAL, frame_of
-from dobook.runtime.loop.base import Chain, Loop, Waiting
+from dobook.runtime.loop.frame import EXTERNAL, frame_of
 from dobook.runtime.loop.livelock import link
 from dobook.runtime.loop.real import monotonic
 from dobook.runtime.loop.scheduling import Order
 from dobook.runtime.loop.standstill import Again, Watch
+from dobook.runtime.loop_base import Chain, Loop, Waiting
 
 _set_result_unless_cancelled: Callable[..., object] = futures._set_result_unless_cancelled  # type: ignore[attr-defined]
 GRID = 6  # decimals of a second

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import Any, TypeVar
 
-from dobook.runtime.calls.frame import current_frame
+from dobook.runtime.loop.frame import current_frame
 
 T = TypeVar("T")
 LATE = 0.25  # how likely a call is to arrive a tick later than it could

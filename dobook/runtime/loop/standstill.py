@@ -9,12 +9,12 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook import limits
-from dobook.runtime.calls.frame import current_frame
-from dobook.runtime.loop.base import Chain
+from dobook.runtime.loop.frame import current_frame
 from dobook.runtime.loop.livelock import MACHINERY, end
+from dobook.runtime.loop_base import Chain
 
 if TYPE_CHECKING:
-    from dobook.runtime.loop.base import Loop
+    from dobook.runtime.loop_base import Loop
     from dobook.runtime.protocols import Instance
 
 WATCHED_TURNS: Final = 1_000  # of the loop, before something is called a livelock

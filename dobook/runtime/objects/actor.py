@@ -16,9 +16,9 @@ from dobook.ids import DurableObjectId
 from dobook.runtime.aborts import HOME_GONE
 from dobook.runtime.calls.foreign import refuse_foreign
 from dobook.runtime.calls.stub import Tie
-from dobook.runtime.insight.shown import plain, shown
-from dobook.runtime.insight.unheard import Aside
 from dobook.runtime.objects.instance import Instance
+from dobook.runtime.reports.shown import plain, shown
+from dobook.runtime.reports.unheard import Aside
 from dobook.storage.store import ObjectStore
 
 if TYPE_CHECKING:

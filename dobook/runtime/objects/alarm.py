@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dobook.clock import format_duration, format_time
-from dobook.runtime.loop.base import Chain
+from dobook.runtime.loop_base import Chain
 
 if TYPE_CHECKING:
     from dobook.runtime.protocols import Call, Namespace

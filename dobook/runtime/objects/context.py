@@ -14,9 +14,9 @@ from dobook.errors import PlatformError, PlatformTypeError, misspelt
 from dobook.ids import DurableObjectId
 from dobook.ownership import STORAGE, check_owner
 from dobook.runtime.aborts import DurableObjectAbort
-from dobook.runtime.calls.frame import current_frame
-from dobook.runtime.insight.portable import remark
-from dobook.runtime.objects.sections import Section, SectionPromise
+from dobook.runtime.calls.sections import Section, SectionPromise
+from dobook.runtime.loop.frame import current_frame
+from dobook.runtime.reports.portable import remark
 from dobook.runtime.sockets.hibernation import answered_ms, hub_of, tags_of
 from dobook.runtime.sockets.websocket import WebSocket, WebSocketRequestResponsePair
 from dobook.runtime.storage.storage import DurableObjectStorage

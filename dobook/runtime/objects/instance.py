@@ -17,13 +17,13 @@ from dobook.events import Waiting, WaitUntil
 from dobook.gates import InputGate
 from dobook.ownership import current_owner
 from dobook.runtime.aborts import HOME_GONE, RESET, DurableObjectAbort
+from dobook.runtime.calls.arity import positions, relaxed_call
 from dobook.runtime.calls.call import Call
-from dobook.runtime.calls.frame import Frame, current_frame
 from dobook.runtime.calls.promise import Rejected
 from dobook.runtime.calls.remote_stream import conveyed
 from dobook.runtime.calls.rpc import carry, find
+from dobook.runtime.loop.frame import Frame, current_frame
 from dobook.runtime.objects.alarm import no_handler
-from dobook.runtime.objects.arity import positions, relaxed_call
 from dobook.web import ReadableStream
 
 if TYPE_CHECKING:

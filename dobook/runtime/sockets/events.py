@@ -15,8 +15,8 @@ from dobook.events import SocketClose, SocketError, SocketMessage, SocketOpen
 from dobook.gates import InputGate, open_gate
 from dobook.limits import MAX_WEBSOCKET_MESSAGE_BYTES
 from dobook.runtime.calls.call import Call
-from dobook.runtime.insight.shown import plain
 from dobook.runtime.loop.livelock import link
+from dobook.runtime.reports.shown import plain
 from dobook.runtime.sockets.transport import (
     HIBERNATABLE,
     LOST,

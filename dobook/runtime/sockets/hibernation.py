@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 from dobook import limits
 from dobook.errors import PlatformError, PlatformRangeError, PlatformTypeError
 from dobook.events import SocketAnswered
-from dobook.runtime.objects.arity import relaxed_call
+from dobook.runtime.calls.arity import relaxed_call
 from dobook.runtime.sockets.events import SocketEvent, refuse_if_too_large, report_open
 from dobook.runtime.sockets.transport import (
     AWAITING,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dobook.errors import NetworkError, PlatformError, PlatformSyntaxError
 from dobook.events import Error
 from dobook.runtime.aborts import DurableObjectAbort
-from dobook.runtime.insight.uncaught import report
+from dobook.runtime.reports.uncaught import report
 from dobook.runtime.sockets.transport import End, current_wire
 from dobook.runtime.sockets.values import CloseEvent, ErrorEvent, Event, awaiting
 from dobook.web import Headers, Request

@@ -20,9 +20,9 @@ from weakref import ReferenceType, WeakKeyDictionary, ref
 from dobook.errors import PlatformError, UsageError
 from dobook.gates import Commit, OutputGate
 from dobook.ownership import SOCKET, Owner, check_owner, current_owner
-from dobook.runtime.calls.frame import current_frame
-from dobook.runtime.loop.base import Chain
+from dobook.runtime.loop.frame import current_frame
 from dobook.runtime.loop.loop import running_loop
+from dobook.runtime.loop_base import Chain
 
 if TYPE_CHECKING:
     from dobook.runtime.protocols import Actor, Kernel

@@ -18,8 +18,8 @@ from dobook.errors import InvalidStateError, PlatformError, PlatformTypeError, U
 from dobook.events import SocketSent
 from dobook.gates import open_gate
 from dobook.limits import MAX_WEBSOCKET_ATTACHMENT_BYTES
-from dobook.runtime.calls.frame import current_frame
-from dobook.runtime.insight.shown import plain
+from dobook.runtime.loop.frame import current_frame
+from dobook.runtime.reports.shown import plain
 from dobook.runtime.sockets.events import Resident, report_open
 from dobook.runtime.sockets.outgoing import connect, give_up
 from dobook.runtime.sockets.transport import (

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from dobook import limits
 from dobook.errors import PlatformTypeError, suggest
-from dobook.runtime.insight.portable import remark
+from dobook.runtime.reports.portable import remark
 from dobook.web.text import js_integer, js_string, stored_text
 
 UNSET: Final = object()

@@ -11,8 +11,8 @@ from dobook.codec import freeze, serialize
 from dobook.errors import PlatformError, PlatformRangeError, PlatformTypeError, misspelt
 from dobook.ownership import STORAGE
 from dobook.runtime.calls.foreign import refuse_foreign
-from dobook.runtime.calls.frame import current_frame
 from dobook.runtime.calls.promise import Promise, Rejected
+from dobook.runtime.loop.frame import current_frame
 from dobook.runtime.storage.arguments import (
     ALARM_OPTIONS,
     GET_OPTIONS,

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dobook.errors import PlatformError, PlatformTypeError
-from dobook.runtime.calls.frame import current_frame
 from dobook.runtime.calls.promise import Promise, Rejected
-from dobook.runtime.insight.portable import remark
-from dobook.runtime.objects.sections import Section, SectionPromise
+from dobook.runtime.calls.sections import Section, SectionPromise
+from dobook.runtime.loop.frame import current_frame
+from dobook.runtime.reports.portable import remark
 from dobook.runtime.storage.arguments import PUT_OPTIONS, UNSET, read_options
 from dobook.runtime.storage.operations import NOBODY, Operations
 from dobook.runtime.storage.recovery import PointInTimeRecovery

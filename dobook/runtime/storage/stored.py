@@ -12,10 +12,10 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from dobook.gates import open_gate
-from dobook.runtime.calls.frame import current_frame
-from dobook.runtime.calls.own_tasks import others_may_run
 from dobook.runtime.calls.promise import _Own
-from dobook.runtime.calls.task_waits import StorageTurn
+from dobook.runtime.loop.frame import current_frame
+from dobook.runtime.loop.own_tasks import others_may_run
+from dobook.runtime.loop.task_waits import StorageTurn
 
 if TYPE_CHECKING:
     from dobook.runtime.protocols import Instance

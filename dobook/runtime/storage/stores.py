@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import PlatformError
 from dobook.ids import DurableObjectId
-from dobook.runtime.calls.frame import EXTERNAL
-from dobook.runtime.calls.own_tasks import turn_lasts
 from dobook.runtime.calls.promise import Pending, Promise
+from dobook.runtime.loop.frame import EXTERNAL
+from dobook.runtime.loop.own_tasks import turn_lasts
 from dobook.runtime.storage.refusals import broken, in_words
 from dobook.storage.committer import Committer
 from dobook.storage.connection import STORAGE_ERRORS

@@ -6,7 +6,7 @@ Source: developers.cloudflare.com/workers/runtime-apis/bindings/
 from typing import Any
 
 from dobook.errors import UsageError, suggest
-from dobook.runtime.insight.portable import remark_if_called
+from dobook.runtime.reports.portable import remark_if_called
 
 _NO_BINDINGS = (
     "There are none yet: a class gets one from a cell that begins with %%durable_object, or from "

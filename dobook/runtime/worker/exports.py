@@ -19,7 +19,7 @@ from dobook.runtime.calls.post import giver
 from dobook.runtime.calls.promise import Promise
 from dobook.runtime.calls.rpc import RpcStub, RpcTarget, carry
 from dobook.runtime.calls.stub import DurableObjectStub
-from dobook.runtime.insight.portable import (
+from dobook.runtime.reports.portable import (
     remark_on_raw_fetch,
     remark_on_raw_props,
     remark_on_raw_values,

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from dobook.errors import NetworkError
 from dobook.runtime.calls.aborting import heeding
-from dobook.runtime.calls.frame import current_frame
 from dobook.runtime.calls.promise import Promise
+from dobook.runtime.loop.frame import current_frame
 from dobook.runtime.worker.worker import Worker, error_of
 from dobook.web import Request, Response
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from dobook.codec import clone
 from dobook.errors import UsageError
 from dobook.runtime.calls.aborting import heeding
-from dobook.runtime.calls.frame import current_frame
 from dobook.runtime.calls.post import giver
 from dobook.runtime.calls.promise import Promise, Rejected
 from dobook.runtime.calls.remote_stream import send_body
 from dobook.runtime.calls.rpc import Crossing, Member, carry, member
+from dobook.runtime.loop.frame import current_frame
 from dobook.runtime.worker.worker import error_of
 from dobook.web import Request, Response
 

@@ -15,12 +15,12 @@ from dobook.errors import PlatformError, UnknownNameError, UsageError, misspelt
 from dobook.events import Answer, Error, Fetch, Scheduled
 from dobook.observer import current_cause
 from dobook.runtime.calls.aborting import heeding
-from dobook.runtime.calls.frame import current_execution
+from dobook.runtime.calls.arity import relaxed_call
 from dobook.runtime.calls.promise import Promise, Rejected
 from dobook.runtime.calls.remote_stream import conveyed, send_body
 from dobook.runtime.calls.rpc import Crossing, carry, carry_error, find
-from dobook.runtime.insight.uncaught import report
-from dobook.runtime.objects.arity import relaxed_call
+from dobook.runtime.loop.frame import current_execution
+from dobook.runtime.reports.uncaught import report
 from dobook.web import ReadableStream, Request, Response
 from dobook.web.javascript import JsRequest
 

@@ -321,6 +321,6 @@ def to_js_value(value: Any) -> Any:
 
 def relaxed(function: Callable[..., Any], *args: Any) -> Any:
     """Call a function with as many of the arguments as it takes, as JavaScript does."""
-    from dobook.runtime.objects.arity import relaxed_call
+    from dobook.runtime.calls.arity import relaxed_call
 
     return relaxed_call(function, *args)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from dobook.errors import UsageError, suggest
-from dobook.runtime.objects.arity import relaxed_call
+from dobook.runtime.calls.arity import relaxed_call
 from dobook.workers.missing import missing
 
 __all__ = ["relaxed_call", "relaxed_wrap", "run_js"]

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dobook.errors import UsageError
 from dobook.events import Error
-from dobook.runtime.loop.base import Loop
-from dobook.runtime.loop.interrupts import STUCK_AFTER_S, break_off
+from dobook.runtime.driving.interrupts import STUCK_AFTER_S, break_off
 from dobook.runtime.loop.loop import running_loop
 from dobook.runtime.loop.real import monotonic
+from dobook.runtime.loop_base import Loop
 
 if TYPE_CHECKING:
     from dobook.runtime.protocols import Kernel

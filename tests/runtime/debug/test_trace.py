@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 from dobook.runtime.access import kernel_of
-from dobook.runtime.insight.shown import shown
-from dobook.runtime.insight.trace import Recorder, recording
+from dobook.runtime.debug.trace import Recorder, recording
+from dobook.runtime.debug.watched import WatchedStorage
+from dobook.runtime.reports.shown import shown
 from dobook.runtime.runtime import Runtime
-from dobook.runtime.storage.watched import WatchedStorage
 
 ROOT = Path(__file__).parents[3]
 RECORDED = Path(__file__).with_name("recorded_trace.txt")  # what PROGRAM has printed

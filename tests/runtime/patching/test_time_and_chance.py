@@ -27,8 +27,8 @@ import pytest
 import dobook
 from dobook import Runtime
 from dobook.runtime.access import kernel_of
-from dobook.runtime.loop.patches import patches
 from dobook.runtime.objects.inside import run_inside
+from dobook.runtime.patching.patches import patches
 
 START = datetime.datetime(2040, 5, 6, 7, 8, 9, tzinfo=datetime.UTC)
 START_S = START.timestamp()

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from dobook.events import InputGateClosed, InputGateOpened
 from dobook.gates import GRACE_TICKS, InputGate, open_gate
 from dobook.runtime.aborts import DurableObjectAbort
-from dobook.runtime.calls.frame import current_frame
 from dobook.runtime.calls.promise import Promise
-from dobook.runtime.calls.turns import SectionEnd, StorageFuture
+from dobook.runtime.loop.frame import current_frame
+from dobook.runtime.loop.turns import SectionEnd, StorageFuture
 from dobook.runtime.storage.stored import Stored
 
 if TYPE_CHECKING:

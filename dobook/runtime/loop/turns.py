@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any, Final
 from dobook import limits
 from dobook.events import Admitted, Waiting
 from dobook.gates import GOES_ON, GRACE_TICKS, CriticalSection, InputGate, open_gate
-from dobook.runtime.calls.frame import EXTERNAL, Frame, current_frame
-from dobook.runtime.calls.task_waits import StorageTurn, Wait
-from dobook.runtime.loop.base import Chain
+from dobook.runtime.loop.frame import EXTERNAL, Frame, current_frame
 from dobook.runtime.loop.livelock import end, link
+from dobook.runtime.loop.task_waits import StorageTurn, Wait
+from dobook.runtime.loop_base import Chain
 
 if TYPE_CHECKING:
-    from dobook.runtime.loop.base import Loop
+    from dobook.runtime.loop_base import Loop
     from dobook.runtime.protocols import Instance, ObjectFaults
 
 _NOT_STARTED: Final = object()

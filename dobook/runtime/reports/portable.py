@@ -15,8 +15,8 @@ from types import FrameType
 from typing import Any
 
 from dobook.codec import JsDict, JsList
-from dobook.runtime.calls.frame import current_execution, current_frame
-from dobook.runtime.insight.users_code import is_users, users_frame, warn_at
+from dobook.runtime.loop.frame import current_execution, current_frame
+from dobook.runtime.reports.users_code import is_users, users_frame, warn_at
 
 
 def remark(text: str, *, anywhere: bool = False) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dobook.runtime.loop.loop import RuntimeLoop, running_loop
-from dobook.runtime.loop.standin import StandIn
+from dobook.runtime.patching.standin import StandIn
 
 
 def functions() -> list[tuple[dict[str, Any], str, StandIn]]:

@@ -11,9 +11,9 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook.events import Error
-from dobook.runtime.calls.turns import ObjectTask
-from dobook.runtime.insight.users_code import users_part
 from dobook.runtime.loop.places import has_torn_callback
+from dobook.runtime.loop.turns import ObjectTask
+from dobook.runtime.reports.users_code import users_part
 
 if TYPE_CHECKING:
     from dobook.runtime.protocols import Kernel

@@ -12,8 +12,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any, Final
 
-from dobook.runtime.loop.current import TimeAndChance, current
-from dobook.runtime.loop.standin import Clock, StandIn, SteadyClock
+from dobook.runtime.patching.current import TimeAndChance, current
+from dobook.runtime.patching.standin import Clock, StandIn, SteadyClock
 
 Method = tuple[type, str, Any]  # a class, a name, what stands in for it
 

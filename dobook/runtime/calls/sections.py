@@ -18,12 +18,12 @@ from dobook.gates import CriticalSection, open_gate
 from dobook.limits import BLOCK_CONCURRENCY_TIMEOUT_MS, MAX_SECTION_DEPTH
 from dobook.ownership import current_owner
 from dobook.runtime.calls.deadlock import deadlock
-from dobook.runtime.calls.frame import Frame, current_frame
-from dobook.runtime.calls.own_tasks import others_may_run
 from dobook.runtime.calls.promise import Promise
-from dobook.runtime.calls.turns import SectionEnd
-from dobook.runtime.insight.unheard import Refusal, note_later
-from dobook.runtime.insight.users_code import place_of_error
+from dobook.runtime.loop.frame import Frame, current_frame
+from dobook.runtime.loop.own_tasks import others_may_run
+from dobook.runtime.loop.turns import SectionEnd
+from dobook.runtime.reports.unheard import Refusal, note_later
+from dobook.runtime.reports.users_code import place_of_error
 
 if TYPE_CHECKING:
     from dobook.runtime.protocols import Instance

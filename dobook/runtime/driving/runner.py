@@ -23,15 +23,15 @@ from dobook.errors import DeadlockError, UsageError
 from dobook.runtime.aborts import BrokenOff, Interrupted
 from dobook.runtime.calls.call import Call
 from dobook.runtime.calls.deadlock import deadlock, where_it_stands
-from dobook.runtime.loop import forked
-from dobook.runtime.loop.hopeless import Wait
-from dobook.runtime.loop.interrupts import Interrupts, marked
+from dobook.runtime.driving import forked
+from dobook.runtime.driving.hopeless import Wait
+from dobook.runtime.driving.interrupts import Interrupts, marked
+from dobook.runtime.driving.mending import mend
+from dobook.runtime.driving.realtime import Held
+from dobook.runtime.driving.sleep import Sleep
 from dobook.runtime.loop.loop import running_loop
-from dobook.runtime.loop.mending import mend
 from dobook.runtime.loop.places import has_torn_callback
-from dobook.runtime.loop.realtime import Held
-from dobook.runtime.loop.sleep import Sleep
-from dobook.runtime.loop.swaps import Swaps
+from dobook.runtime.patching.swaps import Swaps
 
 if TYPE_CHECKING:
     from dobook.runtime.protocols import Kernel

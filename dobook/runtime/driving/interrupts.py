@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dobook.runtime.aborts import INTERRUPTED, BrokenOff, Interrupted
 from dobook.runtime.calls.rpc import carry_error
+from dobook.runtime.driving.signals import Signals
 from dobook.runtime.loop.loop import running_loop
 from dobook.runtime.loop.places import in_sql_callback, is_torn, is_users, would_swallow
-from dobook.runtime.loop.signals import Signals
 from dobook.storage.stopping import forget_stop, raise_in, stop_statement
 
 if TYPE_CHECKING:

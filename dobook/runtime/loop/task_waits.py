@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dobook.gates import InputGate
 
 if TYPE_CHECKING:
-    from dobook.runtime.loop.base import Loop
+    from dobook.runtime.loop_base import Loop
 
 
 class Wait:

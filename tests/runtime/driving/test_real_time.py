@@ -11,7 +11,7 @@ import pytest
 
 from dobook.errors import UsageError
 from dobook.runtime.access import kernel_of
-from dobook.runtime.loop import realtime
+from dobook.runtime.driving import realtime
 from dobook.runtime.objects import eviction
 from dobook.runtime.sockets.websocket import WebSocketPair
 from dobook.web import Response

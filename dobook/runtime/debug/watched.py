@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from dobook.events import OutputGateClosed, StorageOperation
 from dobook.runtime.calls.promise import Promise, Rejected
-from dobook.runtime.insight.meter import units
-from dobook.runtime.insight.shown import plain, shown
+from dobook.runtime.debug.meter import units
+from dobook.runtime.debug.slow import CountedPromise, SlowPromise
+from dobook.runtime.reports.shown import plain, shown
 from dobook.runtime.storage.operations import Operations
-from dobook.runtime.storage.slow import CountedPromise, SlowPromise
 from dobook.runtime.storage.storage import DurableObjectStorage, DurableObjectTransaction
 from dobook.runtime.storage.stored import Stored
 from dobook.runtime.storage.sync_kv import SyncKvStorage

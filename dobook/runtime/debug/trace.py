@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook.events import AnyEvent, Escaped, Log
-from dobook.runtime.calls.frame import current_frame
-from dobook.runtime.loop.swaps import Swap
-from dobook.runtime.storage.watched import set_watched
+from dobook.runtime.debug.watched import set_watched
+from dobook.runtime.loop.frame import current_frame
+from dobook.runtime.patching.swaps import Swap
 
 if TYPE_CHECKING:
     from dobook.runtime.protocols import Kernel
@@ -171,7 +171,7 @@ def recording(runtime: "Kernel") -> Iterator[Recorder]:
     Example:
         >>> import dobook
         >>> from dobook.runtime.access import kernel_of
-        >>> from dobook.runtime.insight.trace import recording
+        >>> from dobook.runtime.debug.trace import recording
         >>> with dobook.Runtime() as runtime, recording(kernel_of(runtime)) as recorder:
         ...     recorder.events()
         []

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from sys import _getframe
 from typing import Any, Final
 
-from dobook.runtime.loop.current import TimeAndChance, current
 from dobook.runtime.loop.loop import RuntimeLoop
+from dobook.runtime.patching.current import TimeAndChance, current
 
 # These measure how long they wait, which they do for real, also when a handler has called them. A
 # queue's `get(timeout=1)` would wait for ever by a clock that stands still meanwhile. With them

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from dobook.runtime.calls.frame import EXTERNAL, current_frame
-from dobook.runtime.calls.turns import Pass, SectionEnd, StorageFuture
+from dobook.runtime.loop.frame import EXTERNAL, current_frame
+from dobook.runtime.loop.turns import Pass, SectionEnd, StorageFuture
 from dobook.storage.store import ObjectStore
 from dobook.web import body
 

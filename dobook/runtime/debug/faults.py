@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 from dobook.errors import PlatformError, UsageError
 from dobook.events import Fault
 from dobook.runtime.aborts import DurableObjectAbort
-from dobook.runtime.calls.namespace import DurableObjectNamespace
-from dobook.runtime.insight.commits import watch_commits
-from dobook.runtime.storage.watched import set_watched
+from dobook.runtime.debug.commits import watch_commits
+from dobook.runtime.debug.watched import set_watched
+from dobook.runtime.objects.namespace import DurableObjectNamespace
 from dobook.storage.store import ObjectStore
 
 if TYPE_CHECKING:

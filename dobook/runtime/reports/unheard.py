@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 from dobook.events import Error
-from dobook.runtime.calls.frame import current_execution
-from dobook.runtime.insight.users_code import place_at, place_of, users_frame, warn_at
+from dobook.runtime.loop.frame import current_execution
+from dobook.runtime.reports.users_code import place_at, place_of, users_frame, warn_at
 
 if TYPE_CHECKING:
     from dobook.runtime.protocols import Call, Instance, Kernel

@@ -5,7 +5,7 @@ import types
 from collections.abc import Callable, Generator
 from typing import Any
 
-from dobook.runtime.loop.base import Loop
+from dobook.runtime.loop_base import Loop
 
 
 class Sleep:

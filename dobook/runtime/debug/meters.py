@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from dobook.ids import DurableObjectId
-from dobook.runtime.insight.meter import Meter
-from dobook.runtime.storage.watched import set_watched
+from dobook.runtime.debug.meter import Meter
+from dobook.runtime.debug.watched import set_watched
 
 if TYPE_CHECKING:
     from dobook.runtime.protocols import Actor, Kernel

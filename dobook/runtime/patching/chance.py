@@ -13,8 +13,8 @@ import uuid
 from collections.abc import Callable
 from typing import Any, Final
 
-from dobook.runtime.loop.current import Draws, TimeAndChance, current
-from dobook.runtime.loop.standin import SeededFunction, StandIn
+from dobook.runtime.patching.current import Draws, TimeAndChance, current
+from dobook.runtime.patching.standin import SeededFunction, StandIn
 
 # Functions of `random` that are methods of one hidden generator.
 _METHODS: Final = (

@@ -30,9 +30,9 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
-from dobook.runtime.loop import chance, versions, wallclock
-from dobook.runtime.loop.current import current
-from dobook.runtime.loop.standin import (
+from dobook.runtime.patching import chance, versions, wallclock
+from dobook.runtime.patching.current import current
+from dobook.runtime.patching.standin import (
     REAL_CALLERS,
     Clock,
     SeededFunction,

@@ -1,0 +1,1 @@
+"""Watching a runtime and breaking it on purpose: trace, meters, snapshots, faults."""

@@ -1,1 +1,0 @@
-"""What a runtime reports: trace, costs, snapshots."""

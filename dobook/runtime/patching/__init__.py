@@ -1,0 +1,1 @@
+"""What the running code sees in place of Python's own clocks and chance."""

@@ -44,7 +44,7 @@ HELD = {
         {
             "dobook.runtime.objects.namespace.DurableObjectNamespace": "env.COUNTER",
             "dobook.runtime.calls.stub.DurableObjectStub": 'env.COUNTER.getByName("a")',
-            "dobook.runtime.objects.namespace.Env": "env",
+            "dobook.runtime.worker.env.Env": "env",
         },
     ),
     "sockets": (

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from dobook.explorer.search import explore
     from dobook.notebook.exercises import check
     from dobook.notebook.exercises.handing_in import collect, hand_in
-    from dobook.notebook.limiters import compare_limiters
-    from dobook.notebook.state import open_state
+    from dobook.notebook.limits.limiter_comparison import compare_limiters
+    from dobook.notebook.storage.open_state import open_state
     from dobook.runtime.calls.rpc import RpcTarget
     from dobook.runtime.calls.stub import DurableObjectStub
     from dobook.runtime.client import Client
@@ -66,7 +66,7 @@ pytest_plugins = ("dobook.testing.plugin",)  # `pytest -p dobook`; nothing is im
 _HOME = {
     "check": "dobook.notebook.exercises",
     "collect": "dobook.notebook.exercises.handing_in",
-    "compare_limiters": "dobook.notebook.limiters",
+    "compare_limiters": "dobook.notebook.limits.limiter_comparison",
     "hand_in": "dobook.notebook.exercises.handing_in",
     "AlarmRun": "dobook.runtime.objects.alarms",
     "Client": "dobook.runtime.client",
@@ -82,7 +82,7 @@ _HOME = {
     "explore": "dobook.explorer.search",
     "invariant": "dobook.explorer.invariants",
     "load_ipython_extension": "dobook.notebook.extension",
-    "open_state": "dobook.notebook.state",
+    "open_state": "dobook.notebook.storage.open_state",
     "replay": "dobook.explorer.replay",
     "retry": "dobook.explorer.client",
     "unload_ipython_extension": "dobook.notebook.extension",

@@ -94,7 +94,7 @@ class Report:
     @property
     def frame(self) -> Any:
         """The events of the smallest failing run as a DataFrame; needs pandas."""
-        return import_module("dobook.notebook.exploring").report_frame(self)
+        return import_module("dobook.notebook.races.exploring").report_frame(self)
 
     # ------------------------------------------------------------------ words
 

@@ -15,12 +15,12 @@ from IPython.core.completer import (
 from IPython.core.interactiveshell import InteractiveShell
 
 from dobook import patterns
-from dobook.notebook.request_line import METHODS
-from dobook.notebook.session import Session
-from dobook.notebook.views.sql_reader import sql_tables
+from dobook.notebook.core.request_line import METHODS
+from dobook.notebook.core.session import Session
+from dobook.notebook.inspector.sql_reader import sql_tables
+from dobook.notebook.requests.request_magics import mentioned_paths
 from dobook.storage.store import ObjectStore
 
-_PATH = re.compile(r"""["'](/[\w./-]*)["']""")
 _OF_OBJECTS = frozenset({"--object", "--diff", "--target"})
 _OF_KEYS = frozenset({"--prefix", "--key"})
 _MOST_KEYS = 200
@@ -171,16 +171,3 @@ def methods(session: Session, target: str) -> list[tuple[str, str]]:
 def paths(session: Session, target: str) -> list[tuple[str, str]]:
     """Return the paths that the code of an object's class, or of the Worker, mentions."""
     return [(path, "path") for path in mentioned_paths(session, target.partition("/")[0])]
-
-
-def mentioned_paths(session: Session, binding: str) -> list[str]:
-    """Return the text constants that look like paths in a class's code, in order.
-
-    Args:
-        session: The session.
-        binding: The class's binding; empty for the Worker, which may pass on to any class.
-    """
-    sources = [d.class_source for d in session.definitions.values() if binding in ("", d.binding)]
-    if not binding and session.worker is not None:
-        sources.insert(0, session.worker.class_source)
-    return list(dict.fromkeys(path for source in sources for path in _PATH.findall(source)))

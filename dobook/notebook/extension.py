@@ -7,19 +7,18 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
-from dobook.notebook import (
-    completion,
+from dobook.notebook import completion, formatters
+from dobook.notebook.core import (
+    cell_texts,
     config,
-    formatters,
-    history,
     interrupts,
     nesting,
     redefined,
     sleeping,
     tracebacks,
 )
+from dobook.notebook.core.session import Session
 from dobook.notebook.magics import ALL, MagicsBase
-from dobook.notebook.session import Session
 
 _ATTRIBUTE = "_dobook_session"
 LAST_TRACEBACK = "_last_traceback"
@@ -45,7 +44,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
         nesting.install(),
         interrupts.install(shell, session),
         config.install(shell, session),
-        history.install(shell, session.cells),
+        cell_texts.install(shell, session.cells),
         redefined.install(shell, session),
         sleeping.install(shell, session),
         _following(shell, session),

@@ -13,23 +13,23 @@ from IPython.core.interactiveshell import InteractiveShell
 from dobook.clock import format_time
 from dobook.explorer.report import Report
 from dobook.ids import DurableObjectId
-from dobook.notebook.display import Card, Rows, box, clock_text, count, heading, rows_html
-from dobook.notebook.exploring import report_html
-from dobook.notebook.responses import response_html, response_text
-from dobook.notebook.session import Session
-from dobook.notebook.views.console import RequestConsole
-from dobook.notebook.views.inspection import card_of, inspect, target_of
-from dobook.notebook.views.objects_table import namespace_card
-from dobook.notebook.views.overview import runtime_card
-from dobook.notebook.views.past import ObjectPast
-from dobook.notebook.views.schedule import schedule, schedule_card
-from dobook.notebook.views.sockets import (
+from dobook.notebook import live
+from dobook.notebook.chat.transcripts import (
     NotebookClient,
     client_html,
     client_text,
     transcript_html,
 )
-from dobook.notebook.widgets import live
+from dobook.notebook.clock.alarms_ahead import schedule, schedule_card
+from dobook.notebook.core.display import Card, Rows, box, clock_text, count, heading, rows_html
+from dobook.notebook.core.session import Session
+from dobook.notebook.inspector.inspection import card_of, inspect, target_of
+from dobook.notebook.overview.objects_table import namespace_card
+from dobook.notebook.overview.runtime_facts import runtime_card
+from dobook.notebook.past.moments import ObjectPast
+from dobook.notebook.races.exploring import report_html
+from dobook.notebook.requests.request_console import RequestConsole
+from dobook.notebook.requests.responses import response_html, response_text
 from dobook.runtime.calls.answer import RpcPromise
 from dobook.runtime.calls.stub import DurableObjectStub
 from dobook.runtime.client import Client, Transcript

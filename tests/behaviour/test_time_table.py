@@ -171,7 +171,7 @@ def ask(column):
         stub = runtime.register(Asks).getByName("a")
         if column == "outside":
             runtime.run(stub.ask("object"))
-            from dobook.notebook.views.sql_reader import Reader
+            from dobook.notebook.inspector.sql_reader import Reader
             from dobook.storage.sql.storage import SqlStorage
 
             sql = SqlStorage(Reader(kernel_of(runtime).actor_of(stub).store))

@@ -50,9 +50,9 @@ PRESSED = {
 @pytest.fixture(scope="module")
 def views(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict[str, Any]]]:
     """Every live view as a front end gets it: its script, its styles, its state."""
+    from dobook.notebook import live
+    from dobook.notebook.chat.chat_view import ChatRoom
     from dobook.notebook.extension import session_of
-    from dobook.notebook.widgets import live
-    from dobook.notebook.widgets.chat import ChatRoom
 
     with _no_running_loop():  # Playwright's: in it asyncio would be patched to nest
         config = Config()

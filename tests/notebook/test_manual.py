@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 import dobook.notebook
-from dobook.notebook import widgets
+from dobook.notebook.core.view import View
 from dobook.notebook.extension import session_of
-from dobook.notebook.widgets.base import View
 
 ROOT = Path(__file__).parents[2]
 BOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -51,8 +50,9 @@ def test_every_option_of_every_magic_is_in_a_notebook(shell):
 
 
 def views():
-    for module in pkgutil.iter_modules(widgets.__path__, "dobook.notebook.widgets."):
-        importlib.import_module(module.name)
+    for module in pkgutil.walk_packages(dobook.notebook.__path__, "dobook.notebook."):
+        if module.name.endswith("_view"):
+            importlib.import_module(module.name)
     pending = [View]
     while pending:
         kind = pending.pop()

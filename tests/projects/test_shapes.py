@@ -146,8 +146,8 @@ def test_what_ctx_lacks_is_said(do):
 
 def test_tables_call_what_is_read_back_by_pythons_names_and_an_edit_keeps_the_type():
     from dobook.codec import JsBuffer, JsDict, JsList
-    from dobook.notebook.frames.objects import type_name
-    from dobook.notebook.views.editing import edited
+    from dobook.notebook.inspector.editing import edited
+    from dobook.notebook.inspector.object_frames import type_name
 
     values = JsDict(), JsList(), JsBuffer(b"x")
     assert [type_name(value) for value in values] == ["dict", "list", "bytes"]

@@ -11,9 +11,9 @@ from typing import Any
 from dobook.clock import DEFAULT_START_MS
 from dobook.errors import DobookError, UsageError
 from dobook.ids import IdFactory
-from dobook.notebook.display import Card, count
+from dobook.notebook.core.display import Card, count
+from dobook.notebook.core.frame import Frame, make_frame
 from dobook.notebook.exercises.registry import examine, exercises, work_here
-from dobook.notebook.frames.frame import Frame, make_frame
 from dobook.runtime.runtime import Runtime
 from dobook.storage.contents import Contents, Place
 from dobook.storage.names import flaw_of

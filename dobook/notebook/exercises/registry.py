@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from dobook.errors import UnknownNameError, UsageError
-from dobook.notebook.display import Card
+from dobook.notebook.core.display import Card
 from dobook.notebook.exercises import lessons
 from dobook.notebook.exercises.verdict import Point, Verdict
 from dobook.notebook.exercises.work import Missing, Work

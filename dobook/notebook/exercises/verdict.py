@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from html import escape
 
-from dobook.notebook.display import ACCENT, ERROR, box, heading, tag
+from dobook.notebook.core.display import ACCENT, ERROR, box, heading, tag
 
 
 @dataclass(frozen=True, slots=True)

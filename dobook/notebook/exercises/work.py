@@ -12,7 +12,7 @@ from dobook.runtime.access import kernel_of
 from dobook.runtime.runtime import Runtime
 
 if TYPE_CHECKING:
-    from dobook.notebook.session import Session
+    from dobook.notebook.core.session import Session
 
 
 class Missing(Exception):

@@ -7,7 +7,7 @@ import pytest
 
 from dobook import Runtime
 from dobook.errors import PlatformError
-from dobook.notebook.views.sql_reader import Reader
+from dobook.notebook.inspector.sql_reader import Reader
 from dobook.runtime.access import kernel_of
 from dobook.storage.sql.storage import SqlStorage
 

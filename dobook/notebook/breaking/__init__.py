@@ -1,0 +1,1 @@
+"""Evicting, crashing and slowing objects down on purpose."""

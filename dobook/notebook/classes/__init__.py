@@ -1,0 +1,1 @@
+"""Cells that define classes, and the configuration of their Worker."""

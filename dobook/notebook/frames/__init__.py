@@ -1,1 +1,0 @@
-"""What there is to know as DataFrames, one file a subject."""

@@ -1,0 +1,1 @@
+"""Rate limiters and workflows: frames, pictures, live views, comparison."""

@@ -1,0 +1,1 @@
+"""The runtime and the objects of a class at a glance."""

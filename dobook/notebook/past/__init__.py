@@ -1,0 +1,1 @@
+"""The moments of an object that one can go back to."""

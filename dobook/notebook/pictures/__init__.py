@@ -1,1 +1,0 @@
-"""Pictures as SVG text: the shapes, and one file a picture."""

@@ -1,0 +1,1 @@
+"""`%%explore`: searching for the schedule that breaks a cell."""

@@ -1,0 +1,1 @@
+"""Asking objects and the Worker, one request or many; responses."""

@@ -1,0 +1,1 @@
+"""`%serve`: the notebook for browsers and other programs."""

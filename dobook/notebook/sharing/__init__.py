@@ -1,0 +1,1 @@
+"""`%export`: a notebook as a project."""

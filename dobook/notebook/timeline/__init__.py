@@ -1,0 +1,1 @@
+"""The trace as a table and as a space-time diagram."""

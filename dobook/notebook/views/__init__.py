@@ -1,1 +1,0 @@
-"""The facts that a display shows and the words it uses, without a front end."""

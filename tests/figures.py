@@ -191,10 +191,10 @@ def path_of_a_call(path: "str | None") -> tuple[int, int]:
 
         def note(frame, event, _arg):
             file, name = frame.f_code.co_filename, frame.f_code.co_name
-            # Before Python 3.12 a comprehension is a function of its own.
-            if event == "call" and file.startswith(str(PACKAGE)) and not name.startswith("<"):
-                if seen[-1:] != [file]:
-                    seen.append(file)
+            if event != "call" or name.startswith("<"):
+                return  # before Python 3.12 a comprehension is a function of its own
+            if file.startswith(str(PACKAGE)) and seen[-1:] != [file]:
+                seen.append(file)
 
         async def call():
             before = sys.getprofile()

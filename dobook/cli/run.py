@@ -70,7 +70,7 @@ class _Step(argparse.Action):
     """Keeps the order in which options of different names were given."""
 
     def __call__(
-        self, parser: Any, namespace: Any, values: Any, option_string: str | None = None
+        self, parser: object, namespace: Any, values: object, option_string: str | None = None
     ) -> None:
         setattr(namespace, self.dest, [*getattr(namespace, self.dest), (option_string, values)])
 

@@ -111,7 +111,7 @@ def freeze(value: Any) -> Any:
     return FrozenGraph(root) if _SHARED in memo else root
 
 
-def thaw(frozen: Any) -> Any:
+def thaw(frozen: object) -> Any:
     """Return a fresh copy of the value that `freeze` was given.
 
     A dict comes as `JsDict`, a list as `JsList`.
@@ -139,7 +139,7 @@ def _is_flat_dict(value: dict[Any, Any]) -> bool:
     return True
 
 
-def _copied(copiers: dict[type, _Copier], value: Any, memo: _Memo) -> Any:
+def _copied(copiers: dict[type, _Copier], value: object, memo: _Memo) -> Any:
     try:
         return (copiers.get(type(value)) or _other)(value, memo, 0, copiers)
     except RecursionError:
@@ -227,7 +227,7 @@ def _set(
     return out
 
 
-def _hashable(value: Any, memo: _Memo, depth: int, copiers: dict[type, _Copier]) -> Any:
+def _hashable(value: object, memo: _Memo, depth: int, copiers: dict[type, _Copier]) -> Any:
     """Return the copy of a member of a Set or a key of a Map."""
     kind = type(value)
     if kind in _SCALARS:
@@ -265,7 +265,7 @@ def _pattern(value: Any, memo: _Memo, depth: int, copiers: dict[type, _Copier]) 
     return regexp_from_js(*regexp_to_js(value))
 
 
-def _same(value: Any, memo: _Memo, depth: int, copiers: dict[type, _Copier]) -> Any:
+def _same(value: object, memo: _Memo, depth: int, copiers: dict[type, _Copier]) -> Any:
     return value
 
 
@@ -331,7 +331,7 @@ def _thaw_list(value: DeepList) -> list[Any]:
     return out
 
 
-def _thaw_by_cloning(value: Any) -> Any:
+def _thaw_by_cloning(value: object) -> Any:
     return _copied(_CLONERS, value, {})
 
 

@@ -76,7 +76,7 @@ _SMALL = [b"I" + varint(n << 1) for n in range(1024)]
 _VARINTS = [varint(n) for n in range(1024)]
 
 
-def serialize(value: Any) -> bytes:
+def serialize(value: object) -> bytes:
     r"""Return the bytes that V8 writes for a value.
 
     Args:

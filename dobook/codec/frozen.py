@@ -36,7 +36,7 @@ class FrozenGraph:
 
     __slots__ = ("root",)
 
-    def __init__(self, root: Any) -> None:
+    def __init__(self, root: object) -> None:
         self.root = root
 
     def __repr__(self) -> str:

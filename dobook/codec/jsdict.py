@@ -32,7 +32,7 @@ class JsDict(dict[Any, Any]):
         except KeyError:
             raise AttributeError(name) from None
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         self[name] = value
 
     def __delattr__(self, name: str) -> None:
@@ -50,7 +50,7 @@ class JsDict(dict[Any, Any]):
         """
         return JsDict(self)
 
-    def to_py(self, *, depth: int = -1, default_converter: Any = None) -> dict[Any, Any]:
+    def to_py(self, *, depth: int = -1, default_converter: object = None) -> dict[Any, Any]:
         """Return plain dicts and lists; code for an older SDK, which gave proxies, asks for it.
 
         Example:
@@ -76,12 +76,12 @@ class JsList(list[Any]):
         """The number of elements."""
         return len(self)
 
-    def to_py(self, *, depth: int = -1, default_converter: Any = None) -> list[Any]:
+    def to_py(self, *, depth: int = -1, default_converter: object = None) -> list[Any]:
         """Return plain dicts and lists."""
         return [_plain(value) for value in self]
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     return value.to_py() if isinstance(value, JsDict | JsList) else value
 
 

@@ -76,7 +76,7 @@ def sorted_members(value: Iterable[Any]) -> list[Any]:
     return members
 
 
-def _rank(member: Any) -> tuple[str, str]:
+def _rank(member: object) -> tuple[str, str]:
     if type(member) is float:
         member = number_from_float(member)  # the value it reads back as needs the same rank
     if isinstance(member, frozenset):

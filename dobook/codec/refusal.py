@@ -13,7 +13,6 @@ import re
 import types
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time, timedelta
-from typing import Any
 
 from dobook.errors import DataCloneError, PlatformTypeError
 
@@ -42,7 +41,7 @@ JAVASCRIPTS = {"SqlStorageCursor": "Cursor", "Rows": "ListIterator"}
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
-def base_of(value: Any) -> type:
+def base_of(value: object) -> type:
     """Return the supported type that a value of another type is taken for.
 
     Raises:
@@ -93,12 +92,12 @@ def too_deep() -> DataCloneError:
     )
 
 
-def _awaitable(value: Any) -> DataCloneError:
+def _awaitable(value: object) -> DataCloneError:
     text = f"Awaitable {type(value)} cannot be sent over RPC."
     return DataCloneError(f"{text}\n  It was not awaited. Write:  await {call_of(value)}")
 
 
-def returned(value: Any, method: str) -> DataCloneError:
+def returned(value: object, method: str) -> DataCloneError:
     """Return the error of a method that returns what it should have awaited."""
     text = f"Awaitable {type(value)} cannot be sent over RPC."
     return DataCloneError(
@@ -106,7 +105,7 @@ def returned(value: Any, method: str) -> DataCloneError:
     )
 
 
-def instead_of(value: Any) -> str:
+def instead_of(value: object) -> str:
     """Describe what a fetch handler has returned in place of a response, and what to write."""
     if hasattr(type(value), "__await__"):
         return f"fetch() returned what it did not await. Write: return await {call_of(value)}"
@@ -120,7 +119,7 @@ def instead_of(value: Any) -> str:
     return said
 
 
-def call_of(value: Any) -> str:
+def call_of(value: object) -> str:
     """Return the call that has given an awaitable, as it may have been written; "…" if unknown.
 
     A coroutine is closed, else Python warns on top of the lesson.
@@ -137,7 +136,7 @@ def call_of(value: Any) -> str:
     return call
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     try:
         text = repr(value)
     except Exception:
@@ -146,7 +145,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= _LONGEST_REPR else text[: _LONGEST_REPR - 1] + "…"
 
 
-def _hint(value: Any) -> str:
+def _hint(value: object) -> str:
     """Return what to do instead, or the empty string when nothing sensible can be said."""
     kind = type(value).__name__
     if isinstance(value, type):

@@ -9,7 +9,6 @@ import re
 import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from dobook.errors import (
     DobookError,
@@ -133,7 +132,9 @@ def error_parts(error: BaseException) -> tuple[str, str, str]:
     return name, message, stack
 
 
-def error_from_parts(name: str, message: str, stack: str | None, cause: Any = None) -> DobookError:
+def error_from_parts(
+    name: str, message: str, stack: str | None, cause: object = None
+) -> DobookError:
     """Return the Python error for a JavaScript one; `js_name` and `stack` are attributes.
 
     Example:
@@ -150,7 +151,7 @@ def error_from_parts(name: str, message: str, stack: str | None, cause: Any = No
     return error
 
 
-def set_cause(error: BaseException, cause: Any) -> None:
+def set_cause(error: BaseException, cause: object) -> None:
     """Attach the cause: as `__cause__` when it is an error, else as the attribute `cause`."""
     if isinstance(cause, BaseException):
         error.__cause__ = cause

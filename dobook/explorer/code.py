@@ -16,7 +16,7 @@ from typing import Any
 UNKNOWN = "unknown"  # where the source cannot be found
 
 
-def code_hash(scenario: Any, classes: Iterable[Any]) -> str:
+def code_hash(scenario: object, classes: Iterable[Any]) -> str:
     """Return eight hexadecimal digits for a scenario, its classes and Worker, or "unknown".
 
     Example:
@@ -102,7 +102,7 @@ def _names(code: types.CodeType | None) -> set[str]:
 _SILENT = frozenset({"ctx", "type_ignores", "type_comment", "kind", "type_params"})
 
 
-def _write(node: Any, out: list[str]) -> None:
+def _write(node: object, out: list[str]) -> None:
     if isinstance(node, ast.AST):
         out.append(f"({type(node).__name__}")
         for field in node._fields:

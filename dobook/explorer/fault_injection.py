@@ -4,7 +4,7 @@ Takes the place of the runtime's planned faults: the engine asks at the same poi
 comes from the run's decisions.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dobook.explorer.decisions import Decisions
 from dobook.explorer.schedule import DELAYS_MS, SLOW_MS, late, lateness
@@ -155,7 +155,7 @@ class ObjectMishaps(ObjectFaults):
 def _delay_answer(call: "Call", ms: int) -> None:
     settle = call.settle
 
-    def later(value: Any, error: BaseException | None) -> None:
+    def later(value: object, error: BaseException | None) -> None:
         if not call.done:
             happens(call.actor, f"reply {ms} ms late")
             call.actor.runtime.loop.call_later(ms / 1000, settle, value, error)

@@ -28,7 +28,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 def invariant(method: F) -> F: ...
 @overload
 def invariant(*, eventually: str | float | dt.timedelta) -> Callable[[F], F]: ...
-def invariant(method: Any = None, *, eventually: str | float | dt.timedelta | None = None) -> Any:
+def invariant(
+    method: object = None, *, eventually: str | float | dt.timedelta | None = None
+) -> Any:
     """Mark a method of a class as something that must be true.
 
     Args:
@@ -47,14 +49,14 @@ def invariant(method: Any = None, *, eventually: str | float | dt.timedelta | No
     """
     within_ms = None if eventually is None else parse_duration(eventually)
 
-    def mark(function: Any) -> Any:
+    def mark(function: object) -> Any:
         setattr(function, _MARK, (within_ms,))
         return function
 
     return mark if method is None else mark(method)
 
 
-def is_invariant(member: Any) -> bool:
+def is_invariant(member: object) -> bool:
     """Return whether a member of a class is marked with `@invariant`."""
     return hasattr(member, _MARK)
 

@@ -195,7 +195,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def spread(
-    executor: Any, packed: bytes, batches: Iterable[Batch], at_once: int
+    executor: object, packed: bytes, batches: Iterable[Batch], at_once: int
 ) -> Iterator[list[Result]]:
     """Yield the results of batches that somebody else makes, as they come in.
 

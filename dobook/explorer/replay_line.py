@@ -92,7 +92,7 @@ def read_line(
     return case, choices, code
 
 
-def _split(line: Any) -> tuple[str, str, dict[str, str], str, int, str]:
+def _split(line: object) -> tuple[str, str, dict[str, str], str, int, str]:
     """Return module, name, bindings, code, seed and schedule of a line."""
     if not isinstance(line, str):
         raise UsageError(f"a line is text, not {type(line).__name__}. {_LOOKS}")
@@ -121,7 +121,7 @@ def _parts(case: Case) -> dict[str, Any]:
     return {**case.classes, _WORKER: case.worker}
 
 
-def _home(thing: Any) -> tuple[str, str]:
+def _home(thing: object) -> tuple[str, str]:
     name = getattr(thing, "__qualname__", type(thing).__name__)
     return getattr(thing, "__module__", None) or "__main__", name.replace(" ", "_")
 

@@ -287,5 +287,5 @@ async def _call(scenario: Scenario, runtime: Runtime) -> Any:
     return await scenario(*[known.get(name, runtime.env) for name in names])
 
 
-def _quiet(_loop: Any, _context: dict[str, Any]) -> None:
+def _quiet(_loop: object, _context: dict[str, Any]) -> None:
     """Ignore errors that nobody awaits: a run that fails leaves some."""

@@ -45,7 +45,7 @@ class ReadyEvent:
         owner: str,
         name: str,
         number: int,
-        handle: Any,
+        handle: object,
         call: "Call | None",
         actor: "Actor | None",
     ) -> None:
@@ -178,7 +178,7 @@ class Scheduler(Order):
         lane: object,
         owner: str,
         name: str,
-        handle: Any,
+        handle: object,
         call: "Call | None",
         actor: "Actor | None",
     ) -> ReadyEvent:

@@ -6,7 +6,6 @@ import itertools
 import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from typing import Any
 
 from dobook.errors import UsageError, suggest
 from dobook.explorer.batch import make_runs, pack
@@ -39,8 +38,8 @@ def explore(
     seed: int = 0,
     stop: bool = False,
     jobs: int | None = None,
-    executor: Any = None,
-    worker: Any = None,
+    executor: object = None,
+    worker: object = None,
     progress: bool | Callable[[float], None] = True,
 ) -> Report:
     """Run a scenario under many schedules, crashes and delays; show the smallest that fails.
@@ -113,7 +112,7 @@ def explore(
 
 
 def _results(
-    case: Case, plan: Strategy, runs: int | None, jobs: int | None, executor: Any
+    case: Case, plan: Strategy, runs: int | None, jobs: int | None, executor: object
 ) -> Generator[list[Result], None, None]:
     """Yield results: alone at first, then, if it takes long, from other processes."""
     asked = executor is not None or (jobs or 1) > 1
@@ -145,7 +144,7 @@ def _results(
         pool.shutdown(cancel_futures=True)
 
 
-def _width(executor: Any, jobs: int) -> int:
+def _width(executor: object, jobs: int) -> int:
     """Return how many batches to have under way at somebody else's."""
     known = getattr(executor, "_max_workers", None) or getattr(executor, "n_jobs", None)
     return 2 * (known if isinstance(known, int) and known > 0 else max(jobs, 16))
@@ -165,7 +164,7 @@ def make_case(
     faults: str | Iterable[str] = "all",
     most_faults: int = 3,
     seed: int = 0,
-    worker: Any = None,
+    worker: object = None,
 ) -> Case:
     """Return what is to be explored.
 

@@ -1,7 +1,6 @@
 """`%load_ext dobook`: registers magics, completion and displays; nothing happens at import time."""
 
 from collections.abc import Callable
-from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
@@ -66,7 +65,7 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
         session.close()
 
 
-def session_of(shell: Any) -> Session | None:
+def session_of(shell: object) -> Session | None:
     """Return the session of a shell, None if dobook is not loaded there."""
     return getattr(shell, _ATTRIBUTE, None)
 
@@ -74,7 +73,7 @@ def session_of(shell: Any) -> Session | None:
 def _following(shell: InteractiveShell, session: Session) -> Callable[[], None]:
     """Refresh the views after each cell: not all that a cell changes runs the loop."""
 
-    def ran(_result: Any) -> None:
+    def ran(_result: object) -> None:
         session.views.turned()
 
     shell.events.register("post_run_cell", ran)

@@ -37,7 +37,7 @@ VIEWS: dict[type, tuple[str, str]] = {
 }
 
 
-def make(session: Session, which: tuple[str, str], subject: Any) -> Any:
+def make(session: Session, which: tuple[str, str], subject: object) -> Any:
     """Return a live view.
 
     Args:
@@ -49,7 +49,7 @@ def make(session: Session, which: tuple[str, str], subject: Any) -> Any:
     return getattr(module, which[1])(session, subject)
 
 
-def bundle(session: Session, which: tuple[str, str], subject: Any) -> dict[str, Any]:
+def bundle(session: Session, which: tuple[str, str], subject: object) -> dict[str, Any]:
     """Return the live part of a display; nothing where nobody could use it."""
     if not session.shows_views or not _is_ours(session, subject):
         return {}
@@ -57,7 +57,7 @@ def bundle(session: Session, which: tuple[str, str], subject: Any) -> dict[str, 
     return {VIEW: {"version_major": 2, "version_minor": 0, "model_id": view.model_id}}
 
 
-def _is_ours(session: Session, subject: Any) -> bool:
+def _is_ours(session: Session, subject: object) -> bool:
     """Return whether a subject belongs to the session's runtime, not to another one."""
     runtime = session.runtime
     if isinstance(subject, DurableObjectStub):

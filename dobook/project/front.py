@@ -50,13 +50,18 @@ class Front(Worker):
     """
 
     def __init__(
-        self, runtime: "Runtime", entry: Any, *, assets: AssetsFetcher | None = None, **options: Any
+        self,
+        runtime: "Runtime",
+        entry: object,
+        *,
+        assets: AssetsFetcher | None = None,
+        **options: Any,
     ) -> None:
         super().__init__(kernel_of(runtime), entry, **options)
         self._assets = assets
 
     async def respond(
-        self, request: Request, entrypoint: str | None = None, props: Any = None
+        self, request: Request, entrypoint: str | None = None, props: object = None
     ) -> Response:
         """Return the answer of a file, of a trigger or of the Worker."""
         path = urlsplit(request.url).path

@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable
 from contextvars import Context
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from dobook.clock import format_time
 from dobook.errors import UsageError
@@ -156,7 +156,7 @@ class Kernel:
         """
         return exports_of(self, self.env if env is None else env)
 
-    def actor_of(self, which: Any) -> AnyActor:
+    def actor_of(self, which: object) -> AnyActor:
         """Return the object behind a stub, an actor or `BINDING/name`."""
         if isinstance(which, Actor):
             return which

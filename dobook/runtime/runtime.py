@@ -163,7 +163,7 @@ class Runtime:
         """The bindings, as objects get them: `runtime.env.COUNTER` is a namespace."""
         return self._kernel.env
 
-    def serve_worker(self, entry: Any, *, entrypoints: Iterable[type] = ()) -> Worker:
+    def serve_worker(self, entry: object, *, entrypoints: Iterable[type] = ()) -> Worker:
         """Make a class or function the Worker that answers requests from outside.
 
         Args:
@@ -179,7 +179,7 @@ class Runtime:
         kernel.worker_entry = Worker(kernel, entry, entrypoints=named)
         return kernel.worker_entry
 
-    def fetch(self, input: Any, init: Any = None, **options: Any) -> Promise:  # noqa: A002
+    def fetch(self, input: object, init: object = None, **options: Any) -> Promise:  # noqa: A002
         """Send the entry Worker a request.
 
         Args:
@@ -245,7 +245,7 @@ class Runtime:
         """The clock that handlers see: `now_ms` in ms since 1970, `virtual`."""
         return self._kernel.clock
 
-    def run(self, awaitable: Any) -> Any:
+    def run(self, awaitable: object) -> Any:
         """Turn the loop on this thread until an awaitable is done; returns its result.
 
         Time passes as far as the awaitable needs. Works in a script, a test and a notebook cell.
@@ -406,7 +406,7 @@ class Runtime:
             return alarm_snapshots(self._kernel)
 
     def evict(
-        self, which: Any, *, websockets: Literal["hibernate", "close"] = "hibernate"
+        self, which: object, *, websockets: Literal["hibernate", "close"] = "hibernate"
     ) -> Promise:
         """Take an object out of memory once it is idle; its storage stays.
 
@@ -423,7 +423,7 @@ class Runtime:
             evicting = kernel.residency.evict_when_idle(actor, close_sockets=websockets == "close")
             return kernel.post.promise_of(evicting, actor)
 
-    def crash(self, which: Any) -> None:
+    def crash(self, which: object) -> None:
         """End an object's life as a crash would: what was not committed is lost."""
         with self._kernel.driver.held:
             self._kernel.faults.crash(which)
@@ -433,7 +433,7 @@ class Runtime:
         """Faults on purpose: slow storage, crashes, failed writes, lost replies."""
         return self._kernel.faults
 
-    def why_awake(self, which: Any) -> list[str]:
+    def why_awake(self, which: object) -> list[str]:
         """Return what keeps an object from being evicted or hibernating; nothing: it may sleep.
 
         Args:
@@ -495,7 +495,7 @@ class Runtime:
             self._kernel.recorder.switch(on=on)
             watch_commits(self._kernel)
 
-    def trace(self, which: Any = None, *, since_ms: int | None = None) -> list[AnyEvent]:
+    def trace(self, which: object = None, *, since_ms: int | None = None) -> list[AnyEvent]:
         """Return what has been recorded, oldest first: the last 10,000 events.
 
         Args:

@@ -93,7 +93,7 @@ class Channel(asyncio.Protocol):
 
     # ------------------------------------------------------------------ from the object
 
-    def _say(self, item: Any) -> None:
+    def _say(self, item: object) -> None:
         """Queue what the object has sent as a frame for the client."""
         if type(item) is str or isinstance(item, bytes):
             frame = self._server.frame_of(item)

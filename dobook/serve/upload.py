@@ -7,7 +7,7 @@ Source: developers.cloudflare.com/workers/runtime-apis/streams/
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Self
 
 from dobook.runtime.loop.frame import EXTERNAL
 from dobook.web import ReadableStream
@@ -91,7 +91,7 @@ class Upload:
         self._read()
         return piece
 
-    async def cancel(self, reason: Any = None) -> None:
+    async def cancel(self, reason: object = None) -> None:
         """Throw the rest away."""
         del reason
         self.drop()

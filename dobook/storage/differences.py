@@ -62,7 +62,7 @@ def world_differences(here: World, there: World) -> Iterator[Difference]:
         )
 
 
-def _change(here: Any, there: Any) -> str:
+def _change(here: object, there: object) -> str:
     if here is None:
         return "only there"
     return "only here" if there is None else "changed"

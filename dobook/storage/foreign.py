@@ -176,6 +176,6 @@ def stored_form(statement: str) -> str:
     return _IF_NOT_EXISTS.sub("CREATE TABLE ", statement)
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     text = str(value)
     return repr(text) if len(text) <= 80 else f"{text[:80]!r}…"

@@ -163,7 +163,7 @@ class KV:
 
     # ------------------------------------------------------------------ writing
 
-    def put(self, key: str, frozen: Any) -> None:
+    def put(self, key: str, frozen: object) -> None:
         """Store a value that is already frozen."""
         if self.cursor is not None:
             self.cursor.will_write(key, frozen)
@@ -325,7 +325,7 @@ class KV:
         frozen = self.rows[key] = freeze(deserialize(data))
         return fresh(frozen)
 
-    def _decoded(self, key: str, value: Any) -> Any:
+    def _decoded(self, key: str, value: object) -> Any:
         if type(value) is Encoded:
             value = self.rows[key] = freeze(deserialize(value))
         return value
@@ -395,6 +395,6 @@ class KV:
         self._sorted = None
 
 
-def fresh(frozen: Any) -> Any:
+def fresh(frozen: object) -> Any:
     """Return a fresh copy of a value; bytes answer to an ArrayBuffer's names."""
     return JsBuffer(frozen) if type(frozen) is bytes else thaw(frozen)

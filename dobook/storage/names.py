@@ -81,7 +81,7 @@ def flaw_of(name: object) -> str | None:
     return None
 
 
-def check_unique_key(unique_key: Any, source: object) -> str:
+def check_unique_key(unique_key: object, source: object) -> str:
     """Return a class's unique key, once it is sure that it can name a folder.
 
     Args:
@@ -101,7 +101,7 @@ def check_unique_key(unique_key: Any, source: object) -> str:
     )
 
 
-def check_place(unique_key: Any, identity: Any, source: object) -> tuple[str, str]:
+def check_place(unique_key: object, identity: Any, source: object) -> tuple[str, str]:
     """Return an object's unique key and id, once it is sure that both can name files.
 
     Args:

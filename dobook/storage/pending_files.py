@@ -169,7 +169,7 @@ class Backlog:
         """
         waiting = list(items)
 
-        def attempt(item: Any) -> Exception | None:
+        def attempt(item: object) -> Exception | None:
             try:
                 work(item)
             except STORAGE_ERRORS as error:

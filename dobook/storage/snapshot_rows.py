@@ -160,25 +160,25 @@ class _Checked:
             raise self._file.refused("it has rows of an object that is not in it")
         return found
 
-    def _maybe(self, what: str, value: Any) -> int | None:
+    def _maybe(self, what: str, value: object) -> int | None:
         if value is None:
             return None
         return self._number(what, value, -_MOST_ALARM_MS, _MOST_ALARM_MS)
 
-    def _number(self, what: str, value: Any, least: int, most: int) -> int:
+    def _number(self, what: str, value: object, least: int, most: int) -> int:
         if type(value) is not int:
             self._wrong(what, value, "a whole number")
         if not least <= value <= most:
             raise self._file.refused(f"{what} is {value}, expected {least} to {most}")
         return int(value)
 
-    def _text(self, what: str, value: Any, most: int = _MOST_NAME) -> str:
+    def _text(self, what: str, value: object, most: int = _MOST_NAME) -> str:
         if type(value) is not str:
             self._wrong(what, value, "text")
         if len(value) > most:
             raise self._file.refused(f"{what} has {len(value):,} characters")
         return str(value)
 
-    def _wrong(self, what: str, value: Any, expected: str) -> NoReturn:
+    def _wrong(self, what: str, value: object, expected: str) -> NoReturn:
         kind = "NULL" if value is None else type(value).__name__
         raise self._file.refused(f"{what} is {kind}, expected {expected}")

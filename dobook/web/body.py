@@ -48,7 +48,7 @@ class BodyUsedError(PlatformTypeError, OSError):
         super().__init__(ALREADY_USED)
 
 
-def extract_body(body: Any) -> tuple[Content, str | None]:
+def extract_body(body: object) -> tuple[Content, str | None]:
     """Return the content of a body and the content type it brings along.
 
     Raises:
@@ -88,7 +88,7 @@ def extract_body(body: Any) -> tuple[Content, str | None]:
     raise PlatformTypeError(f"Unsupported type in body: {type(body).__name__}")
 
 
-def extract_response_body(body: Any) -> tuple[Content, str | None]:
+def extract_response_body(body: object) -> tuple[Content, str | None]:
     """Return what `extract_body` does, for a response made by Cloudflare's SDK.
 
     Raises:
@@ -106,7 +106,7 @@ def extract_response_body(body: Any) -> tuple[Content, str | None]:
         raise _unsupported(body) from None
 
 
-def _unsupported(body: Any) -> PlatformTypeError:
+def _unsupported(body: object) -> PlatformTypeError:
     error = PlatformTypeError(f"Unsupported type in Response: {type(body).__name__}")
     if isinstance(body, AsyncIterable):
         error.add_note(

@@ -6,7 +6,7 @@ Source: fetch.spec.whatwg.org/#data-urls
 import base64
 import binascii
 import re
-from typing import Any, Final
+from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from dobook.web.request import Request
@@ -18,7 +18,7 @@ PARTS: Final = re.compile(r"data:([^,]*?)(;\s*base64)?\s*,([^#]*)", re.IGNORECAS
 DEFAULT_TYPE: Final = "text/plain;charset=US-ASCII"
 
 
-def data_response(input: Any) -> Response | None:  # noqa: A002
+def data_response(input: object) -> Response | None:  # noqa: A002
     """Return what fetching a `data:` URL answers; None if it is not a valid `data:` URL.
 
     Args:

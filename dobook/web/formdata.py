@@ -7,7 +7,7 @@ src/workerd/api/form-data.c++
 
 import re
 from collections.abc import Iterator, Mapping, MutableMapping
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from dobook.errors import PlatformTypeError
 from dobook.web.blob import Blob, File
@@ -153,7 +153,7 @@ class FormData(MutableMapping[str, FormDataValue]):
         return self
 
 
-def _field(key: str, value: Any, filename: str | None) -> FormDataValue:
+def _field(key: str, value: object, filename: str | None) -> FormDataValue:
     if not isinstance(value, Blob):
         return js_string(value)
     if isinstance(value, File) and filename is None:

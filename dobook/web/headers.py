@@ -134,12 +134,12 @@ class Headers:
         """Return whether the name has a value."""
         return _header_key(js_string(name)) in self._values
 
-    def set(self, name: str, value: Any) -> None:
+    def set(self, name: str, value: object) -> None:
         """Replace all values of a name by this one."""
         text = self._checked(value)
         self._values[_header_key(js_string(name))] = (text,)
 
-    def append(self, name: str, value: Any) -> None:
+    def append(self, name: str, value: object) -> None:
         """Add a value to a name."""
         text = self._checked(value)
         key = _header_key(js_string(name))
@@ -177,7 +177,7 @@ class Headers:
     def __getitem__(self, name: str) -> str | None:
         return self.get(name)  # None for a missing name, as in Pyodide, where it is null
 
-    def __setitem__(self, name: str, value: Any) -> None:
+    def __setitem__(self, name: str, value: object) -> None:
         self.set(name, value)
 
     def __delitem__(self, name: str) -> None:
@@ -225,7 +225,7 @@ class Headers:
         return displayed
 
 
-def _pairs(init: Any) -> Iterable[tuple[str, Any]]:
+def _pairs(init: object) -> Iterable[tuple[str, Any]]:
     """Return the pairs of whatever headers may be made from."""
     if isinstance(init, Mapping):
         return init.items()

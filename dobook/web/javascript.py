@@ -22,7 +22,7 @@ def _shared(name: str) -> Any:
     def get(self: Any) -> Any:
         return getattr(self._of, name)
 
-    def set_(self: Any, value: Any) -> None:
+    def set_(self: Any, value: object) -> None:
         setattr(self._of, name, value)
 
     return property(get, set_)
@@ -32,7 +32,7 @@ def _shared(name: str) -> Any:
 as_js: Final[list[Callable[[Any], Any]]] = []
 
 
-def _objects(value: Any) -> Any:
+def _objects(value: object) -> Any:
     return as_js[-1](value) if as_js else value
 
 
@@ -67,7 +67,7 @@ class JsResponse(Response):
         self._of = Response._from_init(body, _options(init, options))
 
     @classmethod
-    def new(cls, body: Any = None, init: Any = None, **options: Any) -> "JsResponse":
+    def new(cls, body: object = None, init: object = None, **options: Any) -> "JsResponse":
         """Return `new Response(body, init)`; the options may be keywords as well."""
         return cls(body, init, **options)
 
@@ -137,11 +137,11 @@ class JsRequest(Request):
     _url = _shared("_url")
     _used = _shared("_used")
 
-    def __init__(self, input: Any, init: Any = None, **options: Any) -> None:  # noqa: A002
+    def __init__(self, input: object, init: object = None, **options: Any) -> None:  # noqa: A002
         self._of = Request._from_init(input, _options(init, options))
 
     @classmethod
-    def new(cls, input: Any, init: Any = None, **options: Any) -> "JsRequest":  # noqa: A002
+    def new(cls, input: object, init: object = None, **options: Any) -> "JsRequest":  # noqa: A002
         """Return `new Request(input, init)`; the options may be keywords as well."""
         return cls(input, init, **options)
 
@@ -176,7 +176,7 @@ class JsRequest(Request):
         return JsRequest.showing(self._of.clone())
 
 
-def _options(init: Any, keywords: Mapping[str, Any]) -> Any:
+def _options(init: object, keywords: Mapping[str, Any]) -> Any:
     """Return JavaScript's options, whether they came as an object, as keywords or both."""
     if not keywords:
         return init

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from dobook.web.streams import ReadableStream
 
 
-def pipe(source: "ReadableStream", destination: Any, options: Mapping[str, Any]) -> Awaitable[None]:
+def pipe(
+    source: "ReadableStream", destination: object, options: Mapping[str, Any]
+) -> Awaitable[None]:
     """Start writing a stream to another; returns a promise of the end.
 
     Args:

@@ -62,7 +62,7 @@ class StreamReader:
             if self._closed is not None and not self._closed.done():
                 self.ended(_released())
 
-    def cancel(self, reason: Any = None) -> Awaitable[None]:
+    def cancel(self, reason: object = None) -> Awaitable[None]:
         """Cancel the stream, also if nobody awaits this."""
         return begun(self._held().close_source(reason))
 
@@ -125,11 +125,11 @@ class ByobReader(StreamReader):
 
     __slots__ = ()
 
-    async def read(self, view: Any = None) -> ReadResult:
+    async def read(self, view: object = None) -> ReadResult:
         """Return the next bytes, at most as many as the buffer has; see `StreamReader.read`."""
         return await self.readAtLeast(1, view)
 
-    async def readAtLeast(self, least: int, view: Any) -> ReadResult:
+    async def readAtLeast(self, least: int, view: object) -> ReadResult:
         """Return the next bytes, at least so many elements unless the stream ends before."""
         from dobook.web.streams import END
 

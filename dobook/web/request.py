@@ -257,7 +257,7 @@ class Request(Body):
         return f"Request(method={str(self._method)!r}, url={self._url!r})"
 
     @classmethod
-    def _from_init(cls, input: Any, init: "Mapping[str, Any] | Request | None" = None) -> Self:  # noqa: A002
+    def _from_init(cls, input: object, init: "Mapping[str, Any] | Request | None" = None) -> Self:  # noqa: A002
         """Return a request from JavaScript's arguments: `new Request(input, init)`.
 
         Args:
@@ -279,7 +279,7 @@ class Request(Body):
     @classmethod
     def _for_delivery(
         cls,
-        input: Any,  # noqa: A002
+        input: object,  # noqa: A002
         init: "Mapping[str, Any] | Request | None" = None,
     ) -> Self:
         """Return the request a receiving object gets when a stub's `fetch(input, init)` is called.

@@ -247,7 +247,7 @@ class FetchResponse(Body):
 
     @staticmethod
     def from_json(
-        data: Any,
+        data: object,
         status: HTTPStatus | int = HTTPStatus.OK,
         status_text: str = "",
         headers: HeadersInit = None,
@@ -304,7 +304,7 @@ class Response(FetchResponse):
         status: HTTPStatus | int | None = None,
         status_text: str = "",
         headers: HeadersInit = None,
-        web_socket: Any = None,
+        web_socket: object = None,
     ) -> None:
         self._used = self._redirected = self._incoming = False
         self._owner = current_owner.get()

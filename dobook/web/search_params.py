@@ -53,7 +53,7 @@ class URLSearchParams:
 
     __slots__ = ("_changed", "_pairs")
 
-    def __init__(self, init: Any = None) -> None:
+    def __init__(self, init: object = None) -> None:
         self._changed: Callable[[str], None] | None = None
         self._pairs: list[tuple[str, str]]
         if init is None:
@@ -71,7 +71,7 @@ class URLSearchParams:
             self._pairs = parse_form(text.removeprefix("?"))
 
     @classmethod
-    def new(cls, init: Any = None) -> "URLSearchParams":
+    def new(cls, init: object = None) -> "URLSearchParams":
         """Return pairs, by Pyodide's name for making some."""
         return cls(init)
 
@@ -91,16 +91,16 @@ class URLSearchParams:
         """Return all values of a name, in order."""
         return [value for key, value in self._pairs if key == name]
 
-    def has(self, name: str, value: Any = None) -> bool:
+    def has(self, name: str, value: object = None) -> bool:
         """Return whether the name occurs, with this value if one is given."""
         return any(key == name and value in (None, own) for key, own in self._pairs)
 
-    def append(self, name: str, value: Any) -> None:
+    def append(self, name: str, value: object) -> None:
         """Add a pair at the end."""
         self._pairs.append((js_string(name), js_string(value)))
         self._report()
 
-    def set(self, name: str, value: Any) -> None:
+    def set(self, name: str, value: object) -> None:
         """Set a name to this one value, at the place of its first, or at the end."""
         name, text = js_string(name), js_string(value)
         places = [at for at, (key, _) in enumerate(self._pairs) if key == name]
@@ -112,7 +112,7 @@ class URLSearchParams:
             self._pairs.append((name, text))
         self._report()
 
-    def delete(self, name: str, value: Any = None) -> None:
+    def delete(self, name: str, value: object = None) -> None:
         """Remove all pairs of a name, only those with this value if one is given."""
         self._pairs = [
             (key, own) for key, own in self._pairs if key != name or value not in (None, own)
@@ -162,7 +162,7 @@ class URLSearchParams:
     def __getitem__(self, name: str) -> str | None:
         return self.get(name)  # None for a missing name, as in Pyodide, where it is null
 
-    def __setitem__(self, name: str, value: Any) -> None:
+    def __setitem__(self, name: str, value: object) -> None:
         self.set(name, value)
 
     def __contains__(self, name: object) -> bool:

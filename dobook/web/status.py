@@ -6,7 +6,7 @@ Source: cloudflare/workerd src/workerd/api/http.c++ (defaultStatusText)
 import functools
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 from dobook.errors import PlatformRangeError
 
@@ -47,7 +47,7 @@ def status_text_of(status: int) -> str:
 _SPELLING: Final = {"statusText": "status_text", "webSocket": "web_socket"}
 
 
-def out_of_range(status: Any) -> PlatformRangeError:
+def out_of_range(status: object) -> PlatformRangeError:
     """Return the error of a response with a status that there is not.
 
     Args:

@@ -20,7 +20,7 @@ NOT_BYTES = "This ReadableStream did not return bytes."
 END: Final = object()  # what `pull` returns at the end
 
 
-def chunk_bytes(chunk: Any) -> bytes:
+def chunk_bytes(chunk: object) -> bytes:
     """Return a piece of a stream as bytes; texts are UTF-8.
 
     Raises:
@@ -31,7 +31,7 @@ def chunk_bytes(chunk: Any) -> bytes:
     return _strict_bytes(chunk)
 
 
-def _strict_bytes(chunk: Any) -> bytes:
+def _strict_bytes(chunk: object) -> bytes:
     if isinstance(chunk, bytes):
         return chunk
     if isinstance(chunk, (bytearray, memoryview)):
@@ -137,12 +137,12 @@ class ReadableStream:
     def __aiter__(self) -> AsyncIterator[Any]:
         return self.getReader()
 
-    def values(self, options: Any = None) -> AsyncIterator[Any]:
+    def values(self, options: object = None) -> AsyncIterator[Any]:
         """Return what `async for` goes through."""
         del options
         return self.getReader()
 
-    def getReader(self, options: Any = None, *, mode: Any = None) -> "StreamReader":
+    def getReader(self, options: object = None, *, mode: object = None) -> "StreamReader":
         """Lock the stream and return its reader.
 
         Args:
@@ -216,7 +216,7 @@ class ReadableStream:
         made = ReadableStream.of_values if self._values else ReadableStream
         return [made(branch(0)), made(branch(1))]
 
-    def cancel(self, reason: Any = None) -> Awaitable[None]:
+    def cancel(self, reason: object = None) -> Awaitable[None]:
         """Cancel the stream and close its source, also if nobody awaits this.
 
         Raises:
@@ -224,7 +224,7 @@ class ReadableStream:
         """
         return pipes.begun(self._cancel(reason))
 
-    async def _cancel(self, reason: Any) -> None:
+    async def _cancel(self, reason: object) -> None:
         self._check_unlocked()
         await self.close_source(reason)
 
@@ -293,7 +293,7 @@ class ReadableStream:
         """Release the lock; only the reader that holds it does so."""
         self._locked = False
 
-    async def close_source(self, reason: Any = None) -> None:
+    async def close_source(self, reason: object = None) -> None:
         """Stop the source, so that its `finally` blocks run."""
         already = self._cancelled or self._over
         self._disturbed = self._cancelled = True

@@ -96,7 +96,7 @@ def js_unsigned(value: Any) -> int:
     return int(number)
 
 
-def js_string(value: Any) -> str:
+def js_string(value: object) -> str:
     """Return what the platform makes of a Python value where it expects a text.
 
     Raises:
@@ -152,7 +152,7 @@ def utf8_text(data: bytes) -> str:
     return text[1:] if text[:1] == "\ufeff" else text
 
 
-def json_text(value: Any) -> str:
+def json_text(value: object) -> str:
     """Return a value as JSON.stringify writes it where Python's json module would refuse.
 
     Raises:
@@ -171,7 +171,7 @@ def json_text(value: Any) -> str:
         return json.dumps(_without_nan(value), default=_json_default)
 
 
-def _json_default(value: Any) -> Any:
+def _json_default(value: object) -> Any:
     if isinstance(value, dt.datetime):
         aware = value if value.tzinfo is not None else value.replace(tzinfo=dt.UTC)
         return aware.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -181,7 +181,7 @@ def _json_default(value: Any) -> Any:
     raise error
 
 
-def _without_nan(value: Any) -> Any:
+def _without_nan(value: object) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):

@@ -140,7 +140,7 @@ def _component(name: str, doc: str) -> property:
         value: str = getattr(self._ada, name)
         return value
 
-    def set_(self: "URL", value: Any) -> None:
+    def set_(self: "URL", value: object) -> None:
         try:
             setattr(self._ada, name, js_string(value))
         except ValueError:
@@ -175,7 +175,7 @@ class URL:
     _ada: "ada_url.URL"
     _params: URLSearchParams | None
 
-    def __init__(self, url: Any, base: Any = None) -> None:
+    def __init__(self, url: object, base: object = None) -> None:
         parsed = _parse(js_string(url), None if base is None else js_string(base))
         if parsed is None:
             raise PlatformTypeError("Invalid URL string.")
@@ -183,17 +183,17 @@ class URL:
         self._params = None
 
     @classmethod
-    def new(cls, url: Any, base: Any = None) -> "URL":
+    def new(cls, url: object, base: object = None) -> "URL":
         """Return a URL, by Pyodide's name for making one."""
         return cls(url, base)
 
     @staticmethod
-    def canParse(url: Any, base: Any = None) -> bool:
+    def canParse(url: object, base: object = None) -> bool:
         """Return whether `URL(url, base)` would succeed."""
         return URL.parse(url, base) is not None
 
     @staticmethod
-    def parse(url: Any, base: Any = None) -> "URL | None":
+    def parse(url: object, base: object = None) -> "URL | None":
         """Return `URL(url, base)`, or None where that would fail."""
         try:
             return URL(url, base)
@@ -216,7 +216,7 @@ class URL:
         return self._ada.href
 
     @href.setter
-    def href(self, value: Any) -> None:
+    def href(self, value: object) -> None:
         parsed = _parse(js_string(value))
         if parsed is None:
             raise PlatformTypeError(

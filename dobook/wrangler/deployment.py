@@ -54,7 +54,7 @@ def deploy(
     configuration: Configuration,
     classes: Mapping[str, type],
     *,
-    entry: Any = None,
+    entry: object = None,
     entrypoints: Iterable[type] = (),
     env: Env | None = None,
     complete: bool = True,

@@ -102,7 +102,7 @@ def _read(values: dict[str, Any]) -> Deployed:
     )
 
 
-def _read_class(name: Any, unique_key: Any, sqlite: Any) -> DeployedClass:
+def _read_class(name: object, unique_key: object, sqlite: object) -> DeployedClass:
     if type(sqlite) is not bool:
         raise TypeError(f"sqlite is {sqlite!r:.80}")
     return DeployedClass(_text(name), check_unique_key(unique_key, "the state"), sqlite)
@@ -122,7 +122,7 @@ def _read_migration(values: dict[str, Any]) -> Migration:
     )
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r:.80} is not text")
     return value

@@ -94,7 +94,7 @@ def as_values(configuration: Configuration) -> dict[str, Any]:
     return _filled(**found)
 
 
-def _json(value: Any, depth: int, *, top: bool = False) -> str:
+def _json(value: object, depth: int, *, top: bool = False) -> str:
     inline = json.dumps(value, ensure_ascii=False)
     if not isinstance(value, dict | list) or not value:
         return inline
@@ -144,7 +144,7 @@ def _filled(**values: Any) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value not in (None, [], {}, "")}
 
 
-def _apart(value: Any) -> bool:
+def _apart(value: object) -> bool:
     """Return whether a value has a header of its own in TOML."""
     if isinstance(value, list):
         return bool(value) and isinstance(value[0], dict)
@@ -166,7 +166,7 @@ def _key(key: str) -> str:
     return key if key and all(c.isalnum() or c in "_-" for c in key) else json.dumps(key)
 
 
-def _toml(value: Any) -> str:
+def _toml(value: object) -> str:
     if isinstance(value, dict):
         inside = ", ".join(f"{_key(k)} = {_toml(v)}" for k, v in value.items())
         return f"{{ {inside} }}" if inside else "{}"

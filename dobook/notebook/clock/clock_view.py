@@ -85,7 +85,7 @@ class ClockView(ClockActions, View):
     file = "clock"
     shown_by = r"^runtime\.clock$"
 
-    def __init__(self, session: Session, clock: Any = None) -> None:
+    def __init__(self, session: Session, clock: object = None) -> None:
         super().__init__(session)
 
     def look(self) -> dict[str, Any]:

@@ -9,7 +9,6 @@ import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -117,7 +116,7 @@ def cell_number(shell: InteractiveShell) -> int:
     return shell.execution_count
 
 
-def _of_ours(value: Any) -> bool:
+def _of_ours(value: object) -> bool:
     return isinstance(value, type) and (is_object(value) or is_worker(value))
 
 

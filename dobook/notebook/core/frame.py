@@ -105,7 +105,7 @@ class Frame(pd.DataFrame):
         return shown
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     """Return a cell's text; of a number that has no short one, six digits.
 
     Example:

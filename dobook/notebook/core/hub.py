@@ -150,7 +150,7 @@ class Views:
             loop.call_later(self._pause_s, self._go_on)
 
 
-def _place(shell: Any) -> tuple[str, str]:
+def _place(shell: object) -> tuple[str, str]:
     """Return which cell runs and which execution of it this is; empty where nobody says."""
     parent = shell.get_parent() if hasattr(shell, "get_parent") else None
     if not parent:

@@ -47,7 +47,7 @@ class CellInterrupts:
         self._lock = threading.Lock()  # of the two lines above
         self._since: float | None = None  # an interrupt could not be raised where it came
 
-    def begin(self, _info: Any) -> None:
+    def begin(self, _info: object) -> None:
         """Prepare for interrupts in a cell that begins, perhaps inside another one."""
         runtime = self._session.runtime
         if not self._turns:
@@ -59,7 +59,7 @@ class CellInterrupts:
                     self._unraisable, sys.unraisablehook = sys.unraisablehook, self._swallowed
         self._turns.append(kernel_of(runtime).generation)
 
-    def over(self, result: Any) -> None:
+    def over(self, result: object) -> None:
         """Clean up after a cell: if an interrupt has ended it, end what it has begun too."""
         if not self._turns:
             return  # the cell that loaded dobook
@@ -114,7 +114,7 @@ class CellInterrupts:
             self._since = now
         return now - self._since > STUCK_AFTER_S
 
-    def _pressed_in_async_cell(self, before: Any, signum: int, frame: FrameType | None) -> None:
+    def _pressed_in_async_cell(self, before: object, signum: int, frame: FrameType | None) -> None:
         interrupts = self._session.kernel.driver.interrupts
         if interrupts.stopping is None:
             interrupts.expect()

@@ -97,7 +97,7 @@ def _without_semicolon(line: str, magic: str) -> tuple[str, bool]:
     return bare[:-1].rstrip(), True
 
 
-def _keep_silent(shell: InteractiveShell, result: Any) -> None:
+def _keep_silent(shell: InteractiveShell, result: object) -> None:
     """Keep the shell from showing a result in this cell; it can still be assigned, and used."""
     hook: Any = shell.displayhook
     shown = hook.quiet

@@ -24,7 +24,7 @@ def install() -> Callable[[], None]:
             return original_run(*args, **options)
         return asyncio.run(*args, **options)  # nest_asyncio2's by now
 
-    def run_until_complete(future: Any) -> Any:
+    def run_until_complete(future: object) -> Any:
         _nest()
         return type(loop).run_until_complete(loop, future)
 

@@ -1,7 +1,6 @@
 """Warns of a deployed class that a plain cell defines again, which changes nothing."""
 
 from collections.abc import Callable
-from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -17,7 +16,7 @@ def install(shell: InteractiveShell, session: Session) -> Callable[[], None]:
     """
     told: set[int] = set()
 
-    def ran(_result: Any = None) -> None:
+    def ran(_result: object = None) -> None:
         for definition in session.definitions.values():
             found = shell.user_ns.get(definition.class_name)
             if found is definition.cls or not isinstance(found, type) or id(found) in told:

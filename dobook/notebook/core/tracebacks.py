@@ -52,7 +52,11 @@ def install(shell: InteractiveShell) -> Callable[[], None]:
     whole = syntax.structured_traceback
 
     def only_the_line(
-        etype: type, evalue: BaseException | None, entries: Any = None, *rest: Any, **options: Any
+        etype: type,
+        evalue: BaseException | None,
+        entries: object = None,
+        *rest: Any,
+        **options: Any,
     ) -> Any:
         if getattr(evalue, "of_a_cell", False):
             entries = []

@@ -175,7 +175,7 @@ def _read(file: Path) -> Contents:
     raise UsageError("it has no solutions in it: it is another snapshot, not one of hand_in")
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     names = {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list"}
     if value is None:
         return "missing or null"

@@ -102,7 +102,7 @@ class Play:
         """Return a stub of a class's object."""
         return self.runtime.namespace(which).getByName(name)
 
-    def call(self, stub: Any, method: str, *args: Any) -> Any:
+    def call(self, stub: object, method: str, *args: Any) -> Any:
         """Call a method; returns its answer.
 
         Raises:
@@ -110,7 +110,7 @@ class Play:
         """
         return self._run(lambda: getattr(stub, method)(*args), _written(method, args))
 
-    def race(self, stub: Any, method: str, *each: tuple[Any, ...]) -> list[Any]:
+    def race(self, stub: object, method: str, *each: tuple[Any, ...]) -> list[Any]:
         """Call a method several times at once, each with its arguments; returns the answers."""
 
         async def go() -> list[Any]:
@@ -128,7 +128,7 @@ class Play:
         status, body = self._run(go, f"a request to {path}")
         return status, body
 
-    def refuses(self, stub: Any, method: str, *args: Any) -> bool:
+    def refuses(self, stub: object, method: str, *args: Any) -> bool:
         """Return whether a call raises."""
         try:
             self.call(stub, method, *args)
@@ -157,13 +157,13 @@ class Play:
             )
         return Client(self, response.web_socket)
 
-    def evict(self, stub: Any) -> None:
+    def evict(self, stub: object) -> None:
         """Take an object out of memory, if it is there."""
         self.runtime.settle()
         if kernel_of(self.runtime).actor_of(stub).instance is not None:
             self.runtime.run(self.runtime.evict(stub))
 
-    def rows(self, stub: Any) -> dict[str, Any]:
+    def rows(self, stub: object) -> dict[str, Any]:
         """Return what an object has stored."""
         self.runtime.settle()
         return dict(kernel_of(self.runtime).actor_of(stub).store.kv.scan())

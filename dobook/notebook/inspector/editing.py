@@ -14,7 +14,7 @@ from dobook.errors import UsageError
 MOST_CHARACTERS = 2_000  # longer values are shown, not edited
 
 
-def editable(value: Any) -> str | None:
+def editable(value: object) -> str | None:
     """Return the text by which a value is edited; None if it cannot be.
 
     Example:
@@ -25,7 +25,7 @@ def editable(value: Any) -> str | None:
     return text if text is not None and len(text) <= MOST_CHARACTERS else None
 
 
-def _text(value: Any) -> str | None:
+def _text(value: object) -> str | None:
     if type(value) is str:
         return value
     if value is None or type(value) in (bool, int, float):
@@ -43,7 +43,7 @@ def _text(value: Any) -> str | None:
 _NOT_PLAIN = object()
 
 
-def _plain(value: Any, depth: int) -> Any:
+def _plain(value: object, depth: int) -> Any:
     """Return a value with dicts and lists of the plain kinds."""
     if (
         value is None
@@ -60,7 +60,7 @@ def _plain(value: Any, depth: int) -> Any:
     return _NOT_PLAIN
 
 
-def edited(text: str, before: Any) -> Any:
+def edited(text: str, before: object) -> Any:
     """Return the value that a text stands for, in place of a value of the same type.
 
     Args:
@@ -91,7 +91,7 @@ def edited(text: str, before: Any) -> Any:
     return value
 
 
-def _kinds(before: Any) -> tuple[type, ...]:
+def _kinds(before: object) -> tuple[type, ...]:
     if type(before) in (int, float):
         return int, float  # one kind of number where they are stored: 2.0 comes back as 2
     for kind in (dict, list):  # what is read back is of their subclasses
@@ -129,7 +129,7 @@ _EXAMPLES = {
 }
 
 
-def _refusal(text: str, before: Any) -> str:
+def _refusal(text: str, before: object) -> str:
     if isinstance(before, dict):
         kind, example = "dict", "{'a': 1}"
     elif isinstance(before, dt.datetime):

@@ -33,7 +33,7 @@ def storage_frame(store: ObjectStore | None, label: str, prefix: str, now_ms: in
     return make_frame(columns, rows, caption, now_ms, object=label)
 
 
-def type_name(value: Any) -> str:
+def type_name(value: object) -> str:
     """Return a stored value's type as Python users call it.
 
     Example:

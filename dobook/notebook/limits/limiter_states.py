@@ -232,7 +232,7 @@ def read_limiter(
     return SlidingLog(limit or DEFAULT_LIMIT, window_ms or DEFAULT_WINDOW_MS, hits)
 
 
-def _milliseconds(value: Any) -> int | None:
+def _milliseconds(value: object) -> int | None:
     if isinstance(value, dt.datetime):
         return round(value.timestamp() * 1000)
     if isinstance(value, int | float) and not isinstance(value, bool):

@@ -25,7 +25,7 @@ class RuntimeView(ClockActions, PopulationActions, View):
     parts = (ClockView, ObjectInspector, NamespaceView)
     shown_by = r"^runtime$|^%dobook$"
 
-    def __init__(self, session: Session, runtime: Any = None) -> None:
+    def __init__(self, session: Session, runtime: object = None) -> None:
         super().__init__(session, "")
 
     def look(self) -> dict[str, Any]:

@@ -154,7 +154,7 @@ class RequestMagics(MagicsBase):
         label = "the Worker" if target is None else target.label
         return answers_frame(answers, label, runtime.clock.now_ms)
 
-    def _keep(self, args: argparse.Namespace, answer: Any) -> Any:
+    def _keep(self, args: argparse.Namespace, answer: object) -> Any:
         if args.variable is not None:
             self.shell.push({args.variable: answer})
         return answer

@@ -49,7 +49,7 @@ def _watch(signal: Any, call: "Call") -> None:
     post = call.actor.runtime.post
     before = call.on_done
 
-    def given_up(_event: Any) -> None:
+    def given_up(_event: object) -> None:
         post.give_up(call, reason_of(signal))
 
     def over(done: "Call") -> None:
@@ -96,10 +96,10 @@ class _Body:
             raise StopAsyncIteration
         return piece  # type: ignore[no-any-return]
 
-    def _break_off(self, _event: Any) -> None:
+    def _break_off(self, _event: object) -> None:
         if self._reading is not None:
             self._reading.cancel()
 
-    async def cancel(self, reason: Any = None) -> None:
+    async def cancel(self, reason: object = None) -> None:
         """Tell the source that nobody reads any more."""
         await self._body.close_source(reason)

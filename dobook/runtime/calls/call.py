@@ -180,7 +180,7 @@ class Call:
         assert self.args is not None
         return instance.handler(kind)(*self.args)
 
-    def _go_on(self, coro: Coroutine[Any, Any, Any], yielded: Any, context: Context) -> None:
+    def _go_on(self, coro: Coroutine[Any, Any, Any], yielded: object, context: Context) -> None:
         instance = self.instance
         assert instance is not None
         loop = instance.runtime.loop
@@ -226,7 +226,7 @@ class Call:
 
     # ------------------------------------------------------------------ answering
 
-    def finish(self, value: Any) -> None:
+    def finish(self, value: object) -> None:
         """Answer with a value, as soon as the writes before it are durable."""
         if self.done:
             return
@@ -311,7 +311,7 @@ class Call:
         else:
             self.task.cancel(INTERRUPTED)
 
-    def settle(self, value: Any, error: BaseException | None) -> None:
+    def settle(self, value: object, error: BaseException | None) -> None:
         """Pass the outcome to the caller."""
         if self.done:
             return
@@ -379,7 +379,7 @@ class Call:
 
     # ------------------------------------------------------------------ asyncio's current task
 
-    def cancel(self, msg: Any = None) -> bool:
+    def cancel(self, msg: object = None) -> bool:
         """Cancel the handler."""
         return self.task.cancel(msg) if self.task is not None else False
 

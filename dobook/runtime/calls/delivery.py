@@ -3,7 +3,7 @@
 Source: cloudflare/workerd src/workerd/api/http.c++ (`handleHttpRedirectResponse`)
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dobook.codec.refusal import instead_of
 from dobook.errors import PlatformTypeError
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dobook.runtime.protocols import Call
 
 
-def deliver_response(call: "Call", value: Any) -> Response | None:
+def deliver_response(call: "Call", value: object) -> Response | None:
     """Return a fetch handler's result as the caller receives it.
 
     Returns:

@@ -46,7 +46,7 @@ class Promise:
         if steps is not None:
             steps.close()
 
-    def then(self, fulfilled: Any = None, rejected: Any = None) -> "Future[Any]":
+    def then(self, fulfilled: object = None, rejected: object = None) -> "Future[Any]":
         """Call a function with the result once it is there; returns a future of what that gives.
 
         Args:
@@ -58,11 +58,11 @@ class Promise:
         self._hand_over()
         return ensure_future(_followed(self, fulfilled, rejected))
 
-    def catch(self, rejected: Any) -> "Future[Any]":
+    def catch(self, rejected: object) -> "Future[Any]":
         """Call a function with the error, if there is one."""
         return self.then(None, rejected)
 
-    def finally_(self, settled: Any) -> "Future[Any]":
+    def finally_(self, settled: object) -> "Future[Any]":
         """Call a function without arguments once there is a result or an error."""
         self._hand_over()
         return ensure_future(_settled(self, settled))

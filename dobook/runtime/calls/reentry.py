@@ -15,7 +15,7 @@ from dobook.runtime.loop.frame import current_frame
 from dobook.runtime.loop.loop import RuntimeLoop, running_loop
 
 
-def run_sync(awaitable: Any) -> Any:
+def run_sync(awaitable: object) -> Any:
     """Wait for an awaitable and return its result, in a function that is not asynchronous.
 
     Raises:

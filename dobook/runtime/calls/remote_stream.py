@@ -84,7 +84,7 @@ class Conveyor:
             raise StopAsyncIteration
         return piece  # type: ignore[no-any-return]
 
-    async def cancel(self, reason: Any = None) -> None:
+    async def cancel(self, reason: object = None) -> None:
         """Tell the other side that nobody reads any more."""
         await self._here(self._pump.cancel, reason)
 
@@ -126,7 +126,7 @@ class _Pump:
             self._begin(self._run())
         return await reader
 
-    async def cancel(self, reason: Any = None) -> None:
+    async def cancel(self, reason: object = None) -> None:
         """Close the source, where it is."""
         self._over = True
         closing = self._start(self._close(reason))
@@ -139,13 +139,13 @@ class _Pump:
             self._over = True
             self._start(self._close(None))
 
-    async def _close(self, reason: Any) -> None:
+    async def _close(self, reason: object) -> None:
         if self.task is not None and not self.task.done():
             self.task.cancel()
             await asyncio.wait({self.task})
         await self._stream.close_source(reason)
 
-    def _begin(self, work: Any) -> None:
+    def _begin(self, work: object) -> None:
         self.task = self._start(work)
         if self.task is None:
             assert self._home is not None

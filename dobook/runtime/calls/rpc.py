@@ -94,7 +94,7 @@ class Member(Promise):
         return f"<remote {'.'.join(self._path)} of {self._target!r}>"
 
 
-def member(target: Any, path: tuple[str, ...]) -> Member:
+def member(target: object, path: tuple[str, ...]) -> Member:
     """Return a member by its path; names with a leading underscore are never remote.
 
     Raises:
@@ -224,7 +224,7 @@ class Crossing:
             )
 
 
-def carry(value: Any, home: "Home", crossing: Crossing | None = None) -> Any:
+def carry(value: object, home: "Home", crossing: Crossing | None = None) -> Any:
     """Return what the other side receives for a value that comes from `home`.
 
     Args:
@@ -301,7 +301,7 @@ def _carry_deep(value: Any, home: "Home", seen: dict[int, Any], crossing: Crossi
     return clone(value)
 
 
-def find(target: Any, path: tuple[str, ...], *, root: bool, of: str = "") -> Any:
+def find(target: object, path: tuple[str, ...], *, root: bool, of: str = "") -> Any:
     """Return what a path leads to, as the receiving side resolves it.
 
     Args:

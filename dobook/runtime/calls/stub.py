@@ -144,7 +144,7 @@ class DurableObjectStub:
         actor.runtime.post.post(call, home)
         return promise_for(call)
 
-    def _remark_on_options(self, init: Any, options: dict[str, Any]) -> None:
+    def _remark_on_options(self, init: object, options: dict[str, Any]) -> None:
         """Remark on what `fetch` is given and Cloudflare's SDK would not take."""
         if init:
             remark(
@@ -204,7 +204,7 @@ class DurableObjectStub:
             carried.__notes__ = [*getattr(carried, "__notes__", ()), note]
         return carried
 
-    def _carried_(self, _home: Any = None, receiver: Owner | None = None) -> "DurableObjectStub":
+    def _carried_(self, _home: object = None, receiver: Owner | None = None) -> "DurableObjectStub":
         check_owner(self._owner, STUB)
         return DurableObjectStub(self._namespace, self.id, receiver)
 

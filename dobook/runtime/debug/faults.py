@@ -7,7 +7,7 @@ what has happened is in the trace, as events of the kind "fault".
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from dobook.errors import PlatformError, UsageError
 from dobook.events import Fault
@@ -163,7 +163,7 @@ class Faults:
 
     # ------------------------------------------------------------------ planning
 
-    def slow(self, which: Any, ms: float) -> None:
+    def slow(self, which: object, ms: float) -> None:
         """Slow down each storage operation; 0 makes storage fast again.
 
         Args:
@@ -183,7 +183,7 @@ class Faults:
             self._of(actor).slow_ms = ms
             self._apply(actor)
 
-    def crash(self, which: Any, at: str = "now") -> None:
+    def crash(self, which: object, at: str = "now") -> None:
         """End an object's life as a crash would, now or at a point that it will come to.
 
         Args:
@@ -212,22 +212,22 @@ class Faults:
             faults.awaits_left = int(found[2])
         self._apply(actor)
 
-    def fail_writes(self, which: Any, times: int = 1) -> None:
+    def fail_writes(self, which: object, times: int = 1) -> None:
         """Fail an object's next commits as a broken disk would; each resets the object."""
         self._count(which, "failed_writes", times)
 
-    def lose_replies(self, which: Any, times: int = 1) -> None:
+    def lose_replies(self, which: object, times: int = 1) -> None:
         """Drop an object's next answers: it has done the work, its caller gets an error.
 
         The error says that it may be tried again (`retryable`), as on the platform.
         """
         self._count(which, "lost_replies", times)
 
-    def network_errors(self, which: Any, times: int = 1) -> None:
+    def network_errors(self, which: object, times: int = 1) -> None:
         """Drop the next calls to an object; the stub that called is broken then."""
         self._count(which, "network_errors", times)
 
-    def clear(self, which: Any = None) -> None:
+    def clear(self, which: object = None) -> None:
         """Take back what is planned for an object or class, without an argument everything."""
         if which is None:
             self._classes.clear()
@@ -289,7 +289,7 @@ class Faults:
         if actor.faults is not None and actor.faults.empty:
             self._apply(actor)
 
-    def _count(self, which: Any, what: str, times: int) -> None:
+    def _count(self, which: object, what: str, times: int) -> None:
         actor = self._runtime.actor_of(which)
         setattr(self._of(actor), what, times)
         self._apply(actor)
@@ -317,7 +317,7 @@ class Faults:
         if actor.instance is not None:
             set_watched(actor.instance)
 
-    def _namespace_of(self, which: Any) -> DurableObjectNamespace | None:
+    def _namespace_of(self, which: object) -> DurableObjectNamespace | None:
         if isinstance(which, str) and "/" not in which:
             found: DurableObjectNamespace = self._runtime.registry.find(which)
             return found
@@ -354,7 +354,7 @@ def lose_answer(call: "Call") -> None:
     """Let the caller get an error of the network in place of the answer to a call."""
     settle = call.settle
 
-    def lost(_value: Any, error: BaseException | None) -> None:
+    def lost(_value: object, error: BaseException | None) -> None:
         if not call.done:
             happens(call.actor, "lost reply")
             if call.stub is not None:

@@ -102,7 +102,7 @@ _HELD_BY_NOBODY: Final = 2  # references: the variable and the call of `sys.getr
 _spare: "deque[_LogTap]" = deque(maxlen=_MOST_SPARE)
 
 
-def _tap(runtime: "Kernel", beneath: Any) -> "_LogTap":
+def _tap(runtime: "Kernel", beneath: object) -> "_LogTap":
     """Return a layer for standard output; the caller holds the lock of `swaps`."""
     for _ in range(min(_TRIED, len(_spare))):
         layer = _spare.pop()

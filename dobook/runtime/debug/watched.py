@@ -73,7 +73,7 @@ class _WatchedOperations(Operations):
         promise: Promise,
         args: tuple[Any, ...],
         keywords: dict[str, Any],
-        shut: Any = None,
+        shut: object = None,
     ) -> Promise:
         instance = self._instance
         if instance.dead is not None:
@@ -166,7 +166,7 @@ class WatchedKv(SyncKvStorage):
         report_operation(self._storage._instance, "kv.get", (key,), values=(value,))
         return value
 
-    def put(self, key: str, value: Any) -> None:
+    def put(self, key: str, value: object) -> None:
         """Store a value and report the write."""
         with _written(self._storage._instance, "kv.put", key, (value,)):
             super().put(key, value)
@@ -218,7 +218,7 @@ class _written:
     def __enter__(self) -> None:
         self._shut = self._instance.output_gate.commit
 
-    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
         if error is None:
             if (meter := self._instance.actor.meter) is not None:
                 meter.writes += 1
@@ -252,7 +252,7 @@ def report_operation(
     instance: "Instance",
     operation: str,
     keys: tuple[Any, ...] = (),
-    argument: Any = None,
+    argument: object = None,
     values: tuple[Any, ...] = (),
     refused: BaseException | None = None,
 ) -> None:
@@ -284,7 +284,7 @@ def report_operation(
     )
 
 
-def report_output_gate(instance: "Instance", before: Any) -> None:
+def report_output_gate(instance: "Instance", before: object) -> None:
     """Report that a write has shut the output gate, if it had been open."""
     observers = instance.runtime.observers
     if before is None and instance.output_gate.commit is not None and observers.detailed:

@@ -122,7 +122,7 @@ class _Search:
         else:
             self.unknown = True
 
-    def _own_code(self, coro: Any) -> None:
+    def _own_code(self, coro: object) -> None:
         # What steps an object's code by hand holds it as a local variable (`turns`).
         waiting = [coro]
         while waiting:

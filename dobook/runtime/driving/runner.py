@@ -135,7 +135,7 @@ class Driver:
                 if runtime.owner is None:
                     runtime.stores.turn_over()
 
-    def run(self, awaitable: Any) -> Any:
+    def run(self, awaitable: object) -> Any:
         """Run until an awaitable is done; returns its result.
 
         Raises:
@@ -154,7 +154,7 @@ class Driver:
         with self.held:
             return self._run(awaitable)
 
-    def _run(self, awaitable: Any) -> Any:
+    def _run(self, awaitable: object) -> Any:
         mark = object()
         context = self._runtime.time_and_chance.context()
         future = self._loop.create_task(
@@ -194,7 +194,7 @@ class Driver:
         finally:
             loop.wait = before
 
-    def _stop(self, _done: Any) -> None:
+    def _stop(self, _done: object) -> None:
         self._stopped = True
         self._loop.stop()
 
@@ -288,7 +288,7 @@ class Driver:
     ) -> None:
         """Real time: the answer comes from the thread that turns the loop."""
 
-        def arrived(_done: Any) -> None:
+        def arrived(_done: object) -> None:
             if self._bridged.pop(future, None) is not None:
                 with contextlib.suppress(RuntimeError):  # the foreign loop has been closed
                     foreign.call_soon_threadsafe(_resolve, future)

@@ -1,7 +1,7 @@
 """On whose behalf code runs: an object's or a Worker's. Tasks inherit it with their context."""
 
 from contextvars import Context, ContextVar
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from dobook.gates import InputGate
 
@@ -16,7 +16,7 @@ class Frame:
 
     __slots__ = ("event", "gate", "instance")
 
-    def __init__(self, instance: "Instance", gate: InputGate, event: Any = None) -> None:
+    def __init__(self, instance: "Instance", gate: InputGate, event: object = None) -> None:
         self.instance = instance
         self.gate = gate
         self.event = event

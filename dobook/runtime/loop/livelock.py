@@ -78,7 +78,7 @@ def too_deep(chain: Chain) -> PlatformError | None:
     return error
 
 
-def end(loop: Loop, instance: "Instance | None", what: str, coro: Any = None) -> NoReturn:
+def end(loop: Loop, instance: "Instance | None", what: str, coro: object = None) -> NoReturn:
     """End a livelock: reset the object and stop the turn of the loop with an error.
 
     Args:
@@ -114,7 +114,7 @@ def line_of(frame: FrameType) -> str | None:
     return f" at line {frame.f_lineno}{f', `{line}`' if line else ''}"
 
 
-def where_it_waits(coro: Any) -> str:
+def where_it_waits(coro: object) -> str:
     """Return the line of the user's code at which a coroutine waits, in words; empty if unknown."""
     found = ""
     while coro is not None:
@@ -124,7 +124,7 @@ def where_it_waits(coro: Any) -> str:
     return found
 
 
-def awaited_by(coro: Any) -> Any:
+def awaited_by(coro: object) -> Any:
     """Return what a coroutine or generator waits for; None for anything else."""
     if isinstance(coro, CoroutineType):
         return coro.cr_await

@@ -337,7 +337,7 @@ class RuntimeLoop(Loop):
         future.add_done_callback(self._landed)
         return future
 
-    def _landed(self, _future: Any) -> None:
+    def _landed(self, _future: object) -> None:
         self.in_flight -= 1
 
 

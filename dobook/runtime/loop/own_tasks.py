@@ -76,7 +76,7 @@ def turn_lasts(stores: Iterable[ObjectStore], later: Callable[[], None]) -> bool
     return False
 
 
-def others_may_run(instance: "Instance", current: Any) -> bool:
+def others_may_run(instance: "Instance", current: object) -> bool:
     """Return whether another task of the object may be ready, or become so in this turn."""
     tasks = instance.tasks
     for task in islice(tasks, _MOST_LOOKED_AT):

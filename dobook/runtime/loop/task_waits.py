@@ -88,7 +88,7 @@ class StorageTurn(Wait):
         if self._over:
             self._wake()
 
-    def cancel(self, msg: Any = None) -> bool:
+    def cancel(self, msg: object = None) -> bool:
         del msg
         if self._callback is None:
             return False

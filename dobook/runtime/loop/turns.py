@@ -84,7 +84,7 @@ class Pass(Wait):
         self._own = own
         gate.wait(self._admit)
 
-    def cancel(self, msg: Any = None) -> bool:
+    def cancel(self, msg: object = None) -> bool:
         if self._callback is None:
             return False
         self.cancelled = True
@@ -117,7 +117,7 @@ class SectionEnd(Wait):
         super().__init__(loop)
         self.section = section
 
-    def cancel(self, msg: Any = None) -> bool:
+    def cancel(self, msg: object = None) -> bool:
         callback, self._callback = self._callback, None
         if callback is None:
             return False
@@ -153,7 +153,7 @@ def _steps(
     loop: "Loop",
     frame: "Frame | Instance",
     coro: Coroutine[Any, Any, Any],
-    yielded: Any,
+    yielded: object,
     *,
     own: bool,
 ) -> Generator[Any, None, Any]:
@@ -240,7 +240,7 @@ def _steps(
                     section.leave()
 
 
-def _passes(gate: InputGate, yielded: Any) -> bool:
+def _passes(gate: InputGate, yielded: object) -> bool:
     """Return whether a wait is over in the turn that began it, which no gate holds up."""
     if not gate.passing:
         return type(yielded) is StorageTurn
@@ -251,7 +251,7 @@ def _passes(gate: InputGate, yielded: Any) -> bool:
     return True
 
 
-def _is_own_doing(yielded: Any) -> bool:
+def _is_own_doing(yielded: object) -> bool:
     kind = type(yielded)
     # A plain future is one of a task group, an Event or a queue, unless it is marked as external.
     if kind is asyncio.Future:
@@ -259,7 +259,7 @@ def _is_own_doing(yielded: Any) -> bool:
     return kind in _OWN_DOING
 
 
-def began_to_wait(faults: "ObjectFaults", instance: "Instance", yielded: Any) -> bool:
+def began_to_wait(faults: "ObjectFaults", instance: "Instance", yielded: object) -> bool:
     """Tell the planned faults that an object's code begins to wait; True if it crashes there."""
     if type(yielded) not in _COUNTED_ALREADY:
         faults.awaited(instance)
@@ -278,7 +278,7 @@ async def resume(
     loop: "Loop",
     frame: "Frame | Instance",
     coro: Coroutine[Any, Any, Any],
-    yielded: Any,
+    yielded: object,
     *,
     own: bool = False,
 ) -> Any:
@@ -307,7 +307,7 @@ async def gated(loop: "Loop", frame: Frame, coro: Coroutine[Any, Any, Any]) -> A
     return await _steps(loop, frame, coro, _NOT_STARTED, own=True)
 
 
-def stop_code(coro: Coroutine[Any, Any, Any], yielded: Any = None) -> None:
+def stop_code(coro: Coroutine[Any, Any, Any], yielded: object = None) -> None:
     """Close a coroutine of a dead object; what its `finally` blocks do has no effect any more.
 
     Args:

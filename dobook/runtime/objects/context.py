@@ -97,7 +97,7 @@ class DurableObjectState:
             )
         return SectionPromise(Section(self._acting(), callback, breaks=True))
 
-    def waitUntil(self, promise: Any) -> None:
+    def waitUntil(self, promise: object) -> None:
         """Keep the object in memory until `promise` is done; its errors are only logged."""
         self._acting().wait_until(promise)
 
@@ -131,7 +131,7 @@ class DurableObjectState:
 
     # ------------------------------------------------------------------ sockets that hibernate
 
-    def acceptWebSocket(self, ws: WebSocket, tags: Any = None) -> None:
+    def acceptWebSocket(self, ws: WebSocket, tags: object = None) -> None:
         """Accept a connection that outlives the object's memory.
 
         Messages, closes and errors call the methods `webSocketMessage(ws, message)`,

@@ -27,7 +27,7 @@ class _Guest(RpcTarget):
         return self._function(instance.ctx)
 
 
-def run_inside(runtime: "Kernel", which: Any, function: Callable[[Any], Any]) -> RpcPromise:
+def run_inside(runtime: "Kernel", which: object, function: Callable[[Any], Any]) -> RpcPromise:
     """Run a function of an object's `ctx` as an event of the object.
 
     Args:

@@ -100,7 +100,7 @@ class Instance(Frame):
 
     # ------------------------------------------------------------------ life
 
-    def construct(self, cls: type, ctx: Any, env: Any) -> None:
+    def construct(self, cls: type, ctx: object, env: object) -> None:
         """Make the user's object.
 
         Raises:
@@ -237,13 +237,13 @@ class Instance(Frame):
             self.stays_busy()
         task.add_done_callback(self._task_done)
 
-    def add_socket(self, socket: Any) -> None:
+    def add_socket(self, socket: object) -> None:
         """Count a connection that was accepted without hibernation."""
         if self.sockets is NOTHING:
             self.sockets = {}
         self.sockets[socket] = None  # type: ignore[index]
 
-    def drop_socket(self, socket: Any) -> None:
+    def drop_socket(self, socket: object) -> None:
         """Forget a connection; unknown ones are ignored."""
         if self.sockets is not NOTHING:
             self.sockets.pop(socket, None)  # type: ignore[attr-defined]
@@ -359,7 +359,7 @@ class Instance(Frame):
 
     def invoke_on(
         self,
-        target: Any,
+        target: object,
         path: tuple[str, ...],
         args: tuple[Any, ...] | None,
         kwargs: dict[str, Any] | None,
@@ -382,6 +382,6 @@ class Instance(Frame):
         """Return a stream of this object's as the other side gets it."""
         return conveyed(stream, self, self.runtime)
 
-    def carry(self, value: Any) -> Any:
+    def carry(self, value: object) -> Any:
         """Return a value as the other side receives it."""
         return carry(value, self)

@@ -83,7 +83,7 @@ class DurableObjectNamespace:
         return self._ids.from_string(id)
 
     def newUniqueId(
-        self, options: Any = None, *, jurisdiction: str | None = None
+        self, options: object = None, *, jurisdiction: str | None = None
     ) -> DurableObjectId:
         """Return the id of an object that has no name."""
         if isinstance(options, Mapping):
@@ -95,7 +95,7 @@ class DurableObjectNamespace:
             )
         return self._ids.unique(jurisdiction)
 
-    def get(self, id: DurableObjectId, options: Any = None) -> DurableObjectStub:  # noqa: A002
+    def get(self, id: DurableObjectId, options: object = None) -> DurableObjectStub:  # noqa: A002
         """Return a stub for the object with an id; the object need not exist yet.
 
         Raises:
@@ -111,7 +111,7 @@ class DurableObjectNamespace:
             raise error
         return DurableObjectStub(self, id, current_owner.get())
 
-    def getByName(self, name: str | float, options: Any = None) -> DurableObjectStub:
+    def getByName(self, name: str | float, options: object = None) -> DurableObjectStub:
         """Return a stub for the object with a name."""
         return DurableObjectStub(self, self.idFromName(name), current_owner.get())
 

@@ -166,7 +166,7 @@ class Patches:
         self._names.append((names, name, real, stand_in))
         self._know(real, stand_in)
 
-    def _know(self, real: Any, stand_in: Any) -> None:
+    def _know(self, real: object, stand_in: object) -> None:
         self._forth[real], self._back[stand_in] = stand_in, real
         self._marks |= {id(real), id(stand_in)}
 
@@ -256,7 +256,7 @@ def _defaults(function: types.FunctionType, new: dict[Any, Any]) -> Iterator[_Pl
             yield _item(keywords, name)
 
 
-def _item(names: dict[Any, Any], name: Any) -> _Place:
+def _item(names: dict[Any, Any], name: object) -> _Place:
     return _Place(lambda: names.get(name), lambda value: names.__setitem__(name, value))
 
 
@@ -278,13 +278,13 @@ def _default(function: types.FunctionType, number: int) -> _Place:
     )
 
 
-def _set_default(function: types.FunctionType, number: int, value: Any) -> None:
+def _set_default(function: types.FunctionType, number: int, value: object) -> None:
     defaults = list(function.__defaults__ or ())
     defaults[number] = value
     function.__defaults__ = tuple(defaults)
 
 
-def _set_method(owner: type, name: str, value: Any) -> None:
+def _set_method(owner: type, name: str, value: object) -> None:
     """Set a method, also of a class that is written in C.
 
     The proxy that `vars` gives of such a class is read-only; the dictionary behind it is not. To

@@ -19,7 +19,7 @@ def functions() -> list[tuple[dict[str, Any], str, StandIn]]:
         return []
     real: Callable[..., Any] = asyncio.gather
 
-    def gather(_source: Any, *awaitables: Any, return_exceptions: bool = False) -> Any:
+    def gather(_source: object, *awaitables: Any, return_exceptions: bool = False) -> Any:
         ready = awaitables and all(asyncio.isfuture(a) and a.done() for a in awaitables)
         if not ready or not isinstance(running_loop(), RuntimeLoop):
             return real(*awaitables, return_exceptions=return_exceptions)

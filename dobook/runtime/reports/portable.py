@@ -80,7 +80,7 @@ def remark_on_raw_values(path: tuple[str, ...], args: Iterable[Any]) -> None:
         remark(f"{name}(…) with a {kind}: {_RAW.format(error='DataCloneError', instead=instead)}")
 
 
-def remark_on_raw_fetch(init: Any, options: Mapping[str, Any]) -> None:
+def remark_on_raw_fetch(init: object, options: Mapping[str, Any]) -> None:
     """Remark that `fetch` of a stub of `ctx.exports` takes headers and bodies of JavaScript."""
     given = init if isinstance(init, Mapping) else {}
     kind = _container([*given.values(), *options.values()])

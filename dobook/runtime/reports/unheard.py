@@ -241,7 +241,7 @@ class Aside:
         self._listener = listener
         self._aside = aside
 
-    def __call__(self, call: Any) -> None:
+    def __call__(self, call: object) -> None:
         """Take the call that is over."""
         self._aside(call)
         if self._listener is not None:
@@ -253,7 +253,7 @@ class Aside:
         return _listens(self._listener)
 
 
-def _listens(on_done: Any) -> bool:
+def _listens(on_done: object) -> bool:
     return on_done.listens if type(on_done) is Aside else on_done is not None
 
 

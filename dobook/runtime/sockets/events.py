@@ -49,10 +49,10 @@ class Receiver(Protocol):
     def timeout_ms(self) -> int | None:
         """How long a handler may take, None for as long as it likes."""
 
-    def happen(self, instance: "Instance", item: Any) -> Any:
+    def happen(self, instance: "Instance", item: object) -> Any:
         """Hand an item to the object's code; may return something to await."""
 
-    def happened(self, item: Any) -> None:
+    def happened(self, item: object) -> None:
         """Continue after the first turn of the object's code."""
 
     def stay(self) -> None:
@@ -69,7 +69,7 @@ class SocketEvent(Call):
     begun = False
     timer: asyncio.TimerHandle | None = None
 
-    def __init__(self, actor: "Actor", kind: str, receiver: Receiver, item: Any) -> None:
+    def __init__(self, actor: "Actor", kind: str, receiver: Receiver, item: object) -> None:
         super().__init__(actor, kind, (), ())
         self.receiver = receiver
         self.item = item
@@ -137,7 +137,7 @@ def _over(call: Call) -> None:
         instance.runtime.report(call.actor, call.kind, error)
 
 
-def _report(wire: "Wire", label: str, item: Any) -> int:
+def _report(wire: "Wire", label: str, item: object) -> int:
     if item is LOST:
         return wire.observers.emit(
             SocketClose, label, 0, code=LOST_CODE, reason=LOST_REASON, was_clean=False
@@ -214,7 +214,7 @@ class Resident:
         """End the connection together with the object's life."""
         self._end.lost()
 
-    def receive(self, item: Any) -> None:
+    def receive(self, item: object) -> None:
         """Make an event of the object out of an item that has arrived."""
         instance = self._instance
         if isinstance(item, str | bytes):
@@ -236,7 +236,7 @@ class Resident:
         else:
             event.start()
 
-    def happen(self, instance: "Instance", item: Any) -> Any:
+    def happen(self, instance: "Instance", item: object) -> Any:
         """Call the listeners; returns what is left to await."""
         try:
             left = self._socket._happen(item)
@@ -247,5 +247,5 @@ class Resident:
         in_background(left[1:])
         return left[0] if left else None
 
-    def happened(self, item: Any) -> None:
+    def happened(self, item: object) -> None:
         """Do nothing after a turn."""

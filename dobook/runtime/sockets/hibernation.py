@@ -77,7 +77,7 @@ class Connection:
 
     # ------------------------------------------------------------------ what arrives
 
-    def receive(self, item: Any) -> None:
+    def receive(self, item: object) -> None:
         """Answer an item automatically, or make it an event of the object."""
         hub = self._hub
         kind = "webSocketMessage"
@@ -117,7 +117,7 @@ class Connection:
         """How long a handler may take."""
         return self._hub.event_timeout_ms
 
-    def happen(self, instance: "Instance", item: Any) -> Any:
+    def happen(self, instance: "Instance", item: object) -> Any:
         """Call the handler if the class defines one."""
         if isinstance(item, str | bytes):
             handler = getattr(instance.object, "webSocketMessage", None)
@@ -133,7 +133,7 @@ class Connection:
             return relaxed_call(handler, self.socket, item.code, item.reason, True)  # noqa: FBT003
         return relaxed_call(handler, self.socket, LOST_CODE, LOST_REASON, False)  # noqa: FBT003
 
-    def happened(self, item: Any) -> None:
+    def happened(self, item: object) -> None:
         """Remove a closed connection from the list after its handler's first turn."""
         if not isinstance(item, str | bytes):
             self._hub.forget(self)
@@ -186,7 +186,7 @@ class Hub:
             self._connections or self.auto_request is not None or self.event_timeout_ms is not None
         )
 
-    def accept(self, socket: Any, tags: Any = None) -> None:
+    def accept(self, socket: object, tags: object = None) -> None:
         """Accept a connection for hibernation.
 
         Raises:
@@ -223,13 +223,13 @@ class Hub:
         end.begin(HIBERNATABLE, connection.receive, self.actor)
         report_open(end, distinct)
 
-    def sockets(self, tag: Any = None) -> list[WebSocket]:
+    def sockets(self, tag: object = None) -> list[WebSocket]:
         """Return the sockets with a tag in the order they were accepted; all of them, latest first."""
         if tag is None:
             return [connection.socket for connection in reversed(self._connections)]
         return [connection.socket for connection in self._by_tag.get(js_string(tag), ())]
 
-    def set_auto_response(self, pair: Any) -> None:
+    def set_auto_response(self, pair: object) -> None:
         """Answer a message automatically from now on, or with None no more.
 
         Raises:
@@ -260,7 +260,7 @@ class Hub:
             return None
         return WebSocketRequestResponsePair(self.auto_request, self.auto_response)
 
-    def set_event_timeout(self, timeout_ms: Any) -> None:
+    def set_event_timeout(self, timeout_ms: object) -> None:
         """Reset the object when a handler takes longer than this; 0 or None for no limit.
 
         Raises:
@@ -321,7 +321,7 @@ def hub_of(actor: "Actor") -> Hub:
     return hub
 
 
-def tags_of(socket: Any) -> list[str]:
+def tags_of(socket: object) -> list[str]:
     """Return the tags of a socket.
 
     Raises:
@@ -341,7 +341,7 @@ def tags_of(socket: Any) -> list[str]:
     return list(end.receiver.tags)
 
 
-def answered_ms(socket: Any) -> int | None:
+def answered_ms(socket: object) -> int | None:
     """Return when a socket's last message was answered automatically, in ms since 1970.
 
     Raises:
@@ -377,7 +377,7 @@ def _distinct(tags: Any) -> list[str]:
 
 
 def _wrong(
-    position: int, wanted: str, got: Any, method: str = "acceptWebSocket"
+    position: int, wanted: str, got: object, method: str = "acceptWebSocket"
 ) -> PlatformTypeError:
     error = PlatformTypeError(
         f"Failed to execute '{method}' on 'DurableObjectState': parameter {position} is not of "

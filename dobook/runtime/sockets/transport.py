@@ -148,7 +148,7 @@ class End:
         for item in arrived:
             self.reader(item)
 
-    def say(self, item: Any) -> None:
+    def say(self, item: object) -> None:
         """Send something as soon as the object's writes before it are durable."""
         self.peer.chain = self.wire.chain()
         commit = self.gate.commit
@@ -157,13 +157,13 @@ class End:
         else:
             self.wire.put(self.peer, item)
 
-    def hold(self, commit: Commit, item: Any) -> None:
+    def hold(self, commit: Commit, item: object) -> None:
         """Send something after a commit, unless the connection is lost by then."""
         self.held += 1
         commit.leaves = True
         commit.waiters.append(partial(self._let_go, item))
 
-    def _let_go(self, item: Any) -> None:
+    def _let_go(self, item: object) -> None:
         self.held -= 1
         if not self.aborted and not self.wire.runtime.closed:
             self.wire.put(self.peer, item)
@@ -189,7 +189,7 @@ class End:
         self.open = False
 
 
-def ignore(_item: Any) -> None:
+def ignore(_item: object) -> None:
     """Read nothing: this end is gone."""
 
 
@@ -219,7 +219,7 @@ class Wire:
         task: Any = current_task(self.loop)
         return self.loop.chain if task is None else task.chain
 
-    def put(self, end: End, item: Any) -> None:
+    def put(self, end: End, item: object) -> None:
         """Queue an item for an end; it arrives on the next tick."""
         self.mail.append((end, item))
         if not self.scheduled:

@@ -89,12 +89,12 @@ class WebSocket(EventTarget):
     _connecting = False
     _blobs = False
 
-    def __init__(self, url: str, protocols: Any = None) -> None:
+    def __init__(self, url: str, protocols: object = None) -> None:
         self._listeners = {}
         connect(self, url, protocols)
 
     @classmethod
-    def new(cls, url: str, protocols: Any = None) -> "WebSocket":
+    def new(cls, url: str, protocols: object = None) -> "WebSocket":
         """Connect to another host, as far as the runtime's `network` lets it."""
         return cls(url, protocols)
 
@@ -125,7 +125,7 @@ class WebSocket(EventTarget):
 
     # ------------------------------------------------------------------ the platform's methods
 
-    def accept(self, options: Any = None, *, allowHalfOpen: bool | None = None) -> None:
+    def accept(self, options: object = None, *, allowHalfOpen: bool | None = None) -> None:
         """Start receiving; in an object this keeps it in memory while the connection lasts.
 
         Args:
@@ -165,7 +165,7 @@ class WebSocket(EventTarget):
             resident.stay()
         report_open(end, [])
 
-    def send(self, message: Any) -> None:
+    def send(self, message: object) -> None:
         """Send a message; it leaves once the object's writes before it are durable.
 
         Args:
@@ -194,7 +194,7 @@ class WebSocket(EventTarget):
         else:
             wire.put(end.peer, message)
 
-    def close(self, code: Any = None, reason: Any = None) -> None:
+    def close(self, code: object = None, reason: object = None) -> None:
         """Close this side of the connection; what was sent before still arrives.
 
         Args:
@@ -220,7 +220,7 @@ class WebSocket(EventTarget):
             if end.closed_in and end.receiver is not None:
                 end.receiver.over()
 
-    def serializeAttachment(self, attachment: Any) -> None:
+    def serializeAttachment(self, attachment: object) -> None:
         """Keep a copy of a value with the connection; it survives hibernation.
 
         Raises:
@@ -260,7 +260,7 @@ class WebSocket(EventTarget):
             raise PlatformTypeError(_NOT_ACCEPTED)
         return False  # the connection is lost, which is not an error on the platform either
 
-    def _read_outside(self, item: Any) -> None:
+    def _read_outside(self, item: object) -> None:
         """Read an item that has arrived at an end outside of any object."""
         try:
             in_background(self._happen(item))
@@ -269,7 +269,7 @@ class WebSocket(EventTarget):
                 {"message": f"a listener of {self!r} failed", "exception": error}
             )
 
-    def _happen(self, item: Any) -> list[Any]:
+    def _happen(self, item: object) -> list[Any]:
         """Record what arrived and notify the listeners; returns what they left to await."""
         end = self._end
         try:

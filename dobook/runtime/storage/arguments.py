@@ -60,7 +60,7 @@ def wrong_type(on: str, method: str, position: int, kind: str) -> PlatformTypeEr
 
 
 def read_options(
-    on: str, method: str, known: tuple[str, ...], options: Any, keywords: dict[str, Any]
+    on: str, method: str, known: tuple[str, ...], options: object, keywords: dict[str, Any]
 ) -> dict[str, Any]:
     """Return the options of a call, from the dict, the keywords or both.
 
@@ -89,7 +89,7 @@ def read_options(
     return given | keywords
 
 
-def read_key(key: Any) -> str:
+def read_key(key: object) -> str:
     """Return a key as text; numbers are taken as their text, as the platform does.
 
     Raises:
@@ -105,11 +105,11 @@ def read_key(key: Any) -> str:
 
 
 def list_range(
-    prefix: Any = None,
-    start: Any = None,
-    startAfter: Any = None,
-    end: Any = None,
-    limit: Any = None,
+    prefix: object = None,
+    start: object = None,
+    startAfter: object = None,
+    end: object = None,
+    limit: object = None,
     **_: Any,
 ) -> tuple[str, str | None, int | None]:
     """Return the half-open range of keys that the options of `list` mean, and the limit.
@@ -164,7 +164,7 @@ def weight(value: Any) -> int:
     return limits.MAX_SQLITE_ENTRY_BYTES  # rare kinds are measured
 
 
-def alarm_time(on: str, value: Any) -> int:
+def alarm_time(on: str, value: object) -> int:
     """Return an alarm's time in ms since 1970.
 
     Args:
@@ -201,7 +201,7 @@ def alarm_time(on: str, value: Any) -> int:
     return int(at_ms + 0.5)
 
 
-def check_alarm_handler(kind: Any) -> None:
+def check_alarm_handler(kind: object) -> None:
     """Refuse an alarm of a class without `alarm()`, or warn of it.
 
     With Cloudflare's Python SDK the engine finds a function for every name, so it takes the alarm;

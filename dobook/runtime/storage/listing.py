@@ -56,7 +56,7 @@ class Listed(dict[str, Any]):
         for key, value in list(self.items()):
             callback(value, key, self)
 
-    def to_py(self, *, depth: int = -1, default_converter: Any = None) -> dict[str, Any]:
+    def to_py(self, *, depth: int = -1, default_converter: object = None) -> dict[str, Any]:
         """Return a plain dict, with plain values."""
         return JsDict(self).to_py()
 

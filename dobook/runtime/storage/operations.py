@@ -90,7 +90,7 @@ class Operations:
 
     # ------------------------------------------------------------------ reading
 
-    def get(self, key: Any = UNSET, options: Any = None, **keywords: Any) -> Promise:
+    def get(self, key: object = UNSET, options: object = None, **keywords: Any) -> Promise:
         """Return the value of a key, or the values of a list of up to 128 keys.
 
         Args:
@@ -130,7 +130,7 @@ class Operations:
         except Exception as error:
             return Rejected(error)
 
-    def list(self, options: Any = None, **keywords: Any) -> Promise:
+    def list(self, options: object = None, **keywords: Any) -> Promise:
         """Return the rows in order of the keys' UTF-8 bytes.
 
         Args:
@@ -162,7 +162,7 @@ class Operations:
         except Exception as error:
             return Rejected(error)
 
-    def getAlarm(self, options: Any = None, **keywords: Any) -> Promise:
+    def getAlarm(self, options: object = None, **keywords: Any) -> Promise:
         """Return the alarm's time in ms since 1970, None without one or while its handler runs.
 
         Waits: only for own tasks that are ready.
@@ -180,7 +180,7 @@ class Operations:
     # ------------------------------------------------------------------ writing
 
     def put(
-        self, key: Any = UNSET, value: Any = UNSET, options: Any = None, **keywords: Any
+        self, key: object = UNSET, value: object = UNSET, options: object = None, **keywords: Any
     ) -> Promise:
         """Store a value under a key, or a dict of up to 128 entries.
 
@@ -225,7 +225,9 @@ class Operations:
         except Exception as error:
             return Rejected(error)
 
-    def _put_general(self, key: Any, value: Any, options: Any, keywords: dict[str, Any]) -> Promise:
+    def _put_general(
+        self, key: object, value: object, options: object, keywords: dict[str, Any]
+    ) -> Promise:
         if isinstance(key, Mapping):
             if value is not UNSET:
                 if options is not None or not (value is None or isinstance(value, Mapping)):
@@ -259,7 +261,7 @@ class Operations:
             self._kv.note_engine_table("_cf_KV")
         return self._wrote()
 
-    def delete(self, key: Any = UNSET, options: Any = None, **keywords: Any) -> Promise:
+    def delete(self, key: object = UNSET, options: object = None, **keywords: Any) -> Promise:
         """Remove a key, or a list of up to 128 keys.
 
         Returns:
@@ -288,8 +290,8 @@ class Operations:
 
     def setAlarm(
         self,
-        scheduledTime: Any = UNSET,
-        options: Any = None,
+        scheduledTime: object = UNSET,
+        options: object = None,
         **keywords: Any,
     ) -> Promise:
         """Schedule a call of `alarm()`; this replaces an alarm that is set already.
@@ -326,7 +328,7 @@ class Operations:
         except Exception as error:
             return Rejected(error)
 
-    def deleteAlarm(self, options: Any = None, **keywords: Any) -> Promise:
+    def deleteAlarm(self, options: object = None, **keywords: Any) -> Promise:
         """Remove the alarm, if there is one; a run that is under way continues.
 
         Waits: only for own tasks that are ready.
@@ -356,7 +358,7 @@ class Operations:
     # ------------------------------------------------------------------ checks
 
     def _confirmed(
-        self, method: str, known: tuple[str, ...], options: Any, keywords: dict[str, Any]
+        self, method: str, known: tuple[str, ...], options: object, keywords: dict[str, Any]
     ) -> bool:
         if options is None and not keywords:
             return True
@@ -364,7 +366,7 @@ class Operations:
             "allowUnconfirmed"
         )
 
-    def _check_key(self, given: Any) -> str:
+    def _check_key(self, given: object) -> str:
         key = read_key(given)
         if self._limited and len(key) > 512:
             size = len(key.encode("utf-8", "surrogatepass"))
@@ -387,7 +389,7 @@ class Operations:
                 "provided."
             )
 
-    def _check_size(self, key: str, frozen: Any) -> None:
+    def _check_size(self, key: str, frozen: object) -> None:
         maximum = self._max_entry
         if weight(frozen) * 3 < maximum - len(key) * 4:
             return

@@ -6,7 +6,6 @@ Source: developers.cloudflare.com/durable-objects/api/sqlite-storage-api/#pitr-p
 
 import datetime as dt
 import math
-from typing import Any
 
 from dobook.errors import PlatformError, PlatformTypeError
 from dobook.runtime.calls.promise import Promise, Rejected
@@ -40,7 +39,7 @@ class PointInTimeRecovery(Operations):
         except Exception as error:
             return Rejected(error)
 
-    def getBookmarkForTime(self, timestamp: Any) -> Promise:
+    def getBookmarkForTime(self, timestamp: object) -> Promise:
         """Return a promise of the bookmark of the storage as it was at a time.
 
         Args:
@@ -104,7 +103,7 @@ class PointInTimeRecovery(Operations):
         return history
 
 
-def _milliseconds(value: Any) -> float:
+def _milliseconds(value: object) -> float:
     if isinstance(value, dt.datetime):
         value = value if value.tzinfo is not None else value.replace(tzinfo=dt.UTC)
         return float(value.timestamp() * 1000)

@@ -41,7 +41,7 @@ class DurableObjectTransaction(Operations):
         self._over = False
 
     def put(
-        self, key: Any = UNSET, value: Any = UNSET, options: Any = None, **keywords: Any
+        self, key: object = UNSET, value: object = UNSET, options: object = None, **keywords: Any
     ) -> Promise:
         """Store like `storage.put`; with the SDK a dict or list has to be JavaScript's own."""
         if type(key) is dict or type(value) in (dict, list, set):
@@ -135,7 +135,7 @@ class DurableObjectStorage(PointInTimeRecovery):
             self._sql_face = SqlStorage(_SqlHost(self))
         return self._sql_face
 
-    def deleteAll(self, options: Any = None, **keywords: Any) -> Promise:
+    def deleteAll(self, options: object = None, **keywords: Any) -> Promise:
         """Remove all rows, all SQL tables and the alarm, at once: an abort does not undo it.
 
         Waits: only for own tasks that are ready.

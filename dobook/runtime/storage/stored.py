@@ -32,7 +32,7 @@ class Stored(_Own):
 
     _TICKS: ClassVar = 4  # of the loop: three microtasks until it resolves, then the task's step
 
-    def __init__(self, instance: "Instance", value: Any) -> None:
+    def __init__(self, instance: "Instance", value: object) -> None:
         self._state = (instance, value, instance.runtime.loop.tick)
 
     def __await__(self) -> Generator[Any, None, Any]:

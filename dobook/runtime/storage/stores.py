@@ -236,7 +236,7 @@ class Stores:
         """Return what was kept beside the objects under a key, None if nothing was."""
         return self._notes.get(key) if self.directory is None else self.directory.own.meta(key)
 
-    def keep_note(self, key: str, value: Any) -> None:
+    def keep_note(self, key: str, value: object) -> None:
         """Keep a number or text beside the objects, as long as they are kept."""
         if self.directory is None:
             self._notes[key] = value

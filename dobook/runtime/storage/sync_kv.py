@@ -60,7 +60,7 @@ class SyncKvStorage:
         self._use()
         return self._kv.get(self._storage._check_key(key))
 
-    def put(self, key: str, value: Any) -> None:
+    def put(self, key: str, value: object) -> None:
         """Store a value."""
         self._use()
         key = self._storage._check_key(key)
@@ -77,7 +77,7 @@ class SyncKvStorage:
         self._storage._store.touch()
         return self._kv.delete(key)
 
-    def list(self, options: Any = None, **keywords: Any) -> Iterator[tuple[str, Any]]:
+    def list(self, options: object = None, **keywords: Any) -> Iterator[tuple[str, Any]]:
         """Return an iterator over (key, value), live; a second `list` ends the first.
 
         Takes the options of `storage.list`.
@@ -160,7 +160,7 @@ class Rows(Iterator[tuple[str, Any]]):
             self._end(self._kv)
             self._canceled = why
 
-    def will_write(self, key: str, frozen: Any) -> None:
+    def will_write(self, key: str, frozen: object) -> None:
         """Follow a write that is about to be made; MISSING for a row that is removed."""
         if self._at is None or self._kv is None:
             return

@@ -27,7 +27,7 @@ class Env:
         """Name the file that secrets are written into, for the error of one that is missing."""
         self._secrets = file
 
-    def bind(self, name: str, value: Any) -> None:
+    def bind(self, name: str, value: object) -> None:
         """Make something available under a name.
 
         Raises:

@@ -7,7 +7,7 @@ Source: developers.cloudflare.com/workers/runtime-apis/fetch/
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from dobook.errors import NetworkError
@@ -50,7 +50,7 @@ class Network:
         self._stand_ins: dict[str, Worker] = {}
         self.real: Transport | None = None
 
-    def answer(self, origin: str, handler: Any) -> None:
+    def answer(self, origin: str, handler: object) -> None:
         """Register a handler that answers for a host instead of the network.
 
         Args:

@@ -145,7 +145,7 @@ class Fetcher:
             )
         return workers[self._service], self._entrypoint
 
-    def _carried_(self, _home: Any, _receiver: Any) -> "Fetcher":
+    def _carried_(self, _home: object, _receiver: object) -> "Fetcher":
         return Fetcher(self._runtime, self._service, self._entrypoint, props=self._props)
 
     def __repr__(self) -> str:

@@ -38,7 +38,7 @@ class ExecutionContext:
         props: What the stub that led here was made with: `ctx.exports.Greeter(props={…})`.
     """
 
-    def __init__(self, runtime: "Kernel", env: "Env", props: Any = None) -> None:
+    def __init__(self, runtime: "Kernel", env: "Env", props: object = None) -> None:
         self._runtime = runtime
         self._env = env
         self.props: Any = JsDict() if props is None else props
@@ -214,7 +214,7 @@ class Worker:
         return promise
 
     async def respond(
-        self, request: Request, entrypoint: str | None = None, props: Any = None
+        self, request: Request, entrypoint: str | None = None, props: object = None
     ) -> Response:
         """Return the answer to a request that has been delivered."""
         observers = self._runtime.observers
@@ -231,7 +231,7 @@ class Worker:
         observers.emit(Answer, "worker", seq, response.status, None, text)
         return response
 
-    async def _response(self, request: Request, entrypoint: str | None, props: Any) -> Response:
+    async def _response(self, request: Request, entrypoint: str | None, props: object) -> Response:
         runtime = self._runtime
         try:
             given = JsRequest.showing(request) if self._wants_javascript("fetch") else request
@@ -271,7 +271,7 @@ class Worker:
         path: tuple[str, ...],
         args: tuple[Any, ...] | None,
         kwargs: dict[str, Any] | None,
-        props: Any = None,
+        props: object = None,
     ) -> Any:
         """Call a method of an entrypoint, or read a property if there are no arguments.
 
@@ -308,7 +308,7 @@ class Worker:
             return handler == "fetch"
         return hasattr(self.entry, handler) or hasattr(self.entry, f"on_{handler}")
 
-    def _enter(self, props: Any = None) -> ExecutionContext:
+    def _enter(self, props: object = None) -> ExecutionContext:
         context = ExecutionContext(self._runtime, self.env, props)
         current_execution.set(context)
         return context
@@ -326,7 +326,9 @@ class Worker:
             return False
         return not getattr(self.entry.get(kind), "takes_python_objects", False)
 
-    async def _run(self, entrypoint: str | None, kind: str, event: Any, props: Any = None) -> Any:
+    async def _run(
+        self, entrypoint: str | None, kind: str, event: object, props: object = None
+    ) -> Any:
         context = self._enter(props)
         env = self.env
         entry = self._entrypoint(entrypoint)

@@ -388,7 +388,7 @@ def _decoded(data: bytes) -> dict[str, Any]:
     return values
 
 
-def _bytes(value: Any) -> bytes | None:
+def _bytes(value: object) -> bytes | None:
     if value is MISSING or value is DELETED:
         return None
     return value if type(value) is Encoded else serialize(value)

@@ -192,7 +192,7 @@ class History:
         self._log.pin(number)
         return self._text(number)
 
-    def restore_next(self, bookmark: Any) -> str:
+    def restore_next(self, bookmark: object) -> str:
         """Start the next session from a bookmark.
 
         Returns:
@@ -345,7 +345,7 @@ class History:
     def _tag(self) -> str:
         return hashlib.blake2b(self._label.encode(), digest_size=16).hexdigest()
 
-    def _read(self, bookmark: Any) -> int:
+    def _read(self, bookmark: object) -> int:
         match = _BOOKMARK.fullmatch(bookmark) if isinstance(bookmark, str) else None
         if match is None:
             raise PlatformError(f"Invalid bookmark: {bookmark!r:.80}")

@@ -118,7 +118,7 @@ class MemoryLog:
         """Do nothing."""
 
 
-def _size(value: Any) -> int:
+def _size(value: object) -> int:
     if isinstance(value, str | bytes):
         return len(value) + 50
     if isinstance(value, dict):

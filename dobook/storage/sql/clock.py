@@ -220,7 +220,7 @@ class ClockFunctions:
         number = int.from_bytes(self._source.random_bytes(8), "little", signed=True)
         return -(number & _LARGEST) if number < 0 else number  # as SQLite: abs() of it never fails
 
-    def _randomblob(self, size: Any) -> bytes:
+    def _randomblob(self, size: object) -> bytes:
         if type(size) is not int:
             size = self._ask("SELECT CAST(? AS INTEGER)", (size,)) or 0
         if size > _MOST_BYTES:

@@ -191,7 +191,7 @@ class Session:
             self.rules.on = False
 
     def recover(
-        self, error: Exception, cursor: SqliteCursor, statement: Statement, values: Any
+        self, error: Exception, cursor: SqliteCursor, statement: Statement, values: object
     ) -> None:
         """Run a statement again whose text could not be encoded; raise any other error.
 
@@ -356,7 +356,7 @@ def replacing(data: bytes) -> str:
     return data.decode("utf-8", "replace")
 
 
-def well_formed(value: Any) -> Any:
+def well_formed(value: object) -> Any:
     """Replace lone surrogates in a text, a list of bindings or a mapping of them."""
     if isinstance(value, str):
         return stored_text(value)

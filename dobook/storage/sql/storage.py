@@ -196,7 +196,7 @@ class SqlStorage:
             session.connection.unread.append(made)
         return made
 
-    def _first_time(self, query: Any, bindings: tuple[Any, ...]) -> SqlStorageCursor:
+    def _first_time(self, query: object, bindings: tuple[Any, ...]) -> SqlStorageCursor:
         """Run a query without a plan, or whose number of bindings is wrong."""
         session = self._session
         if not isinstance(query, str):

@@ -19,6 +19,7 @@ from dobook.explorer.decisions import Decisions
 from dobook.explorer.schedule import DELAYS_MS, JUMPS_MS, late, lateness
 from dobook.gates import InputGate, open_gate
 from dobook.runtime.access import kernel_of
+from dobook.runtime.loop.asyncio_names import context_of, run, task_of, waits_for
 from dobook.runtime.loop.frame import current_frame
 from dobook.runtime.loop.own_tasks import waits_for_an_event
 from dobook.runtime.loop.scheduling import Order
@@ -106,8 +107,8 @@ class Scheduler(Order):
         """Take the steps of tasks out of the loop's queue; put one event in if it is empty."""
         for _ in range(len(ready)):
             handle = ready.popleft()
-            task = getattr(handle._callback, "__self__", None)
-            if isinstance(task, asyncio.Task) and not handle._cancelled:
+            task = task_of(handle)
+            if isinstance(task, asyncio.Task) and not handle.cancelled():
                 self._take_step(handle, task)
             else:
                 ready.append(handle)
@@ -154,14 +155,14 @@ class Scheduler(Order):
                 self._report(owner, f"message {ms} ms late")
 
     def _take_step(self, handle: Any, task: "asyncio.Task[Any]") -> None:
-        frame = handle._context.get(current_frame)
+        frame = context_of(handle).get(current_frame)
         actor = None if frame is None else frame.instance.actor
-        waits_for: Any = task._fut_waiter  # type: ignore[attr-defined]
+        awaited = waits_for(task)
         if frame is None or actor is None:
             owner, lane = OUTSIDE, ("task", id(task))
         else:
             owner, lane = actor.label, ("steps", id(frame.instance))
-            if type(waits_for) is StorageTurn:
+            if type(awaited) is StorageTurn:
                 lane = ("after storage", id(task))
         tasks = self._tasks.setdefault(owner, {})
         number = tasks.get(id(task))
@@ -169,7 +170,7 @@ class Scheduler(Order):
             number = tasks[id(task)] = len(tasks) + 1
             self._held.append(task)
         event = self._take(lane, owner, f"step of {number}", handle, None, actor)
-        if frame is not None and _belongs_to_the_turn(task, waits_for):
+        if frame is not None and _belongs_to_the_turn(task, awaited):
             event.gate = open_gate(frame.gate)
             event.gate.begin_turn()
 
@@ -235,21 +236,21 @@ class Scheduler(Order):
             observers.emit(Fault, label, 0, what)
 
 
-def _belongs_to_the_turn(task: Any, waits_for: Any) -> bool:
+def _belongs_to_the_turn(task: Any, awaited: object) -> bool:
     """Return whether a step of an object's task comes before the next event.
 
     After storage the gate is shut already. A handler's own task begins by waiting for what its first
     turn has ended with. What a constructor has started may be overtaken by the first event.
     """
-    if waits_for is None:
+    if awaited is None:
         return bool(task.owner) and not task.early
-    return type(waits_for) is not StorageTurn and not waits_for_an_event(task)
+    return type(awaited) is not StorageTurn and not waits_for_an_event(task)
 
 
 def _run_in_turn(handle: asyncio.Handle, gate: InputGate) -> None:
     try:
         if not handle.cancelled():
-            handle._run()
+            run(handle)
     finally:
         gate.leave_turn()
 

@@ -167,7 +167,7 @@ class Kernel:
         raise UsageError(f"expected a stub or 'BINDING/name', not {which!r:.80}")
 
     def watch(self, instance: Instance, storage: DurableObjectStorage) -> None:
-        """Have an object's new storage report its operations, as far as anybody wants to know."""
+        """Make an object's new storage report its operations if a trace, a meter or a fault asks."""
         make_watched(instance, storage)
 
     # ------------------------------------------------------------------ what happens

@@ -96,6 +96,22 @@ class Loop(asyncio.SelectorEventLoop):
             ...
 
         @property
+        def ready(self) -> "deque[asyncio.Handle]":
+            """What runs in the next turns, in order."""
+            ...
+
+        @property
+        def thread(self) -> int | None:
+            """The thread that runs the loop, None if it does not run."""
+
+        def abandon(self, selector: Any) -> None:
+            """Close the loop of a forked process without touching its parent's."""
+
+        def timers(self) -> list[asyncio.TimerHandle]:
+            """Return the timers that are set."""
+            ...
+
+        @property
         def alone(self) -> bool:
             """Whether time is virtual and nothing real, no thread and no socket, is under way."""
             ...

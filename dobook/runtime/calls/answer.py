@@ -5,7 +5,6 @@ Source: developers.cloudflare.com/workers/runtime-apis/rpc/ (promise pipelining)
 
 import sys
 from asyncio import CancelledError
-from asyncio.events import _get_running_loop
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +12,7 @@ from dobook.errors import PlatformTypeError
 from dobook.runtime.aborts import INTERRUPTED, Interrupted
 from dobook.runtime.calls.promise import Promise
 from dobook.runtime.calls.rpc import Member, RpcStub, find, member, not_callable
+from dobook.runtime.loop.asyncio_names import get_running_loop
 from dobook.runtime.loop.own_tasks import others_first
 from dobook.runtime.reports.portable import remark_if_called
 
@@ -40,7 +40,7 @@ class RpcPromise(Promise):
                 yield from others
         else:
             runtime = call.actor.runtime
-            if _get_running_loop() is runtime.loop:
+            if get_running_loop() is runtime.loop:
                 try:
                     yield from call.waiter()
                 except CancelledError as error:

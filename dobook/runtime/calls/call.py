@@ -34,6 +34,7 @@ from dobook.runtime.calls.rpc import (
     not_callable,
 )
 from dobook.runtime.calls.weight import check_weight
+from dobook.runtime.loop.asyncio_names import enter_task, leave_task
 from dobook.runtime.loop.frame import EXTERNAL
 from dobook.runtime.loop.turns import (
     DONE,
@@ -49,9 +50,6 @@ from dobook.web.request import RedirectError, Request
 
 if TYPE_CHECKING:
     from dobook.runtime.protocols import Actor, Instance
-
-_enter_task: Callable[[Any, Any], None] = tasks._enter_task  # documented for task implementers
-_leave_task: Callable[[Any, Any], None] = tasks._leave_task  # documented for task implementers
 
 
 class Call:
@@ -124,14 +122,14 @@ class Call:
             context = self._report_start(context)
         try:
             try:
-                _enter_task(loop, self)
+                enter_task(loop, self)
                 waits, result = context.run(self._first_turn)
             finally:
-                _leave_task(loop, self)
+                leave_task(loop, self)
         except BaseException as error:
             current: Any = tasks.current_task(loop)
             if current is self:  # broken off just before it was left
-                _leave_task(loop, self)
+                leave_task(loop, self)
             runtime.driver.interrupts.left(instance, error, self)
             self.fail(error)
             return

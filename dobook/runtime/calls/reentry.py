@@ -6,11 +6,11 @@ Source: pyodide.org/en/stable/usage/api/python-api/ffi.html#pyodide.ffi.run_sync
 """
 
 import asyncio
-from asyncio.tasks import _enter_task, _leave_task
 from typing import Any
 
 from dobook.errors import DeadlockError, UsageError
 from dobook.gates import open_gate
+from dobook.runtime.loop.asyncio_names import enter_task, leave_task
 from dobook.runtime.loop.frame import current_frame
 from dobook.runtime.loop.loop import RuntimeLoop, running_loop
 
@@ -41,7 +41,7 @@ def run_sync(awaitable: object) -> Any:
     frame = current_frame.get()
     turning = asyncio.current_task(loop)
     if turning is not None:
-        _leave_task(loop, turning)
+        leave_task(loop, turning)
     try:
         while not work.done():
             if frame is not None:
@@ -52,10 +52,10 @@ def run_sync(awaitable: object) -> Any:
                     "run_sync() waits for something that can never happen: nothing is ready and no "
                     "timer is set."
                 )
-            loop._run_once()
+            loop.turn_once()
     finally:
         if turning is not None:
-            _enter_task(loop, turning)
+            enter_task(loop, turning)
     return work.result()
 
 

@@ -79,13 +79,7 @@ def _leave_alone(runtime: "Kernel", owner: int) -> None:
     runtime.closed = True
     runtime.owner = owner
     runtime.driver.held.forked()
-    loop: Any = runtime.loop
-    loop._selector.close()  # the descriptor only: what is registered there is the parent's as well
-    loop._selector = _NoSelector(owner)
-    for end in (loop._ssock, loop._csock):
-        if end is not None:
-            end.close()
-    loop._closed = True
+    runtime.loop.abandon(_NoSelector(owner))
     if runtime.stores.directory is not None:
         runtime.stores.directory.forked()
 

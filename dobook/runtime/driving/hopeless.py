@@ -17,6 +17,7 @@ from types import CoroutineType, FrameType, GeneratorType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook import limits
+from dobook.runtime.loop.asyncio_names import GatheringFuture, arguments_of, children_of, waits_for
 
 if TYPE_CHECKING:
     from dobook.runtime.protocols import Kernel
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 _MOST_HOLDERS: Final = 200  # objects that are followed from a future to those who hold it
 # Holders that are reached from elsewhere for sure.
 _ENDS: Final = (CoroutineType, GeneratorType, FrameType, ModuleType, type, asyncio.Task)
-_Gathering: Any = asyncio.tasks._GatheringFuture  # type: ignore[attr-defined]
 
 
 class Wait:
@@ -78,8 +78,8 @@ class _Search:
     """
 
     def __init__(self, runtime: "Kernel") -> None:
-        self.timers = [t for t in runtime.loop._scheduled if not t._cancelled]  # type: ignore[attr-defined]
-        self._sleeping = {id(arg) for timer in self.timers for arg in timer._args}
+        self.timers = runtime.loop.timers()
+        self._sleeping = {id(arg) for timer in self.timers for arg in arguments_of(timer)}
         self._calls = {
             id(call.future): call
             for instance in runtime.residency.instances()
@@ -108,14 +108,14 @@ class _Search:
         elif isinstance(future, asyncio.Task):
             self.own.add(id(future))
             self._own_code(future.get_coro())
-            waiter = future._fut_waiter  # type: ignore[attr-defined]
+            waiter = waits_for(future)
             if waiter is None:
                 self.unknown = True
             else:
                 self.follow(waiter)
-        elif type(future) is _Gathering:
+        elif type(future) is GatheringFuture:
             self.own.add(id(future))
-            for child in future._children:
+            for child in children_of(future):
                 self.follow(child)
         elif type(future) is asyncio.Future:
             self.leaves.append(future)

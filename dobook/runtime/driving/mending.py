@@ -9,16 +9,14 @@ stays. Alarms are set again from what is stored.
 
 import asyncio
 import contextlib
-from asyncio import tasks
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from dobook.errors import PlatformError
+from dobook.runtime.loop.asyncio_names import leave_task
 
 if TYPE_CHECKING:
     from dobook.runtime.protocols import Kernel
 
-_leave_task: Callable[[Any, Any], None] = tasks._leave_task  # documented for task implementers
 
 BROKEN_OFF: Final = (
     "The Durable Object was reset because an exception from outside (of a signal handler, or a lack "
@@ -36,7 +34,7 @@ def mend(runtime: "Kernel", error: BaseException) -> None:
     task = asyncio.current_task(runtime.loop)
     if task is not None:  # a call that was not left
         with contextlib.suppress(RuntimeError):
-            _leave_task(runtime.loop, task)
+            leave_task(runtime.loop, task)
     broken = PlatformError(BROKEN_OFF)
     broken.__cause__ = error
     runtime.post.drop(broken)

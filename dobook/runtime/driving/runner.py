@@ -14,7 +14,7 @@ wants it, to turn it or only to look, takes it over between two callbacks: `with
 import asyncio
 import contextlib
 import threading
-from asyncio import events, tasks
+from asyncio import tasks
 from collections.abc import Callable, Generator, Iterator
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ from dobook.runtime.driving.interrupts import Interrupts, marked
 from dobook.runtime.driving.mending import mend
 from dobook.runtime.driving.realtime import Held
 from dobook.runtime.driving.sleep import Sleep
+from dobook.runtime.loop.asyncio_names import set_running_loop, swap_current_task
 from dobook.runtime.loop.loop import running_loop
 from dobook.runtime.loop.places import has_torn_callback
 from dobook.runtime.patching.swaps import Swaps
@@ -40,7 +41,6 @@ SETTLING_TICKS = 1_000  # of the loop, at most, until nothing is ready in real t
 HANDING_ON_TICKS = 10  # of a foreign loop, for an interrupt to cancel what waits there
 GRACE_TICKS = 4  # of a foreign loop, for code that awaits one answer to continue before time moves
 
-_swap_current_task: Callable[[Any, Any], Any] | None = getattr(tasks, "_swap_current_task", None)
 
 Awaited = Call | Sleep  # on a foreign loop
 
@@ -205,7 +205,7 @@ class Driver:
             loop.stop()
         elif loop.in_flight:
             loop.call_later(0.001, self._settle, ticks - 1)
-        elif loop._ready or ticks > SETTLING_TICKS - GRACE_TICKS:  # type: ignore[attr-defined]
+        elif loop.ready or ticks > SETTLING_TICKS - GRACE_TICKS:
             loop.call_soon(self._settle, ticks - 1)
         else:
             loop.stop()
@@ -388,14 +388,14 @@ def _no_running_loop() -> Iterator[None]:
     # A sync cell runs inside one of the kernel's tasks, so the current task has to go as well: since
     # 3.14 there is one for the whole thread. A callback, and a cell in the browser, runs in none.
     task = tasks.current_task(outer)
-    swap = _swap_current_task if task is not None else None
+    swap = swap_current_task if task is not None else None
     if swap is not None:
         swap(outer, None)
-    events._set_running_loop(None)
+    set_running_loop(None)
     try:
         yield
     finally:
-        events._set_running_loop(outer)
+        set_running_loop(outer)
         if swap is not None:
             swap(outer, task)
 

@@ -18,7 +18,7 @@ import itertools
 import selectors
 import sys
 import threading
-from asyncio import events, futures
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context, copy_context
@@ -26,6 +26,7 @@ from typing import Any
 
 from dobook import limits
 from dobook.clock import format_time
+from dobook.runtime.loop.asyncio_names import get_running_loop, set_result_unless_cancelled
 from dobook.runtime.loop.frame import EXTERNAL, frame_of
 from dobook.runtime.loop.livelock import link
 from dobook.runtime.loop.real import monotonic
@@ -33,7 +34,6 @@ from dobook.runtime.loop.scheduling import Order
 from dobook.runtime.loop.standstill import Again, Watch
 from dobook.runtime.loop_base import Chain, Loop, Waiting
 
-_set_result_unless_cancelled: Callable[..., object] = futures._set_result_unless_cancelled  # type: ignore[attr-defined]
 GRID = 6  # decimals of a second
 
 
@@ -247,6 +247,41 @@ class RuntimeLoop(Loop):
         wait, timer = self.wait, self._scheduled[0]  # type: ignore[attr-defined]
         return wait is None or not self.is_alarm(timer) or wait.allows(due)
 
+    @property
+    def ready(self) -> "deque[asyncio.Handle]":
+        """What runs in the next turns, in order."""
+        queue: deque[asyncio.Handle] = self._ready  # type: ignore[attr-defined]
+        return queue
+
+    def timers(self) -> list[asyncio.TimerHandle]:
+        """Return the timers that are set."""
+        return [timer for timer in self._scheduled if not timer.cancelled()]  # type: ignore[attr-defined]
+
+    @property
+    def thread(self) -> int | None:
+        """The thread that runs the loop, None if it does not run."""
+        thread: int | None = self._thread_id  # type: ignore[attr-defined]
+        return thread
+
+    def abandon(self, selector: Any) -> None:
+        """Close the loop of a forked process without touching its parent's.
+
+        Args:
+            selector: Takes the place of the one from before, of which only the descriptor is closed:
+                what is registered there belongs to the parent as well.
+        """
+        own: Any = self
+        own._selector.close()
+        own._selector = selector
+        for end in (own._ssock, own._csock):
+            if end is not None:
+                end.close()
+        own._closed = True
+
+    def turn_once(self) -> None:
+        """Run one turn, from inside of another one."""
+        self._run_once()
+
     def is_stuck(self) -> bool:
         """Return whether nothing is ready, no timer is set and nothing real is under way."""
         waiting = self._ready or self._scheduled or self.in_flight or self.woken  # type: ignore[attr-defined]
@@ -285,7 +320,7 @@ class RuntimeLoop(Loop):
         if self._closed:  # type: ignore[attr-defined]
             self._check_closed()  # type: ignore[attr-defined]
         when = round(when, GRID)
-        if callback is _set_result_unless_cancelled:  # what asyncio.sleep waits for
+        if callback is set_result_unless_cancelled:  # what asyncio.sleep waits for
             setattr(args[0], EXTERNAL, True)
         elif when <= self._now and self.virtual and (frame := frame_of(context)) is not None:
             chain = link(self, frame.instance, "sets a timer that is due at once")
@@ -311,7 +346,7 @@ class RuntimeLoop(Loop):
         return super().call_soon_threadsafe(callback, *args, context=context)
 
     def _on_other_thread(self) -> bool:
-        turning: int | None = self._thread_id  # type: ignore[attr-defined]
+        turning = self.thread
         return turning is not None and turning != threading.get_ident()
 
     @contextlib.contextmanager
@@ -369,4 +404,4 @@ class Clock:
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
     """Return the loop that is running on this thread, None if none is."""
-    return events._get_running_loop()
+    return get_running_loop()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
+from dobook.runtime.loop.asyncio_names import waits_for
 from dobook.runtime.loop.frame import EXTERNAL, current_frame
 from dobook.runtime.loop.turns import Pass, SectionEnd, StorageFuture
 from dobook.storage.store import ObjectStore
@@ -47,8 +48,7 @@ def others_first() -> NextEvent | None:
 
 def _comes_first(task: "asyncio.Task[Any]") -> bool:
     # A task that has just ended counts as well: the code that awaits it runs next.
-    waits_for: Any = task._fut_waiter  # type: ignore[attr-defined]
-    return type(waits_for) in _DUE or not waits_for_an_event(task)
+    return type(waits_for(task)) in _DUE or not waits_for_an_event(task)
 
 
 def _set(event: NextEvent) -> None:
@@ -87,5 +87,5 @@ def others_may_run(instance: "Instance", current: object) -> bool:
 
 def waits_for_an_event(task: "asyncio.Task[Any]") -> bool:
     """Return whether a task waits for something that the gate would hold back now."""
-    waits_for: Any = task._fut_waiter  # type: ignore[attr-defined]
-    return type(waits_for) in _EVENTS or getattr(waits_for, EXTERNAL, False)
+    awaited = waits_for(task)
+    return type(awaited) in _EVENTS or bool(getattr(awaited, EXTERNAL, False))

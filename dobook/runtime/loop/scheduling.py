@@ -21,6 +21,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import Any, TypeVar
 
+from dobook.runtime.loop.asyncio_names import context_of, task_of
 from dobook.runtime.loop.frame import current_frame
 
 T = TypeVar("T")
@@ -43,9 +44,9 @@ class Order:
         places: list[int] = []
         steps: list[tuple[int, Any]] = []
         for place, handle in enumerate(ready):
-            task = getattr(handle._callback, "__self__", None)
+            task = task_of(handle)
             if isinstance(task, asyncio.Task):
-                frame = handle._context.get(current_frame)
+                frame = context_of(handle).get(current_frame)
                 places.append(place)
                 steps.append((id(task) if frame is None else id(frame.instance), handle))
         if len(places) > 1:

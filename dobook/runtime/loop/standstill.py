@@ -9,6 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook import limits
+from dobook.runtime.loop.asyncio_names import callback_of, context_of, task_of
 from dobook.runtime.loop.frame import current_frame
 from dobook.runtime.loop.livelock import MACHINERY, end
 from dobook.runtime.loop_base import Chain
@@ -65,11 +66,11 @@ class Watch:
             self._seen.clear()
             self._turns = 0
         self._turns += 1
-        for handle in loop._ready:  # type: ignore[attr-defined]
-            frame = handle._context.get(current_frame)
+        for handle in loop.ready:
+            frame = context_of(handle).get(current_frame)
             if frame is not None:
                 self._seen[frame.instance] += 1
-            elif isinstance(getattr(handle._callback, "__self__", None), asyncio.Task):
+            elif isinstance(task_of(handle), asyncio.Task):
                 loop.ticks_here = 0  # code outside of objects may end it
                 return
         if self._turns >= WATCHED_TURNS and self._seen:
@@ -81,9 +82,10 @@ class Watch:
 
     def _cancel_callbacks(self, instance: "Instance") -> None:
         """Cancel what the object's code has asked the loop to call; its tasks end on their own."""
-        for handle in self._loop._ready:  # type: ignore[attr-defined]
-            frame = handle._context.get(current_frame)
-            callback = getattr(handle._callback, "func", handle._callback)
+        for handle in self._loop.ready:
+            frame = context_of(handle).get(current_frame)
+            callback = callback_of(handle)
+            callback = getattr(callback, "func", callback)
             module = getattr(callback, "__module__", None) or "asyncio"
             if (
                 frame is not None

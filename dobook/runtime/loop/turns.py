@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dobook import limits
 from dobook.events import Admitted, Waiting
 from dobook.gates import GOES_ON, GRACE_TICKS, CriticalSection, InputGate, open_gate
+from dobook.runtime.loop.asyncio_names import GatheringFuture
 from dobook.runtime.loop.frame import EXTERNAL, Frame, current_frame
 from dobook.runtime.loop.livelock import end, link
 from dobook.runtime.loop.task_waits import StorageTurn, Wait
@@ -142,10 +143,9 @@ class StorageFuture(asyncio.Future[None]):
 _COUNTED_ALREADY = (Pass, SectionEnd, StorageFuture, StorageTurn)
 # What an object's own code completes, rather than an event. The code that awaits it need not wait
 # # at the gate while the turn that completed it is not over.
-_GatheringFuture: type = asyncio.tasks._GatheringFuture  # type: ignore[attr-defined]
 # Storage: what is written before and after is one.
 _SAME_EVENT = (SectionEnd, StorageFuture, StorageTurn)
-_OWN_DOING = (type(_NOT_STARTED), ObjectTask, _GatheringFuture, StorageTurn)
+_OWN_DOING = (type(_NOT_STARTED), ObjectTask, GatheringFuture, StorageTurn)
 
 
 @types.coroutine

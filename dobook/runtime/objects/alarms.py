@@ -20,6 +20,7 @@ from dobook import limits
 from dobook.errors import PlatformError, StateDirectoryError
 from dobook.events import Alarm, AlarmOver, AlarmRetry, Error
 from dobook.runtime.calls.call import Call
+from dobook.runtime.loop.asyncio_names import callback_of, is_set
 from dobook.runtime.loop.livelock import link
 from dobook.runtime.objects.alarm import AlarmInvocationInfo, AlarmRun, Entry
 from dobook.storage.kv import ALARM
@@ -171,7 +172,7 @@ class AlarmScheduler:
 
     def is_alarm(self, timer: asyncio.TimerHandle) -> bool:
         """Return whether a timer of the loop is that of an alarm."""
-        return bool(timer._callback == self._fire)  # type: ignore[attr-defined]
+        return bool(callback_of(timer) == self._fire)
 
     # ------------------------------------------------------------------ running
 
@@ -242,8 +243,7 @@ class AlarmScheduler:
                         self._set(entry, at_ms)
         for entry in self._entries.values():
             timer = entry.timer
-            waits = timer is not None and timer._scheduled and not timer.cancelled()  # type: ignore[attr-defined]
-            if entry.due_ms is not None and not waits:
+            if entry.due_ms is not None and not (timer is not None and is_set(timer)):
                 self._arm(entry, entry.due_ms)
 
     def _entry(self, actor: "Actor") -> Entry:

@@ -168,7 +168,7 @@ class Instance(Frame):
         """End this life because its code has been interrupted in the middle of a turn.
 
         Args:
-            why: What the callers are told.
+            why: The text of the callers' error.
         """
         error = PlatformError(why)
         for call in list(self.calls):

@@ -10,12 +10,12 @@ servers can tell time at once.
 import os
 import random
 import threading
-from asyncio.events import _get_running_loop
 from collections.abc import Callable
 from contextvars import Context, ContextVar, copy_context
 from functools import partial
 from typing import Any
 
+from dobook.runtime.loop.asyncio_names import get_running_loop
 from dobook.runtime.loop.loop import RuntimeLoop, running_loop
 
 _urandom = os.urandom  # as it is before anybody replaces the name
@@ -139,7 +139,7 @@ def current() -> TimeAndChance | None:
 
     None if it belongs to no runtime: then the clock and chance are the real ones.
     """
-    loop = _get_running_loop()
+    loop = get_running_loop()
     if type(loop) is RuntimeLoop:
         return loop.time_and_chance  # type: ignore[no-any-return]
     source = _current.get()

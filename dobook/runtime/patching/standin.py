@@ -1,11 +1,11 @@
 """Functions that use the runtime of their caller, and are the real function for other code."""
 
 import functools
-from asyncio.events import _get_running_loop
 from collections.abc import Callable
 from sys import _getframe
 from typing import Any, Final
 
+from dobook.runtime.loop.asyncio_names import get_running_loop
 from dobook.runtime.loop.loop import RuntimeLoop
 from dobook.runtime.patching.current import TimeAndChance, current
 
@@ -66,7 +66,7 @@ class Clock(StandIn):
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         """Return the time of the runtime that the caller's code belongs to."""
-        loop = _get_running_loop()
+        loop = get_running_loop()
         source = loop.time_and_chance if type(loop) is RuntimeLoop else current()
         if source is None or args or options:
             return self._real(*args, **options)

@@ -1,1 +1,1 @@
-"""What the user is told: refusals nobody awaits, errors nobody catches, what is not portable."""
+"""What the user hears: refusals nobody awaits, errors nobody catches, what is not portable."""

@@ -237,7 +237,7 @@ class Wire:
             runtime.check_open()
         loop = runtime.loop
         self.scheduled = True
-        thread: int | None = loop._thread_id  # type: ignore[attr-defined]
+        thread = loop.thread
         if thread is None or thread == threading.get_ident():
             loop.call_soon(self._deliver)
         else:

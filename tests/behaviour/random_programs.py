@@ -9,9 +9,9 @@ import asyncio
 import random
 import time
 
+from dobook import Runtime
 from dobook.errors import PlatformError
 from dobook.runtime.access import kernel_of
-from dobook.runtime.runtime import Runtime
 
 COUNTERS = (("count", "n"), ("count_in_section", "m"), ("count_in_tasks", "t"))
 OBJECTS = ("a", "b", "c")

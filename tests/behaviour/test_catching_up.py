@@ -13,11 +13,11 @@ import os
 import shutil
 
 import pytest
+from js import WebSocketPair
 
 from dobook.codec import deserialize
 from dobook.errors import DobookError, PlatformError
 from dobook.runtime.access import kernel_of
-from dobook.runtime.sockets.websocket import WebSocketPair
 from dobook.storage import files
 from dobook.storage.state_reader import StateReader
 from dobook.web import Response

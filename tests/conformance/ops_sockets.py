@@ -31,7 +31,7 @@ def listen(ws: Any, report: Report) -> None:
 
 @op("ws.pair")
 def ws_pair(frame: Frame) -> None:
-    from dobook.runtime.sockets.websocket import WebSocketPair
+    from js import WebSocketPair
 
     frame.exchange.client, frame.ws = WebSocketPair().object_values()
 
@@ -129,7 +129,7 @@ def _by_tags(frame: Frame, *tag: str) -> list[Any]:
 
 @op("auto.set")
 def auto_set(frame: Frame, request: str, response: str) -> None:
-    from dobook.runtime.sockets.websocket import WebSocketRequestResponsePair
+    from js import WebSocketRequestResponsePair
 
     frame.ctx.setWebSocketAutoResponse(WebSocketRequestResponsePair(request, response))
 

@@ -5,10 +5,11 @@ import time
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from js import WebSocketPair
+
 import dobook
 from dobook.errors import PlatformError
 from dobook.runtime.debug.faults import CONNECTION_LOST, CRASHED
-from dobook.runtime.sockets.websocket import WebSocketPair
 from dobook.web import Response
 
 

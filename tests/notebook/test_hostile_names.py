@@ -7,7 +7,7 @@ CELL = """%%durable_object
 from pyodide.ffi import to_js
 from workers import DurableObject, Response
 import dobook
-from dobook.runtime.sockets.websocket import WebSocketPair
+from js import WebSocketPair
 
 EVIL = {evil!r}
 

@@ -151,7 +151,7 @@ def test_what_is_imported_from_the_wrong_module_is_found(shell, capsys, name, te
 
 
 def test_a_clients_methods_are_suggested(counting):
-    from dobook.runtime.client import Client
+    from dobook import Client
 
     client = Client.__new__(Client)
     for name, near in [("say", "send"), ("next", "receive"), ("transcipt", "transcript")]:

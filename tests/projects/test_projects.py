@@ -5,12 +5,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from js import WebSocketPair
 
 from dobook.cli import main
 from dobook.errors import ConfigurationError, UsageError
 from dobook.project import open_projects
 from dobook.project.requests import Asked, answer
-from dobook.runtime.sockets.websocket import WebSocketPair
 from dobook.web import Response
 
 HERE = Path(__file__).parent

@@ -3,9 +3,9 @@
 import asyncio
 import json
 
+from js import WebSocketPair
 from workers import DurableObject
 
-from dobook.runtime.sockets.websocket import WebSocketPair
 from dobook.web import ReadableStream, Response
 
 

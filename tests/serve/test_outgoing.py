@@ -3,12 +3,12 @@
 import asyncio
 
 import pytest
+from js import WebSocket
 from workers import DurableObject
 
 from dobook import Runtime
 from dobook.errors import NetworkError
 from dobook.project.transport import Transport
-from dobook.runtime.sockets.websocket import WebSocket
 from dobook.serve import Server
 
 from .objects import Classic, Room

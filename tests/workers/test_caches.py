@@ -3,10 +3,10 @@
 import asyncio
 
 import pytest
+from js import WebSocketPair
 
 from dobook.clock import parse_duration
 from dobook.errors import PlatformError, PlatformTypeError
-from dobook.runtime.sockets.websocket import WebSocketPair
 from dobook.web import Request, Response
 from dobook.workers.js import caches as js_caches
 

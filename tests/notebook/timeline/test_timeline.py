@@ -5,10 +5,10 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from dobook import Runtime
 from dobook.events import KINDS
 from dobook.notebook.timeline.diagram import Diagram, timeline_svg
 from dobook.notebook.timeline.plan import Bar, Message, plan
-from dobook.runtime.runtime import Runtime
 
 EMPTY = {"answer": {"status": None, "value": None, "error": ""}, "rpc": {"args": ()}}
 

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from dobook import Runtime
 from dobook.runtime.access import kernel_of
 from dobook.runtime.debug.trace import Recorder, recording
 from dobook.runtime.debug.watched import WatchedStorage
 from dobook.runtime.reports.shown import shown
-from dobook.runtime.runtime import Runtime
 
 ROOT = Path(__file__).parents[3]
 RECORDED = Path(__file__).with_name("recorded_trace.txt")  # what PROGRAM has printed

@@ -8,12 +8,12 @@ import threading
 import time
 
 import pytest
+from js import WebSocketPair
 
 from dobook.errors import UsageError
 from dobook.runtime.access import kernel_of
 from dobook.runtime.driving import realtime
 from dobook.runtime.objects import eviction
-from dobook.runtime.sockets.websocket import WebSocketPair
 from dobook.web import Response
 
 MANY = 200

@@ -1,9 +1,9 @@
 """Objects with WebSockets and clients for them, for the tests of this folder."""
 
+from js import WebSocketPair
 from pyodide.ffi import to_js
 
 from dobook.errors import DobookError
-from dobook.runtime.sockets.websocket import WebSocketPair
 from dobook.web import Response
 
 UPGRADE = {"Upgrade": "websocket"}

@@ -7,6 +7,7 @@ import asyncio
 import datetime as dt
 
 import pytest
+from js import WebSocketPair, WebSocketRequestResponsePair
 from pyodide.ffi import to_js
 
 from dobook import limits
@@ -16,11 +17,7 @@ from dobook.errors import (
     PlatformTypeError,
 )
 from dobook.runtime.access import kernel_of
-from dobook.runtime.sockets.websocket import (
-    WebSocketPair,
-    WebSocketRequestResponsePair,
-    drop,
-)
+from dobook.runtime.sockets.websocket import drop
 
 from .rooms import LOST, Base, Classic, Client, Hibernating, refused, with_method
 

@@ -6,6 +6,7 @@ Source: developers.cloudflare.com/durable-objects/best-practices/websockets/
 import asyncio
 
 import pytest
+from js import WebSocketPair, WebSocketRequestResponsePair
 
 from dobook import limits
 from dobook.errors import (
@@ -14,11 +15,7 @@ from dobook.errors import (
     UsageError,
 )
 from dobook.runtime.access import kernel_of
-from dobook.runtime.sockets.websocket import (
-    WebSocketPair,
-    WebSocketRequestResponsePair,
-    drop,
-)
+from dobook.runtime.sockets.websocket import drop
 from dobook.web import Response
 
 from .rooms import LOST, UPGRADE, Base, Classic, Client, Hibernating, refused, with_method

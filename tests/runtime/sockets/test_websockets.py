@@ -7,6 +7,7 @@ import asyncio
 import gc
 
 import pytest
+from js import WebSocket, WebSocketPair
 
 from dobook import limits
 from dobook.errors import (
@@ -18,10 +19,6 @@ from dobook.errors import (
     UsageError,
 )
 from dobook.runtime.access import kernel_of
-from dobook.runtime.sockets.websocket import (
-    WebSocket,
-    WebSocketPair,
-)
 from dobook.web import Blob, Response
 
 from .rooms import LOST, UPGRADE, Base, Classic, Client, Hibernating, refused, with_method

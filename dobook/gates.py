@@ -167,7 +167,7 @@ class CriticalSection(InputGate):
     parent after the end. Sections nest.
     """
 
-    __slots__ = ("depth", "ended", "over", "parent")
+    __slots__ = ("depth", "ended", "over", "parent", "unconfirmed")
 
     def __init__(self, parent: InputGate, call_soon: Callable[[Waiter], object]) -> None:
         super().__init__(call_soon)
@@ -175,6 +175,7 @@ class CriticalSection(InputGate):
         self.depth: int = getattr(parent, "depth", 0) + 1
         self.ended = False
         self.over = False  # its turns no longer count for the parent
+        self.unconfirmed = False  # what its last turn wrote is not durable for its caller yet
 
     def enter(self, start: Waiter) -> None:
         """Lock the parent, now or when it is this section's turn; start when that turn is over."""

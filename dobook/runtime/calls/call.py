@@ -75,6 +75,7 @@ class Call:
     seq = 0  # the number of the trace's event of its delivery
     sent = 0  # the number of the trace's event of its sending
     waited = False  # it had to wait at the input gate
+    is_over = False  # its handler has ended, and the task that ran it not yet
     home: "Instance | None" = None  # the calling object; for a function, the object it lives in
     caller: "Instance | None" = None  # the object that calls a function
     chain: Chain | None = None  # what led to it
@@ -186,15 +187,33 @@ class Call:
         if faults is not None and began_to_wait(faults, instance, yielded):
             stop_code(coro, yielded)
             return
-        task = ObjectTask(resume(loop, instance, coro, yielded), loop=loop, context=context)
+        # A response goes through another layer of the platform: the next event comes before it.
+        over = self._over if self.kind == "rpc" else None
+        code = resume(loop, instance, coro, yielded, over=over)
+        task = ObjectTask(code, loop=loop, context=context)
         self.task = task
         task.chain = self.chain
         self.rest, self.yielded = coro, yielded
         instance.adopt(task)
         task.add_done_callback(self._task_done)
 
+    def _over(self, stop: BaseException) -> None:
+        if self.actor.store.output_gate.commit is not None:
+            return  # the next event comes before the answer
+        if isinstance(stop, StopIteration):
+            self.finish(stop.value)
+        elif isinstance(stop, Exception):
+            self.fail(stop)
+        else:
+            return
+        self.is_over = True
+
     def _task_done(self, task: "asyncio.Task[Any]") -> None:
         yielded, self.yielded = self.yielded, None
+        if self.is_over:
+            if not task.cancelled():
+                task.exception()  # it has been passed on
+            return
         if task.cancelled():
             if self.rest is not None:
                 # Cancelled at its start, the task has not come to it, nor to what it waits for.

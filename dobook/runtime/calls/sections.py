@@ -122,6 +122,8 @@ class Section:
             if self.breaks:  # now, before what this turn has written is committed
                 self.instance.reset(error, unsaid=True)
             raise
+        if self.breaks:  # a transaction commits what it wrote itself
+            self.gate.unconfirmed = self.instance.output_gate.commit is not None
         return result
 
     def _time_out(self) -> None:

@@ -25,6 +25,7 @@ class _Lock:
     """The lock of one slow operation; released once the turn that awaited it is over."""
 
     ended = True  # never read here, but SectionEnd expects it of a section
+    unconfirmed = False
 
     def __init__(self, instance: "Instance", gate: InputGate) -> None:
         self._instance = instance
@@ -117,6 +118,8 @@ class SlowPromise(Promise):
 
 
 class _Nothing:
+    unconfirmed = False
+
     def leave(self) -> None:
         """Do nothing: no lock is held."""
 

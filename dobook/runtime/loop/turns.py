@@ -12,7 +12,7 @@ Source: cloudflare/workerd src/workerd/io/io-context.c++ (`IoContext::run` takes
 
 import asyncio
 import types
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, Final
 
@@ -156,6 +156,7 @@ def _steps(
     yielded: object,
     *,
     own: bool,
+    over: Callable[[BaseException], None] | None = None,
 ) -> Generator[Any, None, Any]:
     # The first turn has reported the wait that it ended with to the planned faults already.
     counted = yielded is not _NOT_STARTED
@@ -223,6 +224,8 @@ def _steps(
                 frame.instance.runtime.driver.interrupts.left(frame.instance, stop)
             if own:  # the code that awaits it continues now
                 open_gate(frame.gate).turn_goes_on()
+            elif ended is not None and over is not None and not ended.section.unconfirmed:
+                over(stop)  # before the section lets the next event in
             if isinstance(stop, StopIteration):
                 return stop.value
             over = own and frame.instance.dead is not None
@@ -281,6 +284,7 @@ async def resume(
     yielded: object,
     *,
     own: bool = False,
+    over: Callable[[BaseException], None] | None = None,
 ) -> Any:
     """Resume a coroutine that was stepped once by hand and has yielded.
 
@@ -290,8 +294,10 @@ async def resume(
         coro: The coroutine.
         yielded: What it waits for.
         own: Whether the object's code has started it, rather than an event.
+        over: Called with what ends the coroutine, StopIteration for a result, if that comes in the
+            turn behind a critical section, which keeps the next event out until then.
     """
-    return await _steps(loop, frame, coro, yielded, own=own)
+    return await _steps(loop, frame, coro, yielded, own=own, over=over)
 
 
 def _leave_after_grace(loop: "Loop", section: CriticalSection, ticks: int) -> None:

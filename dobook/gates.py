@@ -261,14 +261,16 @@ class Commit:
     """One group of writes on its way to disk, the gates it keeps shut and who waits for it.
 
     `leaves` says that one of those who wait will be heard outside, where nothing can be taken back.
+    `lingers` says that an object of those who wait has work in the background, which goes first.
     """
 
-    __slots__ = ("gates", "leaves", "waiters")
+    __slots__ = ("gates", "leaves", "lingers", "waiters")
 
     def __init__(self) -> None:
         self.gates: list[OutputGate] = []
         self.waiters: list[Waiter] = []
         self.leaves = False
+        self.lingers = False
 
     def shut(self, gate: OutputGate) -> None:
         """Shut a gate until this group is durable."""

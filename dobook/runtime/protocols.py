@@ -107,6 +107,8 @@ class Instance(Home, Protocol):
     object: Any
     ctx: Any
     background: int
+    answering: int
+    confirmed: bool
     kept_context: Context | None
     kept_generation: int
     evict_at: float
@@ -146,6 +148,8 @@ class Instance(Home, Protocol):
     def wait_until(self, awaitable: Any) -> None: ...
     def stays_busy(self) -> None: ...
     def maybe_idle(self) -> None: ...
+    def answered(self) -> None: ...
+    def all_answered(self) -> "asyncio.Future[None]": ...
     def reset(
         self,
         error: BaseException,

@@ -4,11 +4,15 @@ In memory a commit is all there is. `journaled` says what more there is to it in
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 from dobook.gates import Commit
 from dobook.storage.rows import Changes
 from dobook.storage.store import ObjectStore
+
+# How many ticks of the loop a commit takes to be confirmed, where work in the background may abort the
+# object meanwhile. Source: observed in workerd, where the confirmation is an event of its own
+LINGER_TICKS: Final = 2
 
 
 class Committer:
@@ -129,6 +133,13 @@ class Committer:
         dirty, self._dirty = self._dirty, {}
         self._commit_group(group, list(dirty))
 
+    def _open(self, group: Commit, ticks: int) -> None:
+        """Let those speak who wait for a group, after some ticks of the loop."""
+        if ticks:
+            self._call_soon(lambda: self._open(group, ticks - 1))
+        else:
+            group.done()
+
     def _commit_group(self, group: Commit, dirty: list[ObjectStore]) -> None:
         dirty = [store for store in dirty if store.dirty]  # the others were rolled back
         try:
@@ -144,7 +155,7 @@ class Committer:
             if not isinstance(error, Exception) or len(failed) < len(dirty):
                 raise
         finally:
-            group.done()
+            self._open(group, LINGER_TICKS if group.lingers else 0)
 
     def _commit_all(self, dirty: list[ObjectStore], *, leaves: bool) -> None:
         """Commit the stores of a group.

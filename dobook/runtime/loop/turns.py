@@ -183,6 +183,18 @@ def _steps(
                 raise
             except BaseException as caught:
                 error = caught
+            # A timer, asyncio.sleep(0) too, or the answer of another object comes after answers
+            # that are on their way.
+            if frame.instance.answering and (
+                yielded is None or getattr(yielded, EXTERNAL, None) is True
+            ):
+                try:
+                    yield from frame.instance.all_answered()
+                except GeneratorExit:
+                    coro.close()
+                    raise
+                except BaseException as caught:
+                    error = caught
             counted = False
         gate = open_gate(frame.gate)
         ended = yielded if type(yielded) is SectionEnd and not yielded.cancelled else None
@@ -226,10 +238,11 @@ def _steps(
                 open_gate(frame.gate).turn_goes_on()
             elif ended is not None and over is not None and not ended.section.unconfirmed:
                 over(stop)  # before the section lets the next event in
+            over = None  # the error's traceback has this frame, and must not hold the call
             if isinstance(stop, StopIteration):
                 return stop.value
-            over = own and frame.instance.dead is not None
-            if over and not isinstance(stop, KeyboardInterrupt | SystemExit):
+            nobody_hears = own and frame.instance.dead is not None
+            if nobody_hears and not isinstance(stop, KeyboardInterrupt | SystemExit):
                 raise asyncio.CancelledError from None  # nobody is left to hear of the error
             raise
         finally:
@@ -297,7 +310,9 @@ async def resume(
         over: Called with what ends the coroutine, StopIteration for a result, if that comes in the
             turn behind a critical section, which keeps the next event out until then.
     """
-    return await _steps(loop, frame, coro, yielded, own=own, over=over)
+    steps = _steps(loop, frame, coro, yielded, own=own, over=over)
+    del over  # the traceback of an error has this frame, and must not hold the call
+    return await steps
 
 
 def _leave_after_grace(loop: "Loop", section: CriticalSection, ticks: int) -> None:

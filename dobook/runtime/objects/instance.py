@@ -53,8 +53,10 @@ class Instance(Frame):
         "_methods",
         "active_since",
         "actor",
+        "answering",
         "background",
         "calls",
+        "confirmed",
         "ctx",
         "dead",
         "evict_at",
@@ -64,6 +66,7 @@ class Instance(Frame):
         "kept_context",
         "kept_generation",
         "object",
+        "on_answers",
         "on_idle",
         "output_gate",
         "runtime",
@@ -81,6 +84,9 @@ class Instance(Frame):
         self.calls: dict[AnyCall, None] = {}
         self.tasks: Mapping[asyncio.Task[Any], None] = NO_TASKS
         self.background: int = 0  # waitUntil() work under way
+        self.answering: int = 0  # answers that are on their way while there is such work
+        self.confirmed = False  # one of them has waited for a commit
+        self.on_answers: asyncio.Future[None] | None = None  # done when they have been given
         self.idle_since = 0.0  # seconds of the loop
         self.evict_at = 0.0  # its place in the queue of those that are idle
         self.idle = True  # nothing that lasts longer than a turn has been under way
@@ -268,6 +274,21 @@ class Instance(Frame):
             self.maybe_idle()
 
         future.add_done_callback(over)
+
+    def answered(self) -> None:
+        """Count one of the answers on their way as given."""
+        self.answering -= 1
+        self.confirmed = self.confirmed and self.answering > 0
+        if not self.answering and self.on_answers is not None:
+            waiter, self.on_answers = self.on_answers, None
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def all_answered(self) -> "asyncio.Future[None]":
+        """Return a future that is done when the answers on their way have been given."""
+        if self.on_answers is None or self.on_answers.done():
+            self.on_answers = self.runtime.loop.create_future()
+        return self.on_answers
 
     def maybe_idle(self) -> None:
         """Record the time if nothing keeps the object in memory any more."""

@@ -333,13 +333,15 @@ class Stores:
             PlatformError: If the disk refuses.
         """
         waiter = self._runtime.loop.create_future()
-        setattr(waiter, EXTERNAL, True)  # the object's other tasks and events run first
 
         def done() -> None:
             if not waiter.done():
                 waiter.set_result(None)
 
         commit = instance.output_gate.commit
+        # The object's other tasks and events run first. Answers that are on their way do if they
+        # have waited for a commit before this one.
+        setattr(waiter, EXTERNAL, True if commit is None and instance.confirmed else "sync")
         if commit is None:
             self.leave()
             self._runtime.loop.call_soon(done)  # other events get in all the same

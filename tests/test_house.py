@@ -127,6 +127,7 @@ LONGER = {
     "dobook/runtime/calls/call.py": 600,
     "dobook/runtime/driving/runner.py": 600,
     "dobook/runtime/loop/loop.py": 600,
+    "dobook/runtime/objects/instance.py": 600,
     "dobook/runtime/protocols.py": 600,
     "dobook/runtime/runtime.py": 700,
     "dobook/runtime/storage/operations.py": 600,

@@ -309,12 +309,12 @@ class Call:
         if instance is not None and instance.background and (commit or self.kind == "fetch"):
             # Work in the background that needs no more than its own turns continues first. If it
             # aborts the object, the answer is lost; what has been written stays.
-            instance.answering += 1
+            instance.answer_begins(confirmed=commit is not None)
             speak = functools.partial(self._say_at_last, speak)
             if self.kind == "fetch":
                 speak = functools.partial(self._say_later, speak, FETCH_TICKS)
             if commit is not None:
-                commit.lingers = instance.confirmed = True
+                commit.lingers = True
         if commit is None:
             speak()
             return
@@ -333,7 +333,7 @@ class Call:
 
     def _say_at_last(self, speak: Callable[[], None]) -> None:
         assert self.instance is not None
-        self.instance.answered()
+        self.instance.answer_given()
         speak()
 
     @property

@@ -185,11 +185,11 @@ def _steps(
                 error = caught
             # A timer, asyncio.sleep(0) too, or the answer of another object comes after answers
             # that are on their way.
-            if frame.instance.answering and (
+            if (answers := frame.instance.answers) is not None and (
                 yielded is None or getattr(yielded, EXTERNAL, None) is True
             ):
                 try:
-                    yield from frame.instance.all_answered()
+                    yield from answers.all_given(loop)
                 except GeneratorExit:
                     coro.close()
                     raise

@@ -44,19 +44,49 @@ NOTHING: Final[Mapping[Any, Any]] = MappingProxyType({})
 NO_TASKS: Final[Mapping[asyncio.Task[Any], None]] = NOTHING
 
 
+class Answers:
+    """The answers of an object that are on their way while it works in the background.
+
+    Attributes:
+        count: How many there are.
+        confirmed: Whether one of them has waited for a commit.
+    """
+
+    __slots__ = ("_waiter", "confirmed", "count")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.confirmed = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    def given(self) -> bool:
+        """Count one as given; returns whether it was the last."""
+        self.count -= 1
+        if not self.count and self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+        return not self.count
+
+    def all_given(self, loop: asyncio.AbstractEventLoop) -> "asyncio.Future[None]":
+        """Return a future that is done when all have been given."""
+        if self._waiter is None or self._waiter.done():
+            self._waiter = loop.create_future()
+        return self._waiter
+
+
 class Instance(Frame):
     """One life of one object, and the frame of its events."""
 
     __slots__ = (
         "__weakref__",
+        "_handler",
         "_handlers",
+        "_kind",
         "_methods",
         "active_since",
         "actor",
-        "answering",
+        "answers",
         "background",
         "calls",
-        "confirmed",
         "ctx",
         "dead",
         "evict_at",
@@ -66,7 +96,6 @@ class Instance(Frame):
         "kept_context",
         "kept_generation",
         "object",
-        "on_answers",
         "on_idle",
         "output_gate",
         "runtime",
@@ -84,9 +113,7 @@ class Instance(Frame):
         self.calls: dict[AnyCall, None] = {}
         self.tasks: Mapping[asyncio.Task[Any], None] = NO_TASKS
         self.background: int = 0  # waitUntil() work under way
-        self.answering: int = 0  # answers that are on their way while there is such work
-        self.confirmed = False  # one of them has waited for a commit
-        self.on_answers: asyncio.Future[None] | None = None  # done when they have been given
+        self.answers: Answers | None = None  # those on their way while there is such work
         self.idle_since = 0.0  # seconds of the loop
         self.evict_at = 0.0  # its place in the queue of those that are idle
         self.idle = True  # nothing that lasts longer than a turn has been under way
@@ -97,6 +124,8 @@ class Instance(Frame):
         self.on_idle: list[asyncio.Future[None]] | None = None
         self.in_idle_queue = False
         self._methods: dict[str, FunctionType] = actor.namespace.methods
+        self._kind = ""  # of the first event that has come
+        self._handler: Callable[..., Any] | None = None
         self._handlers: Mapping[str, Callable[..., Any]] = NOTHING
         self.kept_context: Context | None = None
         self.kept_generation = -1
@@ -275,20 +304,18 @@ class Instance(Frame):
 
         future.add_done_callback(over)
 
-    def answered(self) -> None:
-        """Count one of the answers on their way as given."""
-        self.answering -= 1
-        self.confirmed = self.confirmed and self.answering > 0
-        if not self.answering and self.on_answers is not None:
-            waiter, self.on_answers = self.on_answers, None
-            if not waiter.done():
-                waiter.set_result(None)
+    def answer_begins(self, *, confirmed: bool) -> None:
+        """Count an answer that is on its way; `confirmed` if it waits for a commit."""
+        answers = self.answers
+        if answers is None:
+            answers = self.answers = Answers()
+        answers.count += 1
+        answers.confirmed = answers.confirmed or confirmed
 
-    def all_answered(self) -> "asyncio.Future[None]":
-        """Return a future that is done when the answers on their way have been given."""
-        if self.on_answers is None or self.on_answers.done():
-            self.on_answers = self.runtime.loop.create_future()
-        return self.on_answers
+    def answer_given(self) -> None:
+        """Count one of the answers on their way as given."""
+        if self.answers is not None and self.answers.given():
+            self.answers = None
 
     def maybe_idle(self) -> None:
         """Record the time if nothing keeps the object in memory any more."""
@@ -343,7 +370,8 @@ class Instance(Frame):
             PlatformError: If the class has none.
             PlatformTypeError: If it is the alarm's, and the class uses Cloudflare's Python SDK.
         """
-        found = self._handlers.get(kind)
+        # Most objects have one kind of event: a dict would take three times the memory.
+        found = self._handler if kind == self._kind else self._handlers.get(kind)
         if found is None:
             found = getattr(self.object, kind, None)
             if found is None and kind == "fetch":
@@ -360,7 +388,10 @@ class Instance(Frame):
                     error.add_note(f"{name} is called by its methods: {', '.join(methods[:5])}")
                 raise error
             found = self._relaxed(kind, found)
-            self._handlers = {**self._handlers, kind: found}
+            if self._handler is None:
+                self._kind, self._handler = kind, found
+            else:
+                self._handlers = {**self._handlers, kind: found}
         if kind == "alarm":
             return self.runtime.alarms.handler(self.actor, found)  # type: ignore[no-any-return]
         return found

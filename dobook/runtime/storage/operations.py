@@ -69,7 +69,7 @@ class Operations:
         )
         self._sqlite = namespace.sqlite
         self._ended: BaseException | None = None
-        self._done = (Stored(instance, None), instance)
+        self._done = Stored(instance, None)  # the promise of all writes of a turn
 
     if not TYPE_CHECKING:  # a type checker is to find a misspelt name itself
 
@@ -216,7 +216,7 @@ class Operations:
                 store = self._store
                 store.touch(confirmed=confirmed)
                 store.kv.put(key, frozen)
-                done, instance = self._done  # `_wrote`, written out for speed
+                done, instance = self._done, self._instance  # `_wrote`, written out for speed
                 if instance.tasks:
                     return Stored(instance, None)
                 done._state = (instance, None, instance.runtime.loop.tick)
@@ -349,7 +349,7 @@ class Operations:
 
     def _wrote(self) -> Stored:
         """Return the promise of a write: while there are no tasks, one for all writes of a turn."""
-        done, instance = self._done
+        done, instance = self._done, self._instance
         if instance.tasks:
             return Stored(instance, None)
         done._state = (instance, None, instance.runtime.loop.tick)

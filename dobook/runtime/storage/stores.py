@@ -339,9 +339,14 @@ class Stores:
                 waiter.set_result(None)
 
         commit = instance.output_gate.commit
+        answers = instance.answers
         # The object's other tasks and events run first. Answers that are on their way do if they
         # have waited for a commit before this one.
-        setattr(waiter, EXTERNAL, True if commit is None and instance.confirmed else "sync")
+        setattr(
+            waiter,
+            EXTERNAL,
+            True if commit is None and answers is not None and answers.confirmed else "sync",
+        )
         if commit is None:
             self.leave()
             self._runtime.loop.call_soon(done)  # other events get in all the same

@@ -22,7 +22,7 @@ Source: developers.cloudflare.com/durable-objects/api/sqlite-storage-api/#pitr-p
 import contextlib
 import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from dobook.clock import format_time
@@ -102,7 +102,7 @@ class History:
         self._image_ms = 0
         self._previous = 0  # the point before the last
         self._sql_number = -1  # the last point that is known to have changed SQL
-        self._touched: dict[str, Any] = {}  # keys that the last point has replaced already
+        self._touched: Collection[str] = ()  # keys that the last point has replaced already
 
     # ------------------------------------------------------------------ taking note
 
@@ -147,7 +147,7 @@ class History:
             return
         new = {key: old for key, old in undo.items() if key not in touched}
         if new:
-            touched.update(self._log.replaced(self._number, new))
+            self._touched = _joined(touched, self._log.replaced(self._number, new))
 
     # ------------------------------------------------------------------ bookmarks
 
@@ -319,7 +319,7 @@ class History:
             self.tidy()
         self._previous = self._number
         self._number, self._at_ms, self._pinned = number, at_ms, pinned
-        self._touched = {}
+        self._touched = ()
         self._log.append(Point(number, at_ms, pinned))
 
     def _is_time_for_copy(self, connection: "Connection") -> bool:
@@ -384,3 +384,12 @@ def _values(kv: KV, keys: Iterable[str]) -> dict[str, Any]:
 
 def _stored(data: bytes | None) -> Any:
     return MISSING if data is None else Encoded(data)
+
+
+def _joined(keys: Collection[str], more: Collection[str]) -> Collection[str]:
+    if more is keys:
+        return keys
+    if not isinstance(keys, dict):
+        keys = dict.fromkeys(keys)
+    keys.update(dict.fromkeys(more))
+    return keys

@@ -1,5 +1,6 @@
 """What a history is made of: its points, where they are kept, and which to give up first."""
 
+from collections.abc import Collection
 from typing import Any, NamedTuple, Protocol
 
 
@@ -26,11 +27,11 @@ class Log(Protocol):
     def pin(self, number: int) -> None:
         """Keep a point when others are joined."""
 
-    def replaced(self, number: int, values: dict[str, Any]) -> dict[str, Any]:
+    def replaced(self, number: int, values: dict[str, Any]) -> Collection[str]:
         """Add values that the point has replaced; MISSING (or DELETED) for a key that had none.
 
         Returns:
-            A dict with the keys that the point has replaced, at least the given ones.
+            The keys that the point has replaced, at least the given ones.
         """
         ...
 

@@ -153,11 +153,13 @@ class ObjectMishaps(ObjectFaults):
 
 
 def _delay_answer(call: "Call", ms: int) -> None:
-    settle = call.settle
+
+    def arrive(value: object, error: BaseException | None) -> None:
+        call.detour = None
+        call.settle(value, error)
 
     def later(value: object, error: BaseException | None) -> None:
-        if not call.done:
-            happens(call.actor, f"reply {ms} ms late")
-            call.actor.runtime.loop.call_later(ms / 1000, settle, value, error)
+        happens(call.actor, f"reply {ms} ms late")
+        call.actor.runtime.loop.call_later(ms / 1000, arrive, value, error)
 
-    call.settle = later  # type: ignore[method-assign]
+    call.detour = later

@@ -75,6 +75,7 @@ class Call(Protocol):
     home: "Instance | None"
     instance: "Instance | None"
     on_done: Callable[[Any], object] | None
+    detour: Callable[[Any, BaseException | None], None] | None
 
     @property
     def done(self) -> Done: ...

@@ -88,6 +88,7 @@ class Call:
     given: Crossing | None = None  # the stubs in its result
     refusal: Refusal | None = None  # its failure, if nobody has awaited the call before that
     dropped = False  # nobody can await it any more
+    detour: "Callable[[Any, BaseException | None], None] | None" = None  # of a planned fault
     elsewhere = False  # somebody waits for it on another loop
     future: "asyncio.Future[None] | None" = None  # done when the call is
 
@@ -355,8 +356,11 @@ class Call:
             self.task.cancel(INTERRUPTED)
 
     def settle(self, value: object, error: BaseException | None) -> None:
-        """Pass the outcome to the caller."""
+        """Pass the outcome to the caller, or to what is to delay or replace it on the way."""
         if self.done:
+            return
+        if self.detour is not None:
+            self.detour(value, error)
             return
         stores = self.actor.runtime.stores
         if stores.committer.behind and self._leaves:

@@ -352,17 +352,15 @@ def crash_at(actor: "Actor", point: str) -> None:
 
 def lose_answer(call: "Call") -> None:
     """Let the caller get an error of the network in place of the answer to a call."""
-    settle = call.settle
 
-    def lost(_value: object, error: BaseException | None) -> None:
-        if not call.done:
-            happens(call.actor, "lost reply")
-            if call.stub is not None:
-                call.stub.break_with(network_error())
-        del error
-        settle(None, network_error())
+    def lost(_value: object, _error: BaseException | None) -> None:
+        happens(call.actor, "lost reply")
+        if call.stub is not None:
+            call.stub.break_with(network_error())
+        call.detour = None
+        call.settle(None, network_error())
 
-    call.settle = lost  # type: ignore[assignment,method-assign]
+    call.detour = lost
 
 
 def _ordinal(n: int) -> str:

@@ -66,7 +66,10 @@ class Committer:
             group.shut(store.output_gate)
 
     def flush(self) -> None:
-        """Commit what has been collected so far."""
+        """Commit what has been collected so far, and open the gates at once."""
+        for group in (*self._delayed.values(), self.group):
+            if group is not None:
+                group.lingers = False
         for store in list(self._delayed):
             self._flush_delayed(store)
         self._flush_group()

@@ -307,6 +307,7 @@ def test_an_object_whose_eviction_is_broken_off_goes_on(tmp_path, kind):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("clean", [True, False], ids=["closed", "killed"])
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, Custom])
+@contained
 def test_a_directory_whose_opening_is_broken_off_can_be_opened(tmp_path, kind, clean):
     image = tmp_path / "image"
     with Runtime(image, durability="process") as runtime:
@@ -348,6 +349,7 @@ def test_a_directory_whose_opening_is_broken_off_can_be_opened(tmp_path, kind, c
 @pytest.mark.timeout(20 if not STEP else 3_600)
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, Custom])
+@contained
 def test_a_directory_whose_closing_is_broken_off_can_be_opened(tmp_path, kind):
     tried = 0
     for number in range(1, 100_000, STEP or 211):

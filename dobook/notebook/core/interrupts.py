@@ -87,10 +87,10 @@ class CellInterrupts:
 
     def _swallowed(self, unraisable: Any) -> None:
         """Send an interrupt again that came in a destructor or a callback of a weak reference."""
-        if isinstance(unraisable.exc_value, KeyboardInterrupt):
-            threading.Timer(_AGAIN_S, self._press_again, (self._number,)).start()
-        else:
+        if not isinstance(unraisable.exc_value, KeyboardInterrupt):
             self._unraisable(unraisable)
+        elif signal.getsignal(signal.SIGINT) == self._pressed:  # a turn sends it again on its own
+            threading.Timer(_AGAIN_S, self._press_again, (self._number,)).start()
 
     def _press_again(self, number: int) -> None:
         with self._lock:  # as long as the cell runs, the handler is ours

@@ -9,7 +9,6 @@ A figure that gets worse is a change to look at, not to write down without a wor
 import ast
 import io
 import re
-import subprocess
 import sys
 import tempfile
 import tokenize
@@ -19,6 +18,7 @@ from functools import cache
 from pathlib import Path
 
 import dobook
+from tests.test_house import relative, tracked
 from tests.test_prose import MAXIMA
 
 ROOT = Path(__file__).parent.parent
@@ -31,17 +31,7 @@ BEGIN, END = "<!-- figures: python -m tests.figures --write -->", "<!-- end of t
 
 def files(folder: str) -> list[Path]:
     """Return the Python files of a folder that git knows."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", folder],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if listed.returncode:  # an unpacked archive
-        return sorted((ROOT / folder).rglob("*.py"))
-    names = (name for name in listed.stdout.split("\0") if name.endswith(".py"))
-    return sorted(path for name in names if (path := ROOT / name).exists())
+    return [path for path in tracked(".py") if relative(path).startswith(f"{folder}/")]
 
 
 def module_of(path: Path) -> str:

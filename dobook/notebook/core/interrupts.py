@@ -41,8 +41,8 @@ class CellInterrupts:
     def __init__(self, session: "Session") -> None:
         self._session = session
         self._turns: list[int] = []  # before each of the cells that run, one inside another
+        self._unraisable: Any = None  # the hook for what nobody can catch, around the outermost
         self._before: Any = None  # the handler around the outermost of them
-        self._unraisable: Any = None  # the hook around it for exceptions that nobody can catch
         self._number = 0  # of the outermost one
         self._lock = threading.Lock()  # of the two lines above
         self._since: float | None = None  # an interrupt could not be raised where it came
@@ -87,7 +87,8 @@ class CellInterrupts:
 
     def _swallowed(self, unraisable: Any) -> None:
         """Send an interrupt again that came in a destructor or a callback of a weak reference."""
-        if not isinstance(unraisable.exc_value, KeyboardInterrupt):
+        here = threading.current_thread() is threading.main_thread()
+        if not here or not isinstance(unraisable.exc_value, KeyboardInterrupt):
             self._unraisable(unraisable)
         elif signal.getsignal(signal.SIGINT) == self._pressed:  # a turn sends it again on its own
             threading.Timer(_AGAIN_S, self._press_again, (self._number,)).start()
